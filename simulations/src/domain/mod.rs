@@ -1,0 +1,68 @@
+//! A porous domain: the solid mask, its voxel size and what follows from them.
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+/// An edge of the domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// The edge y = 0.
+    #[default]
+    Top,
+    /// The edge y = height - 1.
+    Bottom,
+    /// The edge x = 0.
+    Left,
+    /// The edge x = width - 1.
+    Right,
+}
+
+impl Side {
+    /// The edge across the domain: the outlet, when `self` is the inlet.
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::Top => Self::Bottom,
+            Self::Bottom => Self::Top,
+            Self::Left => Self::Right,
+            Self::Right => Self::Left,
+        }
+    }
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Top => "top",
+            Self::Bottom => "bottom",
+            Self::Left => "left",
+            Self::Right => "right",
+        })
+    }
+}
+
+/// A porous medium in two dimensions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Domain {
+    /// Solid mask `[y, x]`: `true` where there is a grain.
+    pub solid: Array2<bool>,
+    /// Edge length of a pixel in metres.
+    pub voxel_size_m: f64,
+}
+
+impl Domain {
+    /// Height and width in pixels.
+    pub fn shape(&self) -> (usize, usize) {
+        self.solid.dim()
+    }
+
+    /// Pore pixels.
+    pub fn pore_count(&self) -> usize {
+        self.solid.iter().filter(|&&solid| !solid).count()
+    }
+
+    /// Pore pixels over all pixels.
+    pub fn porosity(&self) -> f64 {
+        self.pore_count() as f64 / self.solid.len() as f64
+    }
+}

@@ -1,0 +1,15 @@
+//! Porous domains and the simulators that invade them.
+//!
+//! In pipeline order: [`domain`] makes or imports a geometry, [`fluid`] names the two fluids,
+//! [`percolation`] invades the geometry, and [`trajectory`] holds the resulting sequence.
+//! Physics only: nothing here knows files, networks or the command line.
+
+pub mod domain;
+mod error;
+pub mod fluid;
+pub mod trajectory;
+
+pub use domain::{Domain, Side};
+pub use error::Error;
+pub use fluid::FluidPair;
+pub use trajectory::{Parameters, TimeUnit, Trajectory};

@@ -1,0 +1,2 @@
+//! porecast
+fn main(){}
