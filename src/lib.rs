@@ -1,1 +1,7 @@
-//! porecast
+//! porecast predicts how an invading fluid fills a porous medium: geometry in, the whole invasion sequence out.
+
+pub mod cli;
+pub mod error;
+pub mod store;
+
+pub use error::{Error, ErrorKind, Result};

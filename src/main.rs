@@ -1,2 +1,21 @@
-//! porecast
-fn main(){}
+//! The `porecast` program: one match on the command, one call each.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use porecast::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result: porecast::Result<()> = match &cli.command {
+        Command::Simulate(_) => todo!(),
+        _ => todo!(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Files that appear whole or not at all: temporary file, fsync, rename.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// Writes `path` through `write`, which fills a temporary file in the same folder; on success the file
+/// replaces `path` in one step, on failure nothing is left behind.
+///
+/// # Errors
+/// Whatever `write` returns, or an output error naming `path`.
+pub fn write_with(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
+    let temporary = tempfile::Builder::new()
+        .prefix(".porecast-")
+        .tempfile_in(folder)
+        .map_err(|e| Error::output(path, e))?
+        .into_temp_path();
+    write(&temporary)?;
+    let file = File::open(&temporary).map_err(|e| Error::output(path, e))?;
+    file.sync_all().map_err(|e| Error::output(path, e))?;
+    temporary.persist(path).map_err(|e| Error::output(path, e.error))?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| Error::output(folder, e))
+}
+
+/// Writes `bytes` to `path` atomically.
+///
+/// # Errors
+/// An output error naming `path`.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_with(path, |temporary| {
+        File::create(temporary).and_then(|mut file| file.write_all(bytes)).map_err(|e| Error::output(path, e))
+    })
+}

@@ -1,0 +1,10 @@
+//! Files: the HDF5 schema and every other format. The only module that opens data files.
+
+pub mod atomic;
+pub mod invasion;
+pub mod prediction;
+pub mod run;
+
+pub use invasion::InvasionDataset;
+pub use prediction::{Prediction, PredictionFile};
+pub use run::RunFolder;

@@ -1,0 +1,191 @@
+//! The run folder: what a training leaves behind.
+//!
+//! ```text
+//! config.toml              the resolved configuration
+//! run.json                 RunCard: seed, version, dataset and its fingerprint, split, members
+//! <member>/metrics.csv     one row an epoch
+//! <member>/best.safetensors, last.safetensors, checkpoint.*
+//! predictions/<split>.h5   predictions for the domains of a split
+//! evaluation/              scores and figures
+//! report.html
+//! ```
+//! A time-embedded run has one member, the folder itself; single-frame runs have one member a frame (`frame-05/`).
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::atomic;
+use crate::error::{Error, Result};
+use porecast_simulations::{Side, TimeUnit};
+
+/// Which domains serve for what.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SplitLists {
+    /// Domains the weights are fitted to.
+    pub train: Vec<String>,
+    /// Domains the best epoch is chosen on.
+    pub validation: Vec<String>,
+    /// Domains nothing is chosen on.
+    pub test: Vec<String>,
+}
+
+impl SplitLists {
+    /// Names and identifiers of the three parts.
+    pub fn parts(&self) -> [(&'static str, &[String]); 3] {
+        [("train", &self.train), ("validation", &self.validation), ("test", &self.test)]
+    }
+}
+
+/// The dataset a run was trained on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DatasetCard {
+    /// Where it was.
+    pub path: PathBuf,
+    /// [`super::InvasionDataset::fingerprint`].
+    pub fingerprint: String,
+    /// Frames, height and width.
+    pub shape: (usize, usize, usize),
+    /// Unit of the times.
+    pub time_unit: TimeUnit,
+    /// Edge where the invading fluid enters.
+    pub inlet: Side,
+    /// Edge length of a pixel in metres.
+    pub voxel_size_m: f64,
+    /// Mean time of each frame over the training domains: the times predicted when none are asked for.
+    pub mean_times: Vec<f64>,
+}
+
+/// One trained network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemberCard {
+    /// Folder below the run folder; `.` for the run folder itself.
+    pub folder: PathBuf,
+    /// The frame it predicts; `None` for a network that takes any time.
+    pub frame: Option<usize>,
+    /// Trainable parameters.
+    pub parameters: usize,
+    /// Epochs trained.
+    pub epochs: usize,
+    /// Epoch (from 1) with the lowest validation loss.
+    pub best_epoch: usize,
+    /// That loss.
+    pub best_validation_loss: f64,
+    /// Samples (frames of domains) seen by the optimiser.
+    pub samples_seen: u64,
+    /// Wall time of training in seconds, resumed parts included.
+    pub wall_seconds: f64,
+    /// Whether training ran to its end.
+    pub is_finished: bool,
+}
+
+/// What `run.json` holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunCard {
+    /// Always `porecast-run`.
+    pub format: String,
+    /// Version of this schema.
+    pub version: u32,
+    /// Version of porecast that trained.
+    pub porecast: String,
+    /// Name of the run.
+    pub name: String,
+    /// Seed of initialisation, order, dropout and augmentation.
+    pub seed: u64,
+    /// Where it ran.
+    pub device: String,
+    /// What it was trained on.
+    pub dataset: DatasetCard,
+    /// Domains by use.
+    pub split: SplitLists,
+    /// The trained networks, by frame.
+    pub members: Vec<MemberCard>,
+}
+
+impl RunCard {
+    /// Version of the schema written by this program.
+    pub const VERSION: u32 = 1;
+    /// The `format` field.
+    pub const FORMAT: &'static str = "porecast-run";
+}
+
+/// A run folder.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Names a run folder; nothing is read or made.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `config.toml`.
+    pub fn config_path(&self) -> PathBuf {
+        self.path.join("config.toml")
+    }
+
+    /// `run.json`.
+    pub fn card_path(&self) -> PathBuf {
+        self.path.join("run.json")
+    }
+
+    /// Predictions for a part of the split.
+    pub fn predictions_path(&self, part: &str) -> PathBuf {
+        self.path.join("predictions").join(format!("{part}.h5"))
+    }
+
+    /// Scores and figures.
+    pub fn evaluation_path(&self) -> PathBuf {
+        self.path.join("evaluation")
+    }
+
+    /// Folder of a member.
+    pub fn member_path(&self, member: &MemberCard) -> PathBuf {
+        self.path.join(&member.folder)
+    }
+
+    /// Reads `run.json`.
+    ///
+    /// # Errors
+    /// The folder is not a run of this version.
+    pub fn card(&self) -> Result<RunCard> {
+        let path = self.card_path();
+        let text = std::fs::read_to_string(&path).map_err(|e| {
+            Error::input(
+                &self.path,
+                format!("is not a run folder (run.json: {e}); pass the folder that `porecast train` made"),
+            )
+        })?;
+        let card: RunCard = serde_json::from_str(&text)
+            .map_err(|e| Error::input(&path, format!("is not a run card: {e}")))?;
+        if card.format != RunCard::FORMAT || card.version != RunCard::VERSION {
+            return Err(Error::input(
+                &path,
+                format!(
+                    "has format {:?} version {}, expected {:?} version {}",
+                    card.format,
+                    card.version,
+                    RunCard::FORMAT,
+                    RunCard::VERSION
+                ),
+            ));
+        }
+        Ok(card)
+    }
+
+    /// Writes `run.json` atomically.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn write_card(&self, card: &RunCard) -> Result<()> {
+        let text = serde_json::to_string_pretty(card).map_err(|e| Error::output(&self.card_path(), e))?;
+        atomic::write(&self.card_path(), text.as_bytes())
+    }
+}
