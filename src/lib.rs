@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod error;
+pub mod picture;
 pub mod store;
 
 pub use error::{Error, ErrorKind, Result};
