@@ -2,7 +2,9 @@
 
 pub mod cli;
 pub mod error;
+pub mod figure;
 pub mod metric;
+pub mod picture;
 pub mod store;
 
 pub use error::{Error, ErrorKind, Result};

@@ -248,23 +248,35 @@ fn tick(value: f64) -> String {
 }
 
 /// Moves labels apart until they are `gap` from each other, keeping their order and staying above `limit`.
+///
+/// Labels that would overlap form a cluster, placed so that its members move as little as they can in the mean.
 fn spread(wanted: &[i32], gap: i32, limit: i32) -> Vec<i32> {
+    struct Cluster {
+        members: Vec<usize>,
+        /// Sum of the positions at which each member would like the first one to be.
+        starts: i32,
+    }
+    let start = |cluster: &Cluster| cluster.starts / cluster.members.len() as i32;
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by_key(|&i| wanted[i]);
-    let mut placed = wanted.to_vec();
-    for pair in order.windows(2) {
-        placed[pair[1]] = placed[pair[1]].max(placed[pair[0]] + gap);
-    }
-    // Clusters have only moved down; move each back up by half of what its last member moved, as far as there is room.
-    let mut floor = limit - gap;
-    for position in (0..order.len()).rev() {
-        let i = order[position];
-        placed[i] = placed[i].min(floor);
-        if placed[i] > wanted[i] {
-            let above = position.checked_sub(1).map_or(i32::MIN / 2, |p| wanted[order[p]] + gap / 2);
-            placed[i] = ((placed[i] + wanted[i]) / 2).max(above.min(placed[i]));
+    let mut clusters: Vec<Cluster> = Vec::new();
+    for i in order {
+        let mut last = Cluster { members: vec![i], starts: wanted[i] };
+        while let Some(before) = clusters.pop_if(|c| start(c) + gap * c.members.len() as i32 > start(&last)) {
+            let length = gap * before.members.len() as i32;
+            let starts = before.starts + last.starts - length * last.members.len() as i32;
+            last = Cluster { members: [before.members, last.members].concat(), starts };
         }
-        floor = placed[i] - gap;
+        clusters.push(last);
+    }
+    let mut placed = wanted.to_vec();
+    let mut floor = limit;
+    for cluster in clusters.iter().rev() {
+        let top = start(cluster).min(floor - gap * cluster.members.len() as i32);
+        for (position, &member) in cluster.members.iter().enumerate() {
+            placed[member] = top + gap * position as i32;
+        }
+        floor = top;
     }
     placed
 }
