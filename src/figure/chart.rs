@@ -6,7 +6,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::{DrawResult, Figure, palette, text, text_width};
+use super::{DrawResult, Figure, bold_text, palette, text, text_width};
 use crate::error::Result;
 
 /// How a line is drawn.
@@ -67,16 +67,18 @@ impl Chart {
         lines.chain(bands).filter(|(x, y)| x.is_finite() && y.is_finite())
     }
 
-    fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>, scale: f64, limits: Limits) -> DrawResult {
+    fn draw<B: DrawingBackend>(
+        &self,
+        area: &DrawingArea<B, Shift>,
+        scale: f64,
+        limits: Limits,
+    ) -> DrawResult {
         let px = |units: f64| (units * scale).round() as i32;
-        let label_width = self.series.iter().map(|series| text_width(&series.label, LABEL)).max().unwrap_or(0);
+        let label_width =
+            self.series.iter().map(|series| text_width(&series.label, LABEL)).max().unwrap_or(0);
         let (_, height) = area.dim_in_pixel();
-        area.draw(&Text::new(
-            self.title.clone(),
-            (px(8.0), px(6.0)),
-            text(TITLE * scale, palette::INK).into_font().style(FontStyle::Bold).color(&palette::INK),
-        ))
-        .map_err(|e| e.to_string())?;
+        area.draw(&Text::new(self.title.clone(), (px(8.0), px(6.0)), bold_text(TITLE * scale)))
+            .map_err(|e| e.to_string())?;
         area.draw(&Text::new(
             self.y_label.clone(),
             (px(8.0), px(28.0)),
@@ -124,7 +126,8 @@ impl Chart {
                 series.points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
             let width = if series.colour == palette::BASELINE { 1.5 } else { 2.0 };
             let style = series.colour.stroke_width(px(width) as u32);
-            let dashes = |dash: f64, gap: f64| DashedLineSeries::new(points.clone(), px(dash), px(gap), style);
+            let dashes =
+                |dash: f64, gap: f64| DashedLineSeries::new(points.clone(), px(dash), px(gap), style);
             match series.stroke {
                 Stroke::Solid | Stroke::Marked => {
                     chart.draw_series(LineSeries::new(points.clone(), style)).map(|_| ())
@@ -136,7 +139,9 @@ impl Chart {
             .map_err(|e| e.to_string())?;
             if series.stroke == Stroke::Marked {
                 chart
-                    .draw_series(points.iter().map(|&point| Circle::new(point, px(3.5), series.colour.filled())))
+                    .draw_series(
+                        points.iter().map(|&point| Circle::new(point, px(3.5), series.colour.filled())),
+                    )
                     .map_err(|e| e.to_string())?;
             }
         }
@@ -153,11 +158,13 @@ impl Chart {
             })
             .collect();
         let right = ends.iter().map(|end| end.0).max().unwrap_or(0);
-        let heights = spread(&ends.iter().map(|end| end.1).collect::<Vec<_>>(), px(LABEL + 4.0), height as i32);
+        let heights =
+            spread(&ends.iter().map(|end| end.1).collect::<Vec<_>>(), px(LABEL + 4.0), height as i32);
         for ((_, _, series), y) in ends.iter().zip(heights) {
             let colour = if series.colour == palette::BASELINE { palette::FAINT_INK } else { series.colour };
             let style = text(LABEL * scale, colour).pos(Pos::new(HPos::Left, VPos::Center));
-            area.draw(&Text::new(series.label.clone(), (right + px(8.0), y), style)).map_err(|e| e.to_string())?;
+            area.draw(&Text::new(series.label.clone(), (right + px(8.0), y), style))
+                .map_err(|e| e.to_string())?;
         }
         Ok(())
     }
@@ -223,7 +230,7 @@ impl Figure for Charts {
         let px = |units: u32| (f64::from(units) * scale).round() as u32;
         let limits = self.limits();
         if !self.title.is_empty() {
-            let style = text(16.0 * scale, palette::INK).into_font().style(FontStyle::Bold).color(&palette::INK);
+            let style = bold_text(16.0 * scale);
             area.draw(&Text::new(self.title.clone(), (px(8) as i32, px(10) as i32), style))
                 .map_err(|e| e.to_string())?;
         }
@@ -307,7 +314,8 @@ mod tests {
 
     #[test]
     fn a_chart_without_points_is_drawn() {
-        let chart = Chart { title: "Nothing".into(), x_label: "x".into(), y_label: "y".into(), series: vec![] };
+        let chart =
+            Chart { title: "Nothing".into(), x_label: "x".into(), y_label: "y".into(), series: vec![] };
         let charts = Charts { title: String::new(), charts: vec![chart], columns: 1, cell: (300, 200) };
         assert!(super::super::svg(&charts).unwrap().contains("Nothing"));
         assert_eq!(super::super::raster(&charts).unwrap().dimensions(), (600, 400));

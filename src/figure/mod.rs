@@ -99,7 +99,12 @@ const FONT: &str = "sans-serif";
 
 /// A text style of the figures.
 fn text(size: f64, colour: RGBColor) -> TextStyle<'static> {
-    TextStyle::from((FONT, size).into_font()).color(&colour)
+    (FONT, size).into_font().color(&colour)
+}
+
+/// A text style for titles.
+fn bold_text(size: f64) -> TextStyle<'static> {
+    (FONT, size).into_font().style(FontStyle::Bold).color(&palette::INK)
 }
 
 /// Width of `label` in units at font size `size`.
