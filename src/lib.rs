@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod error;
+pub mod evaluate;
 pub mod figure;
 pub mod metric;
 pub mod picture;

@@ -1,0 +1,2 @@
+//! Several runs side by side.
+pub fn compare() {}
