@@ -6,6 +6,7 @@ pub mod evaluate;
 pub mod figure;
 pub mod metric;
 pub mod picture;
+pub mod report;
 pub mod store;
 
 pub use error::{Error, ErrorKind, Result};

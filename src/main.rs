@@ -4,11 +4,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use porecast::cli::{Cli, Command};
+use porecast::{evaluate, report};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result: porecast::Result<()> = match &cli.command {
         Command::Simulate(_) => todo!(),
+        Command::Evaluate(args) => evaluate::run(args, cli.verbosity),
+        Command::Compare(args) => evaluate::compare(args, cli.verbosity),
+        Command::Report(args) => report::run(args, cli.verbosity),
         _ => todo!(),
     };
     match result {

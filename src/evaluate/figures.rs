@@ -27,10 +27,10 @@ pub(super) fn write(plan: &Plan, scores: &Scores, samples: &[Sample]) -> Result<
     let folder = &plan.output;
     squared_error(scores).save(folder, "mse")?;
     saturation(scores).save(folder, "saturation")?;
-    if let Some(panel) = panel(&scores.source, samples) {
+    if let Some(panel) = panel(scores, samples) {
         panel.save(folder, "panel")?;
     }
-    if let Some(errors) = errors(&scores.source, samples) {
+    if let Some(errors) = errors(scores, samples) {
         errors.save(folder, "errors")?;
     }
     match &plan.run {
@@ -73,6 +73,7 @@ fn squared_error(scores: &Scores) -> Charts {
         .map(|part| Chart {
             title: match part.part.as_str() {
                 "all" => format!("All {} domains", part.domain_ids().len()),
+                "train" => format!("{} training domains", part.domain_ids().len()),
                 name => format!("{} {name} domains", part.domain_ids().len()),
             },
             x_label: "time step (frame)".into(),
@@ -132,14 +133,16 @@ fn saturation(scores: &Scores) -> Charts {
         })
         .collect();
     Charts {
-        title: format!(
-            "Saturation of the invading phase, {} domains",
-            scores.main_part().map_or("no", |part| part.part.as_str())
-        ),
+        title: format!("Saturation of the invading phase, {} domains", part_name(scores)),
         charts,
         columns: 3,
         cell: (380, 280),
     }
+}
+
+/// Name of the part that the pictures are of.
+fn part_name(scores: &Scores) -> &str {
+    scores.main_part().map_or("no", |part| part.part.as_str())
 }
 
 /// First, middle and last of the frames; 0, 12 and 25 of 26.
@@ -151,7 +154,7 @@ fn shown_frames(sample: &Sample) -> BTreeSet<usize> {
         .collect()
 }
 
-fn panel(source: &str, samples: &[Sample]) -> Option<Mosaic> {
+fn panel(scores: &Scores, samples: &[Sample]) -> Option<Mosaic> {
     let frames = shown_frames(samples.first()?);
     let group =
         |name: &str| frames.iter().map(|f| (name.to_owned(), format!("frame {f}"))).collect::<Vec<_>>();
@@ -169,7 +172,11 @@ fn panel(source: &str, samples: &[Sample]) -> Option<Mosaic> {
         })
         .collect();
     Some(Mosaic {
-        title: format!("Invasion of unseen domains: the truth, and what {source} predicts"),
+        title: format!(
+            "Invasion of {} domains: the truth, and what {} predicts",
+            part_name(scores),
+            scores.source
+        ),
         columns,
         rows,
         legend: vec![
@@ -180,7 +187,7 @@ fn panel(source: &str, samples: &[Sample]) -> Option<Mosaic> {
     })
 }
 
-fn errors(source: &str, samples: &[Sample]) -> Option<Mosaic> {
+fn errors(scores: &Scores, samples: &[Sample]) -> Option<Mosaic> {
     let frames = shown_frames(samples.first()?);
     let mut columns: Vec<_> =
         frames.iter().map(|frame| ("Predicted - true".to_owned(), format!("frame {frame}"))).collect();
@@ -199,7 +206,7 @@ fn errors(source: &str, samples: &[Sample]) -> Option<Mosaic> {
         })
         .collect();
     Some(Mosaic {
-        title: format!("Where {source} errs"),
+        title: format!("Where {} errs, {} domains", scores.source, part_name(scores)),
         columns,
         rows,
         legend: vec![

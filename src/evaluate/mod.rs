@@ -52,7 +52,7 @@ pub fn run(args: &EvaluateArgs, verbosity: Verbosity) -> Result<()> {
     let plan = Plan::new(args)?;
     let scores = execute(&plan)?;
     if !verbosity.quiet {
-        for table in tables::overview(&scores) {
+        for table in tables::terminal(&scores) {
             println!("{}", table.to_text());
         }
         for note in &scores.notes {

@@ -10,6 +10,10 @@ use crate::error::{Error, Result};
 use crate::metric::Interval;
 use crate::store::atomic;
 
+/// Measures for a terminal, where there is no room for all.
+pub(super) const TERMINAL: [Measure; 5] =
+    [Measure::Mse, Measure::Iou, Measure::Dice, Measure::SaturationError, Measure::FrontError];
+
 /// The tables of one run: the study's, inside the pore space and over the whole image, and all measures of the
 /// part that nothing was chosen on.
 pub fn overview(scores: &Scores) -> Vec<Table> {
@@ -21,11 +25,21 @@ pub fn overview(scores: &Scores) -> Vec<Table> {
             "Mean squared error over the whole image, as published",
         ),
     ];
-    if let Some(part) = scores.main_part() {
-        let columns: Vec<_> = part.sources.iter().map(|source| (source.source.clone(), source)).collect();
-        tables.push(measures(&part.part, &columns, &part.frames()));
-    }
+    tables.extend(main_measures(scores, &Measure::ALL));
     tables
+}
+
+/// The same for a terminal.
+pub(super) fn terminal(scores: &Scores) -> Vec<Table> {
+    let mut tables = vec![squared_error(scores, Measure::Mse, "Mean squared error in the pore space")];
+    tables.extend(main_measures(scores, &TERMINAL));
+    tables
+}
+
+fn main_measures(scores: &Scores, shown: &[Measure]) -> Option<Table> {
+    let part = scores.main_part()?;
+    let sources: Vec<_> = part.sources.iter().map(|source| (source.source.clone(), source)).collect();
+    Some(measures(&part.part, &sources, &part.frames(), shown))
 }
 
 fn squared_error(scores: &Scores, measure: Measure, what: &str) -> Table {
@@ -75,16 +89,21 @@ pub(super) fn squared_error_row(
     Row { cells: std::iter::once(name.to_owned()).chain(over_time).chain(final_step).collect(), is_baseline }
 }
 
-/// All measures of one part, a row a predictor, averaged over `frames`.
-pub(super) fn measures(part: &str, sources: &[(String, &SourceScores)], frames: &BTreeSet<usize>) -> Table {
-    let shown = Measure::ALL.into_iter().filter(|m| *m != Measure::WholeImageMse);
+/// Measures of one part, a row a predictor, averaged over `frames`.
+pub(super) fn measures(
+    part: &str,
+    sources: &[(String, &SourceScores)],
+    frames: &BTreeSet<usize>,
+    shown: &[Measure],
+) -> Table {
+    let shown = || shown.iter().filter(|measure| **measure != Measure::WholeImageMse);
     let mut headings = vec![String::new()];
-    headings.extend(shown.clone().map(|measure| measure.heading().to_owned()));
+    headings.extend(shown().map(|measure| measure.heading().to_owned()));
     headings.push("|Δ breakthrough|".into());
     let rows = sources.iter().map(|(name, source)| {
         let summary = source.summary(frames);
         let mut cells = vec![name.clone()];
-        cells.extend(shown.clone().map(|m| summary.over_time.get(&m).map_or_else(|| "-".into(), interval)));
+        cells.extend(shown().map(|m| summary.over_time.get(m).map_or_else(|| "-".into(), interval)));
         cells.push(match &summary.breakthrough {
             Some(breakthrough) => format!(
                 "{} ({}/{})",
@@ -99,7 +118,7 @@ pub(super) fn measures(part: &str, sources: &[(String, &SourceScores)], frames: 
     let domains = sources.first().map_or(0, |(_, source)| source.domains.len());
     Table {
         title: format!(
-            "All measures, {domains} {part} domains, mean over {} ± half the 95 % bootstrap interval over domains",
+            "Measures, {domains} {part} domains, mean over {} ± half the 95 % bootstrap interval over domains",
             frames_text(frames)
         ),
         headings,
@@ -108,7 +127,11 @@ pub(super) fn measures(part: &str, sources: &[(String, &SourceScores)], frames: 
 }
 
 fn interval(interval: &Interval) -> String {
-    format!("{} ± {}", number(interval.mean), number((interval.high - interval.low) / 2.0))
+    let half_width = (interval.high - interval.low) / 2.0;
+    match half_width > 1e-4 {
+        true => format!("{} ± {}", number(interval.mean), number(half_width)),
+        false => number(interval.mean),
+    }
 }
 
 /// A set of frames in words.

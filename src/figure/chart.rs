@@ -76,23 +76,22 @@ impl Chart {
         let px = |units: f64| (units * scale).round() as i32;
         let label_width =
             self.series.iter().map(|series| text_width(&series.label, LABEL)).max().unwrap_or(0);
-        let (_, height) = area.dim_in_pixel();
         area.draw(&Text::new(self.title.clone(), (px(8.0), px(6.0)), bold_text(TITLE * scale)))
             .map_err(|e| e.to_string())?;
         area.draw(&Text::new(
             self.y_label.clone(),
-            (px(8.0), px(28.0)),
+            (px(8.0), px(29.0)),
             text(LABEL * scale, palette::FAINT_INK),
         ))
         .map_err(|e| e.to_string())?;
 
         let mut chart = ChartBuilder::on(area)
-            .margin_top(px(52.0))
-            .margin_right(px(f64::from(label_width) + 22.0))
+            .margin_top(px(56.0))
+            .margin_right(px(f64::from(label_width) + 26.0))
             .margin_bottom(px(8.0))
             .margin_left(px(8.0))
-            .x_label_area_size(px(40.0))
-            .y_label_area_size(px(44.0))
+            .x_label_area_size(px(42.0))
+            .y_label_area_size(px(46.0))
             .build_cartesian_2d(limits.x.0..limits.x.1, 0.0..limits.y)
             .map_err(|e| e.to_string())?;
         chart
@@ -157,21 +156,22 @@ impl Chart {
                 Some((x - corner.0, y - corner.1, series))
             })
             .collect();
+        let bottom = chart.backend_coord(&(limits.x.0, 0.0)).1 - corner.1 + px(LABEL / 2.0);
         let right = ends.iter().map(|end| end.0).max().unwrap_or(0);
-        let heights =
-            spread(&ends.iter().map(|end| end.1).collect::<Vec<_>>(), px(LABEL + 4.0), height as i32);
+        let heights = spread(&ends.iter().map(|end| end.1).collect::<Vec<_>>(), px(LABEL + 3.0), bottom);
         for ((_, _, series), y) in ends.iter().zip(heights) {
             let colour = if series.colour == palette::BASELINE { palette::FAINT_INK } else { series.colour };
             let style = text(LABEL * scale, colour).pos(Pos::new(HPos::Left, VPos::Center));
-            area.draw(&Text::new(series.label.clone(), (right + px(8.0), y), style))
+            area.draw(&Text::new(series.label.clone(), (right + px(12.0), y), style))
                 .map_err(|e| e.to_string())?;
         }
         Ok(())
     }
 }
 
-const TITLE: f64 = 15.0;
-const LABEL: f64 = 12.0;
+// The backends draw letters at four fifths of the nominal size.
+const TITLE: f64 = 17.0;
+const LABEL: f64 = 14.0;
 
 /// Several charts side by side, with the same axes.
 #[derive(Debug, Clone)]
@@ -230,7 +230,7 @@ impl Figure for Charts {
         let px = |units: u32| (f64::from(units) * scale).round() as u32;
         let limits = self.limits();
         if !self.title.is_empty() {
-            let style = bold_text(16.0 * scale);
+            let style = bold_text(19.0 * scale);
             area.draw(&Text::new(self.title.clone(), (px(8) as i32, px(10) as i32), style))
                 .map_err(|e| e.to_string())?;
         }

@@ -104,7 +104,8 @@ fn text(size: f64, colour: RGBColor) -> TextStyle<'static> {
 
 /// A text style for titles.
 fn bold_text(size: f64) -> TextStyle<'static> {
-    (FONT, size).into_font().style(FontStyle::Bold).color(&palette::INK)
+    // `FontDesc::style` would keep the glyphs of the regular font.
+    FontDesc::new(FontFamily::SansSerif, size, FontStyle::Bold).color(&palette::INK)
 }
 
 /// Width of `label` in units at font size `size`.

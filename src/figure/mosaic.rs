@@ -32,7 +32,7 @@ const HEAD: u32 = 104;
 const GAP: u32 = 10;
 /// Between groups of columns.
 const GROUP_GAP: u32 = 18;
-const ROW_LABEL: f64 = 11.0;
+const ROW_LABEL: f64 = 13.0;
 
 impl Mosaic {
     /// Writes the mosaic as `<folder>/<stem>.svg` and `.png`.
@@ -117,7 +117,7 @@ impl Figure for Mosaic {
     fn size(&self) -> (u32, u32) {
         let legend: u32 = self.legend.iter().map(|(label, _)| text_width(label, ROW_LABEL) + 40).sum();
         let pictures = self.column_x(self.columns.len().saturating_sub(1)) + self.pitch() + GAP;
-        let width = pictures.max(text_width(&self.title, 16.0) + 40).max(legend + 20);
+        let width = pictures.max(text_width(&self.title, 19.0) + 40).max(legend + 20);
         (width, self.row_y(self.rows.len()) + GAP)
     }
 
@@ -127,7 +127,7 @@ impl Figure for Mosaic {
             area.draw(&Text::new(label.to_owned(), (x, y), style)).map_err(|e| e.to_string())
         };
         let faint = text(ROW_LABEL * scale, palette::FAINT_INK);
-        write(&self.title, px(10), px(10), bold_text(16.0 * scale))?;
+        write(&self.title, px(10), px(10), bold_text(19.0 * scale))?;
         let mut x = 10;
         for (label, Rgb([r, g, b])) in &self.legend {
             let corners = [(px(x), px(38)), (px(x + 12), px(50))];
@@ -140,7 +140,7 @@ impl Figure for Mosaic {
         }
         for (column, (group, label)) in self.columns.iter().enumerate() {
             if self.begins_group(column) {
-                write(group, px(self.column_x(column)), px(66), bold_text(12.0 * scale))?;
+                write(group, px(self.column_x(column)), px(66), bold_text(14.0 * scale))?;
             }
             write(label, px(self.column_x(column)), px(86), faint.clone())?;
         }
