@@ -45,7 +45,9 @@ pub struct Comparison {
     pub part: String,
     /// The runs, in the order given.
     pub runs: Vec<ComparedRun>,
-    /// What a reader has to know.
+    /// What each baseline is here.
+    pub baselines: Vec<String>,
+    /// What a reader has to be told.
     pub notes: Vec<String>,
     /// The tables.
     pub tables: Vec<Table>,
@@ -127,7 +129,8 @@ pub fn compare(args: &CompareArgs, verbosity: Verbosity) -> Result<()> {
     figure(&sides).save(folder, "mse")?;
     write_csv(&scored, &sides, folder)?;
     let text: Vec<String> = tables.iter().map(Table::to_markdown).collect();
-    let notes_text: String = notes.iter().map(|note| format!("- {note}\n")).collect();
+    let said = scored[0].scores.baselines.iter().chain(&notes);
+    let notes_text: String = said.map(|note| format!("- {note}\n")).collect();
     let markdown = format!("{}\n{notes_text}", text.join("\n"));
     atomic::write(&folder.join("comparison.md"), markdown.as_bytes())?;
     for (number, run) in scored.iter().enumerate() {
@@ -147,6 +150,7 @@ pub fn compare(args: &CompareArgs, verbosity: Verbosity) -> Result<()> {
                 config: fs::read_to_string(RunFolder::new(&run.path).config_path()).unwrap_or_default(),
             })
             .collect(),
+        baselines: scored[0].scores.baselines.clone(),
         notes,
         tables,
     };
@@ -154,13 +158,8 @@ pub fn compare(args: &CompareArgs, verbosity: Verbosity) -> Result<()> {
     let bytes = serde_json::to_vec_pretty(&comparison).map_err(|e| Error::output(&path, e))?;
     atomic::write(&path, &bytes)?;
     if !verbosity.quiet {
-        for table in terminal_tables(&scored, &sides) {
-            println!("{}", table.to_text());
-        }
-        for note in &comparison.notes {
-            println!("note: {note}");
-        }
-        println!("comparison: {}", folder.display());
+        let last = format!("comparison: {}", folder.display());
+        super::print(&terminal_tables(&scored, &sides), &comparison.notes, &last);
     }
     Ok(())
 }

@@ -28,6 +28,8 @@ pub mod scores;
 pub mod table;
 pub mod tables;
 
+use std::io::Write;
+
 use rayon::prelude::*;
 
 pub use compare::compare;
@@ -42,6 +44,7 @@ use baseline::{Baseline, TrainingMean};
 use samples::Sample;
 use score::DomainScore;
 use scores::{PartScores, ScoredDataset, SourceScores};
+use table::Table;
 
 /// Runs `porecast evaluate`: scores the predictions that [`Plan::new`] finds and writes tables and figures.
 ///
@@ -52,15 +55,22 @@ pub fn run(args: &EvaluateArgs, verbosity: Verbosity) -> Result<()> {
     let plan = Plan::new(args)?;
     let scores = execute(&plan)?;
     if !verbosity.quiet {
-        for table in tables::terminal(&scores) {
-            println!("{}", table.to_text());
-        }
-        for note in &scores.notes {
-            println!("note: {note}");
-        }
-        println!("scores and figures: {}", plan.output.display());
+        print(
+            &tables::terminal(&scores),
+            &scores.notes,
+            &format!("scores and figures: {}", plan.output.display()),
+        );
     }
     Ok(())
+}
+
+/// Prints the end of a stage on standard output.
+fn print(tables: &[Table], notes: &[String], last: &str) {
+    let mut text: String = tables.iter().map(|table| table.to_text() + "\n").collect();
+    notes.iter().for_each(|note| text += &format!("note: {note}\n"));
+    text += &format!("{last}\n");
+    // A reader that has gone away (`| head`) is no failure of the stage.
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// Scores what is planned and writes everything; `scores.json` last, so that it stands for a finished evaluation.
@@ -97,6 +107,7 @@ fn measure_all(plan: &Plan) -> Result<Scores> {
             time_unit: plan.dataset.time_unit(),
             inlet: plan.dataset.inlet(),
         },
+        baselines: plan.baselines(),
         notes: plan.notes(),
         parts,
     })

@@ -140,17 +140,17 @@ impl Plan {
         self.parts.iter().filter(|part| !part.predictions.exists())
     }
 
-    /// What a reader has to know about the baselines.
-    pub(super) fn notes(&self) -> Vec<String> {
+    /// What each baseline is here.
+    pub(super) fn baselines(&self) -> Vec<String> {
         let unit = self.dataset.time_unit();
-        let mut notes = vec!["nothing moves: the true first frame stays for ever".to_owned()];
-        notes.push(match self.training_domains {
+        let mut baselines = vec!["nothing moves: the true first frame stays for ever".to_owned()];
+        baselines.push(match self.training_domains {
             Some(_) => "mean frame: pixel by pixel the mean of the training domains at the same frame, over those in \
                         which the pixel is pore; on the training part that includes the scored domain itself"
                 .into(),
             None => "mean frame: left out, since the training domains are not known here".to_owned(),
         });
-        notes.push(match (unit, &self.training_domains) {
+        baselines.push(match (unit, &self.training_domains) {
             (TimeUnit::PoreVolumes, _) => "percolation: invasion percolation with trapping from the true first frame, at the \
                                            saturation of the volume injected; too high after breakthrough"
                 .into(),
@@ -161,14 +161,15 @@ impl Plan {
                           from training domains"
                 .to_owned(),
         });
-        if self.dataset.origin().simulator.contains("percolation") {
-            notes.push(
-                "this dataset was simulated by percolation: the percolation baseline is the simulator itself, \
-                 exact by construction but for the clock, and no bar for a network"
-                    .into(),
-            );
-        }
-        notes
+        baselines
+    }
+
+    /// What a reader of the scores has to be told.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let is_simulator = self.dataset.origin().simulator.contains("percolation");
+        let note = "the dataset was simulated by percolation: the percolation baseline is the simulator itself, exact \
+                    by construction but for the clock";
+        is_simulator.then(|| note.to_owned()).into_iter().collect()
     }
 }
 

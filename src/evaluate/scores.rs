@@ -47,7 +47,9 @@ pub struct Scores {
     pub run: Option<RunCard>,
     /// What was scored on.
     pub dataset: ScoredDataset,
-    /// What a reader has to know about the baselines.
+    /// What each baseline is here.
+    pub baselines: Vec<String>,
+    /// What a reader has to be told.
     pub notes: Vec<String>,
     /// Scores of each part of the split.
     pub parts: Vec<PartScores>,

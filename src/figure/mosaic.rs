@@ -47,7 +47,7 @@ impl Mosaic {
             text += &format!(
                 "<image x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" style=\"image-rendering:pixelated\" \
                  preserveAspectRatio=\"none\" href=\"data:image/png;base64,{}\"/>\n",
-                BASE64.encode(png(picture))
+                BASE64.encode(png(&shrunk(picture, 2 * width, 2 * height)))
             );
         }
         text += "</svg>\n";
@@ -57,8 +57,8 @@ impl Mosaic {
         let mut image = raster(self).map_err(|e| Error::output(&path, e))?;
         for (x, y, width, height, picture) in self.places() {
             let (width, height) = (width * PNG_SCALE, height * PNG_SCALE);
-            let filter = if width < picture.width() { FilterType::Triangle } else { FilterType::Nearest };
-            let scaled = imageops::resize(picture, width, height, filter);
+            let scaled =
+                imageops::resize(&shrunk(picture, width, height), width, height, FilterType::Nearest);
             imageops::replace(&mut image, &scaled, i64::from(x * PNG_SCALE), i64::from(y * PNG_SCALE));
         }
         atomic::write(&path, &png(&image))
@@ -110,6 +110,14 @@ impl Mosaic {
                 (self.column_x(column), self.row_y(row), width, height, picture)
             })
         })
+    }
+}
+
+/// The picture, averaged down when it has more pixels than are shown.
+fn shrunk(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
+    match picture.width() > width {
+        true => imageops::resize(picture, width, height, FilterType::Triangle),
+        false => picture.clone(),
     }
 }
 
