@@ -2,12 +2,17 @@
 
 pub mod cli;
 pub mod config;
+pub mod data;
+mod device;
 pub mod error;
+pub mod interrupt;
 pub mod loss;
 pub mod model;
+pub mod picture;
 pub mod sample;
 pub mod seed;
 pub mod store;
 pub mod task;
+pub mod train;
 
 pub use error::{Error, ErrorKind, Result};

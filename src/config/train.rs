@@ -8,6 +8,7 @@ use super::{Problem, Validate};
 
 /// A training, from dataset to weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TrainConfig {
     /// Name of the run; the run folder is `runs/<name>` unless given.
     pub name: String,
@@ -134,7 +135,7 @@ impl Channel {
 
 /// Shares of the domains that are held out; the rest is trained on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct SplitConfig {
     /// Share for validation.
     pub validation: f64,
@@ -163,7 +164,7 @@ pub enum Architecture {
 
 /// The network.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
     /// Kind of network.
     pub architecture: Architecture,
@@ -202,7 +203,7 @@ pub enum TimeMode {
 
 /// Where and how time enters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct TimeConfig {
     /// Where it enters a UNet.
     pub enters: Vec<TimePlace>,
@@ -253,7 +254,7 @@ pub enum Positional {
 
 /// Self-attention at the bottleneck.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct AttentionConfig {
     /// Whether it is there.
     pub enabled: bool,
@@ -271,7 +272,7 @@ impl Default for AttentionConfig {
 
 /// Settings of the UNet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct UnetConfig {
     /// Channels of the first level; each level below doubles them.
     pub base_channels: usize,
@@ -299,7 +300,7 @@ impl Default for UnetConfig {
 
 /// Settings of the vision transformer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct VitConfig {
     /// Edge of a patch in pixels.
     pub patch: usize,
@@ -332,7 +333,7 @@ pub enum ClassWeights {
 
 /// Weights of the terms of the loss; a term of weight zero is left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct LossConfig {
     /// Mean squared error of the invasion probability.
     pub mse: f64,
@@ -382,7 +383,7 @@ pub enum Algorithm {
 
 /// How gradients become weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct OptimizerConfig {
     /// Optimiser.
     pub algorithm: Algorithm,
@@ -428,7 +429,7 @@ pub enum ScheduleShape {
 
 /// How the learning rate changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct ScheduleConfig {
     /// Shape.
     pub shape: ScheduleShape,
@@ -470,7 +471,7 @@ pub enum Start {
 
 /// Epochs, batches and when to stop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct TrainingConfig {
     /// Epochs.
     pub epochs: usize,
@@ -531,7 +532,7 @@ impl Validate for TrainConfig {
         let mut found = Vec::new();
         let mut check = |ok: bool, key: &str, value: String, allowed: &str| {
             if !ok {
-                found.push(Problem::new(key, value, allowed));
+                found.push(Problem::outside(key, value, allowed));
             }
         };
         let unit = |x: f64| (0.0..1.0).contains(&x);

@@ -6,6 +6,7 @@ pub mod ops;
 pub mod time_embedding;
 pub mod unet;
 pub mod vit;
+mod weights;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -44,10 +45,13 @@ impl<B: Backend> Network<B> {
         takes_time: bool,
         device: &B::Device,
     ) -> Self {
-        match config.architecture {
+        let network = match config.architecture {
             Architecture::Unet => Self::Unet(Unet::init(config, inputs, outputs, takes_time, device)),
             Architecture::Vit => Self::Vit(Vit::init(config, inputs, outputs, takes_time, device)),
-        }
+        };
+        // Burn draws weights when they are first read: read them now.
+        network.parameter_count();
+        network
     }
 
     /// Everything that does not depend on time, computed once for each domain.

@@ -1,6 +1,9 @@
 //! Files: the HDF5 schema and every other format. The only module that opens data files.
 
 pub mod atomic;
+pub mod benchmark;
+pub mod checkpoint;
+mod h5;
 pub mod invasion;
 pub mod prediction;
 pub mod run;

@@ -8,12 +8,21 @@
 //! /probability  (N, T, H, W)  f32   probability that the invading phase is there; 0 in solid
 //! ```
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, Array3};
+use ndarray::{Array1, Array2, Array3, Ix1, Ix2, Ix3};
 use porecast_simulations::{Side, TimeUnit};
 
-use crate::error::Result;
+use super::atomic;
+use super::h5::{H5Reader, H5Writer};
+use super::invasion::check_times;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The attribute `format` of a predictions file.
+pub const FORMAT: &str = "porecast-predictions";
+/// Version of the schema that this program reads and writes.
+pub const VERSION: u32 = 1;
 
 /// A predicted sequence of one domain.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,19 +53,72 @@ pub struct PredictionHeader {
 /// Writes `predictions` (all of one shape `[T, H, W]`) to `path` atomically, holding one at a time.
 ///
 /// # Errors
-/// The first error of the iterator, shapes that differ, or an output error naming `path`.
+/// The first error of the iterator, no prediction at all, shapes that differ, or an output error naming `path`.
 pub fn write(
-    _path: &Path,
-    _header: &PredictionHeader,
-    _predictions: impl Iterator<Item = Result<Prediction>>,
+    path: &Path,
+    header: &PredictionHeader,
+    predictions: impl Iterator<Item = Result<Prediction>>,
 ) -> Result<()> {
-    todo!()
+    atomic::write_with(path, |temporary| write_file(temporary, path, header, predictions))
+}
+
+fn write_file(
+    temporary: &Path,
+    path: &Path,
+    header: &PredictionHeader,
+    mut predictions: impl Iterator<Item = Result<Prediction>>,
+) -> Result<()> {
+    let file = H5Writer::create(temporary, path)?;
+    let first = match predictions.next() {
+        Some(first) => first?,
+        None => return Err(Error::output(path, "there is no prediction to write")),
+    };
+    let (frames, height, width) = first.probability.dim();
+    file.text("format", FORMAT)?;
+    file.number("version", VERSION)?;
+    file.text("source", &header.source)?;
+    file.keyword("time_unit", header.time_unit)?;
+    file.keyword("inlet", header.inlet)?;
+    file.number("voxel_size_m", header.voxel_size_m)?;
+    let mut solid = file.growing::<u8>("solid", &[height, width], &[1, height, width])?;
+    let mut time = file.growing::<f64>("time", &[frames], &[64, frames])?;
+    let mut probability =
+        file.growing::<f32>("probability", &[frames, height, width], &[1, 1, height, width])?;
+    let mut ids = Vec::new();
+    for prediction in std::iter::once(Ok(first)).chain(predictions) {
+        let prediction = prediction?;
+        let found = (prediction.times.len(), prediction.solid.dim(), prediction.probability.dim());
+        if found != (frames, (height, width), (frames, height, width)) {
+            return Err(Error::new(
+                ErrorKind::Mismatch,
+                path.display().to_string(),
+                format!(
+                    "prediction {:?} has {} times, solid {:?} and probability {:?}, expected {:?}",
+                    prediction.domain_id,
+                    found.0,
+                    found.1,
+                    found.2,
+                    (frames, height, width)
+                ),
+            ));
+        }
+        solid.push(prediction.solid.mapv(u8::from).view())?;
+        time.push(Array1::from(prediction.times).view())?;
+        probability.push(prediction.probability.as_standard_layout().view())?;
+        ids.push(prediction.domain_id);
+    }
+    file.texts("domain_id", &ids)?;
+    drop((solid, time, probability));
+    file.finish()
 }
 
 /// A predictions file opened for reading.
 #[derive(Debug, Clone)]
 pub struct PredictionFile {
     path: PathBuf,
+    header: PredictionHeader,
+    ids: Vec<String>,
+    shape: (usize, usize, usize),
 }
 
 impl PredictionFile {
@@ -65,7 +127,28 @@ impl PredictionFile {
     /// # Errors
     /// The file is missing, truncated, of another format or version, or its parts do not fit together.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { path: path.to_owned() })
+        let file = H5Reader::open(path)?;
+        file.expect_format(FORMAT, VERSION)?;
+        let ids = file.texts("/domain_id")?;
+        let mut seen = HashSet::new();
+        if let Some(id) = ids.iter().find(|id| !seen.insert(id.as_str())) {
+            return Err(file.error("/domain_id", format!("{id:?} occurs twice")));
+        }
+        let n = Some(ids.len());
+        let shape = file.dataset_of::<f32>("/probability", &[n, None, None, None])?.shape();
+        file.dataset_of::<u8>("/solid", &[n, Some(shape[2]), Some(shape[3])])?;
+        file.dataset_of::<f64>("/time", &[n, Some(shape[1])])?;
+        Ok(Self {
+            path: path.to_owned(),
+            header: PredictionHeader {
+                source: file.text("source")?,
+                time_unit: file.keyword("time_unit")?,
+                inlet: file.keyword("inlet")?,
+                voxel_size_m: file.number("voxel_size_m")?,
+            },
+            ids,
+            shape: (shape[1], shape[2], shape[3]),
+        })
     }
 
     /// Where it was opened.
@@ -75,16 +158,123 @@ impl PredictionFile {
 
     /// What all predictions share.
     pub fn header(&self) -> &PredictionHeader {
-        todo!()
+        &self.header
     }
 
     /// Identifiers of the domains, in stored order.
     pub fn domain_ids(&self) -> &[String] {
-        todo!()
+        &self.ids
+    }
+
+    /// Frames, height and width of every prediction.
+    pub fn shape(&self) -> (usize, usize, usize) {
+        self.shape
     }
 
     /// Reads prediction `index`.
-    pub fn prediction(&self, _index: usize) -> Result<Prediction> {
-        todo!()
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds probabilities outside 0 to 1 or times that do not ascend.
+    ///
+    /// # Panics
+    /// `index` is not below the number of [`domain_ids`](Self::domain_ids).
+    pub fn prediction(&self, index: usize) -> Result<Prediction> {
+        let domain_id = self.ids[index].clone();
+        let file = H5Reader::open(&self.path)?;
+        let solid: Array2<u8> = file.row::<_, Ix2>(&file.dataset_of::<u8>("/solid", &[None; 3])?, index)?;
+        let times: Array1<f64> = file.row::<_, Ix1>(&file.dataset_of::<f64>("/time", &[None; 2])?, index)?;
+        let probability: Array3<f32> =
+            file.row::<_, Ix3>(&file.dataset_of::<f32>("/probability", &[None; 4])?, index)?;
+        let times = times.to_vec();
+        check_times(&times).map_err(|what| file.error(&format!("/time[{index}]"), what))?;
+        if let Some(((y, x), value)) = solid.indexed_iter().find(|(_, value)| **value > 1) {
+            return Err(file.error(
+                &format!("/solid[{index}]"),
+                format!("holds {value} at (y, x) = ({y}, {x}), expected 0 or 1"),
+            ));
+        }
+        let outside = probability.indexed_iter().find(|(_, p)| !(0.0..=1.0).contains(*p));
+        if let Some(((t, y, x), value)) = outside {
+            return Err(file.error(
+                &format!("/probability[{index}]"),
+                format!("holds {value} at (time, y, x) = ({t}, {y}, {x}), expected 0 to 1"),
+            ));
+        }
+        Ok(Prediction { domain_id, solid: solid.mapv(|value| value == 1), times, probability })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> PredictionHeader {
+        PredictionHeader {
+            source: "mean frame".into(),
+            time_unit: TimeUnit::PoreVolumes,
+            inlet: Side::Left,
+            voxel_size_m: 35e-6,
+        }
+    }
+
+    fn prediction(id: &str) -> Prediction {
+        let solid = Array2::from_shape_fn((3, 5), |(y, x)| (y + x) % 4 == 0);
+        let probability =
+            Array3::from_shape_fn(
+                (2, 3, 5),
+                |(t, y, x)| {
+                    if solid[(y, x)] { 0.0 } else { (t + y + x) as f32 / 10.0 }
+                },
+            );
+        Prediction { domain_id: id.into(), solid, times: vec![0.0, 0.5], probability }
+    }
+
+    #[test]
+    fn predictions_read_back_as_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("predictions.h5");
+        let all = [prediction("a"), prediction("b")];
+        write(&path, &header(), all.iter().cloned().map(Ok)).unwrap();
+        let file = PredictionFile::open(&path).unwrap();
+        assert_eq!(file.header(), &header());
+        assert_eq!(file.domain_ids(), ["a", "b"]);
+        assert_eq!(file.shape(), (2, 3, 5));
+        assert_eq!(file.prediction(1).unwrap(), all[1]);
+    }
+
+    #[test]
+    fn predictions_of_different_shapes_are_refused_and_leave_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("predictions.h5");
+        let mut other = prediction("b");
+        other.times.push(1.0);
+        let error = write(&path, &header(), [prediction("a"), other].into_iter().map(Ok)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Mismatch);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_probability_that_is_not_a_number_is_named_with_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("predictions.h5");
+        let mut broken = prediction("a");
+        broken.probability[(1, 2, 3)] = f32::NAN;
+        write(&path, &header(), std::iter::once(Ok(broken))).unwrap();
+        let error = PredictionFile::open(&path).unwrap().prediction(0).unwrap_err().to_string();
+        assert!(error.contains("/probability[0] holds NaN at (time, y, x) = (1, 2, 3)"), "{error}");
+    }
+
+    #[test]
+    fn a_dataset_is_not_taken_for_predictions() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.h5");
+        let file = H5Writer::create(&path, &path).unwrap();
+        file.text("format", crate::store::invasion::FORMAT).unwrap();
+        file.finish().unwrap();
+        let error = PredictionFile::open(&path).unwrap_err().to_string();
+        assert!(
+            error.contains("has format \"porecast-invasion\", expected \"porecast-predictions\""),
+            "{error}"
+        );
     }
 }
