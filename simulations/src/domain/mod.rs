@@ -2,17 +2,20 @@
 
 mod config;
 pub mod connectivity;
+mod crop;
 mod disc_pack;
 pub mod distance;
 mod gaussian;
 mod grain;
-pub mod image;
+mod image;
 mod jittered_lattice;
 mod problems;
 mod random_field;
 
 pub use config::DomainConfig;
+pub use crop::Crop;
 pub use disc_pack::DiscPackConfig;
+pub use image::{ImageConfig, Polarity};
 pub use jittered_lattice::{JitteredLatticeConfig, Lattice};
 pub use random_field::RandomFieldConfig;
 
