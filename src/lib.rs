@@ -1,6 +1,7 @@
 //! porecast predicts how an invading fluid fills a porous medium: geometry in, the whole invasion sequence out.
 
 pub mod cli;
+pub mod config;
 pub mod error;
 pub mod picture;
 pub mod store;
