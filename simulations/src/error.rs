@@ -22,7 +22,18 @@ pub enum Error {
         /// The allowed range, in words or interval notation.
         allowed: &'static str,
     },
+    /// A configuration has problems; all of them are listed.
+    #[error("{}", problem_list(.0))]
+    Invalid(Vec<(String, String)>),
     /// An image does not fit what was said about it.
     #[error("{0}")]
     Image(String),
+}
+
+fn problem_list(problems: &[(String, String)]) -> String {
+    let lines: Vec<_> = problems
+        .iter()
+        .map(|(key, message)| format!("{key}: {message}"))
+        .collect();
+    lines.join("; ")
 }

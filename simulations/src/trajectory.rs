@@ -1,6 +1,6 @@
 //! An invasion sequence: the domain, the frames and the parameters they were made with.
 
-use ndarray::Array3;
+use ndarray::{Array2, Array3, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::{Domain, Side};
@@ -54,4 +54,81 @@ pub struct Trajectory {
     pub phase: Array3<bool>,
     /// What it was made with.
     pub parameters: Parameters,
+}
+
+impl Trajectory {
+    /// Share of the pore space that the invading fluid fills, for each frame; 0 where there is no pore space.
+    pub fn saturation(&self) -> Vec<f64> {
+        let pore_count = self.domain.pore_count().max(1) as f64;
+        let invaded =
+            |frame: ndarray::ArrayView2<bool>| frame.iter().filter(|&&invaded| invaded).count();
+        self.phase
+            .axis_iter(Axis(0))
+            .map(|frame| invaded(frame) as f64 / pore_count)
+            .collect()
+    }
+
+    /// Time of the first frame in which each pixel is invaded, `[y, x]`; `None` in solid and where the fluid never
+    /// is.
+    pub fn arrival_time(&self) -> Array2<Option<f64>> {
+        let mut arrival = Array2::from_elem(self.domain.shape(), None);
+        for (frame, &time) in self.phase.axis_iter(Axis(0)).zip(&self.times) {
+            for (arrival, &invaded) in arrival.iter_mut().zip(frame) {
+                if invaded && arrival.is_none() {
+                    *arrival = Some(time);
+                }
+            }
+        }
+        arrival
+    }
+
+    /// Time of the first frame with invading fluid on the outlet edge; `None` if it never gets there.
+    pub fn breakthrough_time(&self) -> Option<f64> {
+        let outlet = self.inlet.opposite();
+        let reached =
+            |frame: ndarray::ArrayView2<bool>| outlet.lane(frame).iter().any(|&invaded| invaded);
+        let frame = self.phase.axis_iter(Axis(0)).position(reached)?;
+        self.times.get(frame).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn derived_quantities_follow_from_the_frames() {
+        let domain = Domain {
+            solid: ndarray::array![[false, true], [false, false]],
+            voxel_size_m: 1.0,
+        };
+        let frames = [
+            [[false, false], [false, false]],
+            [[true, false], [false, false]],
+            [[true, false], [true, false]],
+        ];
+        let trajectory = Trajectory {
+            domain,
+            inlet: Side::Top,
+            times: vec![0.0, 0.5, 1.0],
+            time_unit: TimeUnit::PoreVolumes,
+            phase: Array3::from_shape_fn((3, 2, 2), |(t, y, x)| frames[t][y][x]),
+            parameters: Parameters {
+                seed: 0,
+                porosity: 0.75,
+                contact_angle_deg: 45.0,
+                surface_tension: 0.03,
+                viscosity_invading: 1.0,
+                viscosity_defending: 1.0,
+                capillary_number: f64::NAN,
+                viscosity_ratio: 1.0,
+            },
+        };
+        assert_eq!(trajectory.saturation(), [0.0, 1.0 / 3.0, 2.0 / 3.0]);
+        assert_eq!(
+            trajectory.arrival_time(),
+            ndarray::array![[Some(0.5), None], [Some(1.0), None]]
+        );
+        assert_eq!(trajectory.breakthrough_time(), Some(1.0));
+    }
 }

@@ -1,6 +1,9 @@
 //! A porous domain: the solid mask, its voxel size and what follows from them.
 
-use ndarray::Array2;
+pub mod connectivity;
+pub mod distance;
+
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 /// An edge of the domain.
@@ -26,6 +29,20 @@ impl Side {
             Self::Bottom => Self::Top,
             Self::Left => Self::Right,
             Self::Right => Self::Left,
+        }
+    }
+
+    /// The pixels of an image `[y, x]` along this edge; none where the image is empty.
+    pub fn lane<'a, T>(self, image: ArrayView2<'a, T>) -> ArrayView1<'a, T> {
+        let (height, width) = image.dim();
+        if image.is_empty() {
+            return ArrayView1::from(&[]);
+        }
+        match self {
+            Self::Top => image.index_axis_move(Axis(0), 0),
+            Self::Bottom => image.index_axis_move(Axis(0), height - 1),
+            Self::Left => image.index_axis_move(Axis(1), 0),
+            Self::Right => image.index_axis_move(Axis(1), width - 1),
         }
     }
 }
@@ -54,6 +71,11 @@ impl Domain {
     /// Height and width in pixels.
     pub fn shape(&self) -> (usize, usize) {
         self.solid.dim()
+    }
+
+    /// Pore space `[y, x]`: `true` where there is no grain.
+    pub fn pore_space(&self) -> Array2<bool> {
+        self.solid.map(|&solid| !solid)
     }
 
     /// Pore pixels.

@@ -1,0 +1,84 @@
+//! Flat indices into an image with a frame of one pixel around it.
+//!
+//! The frame spares the inner loops every test for the image's edge: all four neighbours of a pixel exist.
+
+use crate::{Domain, Side};
+
+/// An image of `height` x `width` pixels inside its frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Grid {
+    pub height: usize,
+    pub width: usize,
+}
+
+impl Grid {
+    pub fn of(domain: &Domain) -> Self {
+        let (height, width) = domain.shape();
+        Self { height, width }
+    }
+
+    pub fn stride(self) -> usize {
+        self.width + 2
+    }
+
+    /// Pixels, frame included.
+    pub fn len(self) -> usize {
+        (self.height + 2) * self.stride()
+    }
+
+    pub fn index(self, y: usize, x: usize) -> usize {
+        (y + 1) * self.stride() + x + 1
+    }
+
+    /// `(y, x)` of a pixel inside the frame.
+    pub fn coordinates(self, index: u32) -> (usize, usize) {
+        let index = index as usize;
+        (index / self.stride() - 1, index % self.stride() - 1)
+    }
+
+    pub fn neighbours(self, index: usize) -> [usize; 4] {
+        [
+            index - self.stride(),
+            index - 1,
+            index + 1,
+            index + self.stride(),
+        ]
+    }
+
+    pub fn is_on(self, edge: Side, index: u32) -> bool {
+        let (y, x) = self.coordinates(index);
+        match edge {
+            Side::Top => y == 0,
+            Side::Bottom => y + 1 == self.height,
+            Side::Left => x == 0,
+            Side::Right => x + 1 == self.width,
+        }
+    }
+
+    /// The pixels along an edge of the image.
+    pub fn edge(self, edge: Side) -> impl Iterator<Item = usize> {
+        let (first, step, count) = match edge {
+            Side::Top => (self.index(0, 0), 1, self.width),
+            Side::Bottom => (self.height * self.stride() + 1, 1, self.width),
+            Side::Left => (self.index(0, 0), self.stride(), self.height),
+            Side::Right => (self.stride() + self.width, self.stride(), self.height),
+        };
+        let count = if self.height == 0 || self.width == 0 {
+            0
+        } else {
+            count
+        };
+        (0..count).map(move |i| first + i * step)
+    }
+
+    /// The frame pixels just outside an edge of the image.
+    pub fn beyond(self, edge: Side) -> impl Iterator<Item = usize> {
+        let stride = self.stride();
+        self.edge(edge).map(move |index| match edge {
+            Side::Top => index - stride,
+            Side::Bottom => index + stride,
+            Side::Left => index - 1,
+            Side::Right => index + 1,
+        })
+    }
+}

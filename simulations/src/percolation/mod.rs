@@ -1,0 +1,140 @@
+//! Quasi-static drainage: image-based invasion percolation.
+//!
+//! At a vanishing rate the non-wetting fluid enters, at every instant, the accessible pore with the lowest
+//! entry pressure. [`invade`] finds the order, [`Invasion::with_trapping`] keeps back what cannot leave,
+//! [`schedule`] says when each step happens, and [`simulate`] does all three.
+//!
+//! # References
+//! J. Gostick et al., Computers & Geosciences 158 (2022) 104978; Y. Masson, Computers & Geosciences 90 (2016) 41-48.
+
+mod clock;
+mod config;
+mod disc;
+mod entry_pressure;
+mod grid;
+mod invasion;
+mod queue;
+mod trapping;
+
+use ndarray::{Array2, Array3, Axis};
+
+pub use clock::{AfterBreakthrough, Schedule, Until, schedule};
+pub use config::PercolationConfig;
+pub use entry_pressure::entry_pressure_pa;
+pub use invasion::{Invasion, invade, invade_from};
+
+use crate::domain::connectivity::percolates;
+use crate::{Domain, Error, FluidPair, Parameters, Side, Trajectory};
+
+/// Simulates quasi-static drainage of a domain from one edge to the opposite one.
+///
+/// The result depends on the domain and the configuration alone; of the fluids only the sign of cos θ matters.
+/// `seed` is the seed of the domain, passed on to [`Parameters::seed`].
+///
+/// # Shapes
+/// [`Trajectory::phase`] is `[frames, y, x]`.
+///
+/// # Errors
+/// [`Error::Invalid`] for a configuration out of range, [`Error::OutOfRange`] for a contact angle outside
+/// [0°, 90°) (the invading fluid would wet the solid: that is imbibition, which fills narrow openings first),
+/// [`Error::DoesNotPercolate`] for a domain without a path from the inlet to the outlet.
+///
+/// ```
+/// use porecast_simulations::{Domain, FluidPair, Side, percolation};
+///
+/// let mut solid = ndarray::Array2::from_elem((8, 5), false);
+/// solid[[4, 1]] = true;
+/// let domain = Domain { solid, voxel_size_m: 1e-5 };
+/// let config = percolation::PercolationConfig { frames: 5, ..Default::default() };
+/// let trajectory = percolation::simulate(&domain, Side::Top, &FluidPair::default(), &config, 0)?;
+/// assert_eq!(trajectory.phase.dim(), (5, 8, 5));
+/// assert_eq!(trajectory.saturation()[0], 0.0);
+/// # Ok::<(), porecast_simulations::Error>(())
+/// ```
+pub fn simulate(
+    domain: &Domain,
+    inlet: Side,
+    fluids: &FluidPair,
+    config: &PercolationConfig,
+    seed: u64,
+) -> Result<Trajectory, Error> {
+    let problems = config.problems();
+    if !problems.is_empty() {
+        return Err(Error::Invalid(problems));
+    }
+    if !(0.0..90.0).contains(&fluids.contact_angle_deg) {
+        return Err(Error::OutOfRange {
+            name: "contact_angle_deg",
+            value: fluids.contact_angle_deg.to_string(),
+            allowed: "[0, 90), measured through the defending fluid, for drainage",
+        });
+    }
+    let outlet = inlet.opposite();
+    if !percolates(domain, inlet) {
+        return Err(Error::DoesNotPercolate { inlet, outlet });
+    }
+    let mut invasion = invade(domain, inlet);
+    if config.trapping {
+        invasion = invasion.with_trapping(outlet);
+    }
+    let schedule = schedule(config, &invasion, domain, inlet)?;
+    let (height, width) = domain.shape();
+    let mut phase = Array3::from_elem((schedule.steps.len(), height, width), false);
+    for (mut frame, &steps) in phase.axis_iter_mut(Axis(0)).zip(&schedule.steps) {
+        frame.assign(&invasion.phase_after(steps));
+    }
+    Ok(Trajectory {
+        domain: domain.clone(),
+        inlet,
+        times: schedule.times,
+        time_unit: schedule.time_unit,
+        phase,
+        parameters: Parameters {
+            seed,
+            porosity: domain.porosity(),
+            contact_angle_deg: fluids.contact_angle_deg,
+            surface_tension: fluids.surface_tension,
+            viscosity_invading: fluids.viscosity_invading,
+            viscosity_defending: fluids.viscosity_defending,
+            capillary_number: f64::NAN,
+            viscosity_ratio: fluids.viscosity_invading / fluids.viscosity_defending,
+        },
+    })
+}
+
+/// The percolation states, with trapping, that come nearest to given saturations: the baseline that simulators
+/// and networks are scored against at equal saturation.
+///
+/// A state lies between two steps, so its saturation is off by up to half a step; it cannot exceed what is
+/// accessible and not trapped. `initial` is the frame to start from, see [`invade_from`].
+///
+/// # Shapes
+/// One frame `[y, x]` for each saturation, a fraction of the pore space.
+///
+/// # Errors
+/// [`Error::Image`] when `initial` has not the shape of the domain.
+pub fn at_saturations(
+    domain: &Domain,
+    inlet: Side,
+    initial: Option<&Array2<bool>>,
+    saturations: &[f64],
+) -> Result<Vec<Array2<bool>>, Error> {
+    let invasion = match initial {
+        Some(initial) => invade_from(domain, initial, inlet)?,
+        None => invade(domain, inlet),
+    }
+    .with_trapping(inlet.opposite());
+    let pore_count = domain.pore_count() as f64;
+    let state = |saturation: &f64| {
+        let pixels = saturation * pore_count;
+        let below = invasion.steps_within(pixels);
+        let miss = |steps: usize| (invasion.invaded_after(steps) as f64 - pixels).abs();
+        let nearest = if miss(below + 1) < miss(below) {
+            below + 1
+        } else {
+            below
+        };
+        invasion.phase_after(nearest)
+    };
+    Ok(saturations.iter().map(state).collect())
+}
