@@ -4,11 +4,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use porecast::cli::{Cli, Command};
+use porecast::train;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let is_quiet = cli.verbosity.quiet;
     let result: porecast::Result<()> = match &cli.command {
-        Command::Simulate(_) => todo!(),
+        Command::Train(args) => train::run(args, is_quiet),
         _ => todo!(),
     };
     match result {
