@@ -9,6 +9,7 @@ pub mod interrupt;
 pub mod loss;
 pub mod model;
 pub mod picture;
+pub mod predict;
 pub mod sample;
 pub mod seed;
 pub mod store;

@@ -25,6 +25,7 @@ use crate::loss::Loss;
 use crate::store::run::{DatasetCard, MemberCard, RunCard};
 use crate::store::{InvasionDataset, RunFolder, atomic};
 use progress::Progress;
+pub(crate) use trainer::BEST;
 use trainer::{Member, Trainer};
 
 /// Everything the members of a run share.
@@ -107,7 +108,7 @@ fn train_members<B: AutodiffBackend>(device: &B::Device, mut setting: Setting, p
         let done = Trainer::<B>::new(&setting, member, start, device)?.run(&progress)?;
         record(&mut setting.card.members, done);
         setting.folder.write_card(&setting.card)?;
-        neighbour = Some(path.join(trainer::BEST));
+        neighbour = Some(path.join(BEST));
     }
     progress.line(&format!("trained: {}", setting.folder.path().display()));
     Ok(())

@@ -25,7 +25,7 @@ use crate::store::{atomic, checkpoint};
 use crate::{interrupt, seed, task};
 
 /// Weights of the best epoch.
-pub(super) const BEST: &str = "best.safetensors";
+pub(crate) const BEST: &str = "best.safetensors";
 /// Weights after the last epoch.
 const LAST: &str = "last.safetensors";
 /// Everything needed to go on.
