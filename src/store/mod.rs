@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod benchmark;
 mod h5;
+pub mod image;
 pub mod invasion;
 pub mod prediction;
 pub mod run;
