@@ -4,6 +4,7 @@ pub mod atomic;
 pub mod benchmark;
 pub mod checkpoint;
 mod h5;
+pub mod image;
 pub mod invasion;
 pub mod prediction;
 pub mod run;

@@ -37,10 +37,7 @@ pub fn squared_distance(solid: &Array2<bool>) -> Array2<u32> {
 fn vertical_distance(solid: &Array2<bool>) -> Vec<u32> {
     let (height, width) = solid.dim();
     let far = (height + width) as u32;
-    let mut distance: Vec<u32> = solid
-        .iter()
-        .map(|&solid| if solid { 0 } else { far })
-        .collect();
+    let mut distance: Vec<u32> = solid.iter().map(|&solid| if solid { 0 } else { far }).collect();
     // Row by row in both sweeps, so that the inner loop runs along memory.
     for y in 1..height {
         let (above, here) = distance.split_at_mut(y * width);
@@ -68,10 +65,7 @@ struct Envelope {
 
 impl Envelope {
     fn new(width: usize) -> Self {
-        Self {
-            centre: Vec::with_capacity(width),
-            start: Vec::with_capacity(width),
-        }
+        Self { centre: Vec::with_capacity(width), start: Vec::with_capacity(width) }
     }
 
     fn fill(&mut self, g: &[u32]) {
@@ -95,11 +89,7 @@ impl Envelope {
     fn read<'a>(&self, g: &[u32], out: impl Iterator<Item = &'a mut u32>) {
         let mut q = 0;
         for (x, out) in out.enumerate() {
-            while self
-                .start
-                .get(q + 1)
-                .is_some_and(|&start| start <= x as i64)
-            {
+            while self.start.get(q + 1).is_some_and(|&start| start <= x as i64) {
                 q += 1;
             }
             *out = u32::try_from(parabola(x as i64, self.centre[q], g)).unwrap_or(u32::MAX);
@@ -153,17 +143,11 @@ mod tests {
     fn image_edge_is_not_solid() {
         let mut solid = Array2::from_elem((1, 4), false);
         solid[[0, 0]] = true;
-        assert_eq!(
-            squared_distance(&solid).into_raw_vec_and_offset().0,
-            [0, 1, 4, 9]
-        );
+        assert_eq!(squared_distance(&solid).into_raw_vec_and_offset().0, [0, 1, 4, 9]);
     }
 
     #[test]
     fn empty_image_has_no_distances() {
-        assert_eq!(
-            squared_distance(&Array2::from_elem((0, 5), true)).dim(),
-            (0, 5)
-        );
+        assert_eq!(squared_distance(&Array2::from_elem((0, 5), true)).dim(), (0, 5));
     }
 }
