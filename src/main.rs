@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use porecast::cli::{Cli, Command};
-use porecast::train;
+use porecast::{predict, train};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let is_quiet = cli.verbosity.quiet;
     let result: porecast::Result<()> = match &cli.command {
         Command::Train(args) => train::run(args, is_quiet),
+        Command::Predict(args) => predict::run(args, is_quiet),
         _ => todo!(),
     };
     match result {

@@ -6,10 +6,11 @@ mod tiles;
 
 use std::path::Path;
 
-use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use ndarray::{Array2, Axis};
 use porecast_simulations::domain::connectivity::percolates;
 use porecast_simulations::{Domain, Side};
+use serde::Serialize;
 
 use crate::cli::PredictArgs;
 use crate::device::{Device, on_device};
@@ -17,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::picture;
 use crate::store::prediction::{self, PredictionHeader};
 use crate::store::run::RunCard;
-use crate::store::{InvasionDataset, Prediction, RunFolder, atomic, image};
+use crate::store::{InvasionDataset, Prediction, RunFolder, image, table};
 use orientation::Orientation;
 use predictor::{Moment, Predictor};
 
@@ -99,7 +100,7 @@ fn predict_input<B: AutodiffBackend>(device: &B::Device, args: &PredictArgs, is_
     if is_image { predict_image(&predictor, args, is_quiet) } else { predict_file(&predictor, args, is_quiet) }
 }
 
-fn predict_image<B: burn::tensor::backend::Backend>(
+fn predict_image<B: Backend>(
     predictor: &Predictor<B>,
     args: &PredictArgs,
     is_quiet: bool,
@@ -135,7 +136,7 @@ fn predict_image<B: burn::tensor::backend::Backend>(
     Ok(())
 }
 
-fn predict_file<B: burn::tensor::backend::Backend>(
+fn predict_file<B: Backend>(
     predictor: &Predictor<B>,
     args: &PredictArgs,
     is_quiet: bool,
@@ -179,7 +180,7 @@ fn predict_file<B: burn::tensor::backend::Backend>(
     Ok(())
 }
 
-fn predict_dataset<B: burn::tensor::backend::Backend>(
+fn predict_dataset<B: Backend>(
     predictor: &Predictor<B>,
     dataset: &InvasionDataset,
     ids: Option<&[String]>,
@@ -210,7 +211,7 @@ fn predict_dataset<B: burn::tensor::backend::Backend>(
 }
 
 /// The times asked for; without any, the mean times of the training domains.
-fn image_moments<B: burn::tensor::backend::Backend>(predictor: &Predictor<B>, times: &[f64]) -> Result<Vec<Moment>> {
+fn image_moments<B: Backend>(predictor: &Predictor<B>, times: &[f64]) -> Result<Vec<Moment>> {
     if let Some(bad) = times.iter().find(|time| !time.is_finite() || **time < 0.0) {
         return Err(Error::config("--times", format!("{bad} is not a time; use finite times from 0")));
     }
@@ -268,24 +269,24 @@ fn write_pictures(folder: &Path, prediction: &Prediction) -> Result<()> {
 
 /// Saturation of each frame: mean probability over the pore space, and the share above one half.
 fn write_saturations<'a>(path: &Path, predictions: impl Iterator<Item = &'a Prediction>) -> Result<()> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let mut rows = || -> std::result::Result<Vec<u8>, Box<dyn std::error::Error>> {
-        writer.write_record(["domain_id", "time", "saturation", "saturation_above_half"])?;
-        for prediction in predictions {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        domain_id: &'a str,
+        time: f64,
+        saturation: f64,
+        saturation_above_half: f64,
+    }
+    table::write_csv(
+        path,
+        predictions.flat_map(|prediction| {
             let pore = prediction.solid.iter().filter(|&&solid| !solid).count().max(1) as f64;
-            for (time, frame) in prediction.times.iter().zip(prediction.probability.axis_iter(Axis(0))) {
-                let mean = frame.iter().map(|&p| f64::from(p)).sum::<f64>() / pore;
-                let above = frame.iter().filter(|&&p| p > 0.5).count() as f64 / pore;
-                writer.write_record([
-                    prediction.domain_id.clone(),
-                    time.to_string(),
-                    format!("{mean:.6}"),
-                    format!("{above:.6}"),
-                ])?;
-            }
-        }
-        Ok(std::mem::replace(&mut writer, csv::Writer::from_writer(Vec::new())).into_inner()?)
-    };
-    let bytes = rows().map_err(|e| Error::output(path, e))?;
-    atomic::write(path, &bytes)
+            let frames = prediction.times.iter().zip(prediction.probability.axis_iter(Axis(0)));
+            frames.map(move |(&time, frame)| Row {
+                domain_id: &prediction.domain_id,
+                time,
+                saturation: frame.iter().map(|&p| f64::from(p)).sum::<f64>() / pore,
+                saturation_above_half: frame.iter().filter(|&&p| p > 0.5).count() as f64 / pore,
+            })
+        }),
+    )
 }

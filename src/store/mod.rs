@@ -8,6 +8,7 @@ pub mod image;
 pub mod invasion;
 pub mod prediction;
 pub mod run;
+pub mod table;
 
 pub use invasion::InvasionDataset;
 pub use prediction::{Prediction, PredictionFile};

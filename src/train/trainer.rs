@@ -21,7 +21,7 @@ use crate::loss::{self, Loss, Terms};
 use crate::model::Network;
 use crate::sample::HostBatch;
 use crate::store::run::MemberCard;
-use crate::store::{atomic, checkpoint};
+use crate::store::{checkpoint, table};
 use crate::{interrupt, seed, task};
 
 /// Weights of the best epoch.
@@ -370,7 +370,7 @@ impl<'a, B: AutodiffBackend> Trainer<'a, B> {
             if is_best { "  best" } else { "" },
         ));
         self.state.rows.push(row);
-        self.write_metrics()
+        table::write_csv(&self.path.join(METRICS), &self.state.rows)
     }
 
     /// Loss, mean squared error and number of samples for each part of a batch of one domain.
@@ -401,16 +401,6 @@ impl<'a, B: AutodiffBackend> Trainer<'a, B> {
     /// What to put before a line: the frame of a single-frame network.
     fn label(&self) -> String {
         self.member.frame.map(|frame| format!("frame {frame}: ")).unwrap_or_default()
-    }
-
-    fn write_metrics(&self) -> Result<()> {
-        let path = self.path.join(METRICS);
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        for row in &self.state.rows {
-            writer.serialize(row).map_err(|e| Error::output(&path, e))?;
-        }
-        let bytes = writer.into_inner().map_err(|e| Error::output(&path, e))?;
-        atomic::write(&path, &bytes)
     }
 
     fn save(&self) -> Result<()> {
