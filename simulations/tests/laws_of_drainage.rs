@@ -442,6 +442,17 @@ fn unusable_input_is_an_error() {
             ..
         })
     ));
+    let shapeless = Domain {
+        voxel_size_m: f64::NAN,
+        ..corridor()
+    };
+    assert!(matches!(
+        percolation::simulate(&shapeless, Side::Top, &fluids, &config, 0),
+        Err(Error::OutOfRange {
+            name: "voxel_size_m",
+            ..
+        })
+    ));
     let still = PercolationConfig {
         frames: 0,
         ..config
