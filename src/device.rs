@@ -21,9 +21,10 @@ impl Device {
         match text.split_once(':').unwrap_or((text, "0")) {
             ("flex", _) if text == "flex" => Ok(Self::Flex),
             #[cfg(feature = "cuda")]
-            ("cuda", index) => index.parse().map(Self::Cuda).map_err(|_| {
-                Error::config("--device", format!("{text:?} is not cuda or cuda:<index>"))
-            }),
+            ("cuda", index) => index
+                .parse()
+                .map(Self::Cuda)
+                .map_err(|_| Error::config("--device", format!("{text:?} is not cuda or cuda:<index>"))),
             #[cfg(not(feature = "cuda"))]
             ("cuda", _) => Err(Error::config(
                 "--device",

@@ -215,7 +215,11 @@ pub struct TimeConfig {
 
 impl Default for TimeConfig {
     fn default() -> Self {
-        Self { enters: vec![TimePlace::Bottleneck, TimePlace::Decoder], mode: TimeMode::default(), channels: 64 }
+        Self {
+            enters: vec![TimePlace::Bottleneck, TimePlace::Decoder],
+            mode: TimeMode::default(),
+            channels: 64,
+        }
     }
 }
 
@@ -552,7 +556,12 @@ impl Validate for TrainConfig {
             "at least one channel, each once",
         );
         if let Conditioning::SingleFrame(Frames::List(list)) = &self.conditioning {
-            check(!list.is_empty(), "conditioning.single-frame", "[]".into(), "\"all\" or at least one frame");
+            check(
+                !list.is_empty(),
+                "conditioning.single-frame",
+                "[]".into(),
+                "\"all\" or at least one frame",
+            );
         }
 
         let split = &self.split;
@@ -611,8 +620,13 @@ impl Validate for TrainConfig {
             let ok = weight.is_finite() && weight >= 0.0;
             check(ok, &format!("loss.{name}"), weight.to_string(), "finite and not negative");
         }
-        let differentiable: f64 =
-            self.loss.terms().iter().filter(|(name, _)| *name != "volume_hard").map(|(_, weight)| weight).sum();
+        let differentiable: f64 = self
+            .loss
+            .terms()
+            .iter()
+            .filter(|(name, _)| *name != "volume_hard")
+            .map(|(_, weight)| weight)
+            .sum();
         check(
             differentiable > 0.0,
             "loss",
@@ -644,8 +658,18 @@ impl Validate for TrainConfig {
 
         let optimizer = &self.optimizer;
         let rate = optimizer.learning_rate;
-        check(rate.is_finite() && rate > 0.0 && rate <= 10.0, "optimizer.learning_rate", rate.to_string(), "(0, 10]");
-        check(unit(optimizer.weight_decay), "optimizer.weight_decay", optimizer.weight_decay.to_string(), "[0, 1)");
+        check(
+            rate.is_finite() && rate > 0.0 && rate <= 10.0,
+            "optimizer.learning_rate",
+            rate.to_string(),
+            "(0, 10]",
+        );
+        check(
+            unit(optimizer.weight_decay),
+            "optimizer.weight_decay",
+            optimizer.weight_decay.to_string(),
+            "[0, 1)",
+        );
         check(unit(optimizer.momentum), "optimizer.momentum", optimizer.momentum.to_string(), "[0, 1)");
         check(unit(optimizer.ema), "optimizer.ema", optimizer.ema.to_string(), "[0, 1)");
         check(
@@ -724,12 +748,18 @@ mod tests {
             let config = parse(&format!("name='a'\ndataset='d.h5'\n[loss]\n{loss}"));
             assert!(!config.problems().is_empty(), "{loss}");
         }
-        assert!(parse("name='a'\ndataset='d.h5'\n[loss]\ncross_entropy = 1.0\nvolume_hard = 0.1").problems().is_empty());
+        assert!(
+            parse("name='a'\ndataset='d.h5'\n[loss]\ncross_entropy = 1.0\nvolume_hard = 0.1")
+                .problems()
+                .is_empty()
+        );
     }
 
     #[test]
     fn a_resolved_configuration_reads_back_as_itself() {
-        let config = parse("name='a'\ndataset='d.h5'\nconditioning={single-frame='all'}\n[loss]\nmse=1.0\nclass_weights={given=[0.0,1.0,2.0]}");
+        let config = parse(
+            "name='a'\ndataset='d.h5'\nconditioning={single-frame='all'}\n[loss]\nmse=1.0\nclass_weights={given=[0.0,1.0,2.0]}",
+        );
         let text = toml::to_string(&config).expect("serialises");
         assert_eq!(parse(&text), config);
     }

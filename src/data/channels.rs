@@ -73,11 +73,7 @@ mod tests {
     #[test]
     fn percolation_time_rises_along_the_path_and_is_one_off_it() {
         // A straight channel beside a pocket without a way in.
-        let solid = array![
-            [false, true, true],
-            [false, true, false],
-            [false, true, true],
-        ];
+        let solid = array![[false, true, true], [false, true, false], [false, true, true],];
         let domain = Domain { solid, voxel_size_m: 1.0 };
         let all = channels(&domain, Side::Top, &[Channel::Percolation, Channel::Distance]);
         let column: Vec<_> = (0..3).map(|y| all[[0, y, 0]]).collect();

@@ -65,10 +65,9 @@ impl InvasionData {
     pub fn indices(&self, ids: &[String], path: &Path) -> Result<Vec<usize>> {
         ids.iter()
             .map(|id| {
-                self.domains
-                    .iter()
-                    .position(|domain| &domain.id == id)
-                    .ok_or_else(|| Error::input(path, format!("has no domain {id:?}; the run was split on other data")))
+                self.domains.iter().position(|domain| &domain.id == id).ok_or_else(|| {
+                    Error::input(path, format!("has no domain {id:?}; the run was split on other data"))
+                })
             })
             .collect()
     }

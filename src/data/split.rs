@@ -11,7 +11,9 @@ use crate::store::run::SplitLists;
 /// `ids`.
 pub fn split(ids: &[String], config: &SplitConfig) -> SplitLists {
     let mut ranked: Vec<usize> = (0..ids.len()).collect();
-    ranked.sort_by_key(|&i| Sha256::new().chain_update(config.seed.to_le_bytes()).chain_update(&ids[i]).finalize());
+    ranked.sort_by_key(|&i| {
+        Sha256::new().chain_update(config.seed.to_le_bytes()).chain_update(&ids[i]).finalize()
+    });
     let count = |share: f64| {
         let least = usize::from(share > 0.0 && ids.len() >= 3);
         ((ids.len() as f64 * share).round() as usize).max(least)

@@ -149,8 +149,7 @@ mod tests {
                 f64::from(terms.total.into_scalar())
             };
             let input = tensor::<Ad>(&z, [2, c, 2, 2]).require_grad();
-            let terms =
-                loss.evaluate(input.clone(), tensor(&g, [2, 1, 2, 2]), tensor(&m, [2, 1, 2, 2]));
+            let terms = loss.evaluate(input.clone(), tensor(&g, [2, 1, 2, 2]), tensor(&m, [2, 1, 2, 2]));
             let gradients = terms.total.backward();
             let gradient = input.grad(&gradients).expect("the input has a gradient").into_data();
             for (i, slope) in gradient.iter::<f32>().enumerate() {
@@ -159,7 +158,10 @@ mod tests {
                 up[i] += step;
                 down[i] -= step;
                 let difference = (total(&up) - total(&down)) / (2.0 * f64::from(step));
-                assert!((difference - f64::from(slope)).abs() < 2e-3, "{head:?} {i}: {slope} and {difference}");
+                assert!(
+                    (difference - f64::from(slope)).abs() < 2e-3,
+                    "{head:?} {i}: {slope} and {difference}"
+                );
             }
         }
     }

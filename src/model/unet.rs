@@ -81,10 +81,9 @@ impl<B: Backend> Unet<B> {
                 at(TimePlace::Bottleneck),
                 device,
             ),
-            attention: unet
-                .attention
-                .enabled
-                .then(|| SelfAttention::init(deepest, unet.attention.heads, unet.attention.positional, device)),
+            attention: unet.attention.enabled.then(|| {
+                SelfAttention::init(deepest, unet.attention.heads, unet.attention.positional, device)
+            }),
             upsamples: (0..unet.levels)
                 .rev()
                 .map(|level| Upsample::init(unet.upsampling, channels(level + 1), channels(level), device))
@@ -132,7 +131,8 @@ impl<B: Backend> Unet<B> {
             Stage::Bottlenecked(skips, deep) => (skips, spread(deep)),
         };
         let mut x = deep;
-        for ((upsample, block), skip) in self.upsamples.iter().zip(&self.decoder).zip(skips.into_iter().rev()) {
+        for ((upsample, block), skip) in self.upsamples.iter().zip(&self.decoder).zip(skips.into_iter().rev())
+        {
             x = block.forward(concat_channels(spread(skip), upsample.forward(x)), time);
         }
         let logits = self.head.forward(x);
@@ -141,7 +141,11 @@ impl<B: Backend> Unet<B> {
     }
 
     /// The encoder: skips, finest first, and the input of the bottleneck.
-    fn contract(&self, input: Tensor<B, 4>, time: Option<&Tensor<B, 2>>) -> (Vec<Tensor<B, 4>>, Tensor<B, 4>) {
+    fn contract(
+        &self,
+        input: Tensor<B, 4>,
+        time: Option<&Tensor<B, 2>>,
+    ) -> (Vec<Tensor<B, 4>>, Tensor<B, 4>) {
         let mut skips = Vec::with_capacity(self.encoder.len());
         let mut x = input;
         for block in &self.encoder {

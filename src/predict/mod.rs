@@ -97,14 +97,14 @@ fn predict_input<B: AutodiffBackend>(device: &B::Device, args: &PredictArgs, is_
         .extension()
         .and_then(|extension| extension.to_str())
         .is_some_and(|e| ["png", "tif", "tiff"].contains(&e.to_ascii_lowercase().as_str()));
-    if is_image { predict_image(&predictor, args, is_quiet) } else { predict_file(&predictor, args, is_quiet) }
+    if is_image {
+        predict_image(&predictor, args, is_quiet)
+    } else {
+        predict_file(&predictor, args, is_quiet)
+    }
 }
 
-fn predict_image<B: Backend>(
-    predictor: &Predictor<B>,
-    args: &PredictArgs,
-    is_quiet: bool,
-) -> Result<()> {
+fn predict_image<B: Backend>(predictor: &Predictor<B>, args: &PredictArgs, is_quiet: bool) -> Result<()> {
     let card = predictor.card();
     if args.part.is_some() {
         return Err(Error::config("--part", "names a part of a dataset's split, but the input is an image"));
@@ -119,7 +119,8 @@ fn predict_image<B: Backend>(
     let turn = Orientation::between(inlet, card.dataset.inlet);
     let turned = Domain { solid: turn.turn(domain.solid.clone()), voxel_size_m: domain.voxel_size_m };
     let probability = turn.back(predictor.predict(&turned, &moments)?);
-    let id = args.input.file_stem().map_or_else(|| "domain".into(), |stem| stem.to_string_lossy().into_owned());
+    let id =
+        args.input.file_stem().map_or_else(|| "domain".into(), |stem| stem.to_string_lossy().into_owned());
     let prediction = Prediction {
         domain_id: id,
         solid: domain.solid,
@@ -136,15 +137,14 @@ fn predict_image<B: Backend>(
     Ok(())
 }
 
-fn predict_file<B: Backend>(
-    predictor: &Predictor<B>,
-    args: &PredictArgs,
-    is_quiet: bool,
-) -> Result<()> {
+fn predict_file<B: Backend>(predictor: &Predictor<B>, args: &PredictArgs, is_quiet: bool) -> Result<()> {
     let dataset = InvasionDataset::open(&args.input)?;
     let card = predictor.card();
     if !args.times.is_empty() {
-        return Err(Error::config("--times", "a dataset is predicted at its own times; pass an image to choose"));
+        return Err(Error::config(
+            "--times",
+            "a dataset is predicted at its own times; pass an image to choose",
+        ));
     }
     if args.inlet.is_some_and(|inlet| inlet != dataset.inlet()) || dataset.inlet() != card.dataset.inlet {
         return Err(Error::new(
@@ -163,9 +163,9 @@ fn predict_file<B: Backend>(
     let ids = match args.part.as_deref() {
         None => None,
         Some(part) => Some(
-            card.split.parts().into_iter().find(|(name, _)| *name == part).map(|(_, ids)| ids).ok_or_else(|| {
-                Error::config("--part", format!("{part:?} is unknown; use train, validation or test"))
-            })?,
+            card.split.parts().into_iter().find(|(name, _)| *name == part).map(|(_, ids)| ids).ok_or_else(
+                || Error::config("--part", format!("{part:?} is unknown; use train, validation or test")),
+            )?,
         ),
     };
     let path = args.output.join("predictions.h5");
@@ -175,7 +175,12 @@ fn predict_file<B: Backend>(
     write_saturations(&args.output.join("saturation.csv"), all.iter())?;
     write_pictures(&args.output, &all[0])?;
     if !is_quiet {
-        eprintln!("predicted {} domains, pictures of {}: {}", all.len(), all[0].domain_id, args.output.display());
+        eprintln!(
+            "predicted {} domains, pictures of {}: {}",
+            all.len(),
+            all[0].domain_id,
+            args.output.display()
+        );
     }
     Ok(())
 }
@@ -221,7 +226,10 @@ fn image_moments<B: Backend>(predictor: &Predictor<B>, times: &[f64]) -> Result<
         return Ok(predictor.moments(mean_times));
     }
     if card.members.iter().any(|member| member.frame.is_some()) {
-        return Err(Error::config("--times", "single-frame networks know their own frames only; leave it out"));
+        return Err(Error::config(
+            "--times",
+            "single-frame networks know their own frames only; leave it out",
+        ));
     }
     Ok(times.iter().map(|&time| Moment { time, frame: 0 }).collect())
 }

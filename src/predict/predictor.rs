@@ -45,7 +45,10 @@ impl<B: Backend> Predictor<B> {
         let card = run.card()?;
         let config: TrainConfig = config::load(&run.config_path(), &[])?;
         if card.members.is_empty() {
-            return Err(Error::input(run.path(), "has no trained network yet; finish it with `porecast train --resume`"));
+            return Err(Error::input(
+                run.path(),
+                "has no trained network yet; finish it with `porecast train --resume`",
+            ));
         }
         let networks = card
             .members
@@ -72,7 +75,8 @@ impl<B: Backend> Predictor<B> {
     /// The moments of a sequence that this run can predict: all of them, or those of its single-frame networks.
     pub fn moments(&self, times: &[f64]) -> Vec<Moment> {
         let all = times.iter().enumerate().map(|(frame, &time)| Moment { time, frame });
-        all.filter(|moment| self.networks.iter().any(|(frame, _)| frame.is_none_or(|f| f == moment.frame))).collect()
+        all.filter(|moment| self.networks.iter().any(|(frame, _)| frame.is_none_or(|f| f == moment.frame)))
+            .collect()
     }
 
     /// Probability of the invading phase in a domain whose inlet lies as in the training data; 0 in solid.
@@ -131,14 +135,18 @@ impl<B: Backend> Predictor<B> {
             return Ok(());
         }
         for (i, moment) in moments.iter().enumerate() {
-            let network = self.networks.iter().find(|(frame, _)| *frame == Some(moment.frame)).ok_or_else(|| {
-                let frames: Vec<_> = self.networks.iter().filter_map(|(frame, _)| *frame).collect();
-                Error::new(
-                    ErrorKind::Mismatch,
-                    self.card.name.clone(),
-                    format!("has networks for the frames {frames:?} only, frame {} was asked for", moment.frame),
-                )
-            })?;
+            let network =
+                self.networks.iter().find(|(frame, _)| *frame == Some(moment.frame)).ok_or_else(|| {
+                    let frames: Vec<_> = self.networks.iter().filter_map(|(frame, _)| *frame).collect();
+                    Error::new(
+                        ErrorKind::Mismatch,
+                        self.card.name.clone(),
+                        format!(
+                            "has networks for the frames {frames:?} only, frame {} was asked for",
+                            moment.frame
+                        ),
+                    )
+                })?;
             decode(&network.1, network.1.encode(input.clone()), i..i + 1);
         }
         Ok(())

@@ -30,10 +30,8 @@ impl Tiles {
         for start in &starts {
             (0..edge).for_each(|i| total[start + i] += tent(i));
         }
-        let weights = starts
-            .iter()
-            .map(|start| (0..edge).map(|i| tent(i) / total[start + i]).collect())
-            .collect();
+        let weights =
+            starts.iter().map(|start| (0..edge).map(|i| tent(i) / total[start + i]).collect()).collect();
         Self { edge, starts, weights }
     }
 }
@@ -42,7 +40,14 @@ impl Tiles {
 ///
 /// # Shapes
 /// Both `[time, y, x]`; `y` and `x` are the numbers of the tile along the axes.
-pub fn blend(whole: &mut ArrayViewMut3<'_, f32>, tile: ArrayView3<'_, f32>, rows: &Tiles, y: usize, columns: &Tiles, x: usize) {
+pub fn blend(
+    whole: &mut ArrayViewMut3<'_, f32>,
+    tile: ArrayView3<'_, f32>,
+    rows: &Tiles,
+    y: usize,
+    columns: &Tiles,
+    x: usize,
+) {
     for (mut out, tile) in whole.outer_iter_mut().zip(tile.outer_iter()) {
         for (i, row) in tile.outer_iter().enumerate() {
             for (j, value) in row.iter().enumerate() {

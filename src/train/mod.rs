@@ -85,7 +85,11 @@ pub fn run(args: &TrainArgs, is_quiet: bool) -> Result<()> {
     on_device!(device, train_members(setting, Progress::new(is_quiet)))
 }
 
-fn train_members<B: AutodiffBackend>(device: &B::Device, mut setting: Setting, progress: Progress) -> Result<()> {
+fn train_members<B: AutodiffBackend>(
+    device: &B::Device,
+    mut setting: Setting,
+    progress: Progress,
+) -> Result<()> {
     progress.line(&format!(
         "{}: {} training, {} validation, {} test domains of {}",
         setting.card.name,
@@ -133,7 +137,12 @@ fn members(config: &TrainConfig, frame_count: usize) -> Vec<Member> {
     }
 }
 
-fn make_card(config: &TrainConfig, dataset: &InvasionDataset, data: &InvasionData, device: &Device) -> Result<RunCard> {
+fn make_card(
+    config: &TrainConfig,
+    dataset: &InvasionDataset,
+    data: &InvasionData,
+    device: &Device,
+) -> Result<RunCard> {
     let split = split::split(dataset.domain_ids(), &config.split);
     for (part, ids) in split.parts() {
         if ids.is_empty() && part != "test" {
@@ -151,7 +160,11 @@ fn make_card(config: &TrainConfig, dataset: &InvasionDataset, data: &InvasionDat
         if frame >= frame_count {
             return Err(Error::config(
                 "conditioning.single-frame",
-                format!("{frame} is outside 0 to {}, the frames of {}", frame_count - 1, config.dataset.display()),
+                format!(
+                    "{frame} is outside 0 to {}, the frames of {}",
+                    frame_count - 1,
+                    config.dataset.display()
+                ),
             ));
         }
     }

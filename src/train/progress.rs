@@ -37,13 +37,19 @@ impl Progress {
     /// Begins an epoch of `total` batches, of which `done` are done.
     pub(super) fn epoch(&self, label: String, done: usize, total: usize) -> EpochProgress {
         let bar = (!self.is_quiet && self.is_terminal).then(|| {
-            let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {per_sec} eta {eta} {msg}")
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            let style =
+                ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {per_sec} eta {eta} {msg}")
+                    .unwrap_or_else(|_| ProgressStyle::default_bar());
             let bar = ProgressBar::new(total as u64).with_style(style).with_position(done as u64);
             bar.reset_eta();
             bar.with_prefix(label.clone())
         });
-        EpochProgress { bar, label, total, last_line: (!self.is_quiet && !self.is_terminal).then(Instant::now) }
+        EpochProgress {
+            bar,
+            label,
+            total,
+            last_line: (!self.is_quiet && !self.is_terminal).then(Instant::now),
+        }
     }
 }
 

@@ -32,7 +32,14 @@ mod tests {
     use super::*;
 
     fn config(shape: ScheduleShape) -> ScheduleConfig {
-        ScheduleConfig { shape, warmup_steps: 4, final_fraction: 0.1, factor: 0.5, every_epochs: 2, patience: 1 }
+        ScheduleConfig {
+            shape,
+            warmup_steps: 4,
+            final_fraction: 0.1,
+            factor: 0.5,
+            every_epochs: 2,
+            patience: 1,
+        }
     }
 
     #[test]

@@ -162,7 +162,8 @@ impl<'a, B: AutodiffBackend> Trainer<'a, B> {
             }
             self.save()?;
         }
-        let (best_epoch, best_validation_loss) = self.state.best.expect("a finished training has a best epoch");
+        let (best_epoch, best_validation_loss) =
+            self.state.best.expect("a finished training has a best epoch");
         Ok(MemberCard {
             folder: self.member.folder.clone(),
             frame: self.member.frame,
@@ -258,8 +259,13 @@ impl<'a, B: AutodiffBackend> Trainer<'a, B> {
         if clip > 0.0 && norm > clip {
             gradients = optimizer::scale(&self.network, gradients, clip / norm);
         }
-        let factor =
-            schedule::factor(&config.schedule, self.state.steps, total_steps, self.state.epoch, self.state.drops);
+        let factor = schedule::factor(
+            &config.schedule,
+            self.state.steps,
+            total_steps,
+            self.state.epoch,
+            self.state.drops,
+        );
         let rate = config.optimizer.learning_rate * factor;
         self.network = self.optimizer.step(rate, self.network.clone(), gradients);
         if let Some(average) = self.average.take() {
