@@ -17,7 +17,11 @@ pub fn write_with(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Resul
         _ => Path::new("."),
     };
     fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
-    let temporary = tempfile::Builder::new()
+    let mut builder = tempfile::Builder::new();
+    // A result is for everyone whom the user's umask lets read it, unlike a temporary file.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let temporary = builder
         .prefix(".porecast-")
         .tempfile_in(folder)
         .map_err(|e| Error::output(path, e))?
