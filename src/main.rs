@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use porecast::campaign;
 use porecast::cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result: porecast::Result<()> = match &cli.command {
-        Command::Simulate(_) => todo!(),
+        Command::Simulate(args) => campaign::run(args, cli.verbosity),
         _ => todo!(),
     };
     match result {

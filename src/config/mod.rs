@@ -3,6 +3,8 @@
 //! [`load`] reports everything that is wrong at once: keys that do not exist, values of the wrong type, values
 //! outside their range.
 
+pub mod simulate;
+
 use std::collections::HashSet;
 use std::fmt::Display;
 use std::path::Path;

@@ -2,6 +2,7 @@
 
 pub mod atomic;
 pub mod benchmark;
+pub mod card;
 mod h5;
 pub mod image;
 pub mod invasion;
