@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -82,17 +81,28 @@ fn assert_refused(output: &Output, code: i32, wanted: &[&str]) {
     assert!(!said.contains("HDF5-DIAG") && !said.contains("panicked"), "{said}");
 }
 
+/// `/parameters` as the schema has it.
+#[derive(Debug, hdf5::H5Type)]
+#[repr(C)]
+#[allow(dead_code, reason = "compared through Debug")]
+struct ParameterRow {
+    seed: u64,
+    porosity: f64,
+    contact_angle_deg: f64,
+    surface_tension: f64,
+    viscosity_invading: f64,
+    viscosity_defending: f64,
+    capillary_number: f64,
+    viscosity_ratio: f64,
+}
+
 /// Everything in an HDF5 file by name: type, shape and bytes of every dataset and every attribute.
 fn content(path: &Path) -> BTreeMap<String, String> {
     fn describe(container: &hdf5::Container) -> String {
         let descriptor = container.dtype().unwrap().to_descriptor().unwrap();
         let values = match &descriptor {
             TypeDescriptor::VarLenUnicode => format!("{:?}", container.read_raw::<VarLenUnicode>().unwrap()),
-            TypeDescriptor::Compound(_) => {
-                let mut bytes = Vec::new();
-                container.as_byte_reader().unwrap().read_to_end(&mut bytes).unwrap();
-                format!("{bytes:?}")
-            }
+            TypeDescriptor::Compound(_) => format!("{:?}", container.read_raw::<ParameterRow>().unwrap()),
             _ => format!("{:?}", container.read_raw::<f64>().unwrap()),
         };
         format!("{descriptor} {:?} {values}", container.shape())
