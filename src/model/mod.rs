@@ -106,8 +106,8 @@ fn pad_to_multiple<B: Backend>(x: Tensor<B, 4>, multiple: usize) -> Tensor<B, 4>
 mod tests {
     use super::*;
     use crate::config::train::{
-        AttentionConfig, Head, LossConfig, NormKind, Positional, TimeConfig, TimeMode, TimePlace,
-        UnetConfig, Upsampling, VitConfig,
+        AttentionConfig, Head, LossConfig, NormKind, Positional, TimeConfig, TimeMode, TimePlace, UnetConfig,
+        Upsampling, VitConfig,
     };
     use crate::loss::Loss;
     use burn::backend::{Autodiff, Flex};
@@ -219,7 +219,9 @@ mod tests {
             assert_eq!(check.missing, 0, "{name}");
 
             let inner = network.valid();
-            let at = |time: f32| inner.forward(input.clone().inner(), Tensor::from_data([time], &Default::default()));
+            let at = |time: f32| {
+                inner.forward(input.clone().inner(), Tensor::from_data([time], &Default::default()))
+            };
             assert!((at(0.0) - at(1.0)).abs().max().into_scalar() > 1e-4, "{name} ignores the time");
         }
     }
