@@ -25,6 +25,9 @@ pub enum Error {
     /// A configuration has problems; all of them are listed.
     #[error("{}", problem_list(.0))]
     Invalid(Vec<(String, String)>),
+    /// The settings are in range, but no such domain fits the requested size.
+    #[error("{0}")]
+    CannotGenerate(String),
     /// An image does not fit what was said about it.
     #[error("{0}")]
     Image(String),

@@ -10,7 +10,7 @@ pub mod fluid;
 pub mod percolation;
 pub mod trajectory;
 
-pub use domain::{Domain, Side};
+pub use domain::{Domain, DomainConfig, Side};
 pub use error::Error;
 pub use fluid::FluidPair;
 pub use trajectory::{Parameters, TimeUnit, Trajectory};

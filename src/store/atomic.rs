@@ -17,11 +17,12 @@ pub fn write_with(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Resul
         _ => Path::new("."),
     };
     fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
-    let temporary = tempfile::Builder::new()
-        .prefix(".porecast-")
-        .tempfile_in(folder)
-        .map_err(|e| Error::output(path, e))?
-        .into_temp_path();
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".porecast-");
+    // Temporary files are private unless told otherwise; this one is to be an ordinary file, as umask wants it.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let temporary = builder.tempfile_in(folder).map_err(|e| Error::output(path, e))?.into_temp_path();
     write(&temporary)?;
     let file = File::open(&temporary).map_err(|e| Error::output(path, e))?;
     file.sync_all().map_err(|e| Error::output(path, e))?;

@@ -244,6 +244,11 @@ impl InvasionDataset {
         &self.shards[0].origin
     }
 
+    /// Who made each of its files, and how.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &Origin> {
+        self.shards.iter().map(|shard| &shard.origin)
+    }
+
     /// What sequence `index` was made with, read without its frames.
     ///
     /// # Errors
@@ -544,7 +549,9 @@ mod tests {
     /// A small sequence whose content depends on `seed`.
     fn sequence(seed: u64, shape: (usize, usize, usize)) -> Trajectory {
         let (frames, height, width) = shape;
-        let solid = Array2::from_shape_fn((height, width), |(y, x)| (y * 7 + x * 3 + seed as usize) % 5 == 0);
+        let solid = Array2::from_shape_fn((height, width), |(y, x)| {
+            (y * 7 + x * 3 + seed as usize).is_multiple_of(5)
+        });
         let phase = Array3::from_shape_fn(shape, |(t, y, x)| y * frames < t * height && !solid[(y, x)]);
         let domain = Domain { solid, voxel_size_m: 1e-5 };
         let mut parameters = benchmark::unknown_parameters(domain.porosity());

@@ -2,10 +2,14 @@
 
 pub mod atomic;
 pub mod benchmark;
+pub mod card;
+pub mod checkpoint;
 mod h5;
+pub mod image;
 pub mod invasion;
 pub mod prediction;
 pub mod run;
+pub mod table;
 
 pub use invasion::InvasionDataset;
 pub use prediction::{Prediction, PredictionFile};

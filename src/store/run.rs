@@ -52,6 +52,8 @@ pub struct DatasetCard {
     pub inlet: Side,
     /// Edge length of a pixel in metres.
     pub voxel_size_m: f64,
+    /// Largest time of the training domains: the network is told times over it.
+    pub time_scale: f64,
     /// Mean time of each frame over the training domains: the times predicted when none are asked for.
     pub mean_times: Vec<f64>,
 }

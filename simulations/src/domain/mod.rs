@@ -1,9 +1,25 @@
 //! A porous domain: the solid mask, its voxel size and what follows from them.
 
+mod config;
 pub mod connectivity;
+mod crop;
+mod disc_pack;
 pub mod distance;
+mod gaussian;
+mod grain;
+mod image;
+mod jittered_lattice;
+mod problems;
+mod random_field;
 
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+pub use config::DomainConfig;
+pub use crop::Crop;
+pub use disc_pack::DiscPackConfig;
+pub use image::{ImageConfig, Polarity};
+pub use jittered_lattice::{JitteredLatticeConfig, Lattice};
+pub use random_field::RandomFieldConfig;
+
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
 use serde::{Deserialize, Serialize};
 
 /// An edge of the domain.
@@ -45,6 +61,17 @@ impl Side {
             Self::Right => image.index_axis_move(Axis(1), width - 1),
         }
     }
+
+    /// The `rows` outermost rows of pixels of an image `[y, x]` along this edge; the whole image if it has fewer.
+    pub fn band_mut<T>(self, image: &mut Array2<T>, rows: usize) -> ArrayViewMut2<'_, T> {
+        let (height, width) = image.dim();
+        match self {
+            Self::Top => image.slice_mut(s![..rows.min(height), ..]),
+            Self::Bottom => image.slice_mut(s![height.saturating_sub(rows).., ..]),
+            Self::Left => image.slice_mut(s![.., ..rows.min(width)]),
+            Self::Right => image.slice_mut(s![.., width.saturating_sub(rows)..]),
+        }
+    }
 }
 
 impl std::fmt::Display for Side {
@@ -59,6 +86,13 @@ impl std::fmt::Display for Side {
 }
 
 /// A porous medium in two dimensions.
+///
+/// ```
+/// use porecast_simulations::Domain;
+///
+/// let domain = Domain { solid: ndarray::array![[false, true], [false, false]], voxel_size_m: 35e-6 };
+/// assert_eq!(domain.porosity(), 0.75);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Domain {
     /// Solid mask `[y, x]`: `true` where there is a grain.

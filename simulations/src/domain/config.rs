@@ -1,0 +1,105 @@
+//! The closed set of generators.
+
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::connectivity::percolates;
+use super::{DiscPackConfig, JitteredLatticeConfig, RandomFieldConfig};
+use crate::{Domain, Error, Side};
+
+/// A generator of domains and its settings; in a file, `kind` names the generator.
+///
+/// ```
+/// use porecast_simulations::{Side, domain::DomainConfig};
+/// use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+///
+/// let config: DomainConfig = toml::from_str("kind = \"disc-pack\"\nporosity = 0.7")?;
+/// let mut rng = ChaCha8Rng::seed_from_u64(1);
+/// let domain = config.generate((128, 64), 35e-6, Side::Top, &mut rng)?;
+/// assert!((domain.porosity() - 0.7).abs() < 0.01);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum DomainConfig {
+    /// Grains of varied size that do not touch.
+    DiscPack(DiscPackConfig),
+    /// Grains on a disturbed lattice.
+    JitteredLattice(JitteredLatticeConfig),
+    /// A correlated random field cut at a porosity.
+    RandomField(RandomFieldConfig),
+}
+
+/// How often a domain that does not percolate is drawn anew.
+const MAX_DRAWS: usize = 50;
+
+impl DomainConfig {
+    /// Every problem with the settings: the key, and what is wrong with its value.
+    pub fn problems(&self) -> Vec<(String, String)> {
+        match self {
+            Self::DiscPack(config) => config.problems(),
+            Self::JitteredLattice(config) => config.problems(),
+            Self::RandomField(config) => config.problems(),
+        }
+    }
+
+    /// Draws a domain of `shape` (height, width) that percolates from `inlet` to the opposite edge.
+    ///
+    /// A draw that does not percolate is thrown away and the next one taken from the same generator. The result
+    /// depends on the settings and on the state of `rng` alone.
+    ///
+    /// # Units
+    /// Lengths in the settings are pixels; `voxel_size_m` is the edge length of a pixel in metres.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for settings out of range, [`Error::CannotGenerate`] when they do not fit the shape,
+    /// [`Error::DoesNotPercolate`] when none of many draws percolates.
+    pub fn generate(
+        &self,
+        shape: (usize, usize),
+        voxel_size_m: f64,
+        inlet: Side,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Domain, Error> {
+        for _ in 0..MAX_DRAWS {
+            let domain = match self {
+                Self::DiscPack(config) => config.generate(shape, voxel_size_m, inlet, rng),
+                Self::JitteredLattice(config) => config.generate(shape, voxel_size_m, inlet, rng),
+                Self::RandomField(config) => config.generate(shape, voxel_size_m, inlet, rng),
+            }?;
+            if percolates(&domain, inlet) {
+                return Ok(domain);
+            }
+        }
+        Err(Error::DoesNotPercolate { inlet, outlet: inlet.opposite() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn kind_selects_the_generator_and_unknown_keys_are_refused() {
+        let config: DomainConfig = toml::from_str("kind = \"random-field\"\nporosity = 0.5").unwrap();
+        assert!(matches!(config, DomainConfig::RandomField(field) if field.porosity == 0.5));
+        let lattice = "kind = \"jittered-lattice\"\nlattice = \"square\"";
+        assert!(matches!(toml::from_str(lattice), Ok(DomainConfig::JitteredLattice(_))));
+        assert!(toml::from_str::<DomainConfig>("kind = \"disc-pack\"\nporositty = 0.5").is_err());
+        assert!(toml::from_str::<DomainConfig>("kind = \"honeycomb\"").is_err());
+        let written = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<DomainConfig>(&written).unwrap(), config);
+    }
+
+    #[test]
+    fn a_medium_that_never_percolates_is_an_error() {
+        let field = RandomFieldConfig { porosity: 0.1, correlation_length: 1.0, buffer: 0 };
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        assert_eq!(
+            DomainConfig::RandomField(field).generate((40, 40), 1e-6, Side::Top, &mut rng),
+            Err(Error::DoesNotPercolate { inlet: Side::Top, outlet: Side::Bottom })
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! Domains from grey images that are already decoded.
+
+use ndarray::{Array2, ArrayView2, s};
+use serde::{Deserialize, Serialize};
+
+use super::problems::Problems;
+use crate::{Domain, Error};
+
+/// Which side of the threshold is pore space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Polarity {
+    /// Pores are brighter: grey level > threshold is pore.
+    PoreBright,
+    /// Pores are darker: grey level ≤ threshold is pore.
+    PoreDark,
+}
+
+/// How a grey image becomes a domain. Polarity and threshold have no default: they are not guessed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageConfig {
+    /// Which side of the threshold is pore space.
+    pub polarity: Polarity,
+    /// Grey level in the image's own scale.
+    pub threshold: f64,
+    /// Side of the squares of pixels that are averaged into one before the threshold. The voxel size grows by
+    /// this factor; rows and columns that do not fill a square are dropped.
+    #[serde(default = "one")]
+    pub downscale: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+impl ImageConfig {
+    /// Every problem with the settings: the key, and what is wrong with its value.
+    pub fn problems(&self) -> Vec<(String, String)> {
+        let mut problems = Problems::default();
+        if !self.threshold.is_finite() {
+            problems.add("threshold", format!("{} is not a finite number", self.threshold));
+        }
+        problems.check("downscale", self.downscale, 1..=1024);
+        problems.0
+    }
+
+    /// Makes a domain of a grey image `[y, x]` whose pixels have the edge length `voxel_size_m`.
+    ///
+    /// Whether the pore space percolates is not asked here; see
+    /// [`percolates`](super::connectivity::percolates).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for settings out of range, [`Error::Image`] for an image smaller than one averaged pixel
+    /// or with a value that is not a number.
+    pub fn domain<T: Copy + Into<f64>>(
+        &self,
+        image: ArrayView2<'_, T>,
+        voxel_size_m: f64,
+    ) -> Result<Domain, Error> {
+        let problems = self.problems();
+        if !problems.is_empty() {
+            return Err(Error::Invalid(problems));
+        }
+        let (height, width) = image.dim();
+        let side = self.downscale;
+        if height < side || width < side {
+            return Err(Error::Image(format!(
+                "an image of {height} x {width} pixels (height, width) is too small for downscale = {side}"
+            )));
+        }
+        let grey = Array2::from_shape_fn((height / side, width / side), |(y, x)| {
+            let square = image.slice(s![y * side..(y + 1) * side, x * side..(x + 1) * side]);
+            square.iter().map(|&grey| grey.into()).sum::<f64>() / (side * side) as f64
+        });
+        if grey.iter().any(|grey| grey.is_nan()) {
+            return Err(Error::Image("the image has values that are not numbers".into()));
+        }
+        let solid = grey.map(|&grey| match self.polarity {
+            Polarity::PoreBright => grey <= self.threshold,
+            Polarity::PoreDark => grey > self.threshold,
+        });
+        Ok(Domain { solid, voxel_size_m: voxel_size_m * side as f64 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    #[test]
+    fn polarity_and_threshold_are_obeyed() {
+        let image = array![[0u8, 128, 255]];
+        let bright = ImageConfig { polarity: Polarity::PoreBright, threshold: 128.0, downscale: 1 };
+        assert_eq!(bright.domain(image.view(), 1e-6).unwrap().solid, array![[true, true, false]]);
+        let dark = ImageConfig { polarity: Polarity::PoreDark, ..bright };
+        assert_eq!(dark.domain(image.view(), 1e-6).unwrap().solid, array![[false, false, true]]);
+    }
+
+    #[test]
+    fn downscaling_averages_before_the_threshold() {
+        let image = array![[0u16, 0, 4000, 0, 9], [0, 1000, 4000, 0, 9], [7, 7, 7, 7, 9]];
+        let config = ImageConfig { polarity: Polarity::PoreBright, threshold: 1999.0, downscale: 2 };
+        let domain = config.domain(image.view(), 1e-6).unwrap();
+        assert_eq!(domain.solid, array![[true, false]]);
+        assert_eq!(domain.voxel_size_m, 2e-6);
+    }
+
+    #[test]
+    fn bad_images_are_errors() {
+        let config = ImageConfig { polarity: Polarity::PoreDark, threshold: 0.5, downscale: 4 };
+        assert!(config.domain(array![[0.0f32]].view(), 1e-6).is_err());
+        let nan = ImageConfig { downscale: 1, ..config };
+        assert!(nan.domain(array![[f32::NAN]].view(), 1e-6).is_err());
+    }
+}

@@ -1,0 +1,151 @@
+//! Grains on a lattice, each shifted and resized at random.
+
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+
+use super::gaussian::truncated_normal;
+use super::grain::{Grain, rasterize};
+use super::problems::Problems;
+use crate::{Domain, Error, Side};
+
+/// The arrangement that grains are shifted from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lattice {
+    /// Every grain has six nearest neighbours.
+    #[default]
+    Triangular,
+    /// Every grain has four nearest neighbours.
+    Square,
+}
+
+/// A lattice of grains with disorder. Lengths in pixels.
+///
+/// Grains overlap where radius and jitter are large against the spacing; that is not prevented.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JitteredLatticeConfig {
+    /// The undisturbed arrangement.
+    pub lattice: Lattice,
+    /// Distance between nearest neighbours.
+    pub spacing: f64,
+    /// Mean grain radius of a normal distribution cut off at zero and at twice the mean.
+    pub grain_radius: f64,
+    /// Standard deviation of that distribution.
+    pub grain_radius_std: f64,
+    /// Largest shift along each axis, uniformly distributed, over the spacing.
+    pub jitter: f64,
+    /// Rows free of grains at the inlet and at the outlet edge; grains that would reach into them are left out.
+    pub buffer: usize,
+}
+
+impl Default for JitteredLatticeConfig {
+    fn default() -> Self {
+        Self {
+            lattice: Lattice::default(),
+            spacing: 20.0,
+            grain_radius: 7.0,
+            grain_radius_std: 1.0,
+            jitter: 0.1,
+            buffer: 0,
+        }
+    }
+}
+
+impl JitteredLatticeConfig {
+    /// Every problem with the settings: the key, and what is wrong with its value.
+    pub fn problems(&self) -> Vec<(String, String)> {
+        let mut problems = Problems::default();
+        problems.check("spacing", self.spacing, 2.0..=10_000.0);
+        problems.check("grain_radius", self.grain_radius, 0.5..=5_000.0);
+        problems.check("grain_radius_std", self.grain_radius_std, 0.0..=self.grain_radius.max(0.0));
+        problems.check("jitter", self.jitter, 0.0..=1.0);
+        problems.0
+    }
+
+    /// Draws a lattice. The first grain sits at a random place of the first cell, so that domains differ even
+    /// without jitter.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for settings out of range.
+    pub fn generate(
+        &self,
+        shape: (usize, usize),
+        voxel_size_m: f64,
+        inlet: Side,
+        rng: &mut impl Rng,
+    ) -> Result<Domain, Error> {
+        let problems = self.problems();
+        if !problems.is_empty() {
+            return Err(Error::Invalid(problems));
+        }
+        let (height, width) = (shape.0 as f64, shape.1 as f64);
+        let row_distance = match self.lattice {
+            Lattice::Square => self.spacing,
+            Lattice::Triangular => self.spacing * 0.75_f64.sqrt(),
+        };
+        // Start far enough outside for every grain that can reach into the image.
+        let reach = 2.0 * self.grain_radius + self.jitter * self.spacing;
+        let rows = ((height + 2.0 * reach) / row_distance).ceil() as usize + 2;
+        let columns = ((width + 2.0 * reach) / self.spacing).ceil() as usize + 2;
+        let first_y = -reach - row_distance * rng.random::<f64>();
+        let first_x = -reach - self.spacing * rng.random::<f64>();
+        let mut grains = Vec::with_capacity(rows * columns);
+        for row in 0..rows {
+            let offset = match self.lattice {
+                Lattice::Triangular if row % 2 == 1 => 0.5 * self.spacing,
+                _ => 0.0,
+            };
+            for column in 0..columns {
+                let mut shift = || self.jitter * self.spacing * (2.0 * rng.random::<f64>() - 1.0);
+                let y = first_y + row as f64 * row_distance + shift();
+                let x = first_x + column as f64 * self.spacing + offset + shift();
+                let range = 0.0..=2.0 * self.grain_radius;
+                let radius = truncated_normal(rng, self.grain_radius, self.grain_radius_std, range);
+                grains.push(Grain { y, x, radius });
+            }
+        }
+        if self.buffer > 0 {
+            let buffer = self.buffer as f64;
+            let (along, length): (fn(&Grain) -> f64, f64) = match inlet {
+                Side::Top | Side::Bottom => (|grain| grain.y, height),
+                Side::Left | Side::Right => (|grain| grain.x, width),
+            };
+            grains.retain(|grain| {
+                along(grain) - grain.radius >= buffer && along(grain) + grain.radius <= length - buffer
+            });
+        }
+        Ok(Domain { solid: rasterize(grains, shape), voxel_size_m })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    #[test]
+    fn porosity_of_an_ordered_lattice_is_that_of_its_cell() {
+        for (lattice, cell) in [(Lattice::Square, 400.0), (Lattice::Triangular, 400.0 * 0.75_f64.sqrt())] {
+            let config =
+                JitteredLatticeConfig { lattice, grain_radius_std: 0.0, jitter: 0.0, ..Default::default() };
+            let mut rng = ChaCha8Rng::seed_from_u64(7);
+            let domain = config.generate((400, 400), 1e-6, Side::Top, &mut rng).unwrap();
+            let expected = 1.0 - std::f64::consts::PI * 49.0 / cell;
+            assert!((domain.porosity() - expected).abs() < 0.02, "{lattice:?}: {}", domain.porosity());
+        }
+    }
+
+    #[test]
+    fn buffers_are_free_of_grains() {
+        let config = JitteredLatticeConfig { buffer: 5, ..Default::default() };
+        let mut rng = ChaCha8Rng::seed_from_u64(8);
+        let domain = config.generate((60, 90), 1e-6, Side::Right, &mut rng).unwrap();
+        for column in (0..5).chain(85..90) {
+            assert!(!domain.solid.column(column).iter().any(|&solid| solid));
+        }
+        assert!(domain.porosity() < 0.9);
+    }
+}

@@ -1,0 +1,132 @@
+//! The layers that networks are made of, named once: what computes them can change here alone.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig, PaddingConfig2d};
+use burn::tensor::module::{interpolate, max_pool2d};
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+use burn::tensor::{Tensor, activation};
+
+use crate::config::train::{NormKind, Upsampling};
+
+pub use burn::tensor::backend::Backend;
+
+/// Convolution that keeps height and width.
+#[derive(Module, Debug)]
+pub struct Conv<B: Backend> {
+    inner: Conv2d<B>,
+}
+
+impl<B: Backend> Conv<B> {
+    /// A `kernel` x `kernel` convolution with bias; `kernel` is odd.
+    pub fn init(inputs: usize, outputs: usize, kernel: usize, device: &B::Device) -> Self {
+        let half = kernel / 2;
+        let inner = Conv2dConfig::new([inputs, outputs], [kernel, kernel])
+            .with_padding(PaddingConfig2d::Explicit(half, half, half, half))
+            .init(device);
+        Self { inner }
+    }
+
+    /// `[n, inputs, h, w]` to `[n, outputs, h, w]`.
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        self.inner.forward(x)
+    }
+}
+
+/// Convolution of patches that do not overlap.
+#[derive(Module, Debug)]
+pub struct PatchConv<B: Backend> {
+    inner: Conv2d<B>,
+}
+
+impl<B: Backend> PatchConv<B> {
+    /// One output pixel for each `patch` x `patch` pixels.
+    pub fn init(inputs: usize, outputs: usize, patch: usize, device: &B::Device) -> Self {
+        let inner =
+            Conv2dConfig::new([inputs, outputs], [patch, patch]).with_stride([patch, patch]).init(device);
+        Self { inner }
+    }
+
+    /// `[n, inputs, h, w]` to `[n, outputs, h / patch, w / patch]`.
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        self.inner.forward(x)
+    }
+}
+
+/// Normalisation of channels.
+#[derive(Module, Debug)]
+pub enum Norm<B: Backend> {
+    /// Over the batch.
+    Batch(BatchNorm<B>),
+    /// Over groups of channels.
+    Group(GroupNorm<B>),
+}
+
+impl<B: Backend> Norm<B> {
+    /// A normalisation of `channels`; groups hold 8 channels, or all where there are fewer.
+    pub fn init(kind: NormKind, channels: usize, device: &B::Device) -> Self {
+        match kind {
+            NormKind::Batch => Self::Batch(BatchNormConfig::new(channels).init(device)),
+            NormKind::Group => {
+                let groups = if channels.is_multiple_of(8) { channels / 8 } else { 1 };
+                Self::Group(GroupNormConfig::new(groups, channels).init(device))
+            }
+        }
+    }
+
+    /// Shape kept.
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        match self {
+            Self::Batch(norm) => norm.forward(x),
+            Self::Group(norm) => norm.forward(x),
+        }
+    }
+}
+
+/// Doubles height and width.
+#[derive(Module, Debug)]
+pub enum Upsample<B: Backend> {
+    /// Transposed convolution.
+    Transposed(ConvTranspose2d<B>),
+    /// Nearest neighbour, then a 3x3 convolution.
+    Nearest(Conv<B>),
+}
+
+impl<B: Backend> Upsample<B> {
+    /// An upsampling from `inputs` to `outputs` channels.
+    pub fn init(kind: Upsampling, inputs: usize, outputs: usize, device: &B::Device) -> Self {
+        match kind {
+            Upsampling::Transposed => Self::Transposed(
+                ConvTranspose2dConfig::new([inputs, outputs], [2, 2]).with_stride([2, 2]).init(device),
+            ),
+            Upsampling::Nearest => Self::Nearest(Conv::init(inputs, outputs, 3, device)),
+        }
+    }
+
+    /// `[n, inputs, h, w]` to `[n, outputs, 2 h, 2 w]`.
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        match self {
+            Self::Transposed(conv) => conv.forward(x),
+            Self::Nearest(conv) => {
+                let [_, _, h, w] = x.dims();
+                let nearest = InterpolateOptions::new(InterpolateMode::Nearest);
+                conv.forward(interpolate(x, [2 * h, 2 * w], nearest))
+            }
+        }
+    }
+}
+
+/// Halves height and width: the maximum of each 2x2 square.
+pub fn max_pool<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+    max_pool2d(x, [2, 2], [2, 2], [0, 0], [1, 1], false)
+}
+
+/// Rectified linear unit.
+pub fn relu<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+    activation::relu(x)
+}
+
+/// Joins channels.
+pub fn concat_channels<B: Backend>(a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B, 4> {
+    Tensor::cat(vec![a, b], 1)
+}

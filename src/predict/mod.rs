@@ -1,0 +1,312 @@
+//! Prediction: whole invasion sequences of new domains, or of the domains of a dataset.
+
+mod orientation;
+mod predictor;
+mod tiles;
+
+use std::path::Path;
+
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use ndarray::{Array2, Axis};
+use porecast_simulations::domain::connectivity::percolates;
+use porecast_simulations::{Domain, Side};
+use serde::Serialize;
+
+use crate::cli::{PredictArgs, Verbosity};
+use crate::device::{Device, on_device};
+use crate::error::{Error, ErrorKind, Result};
+use crate::picture;
+use crate::store::prediction::{self, PredictionHeader};
+use crate::store::run::RunCard;
+use crate::store::{InvasionDataset, Prediction, RunFolder, image, table};
+use orientation::Orientation;
+use predictor::{Moment, Predictor};
+
+/// Edge of the largest tile that is predicted at once, in pixels.
+const TILE: usize = 512;
+/// Longest edge of an animation in pixels.
+const ANIMATION_EDGE: usize = 1024;
+/// Time between the frames of an animation.
+const FRAME_MS: u32 = 200;
+
+/// `porecast predict`: predicts an image of a domain or the domains of a dataset.
+///
+/// # Errors
+/// An unusable run, image or dataset, a domain that does not percolate, an existing output without `--force`.
+pub fn run(args: &PredictArgs, verbosity: Verbosity) -> Result<()> {
+    let device = Device::parse(&args.device)?;
+    if args.output.exists() && !args.force {
+        return Err(Error::exists(&args.output));
+    }
+    on_device!(device, predict_input(args, verbosity))
+}
+
+/// Predicts the domains of a part of a run's split, where that is not done yet, for `evaluate` and `compare`.
+///
+/// # Errors
+/// As [`run`]; the run's dataset is gone or has changed.
+pub fn complete(run: &RunFolder, device: &str, anew: bool, verbosity: Verbosity) -> Result<()> {
+    let card = run.card()?;
+    let missing: Vec<&str> = card
+        .split
+        .parts()
+        .into_iter()
+        .filter(|(part, ids)| !ids.is_empty() && (anew || !run.predictions_path(part).exists()))
+        .map(|(part, _)| part)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let device = Device::parse(device)?;
+    on_device!(device, predict_parts(run, &missing, verbosity))
+}
+
+fn predict_parts<B: AutodiffBackend>(
+    device: &B::Device,
+    run: &RunFolder,
+    parts: &[&str],
+    verbosity: Verbosity,
+) -> Result<()> {
+    let predictor = Predictor::<B::InnerBackend>::load(run, TILE, device)?;
+    let card = predictor.card();
+    let dataset = InvasionDataset::open(&card.dataset.path)?;
+    if dataset.fingerprint()? != card.dataset.fingerprint {
+        return Err(Error::new(
+            ErrorKind::Mismatch,
+            card.dataset.path.display().to_string(),
+            format!("is not the dataset that run {} was trained on; restore it or train again", card.name),
+        ));
+    }
+    for (part, ids) in card.split.parts() {
+        if parts.contains(&part) {
+            if !verbosity.quiet {
+                eprintln!("{}: predicting {} {part} domains", card.name, ids.len());
+            }
+            let path = run.predictions_path(part);
+            predict_dataset(&predictor, &dataset, Some(ids), &path)?;
+        }
+    }
+    Ok(())
+}
+
+fn predict_input<B: AutodiffBackend>(
+    device: &B::Device,
+    args: &PredictArgs,
+    verbosity: Verbosity,
+) -> Result<()> {
+    let run = RunFolder::new(&args.run);
+    let predictor = Predictor::<B::InnerBackend>::load(&run, args.tile.max(16), device)?;
+    let is_image = args
+        .input
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .is_some_and(|e| ["png", "tif", "tiff"].contains(&e.to_ascii_lowercase().as_str()));
+    if is_image {
+        predict_image(&predictor, args, verbosity)
+    } else {
+        predict_file(&predictor, args, verbosity)
+    }
+}
+
+fn predict_image<B: Backend>(
+    predictor: &Predictor<B>,
+    args: &PredictArgs,
+    verbosity: Verbosity,
+) -> Result<()> {
+    let card = predictor.card();
+    if args.part.is_some() {
+        return Err(Error::config("--part", "names a part of a dataset's split, but the input is an image"));
+    }
+    let grey = image::read_grey(&args.input)?;
+    let solid = grey.mapv(|value| (f64::from(value) < args.threshold) != args.invert);
+    let domain = Domain { solid, voxel_size_m: card.dataset.voxel_size_m };
+    let inlet = args.inlet.unwrap_or(card.dataset.inlet);
+    require_path(&domain, inlet, &args.input)?;
+    let moments = image_moments(predictor, &args.times)?;
+
+    let turn = Orientation::between(inlet, card.dataset.inlet);
+    let turned = Domain { solid: turn.turn(domain.solid.clone()), voxel_size_m: domain.voxel_size_m };
+    let probability = turn.back(predictor.predict(&turned, &moments)?);
+    let id =
+        args.input.file_stem().map_or_else(|| "domain".into(), |stem| stem.to_string_lossy().into_owned());
+    let prediction = Prediction {
+        domain_id: id,
+        solid: domain.solid,
+        times: moments.iter().map(|moment| moment.time).collect(),
+        probability,
+    };
+    write_pictures(&args.output, &prediction)?;
+    write_saturations(&args.output.join("saturation.csv"), std::iter::once(&prediction))?;
+    let header = PredictionHeader { inlet, ..header(card) };
+    prediction::write(&args.output.join("predictions.h5"), &header, std::iter::once(Ok(prediction)))?;
+    if !verbosity.quiet {
+        eprintln!("predicted {} frames: {}", moments.len(), args.output.display());
+    }
+    Ok(())
+}
+
+fn predict_file<B: Backend>(
+    predictor: &Predictor<B>,
+    args: &PredictArgs,
+    verbosity: Verbosity,
+) -> Result<()> {
+    let dataset = InvasionDataset::open(&args.input)?;
+    let card = predictor.card();
+    if !args.times.is_empty() {
+        return Err(Error::config(
+            "--times",
+            "a dataset is predicted at its own times; pass an image to choose",
+        ));
+    }
+    if args.inlet.is_some_and(|inlet| inlet != dataset.inlet()) || dataset.inlet() != card.dataset.inlet {
+        return Err(Error::new(
+            ErrorKind::Mismatch,
+            args.input.display().to_string(),
+            format!("has its inlet at the {}, the run learnt the {}", dataset.inlet(), card.dataset.inlet),
+        ));
+    }
+    if dataset.time_unit() != card.dataset.time_unit {
+        return Err(Error::new(
+            ErrorKind::Mismatch,
+            args.input.display().to_string(),
+            format!("counts time in {:?}, the run learnt {:?}", dataset.time_unit(), card.dataset.time_unit),
+        ));
+    }
+    let ids = match args.part.as_deref() {
+        None => None,
+        Some(part) => Some(
+            card.split.parts().into_iter().find(|(name, _)| *name == part).map(|(_, ids)| ids).ok_or_else(
+                || Error::config("--part", format!("{part:?} is unknown; use train, validation or test")),
+            )?,
+        ),
+    };
+    let path = args.output.join("predictions.h5");
+    predict_dataset(predictor, &dataset, ids, &path)?;
+    let file = prediction::PredictionFile::open(&path)?;
+    let all = (0..file.domain_ids().len()).map(|i| file.prediction(i)).collect::<Result<Vec<_>>>()?;
+    write_saturations(&args.output.join("saturation.csv"), all.iter())?;
+    write_pictures(&args.output, &all[0])?;
+    if !verbosity.quiet {
+        eprintln!(
+            "predicted {} domains, pictures of {}: {}",
+            all.len(),
+            all[0].domain_id,
+            args.output.display()
+        );
+    }
+    Ok(())
+}
+
+fn predict_dataset<B: Backend>(
+    predictor: &Predictor<B>,
+    dataset: &InvasionDataset,
+    ids: Option<&[String]>,
+    path: &Path,
+) -> Result<()> {
+    let chosen: Vec<usize> = match ids {
+        None => (0..dataset.len()).collect(),
+        Some(ids) => ids
+            .iter()
+            .map(|id| {
+                dataset.domain_ids().iter().position(|other| other == id).ok_or_else(|| {
+                    Error::input(dataset.path(), format!("has no domain {id:?} of the run's split"))
+                })
+            })
+            .collect::<Result<_>>()?,
+    };
+    let predictions = chosen.into_iter().map(|index| {
+        let trajectory = dataset.sequence(index)?;
+        let moments = predictor.moments(&trajectory.times);
+        Ok(Prediction {
+            domain_id: dataset.domain_ids()[index].clone(),
+            probability: predictor.predict(&trajectory.domain, &moments)?,
+            solid: trajectory.domain.solid,
+            times: moments.iter().map(|moment| moment.time).collect(),
+        })
+    });
+    prediction::write(path, &header(predictor.card()), predictions)
+}
+
+/// The times asked for; without any, the mean times of the training domains.
+fn image_moments<B: Backend>(predictor: &Predictor<B>, times: &[f64]) -> Result<Vec<Moment>> {
+    if let Some(bad) = times.iter().find(|time| !time.is_finite() || **time < 0.0) {
+        return Err(Error::config("--times", format!("{bad} is not a time; use finite times from 0")));
+    }
+    let card = predictor.card();
+    let mean_times = &card.dataset.mean_times;
+    if times.is_empty() {
+        return Ok(predictor.moments(mean_times));
+    }
+    if card.members.iter().any(|member| member.frame.is_some()) {
+        return Err(Error::config(
+            "--times",
+            "single-frame networks know their own frames only; leave it out",
+        ));
+    }
+    Ok(times.iter().map(|&time| Moment { time, frame: 0 }).collect())
+}
+
+fn require_path(domain: &Domain, inlet: Side, input: &Path) -> Result<()> {
+    if percolates(domain, inlet) {
+        return Ok(());
+    }
+    Err(Error::input(
+        input,
+        format!(
+            "the pore space ({:.0} % of the image) has no path from the {inlet} edge to the {} edge; check --threshold, \
+             --invert and --inlet",
+            100.0 * domain.porosity(),
+            inlet.opposite()
+        ),
+    ))
+}
+
+fn header(card: &RunCard) -> PredictionHeader {
+    PredictionHeader {
+        source: card.name.clone(),
+        time_unit: card.dataset.time_unit,
+        inlet: card.dataset.inlet,
+        voxel_size_m: card.dataset.voxel_size_m,
+    }
+}
+
+/// Frames as PNG and as an animation.
+fn write_pictures(folder: &Path, prediction: &Prediction) -> Result<()> {
+    let (height, width) = prediction.solid.dim();
+    for (index, frame) in prediction.probability.axis_iter(Axis(0)).enumerate() {
+        let picture = picture::probability_image(prediction.solid.view(), frame);
+        image::write_png(&folder.join("frames").join(format!("frame-{index:03}.png")), &picture)?;
+    }
+    // Every n-th pixel keeps an animation of a large domain small.
+    let step = height.max(width).div_ceil(ANIMATION_EDGE) as isize;
+    let small: Array2<bool> = prediction.solid.slice(ndarray::s![..;step, ..;step]).to_owned();
+    let frames = prediction
+        .probability
+        .axis_iter(Axis(0))
+        .map(|frame| picture::probability_image(small.view(), frame.slice(ndarray::s![..;step, ..;step])));
+    image::write_gif(&folder.join("animation.gif"), frames, FRAME_MS)
+}
+
+/// Saturation of each frame: mean probability over the pore space, and the share above one half.
+fn write_saturations<'a>(path: &Path, predictions: impl Iterator<Item = &'a Prediction>) -> Result<()> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        domain_id: &'a str,
+        time: f64,
+        saturation: f64,
+        saturation_above_half: f64,
+    }
+    table::write_csv(
+        path,
+        predictions.flat_map(|prediction| {
+            let pore = prediction.solid.iter().filter(|&&solid| !solid).count().max(1) as f64;
+            let frames = prediction.times.iter().zip(prediction.probability.axis_iter(Axis(0)));
+            frames.map(move |(&time, frame)| Row {
+                domain_id: &prediction.domain_id,
+                time,
+                saturation: frame.iter().map(|&p| f64::from(p)).sum::<f64>() / pore,
+                saturation_above_half: frame.iter().filter(|&&p| p > 0.5).count() as f64 / pore,
+            })
+        }),
+    )
+}

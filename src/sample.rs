@@ -1,0 +1,57 @@
+//! Samples as the engine sees them: input, time, target, and which pixels are scored.
+
+use burn::tensor::{Tensor, TensorData, backend::Backend};
+
+/// A batch in memory: `domains` domains at `frames` times each.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostBatch {
+    /// Number of domains.
+    pub domains: usize,
+    /// Channels, height and width of the input.
+    pub input_shape: [usize; 3],
+    /// Input `[domain, channel, y, x]`.
+    pub input: Vec<f32>,
+    /// Time of each sample, scaled to about [0, 1]; the samples of the first domain first.
+    pub times: Vec<f32>,
+    /// Invading phase `[sample, y, x]`, 0 or 1.
+    pub target: Vec<f32>,
+    /// Scored pixels `[domain, y, x]`, 0 or 1.
+    pub scored: Vec<f32>,
+    /// What to call each sample in a message.
+    pub names: Vec<String>,
+}
+
+/// A batch on a device.
+#[derive(Debug, Clone)]
+pub struct Batch<B: Backend> {
+    /// `[domains, channels, h, w]`.
+    pub input: Tensor<B, 4>,
+    /// `[samples]`.
+    pub times: Tensor<B, 1>,
+    /// `[samples, 1, h, w]`.
+    pub target: Tensor<B, 4>,
+    /// `[samples, 1, h, w]`.
+    pub scored: Tensor<B, 4>,
+}
+
+impl HostBatch {
+    /// Number of samples.
+    pub fn samples(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Copies the batch to a device.
+    pub fn to_device<B: Backend>(self, device: &B::Device) -> Batch<B> {
+        let [channels, h, w] = self.input_shape;
+        let (domains, samples) = (self.domains, self.times.len());
+        let scored = Tensor::<B, 4>::from_data(TensorData::new(self.scored, [domains, 1, 1, h * w]), device)
+            .repeat_dim(1, samples / domains)
+            .reshape([samples, 1, h, w]);
+        Batch {
+            input: Tensor::from_data(TensorData::new(self.input, [domains, channels, h, w]), device),
+            times: Tensor::from_data(TensorData::new(self.times, [samples]), device),
+            target: Tensor::from_data(TensorData::new(self.target, [samples, 1, h, w]), device),
+            scored,
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! The training of one network.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use burn::module::{AutodiffModule, Module};
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder, RecorderError};
+use burn::tensor::Tensor;
+use burn::tensor::backend::AutodiffBackend;
+use serde::{Deserialize, Serialize};
+
+use super::optimizer::{self, Optimizer};
+use super::progress::Progress;
+use super::{Setting, average, schedule};
+use crate::config::train::ScheduleShape;
+use crate::data::order::{self, Pick};
+use crate::data::{Mirror, evenly_spread};
+use crate::error::{Error, ErrorKind, Result};
+use crate::loss::{self, Loss, Terms};
+use crate::model::Network;
+use crate::sample::HostBatch;
+use crate::store::run::MemberCard;
+use crate::store::{checkpoint, table};
+use crate::{interrupt, seed, task};
+
+/// Weights of the best epoch.
+pub(crate) const BEST: &str = "best.safetensors";
+/// Weights after the last epoch.
+const LAST: &str = "last.safetensors";
+/// Everything needed to go on.
+const CHECKPOINT: &str = "checkpoint";
+/// One row an epoch.
+const METRICS: &str = "metrics.csv";
+
+/// One network of a run.
+pub(super) struct Member {
+    /// The frame it predicts; `None` for any time.
+    pub frame: Option<usize>,
+    /// Its folder below the run folder.
+    pub folder: PathBuf,
+}
+
+/// Where a training stands; together with the weights and the optimiser's history it determines what follows.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct State {
+    /// Finished epochs.
+    epoch: usize,
+    /// Finished batches of the epoch under way.
+    batch: usize,
+    steps: u64,
+    samples_seen: u64,
+    wall_seconds: f64,
+    /// Sums over the epoch under way.
+    running: Running,
+    rows: Vec<Row>,
+    best: Option<(usize, f64)>,
+    /// Epochs since the validation loss last fell.
+    stale: usize,
+    /// The same, counted anew after each drop of the plateau schedule.
+    stale_since_drop: usize,
+    drops: u32,
+    is_finished: bool,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Running {
+    loss: f64,
+    samples: u64,
+    gradient_norm: f64,
+    steps: u64,
+    learning_rate: f64,
+}
+
+/// An epoch in `metrics.csv`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Row {
+    epoch: usize,
+    learning_rate: f64,
+    train_loss: f64,
+    validation_loss: f64,
+    validation_mse: f64,
+    gradient_norm: f64,
+    samples_seen: u64,
+    wall_seconds: f64,
+}
+
+/// The training of one network, at some point of it.
+pub(super) struct Trainer<'a, B: AutodiffBackend> {
+    setting: &'a Setting,
+    member: &'a Member,
+    path: PathBuf,
+    device: &'a B::Device,
+    frames: Vec<usize>,
+    loss: Loss,
+    network: Network<B>,
+    average: Option<Network<B::InnerBackend>>,
+    optimizer: Optimizer<B>,
+    state: State,
+}
+
+impl<'a, B: AutodiffBackend> Trainer<'a, B> {
+    /// A training at its last checkpoint, or at its beginning: fresh weights, or those in `start`.
+    pub(super) fn new(
+        setting: &'a Setting,
+        member: &'a Member,
+        start: Option<&Path>,
+        device: &'a B::Device,
+    ) -> Result<Self> {
+        let config = &setting.config;
+        let frames = match member.frame {
+            Some(frame) => vec![frame],
+            None => (0..setting.card.dataset.shape.0).collect(),
+        };
+        B::seed(device, seed::derive(config.seed, "weights", member.frame.unwrap_or(0) as u64));
+        let mut network = Network::<B>::init(
+            &config.model,
+            config.inputs.len(),
+            config.head.channels(),
+            member.frame.is_none(),
+            device,
+        );
+        if let Some(weights) = start {
+            network = network.load(weights)?;
+        }
+        let mut trainer = Self {
+            average: (config.optimizer.ema > 0.0).then(|| network.valid()),
+            optimizer: Optimizer::new(&config.optimizer),
+            loss: setting.loss(&frames),
+            path: setting.folder.path().join(&member.folder),
+            state: State::default(),
+            setting,
+            member,
+            device,
+            frames,
+            network,
+        };
+        if trainer.path.join(CHECKPOINT).exists() {
+            trainer.restore()?;
+        }
+        Ok(trainer)
+    }
+
+    /// Trains to the end and says what came out.
+    pub(super) fn run(mut self, progress: &Progress) -> Result<MemberCard> {
+        interrupt::listen();
+        let config = &self.setting.config.training;
+        while !self.state.is_finished {
+            self.train_epoch(progress)?;
+            self.validate(progress)?;
+            let is_stale = config.patience > 0 && self.state.stale >= config.patience;
+            if is_stale {
+                progress.line(&format!(
+                    "{}stopped: the validation loss has not fallen for {} epochs",
+                    self.label(),
+                    self.state.stale
+                ));
+            }
+            self.state.is_finished = is_stale || self.state.epoch == config.epochs;
+            if self.state.is_finished {
+                self.scored_network().save(&self.path.join(LAST))?;
+            }
+            self.save()?;
+        }
+        let (best_epoch, best_validation_loss) =
+            self.state.best.expect("a finished training has a best epoch");
+        Ok(MemberCard {
+            folder: self.member.folder.clone(),
+            frame: self.member.frame,
+            parameters: self.network.parameter_count(),
+            epochs: self.state.epoch,
+            best_epoch,
+            best_validation_loss,
+            samples_seen: self.state.samples_seen,
+            wall_seconds: self.state.wall_seconds,
+            is_finished: true,
+        })
+    }
+
+    /// Trains to the end of the epoch under way.
+    fn train_epoch(&mut self, progress: &Progress) -> Result<()> {
+        let config = &self.setting.config;
+        let batches = order::epoch(
+            seed::derive(config.seed, "member", self.member.frame.unwrap_or(0) as u64),
+            self.state.epoch,
+            &self.setting.train,
+            &self.frames,
+            &config.training,
+            self.setting.data.across(),
+        );
+        let accumulation = config.training.accumulation;
+        let total_steps = (batches.len().div_ceil(accumulation) * config.training.epochs) as u64;
+        let mut bar = progress.epoch(
+            format!("{}epoch {}/{}", self.label(), self.state.epoch + 1, config.training.epochs),
+            self.state.batch,
+            batches.len(),
+        );
+        let every = Duration::from_secs(config.training.checkpoint_seconds);
+        let mut began = Instant::now();
+        let mut saved = Instant::now();
+        while self.state.batch < batches.len() {
+            let end = (self.state.batch + accumulation).min(batches.len());
+            let loss = self.step(&batches[self.state.batch..end], total_steps)?;
+            self.state.batch = end;
+            self.state.wall_seconds += began.elapsed().as_secs_f64();
+            began = Instant::now();
+            bar.batch(end, loss);
+            if interrupt::is_requested() {
+                self.save()?;
+                bar.finish();
+                return Err(Error::new(
+                    ErrorKind::Interrupted,
+                    self.setting.folder.path().display().to_string(),
+                    format!(
+                        "stopped in epoch {} after {} steps; go on with the same command and --resume",
+                        self.state.epoch + 1,
+                        self.state.steps
+                    ),
+                ));
+            }
+            if saved.elapsed() >= every && end < batches.len() {
+                self.save()?;
+                saved = Instant::now();
+            }
+        }
+        bar.finish();
+        Ok(())
+    }
+
+    /// One optimiser step over some batches; returns their mean loss.
+    fn step(&mut self, batches: &[Vec<Pick>], total_steps: u64) -> Result<f64> {
+        let config = &self.setting.config;
+        let mut accumulator = GradientsAccumulator::new();
+        let mut mean_loss = 0.0;
+        // Dropout's generator restarts at each step, so that a resumed run draws the same.
+        B::seed(self.device, seed::derive(config.seed, "dropout", self.state.steps));
+        for picks in batches {
+            let host = self.setting.data.batch(picks, self.setting.card.dataset.time_scale);
+            let samples = host.samples() as u64;
+            let names = host.names.clone();
+            let batch = host.to_device::<B>(self.device);
+            let logits = self.network.forward(batch.input, batch.times);
+            let terms = self.loss.evaluate(logits, batch.target, batch.scored);
+            let loss = self.check(&terms, &names)?;
+            let gradients = (terms.total / batches.len() as f64).backward();
+            accumulator.accumulate(&self.network, GradientsParams::from_grads(gradients, &self.network));
+            self.state.running.loss += loss * samples as f64;
+            self.state.running.samples += samples;
+            self.state.samples_seen += samples;
+            mean_loss += loss / batches.len() as f64;
+        }
+        let mut gradients = accumulator.grads();
+        let norm = optimizer::global_norm(&self.network, &gradients);
+        if !norm.is_finite() {
+            let names = batches.iter().flatten().flat_map(|pick| self.names(pick)).collect::<Vec<_>>();
+            return Err(self.diverged(&format!("the gradient's norm is {norm}"), &names));
+        }
+        let clip = config.optimizer.clip_norm;
+        if clip > 0.0 && norm > clip {
+            gradients = optimizer::scale(&self.network, gradients, clip / norm);
+        }
+        let factor = schedule::factor(
+            &config.schedule,
+            self.state.steps,
+            total_steps,
+            self.state.epoch,
+            self.state.drops,
+        );
+        let rate = config.optimizer.learning_rate * factor;
+        self.network = self.optimizer.step(rate, self.network.clone(), gradients);
+        if let Some(average) = self.average.take() {
+            self.average = Some(average::update(average, &self.network.valid(), config.optimizer.ema));
+        }
+        self.state.steps += 1;
+        self.state.running.steps += 1;
+        self.state.running.gradient_norm += norm;
+        self.state.running.learning_rate = rate;
+        Ok(mean_loss)
+    }
+
+    /// The total loss, when every term is where it can be.
+    fn check(&self, terms: &Terms<B>, names: &[String]) -> Result<f64> {
+        let values = terms.values.clone().into_data();
+        let mut total = 0.0;
+        for ((name, weight), value) in terms.names.iter().zip(values.iter::<f32>()) {
+            let value = f64::from(value);
+            let bound = loss::upper_bound(name);
+            if !(-1e-4..=bound).contains(&value) {
+                return Err(self.diverged(&format!("loss.{name} is {value}, outside 0 to {bound}"), names));
+            }
+            total += weight * value;
+        }
+        Ok(total)
+    }
+
+    fn diverged(&self, what: &str, names: &[String]) -> Error {
+        const SHOWN: usize = 8;
+        let more = names.len().saturating_sub(SHOWN);
+        let list = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+        let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        Error::new(
+            ErrorKind::Diverged,
+            self.path.display().to_string(),
+            format!(
+                "{what} in epoch {} at step {}, samples {list}{and_more}; the last good checkpoint is kept. Train anew \
+                 with a lower optimizer.learning_rate or with optimizer.clip_norm",
+                self.state.epoch + 1,
+                self.state.steps + 1
+            ),
+        )
+    }
+
+    fn names(&self, pick: &Pick) -> Vec<String> {
+        self.setting.data.batch(std::slice::from_ref(pick), 1.0).names
+    }
+
+    /// The network that is scored and saved: the average of the weights where one is kept.
+    fn scored_network(&self) -> Network<B::InnerBackend> {
+        self.average.clone().unwrap_or_else(|| self.network.valid())
+    }
+
+    /// Ends the epoch: validation, best weights, the row of the table, the plateau.
+    fn validate(&mut self, progress: &Progress) -> Result<()> {
+        let began = Instant::now();
+        let network = self.scored_network();
+        let frames = evenly_spread(&self.frames, self.setting.config.training.validation_frames);
+        let (mut loss, mut mse, mut samples) = (0.0, 0.0, 0.0);
+        for &domain in &self.setting.validation {
+            let pick = Pick { domain, frames: frames.clone(), mirror: Mirror::None };
+            let host = self.setting.data.batch(&[pick], self.setting.card.dataset.time_scale);
+            for (value, error, count) in self.score(&network, host)? {
+                loss += value * count;
+                mse += error * count;
+                samples += count;
+            }
+        }
+        let (loss, mse) = (loss / samples, mse / samples);
+        let running = std::mem::take(&mut self.state.running);
+        self.state.epoch += 1;
+        self.state.batch = 0;
+        self.state.wall_seconds += began.elapsed().as_secs_f64();
+
+        let is_best = self.state.best.is_none_or(|(_, best)| loss < best);
+        if is_best {
+            self.state.best = Some((self.state.epoch, loss));
+            network.save(&self.path.join(BEST))?;
+        }
+        self.state.stale = if is_best { 0 } else { self.state.stale + 1 };
+        self.state.stale_since_drop = if is_best { 0 } else { self.state.stale_since_drop + 1 };
+        let schedule = &self.setting.config.schedule;
+        if schedule.shape == ScheduleShape::Plateau && self.state.stale_since_drop > schedule.patience {
+            self.state.drops += 1;
+            self.state.stale_since_drop = 0;
+        }
+
+        let row = Row {
+            epoch: self.state.epoch,
+            learning_rate: running.learning_rate,
+            train_loss: running.loss / running.samples.max(1) as f64,
+            validation_loss: loss,
+            validation_mse: mse,
+            gradient_norm: running.gradient_norm / running.steps.max(1) as f64,
+            samples_seen: self.state.samples_seen,
+            wall_seconds: self.state.wall_seconds,
+        };
+        progress.line(&format!(
+            "{}epoch {:>3}/{}  train {:.4}  validation {:.4}  mse {:.4}  rate {:.1e}  {:.0} s{}",
+            self.label(),
+            row.epoch,
+            self.setting.config.training.epochs,
+            row.train_loss,
+            row.validation_loss,
+            row.validation_mse,
+            row.learning_rate,
+            row.wall_seconds,
+            if is_best { "  best" } else { "" },
+        ));
+        self.state.rows.push(row);
+        table::write_csv(&self.path.join(METRICS), &self.state.rows)
+    }
+
+    /// Loss, mean squared error and number of samples for each part of a batch of one domain.
+    fn score(&self, network: &Network<B::InnerBackend>, host: HostBatch) -> Result<Vec<(f64, f64, f64)>> {
+        let names = host.names.clone();
+        let batch = host.to_device::<B::InnerBackend>(self.device);
+        let features = network.encode(batch.input);
+        let chunk = self.setting.config.training.batch_size;
+        let mut scores = Vec::new();
+        for start in (0..names.len()).step_by(chunk) {
+            let count = chunk.min(names.len() - start);
+            let logits = network.decode(features.clone(), batch.times.clone().narrow(0, start, count));
+            let target = batch.target.clone().narrow(0, start, count);
+            let scored = batch.scored.clone().narrow(0, start, count);
+            let p = task::invading_probability(self.setting.config.head, logits.clone());
+            let mse = loss::mse(p, target.clone(), scored.clone());
+            let total = self.loss.evaluate(logits, target, scored).total;
+            let values = Tensor::cat(vec![total, mse], 0).into_data();
+            let values: Vec<f64> = values.iter::<f64>().collect();
+            if !values[0].is_finite() {
+                return Err(self.diverged("the validation loss is not finite", &names[start..start + count]));
+            }
+            scores.push((values[0], values[1], count as f64));
+        }
+        Ok(scores)
+    }
+
+    /// What to put before a line: the frame of a single-frame network.
+    fn label(&self) -> String {
+        self.member.frame.map(|frame| format!("frame {frame}: ")).unwrap_or_default()
+    }
+
+    fn save(&self) -> Result<()> {
+        let path = self.path.join(CHECKPOINT);
+        let unwritable = |e: RecorderError| Error::output(&path, e);
+        let mut blobs = vec![
+            optimizer::network_to_bytes(&self.network).map_err(unwritable)?,
+            self.optimizer.to_bytes().map_err(unwritable)?,
+        ];
+        if let Some(average) = &self.average {
+            let recorder = BinBytesRecorder::<FullPrecisionSettings>::default();
+            let record = average.clone().into_record();
+            blobs.push(Recorder::<B::InnerBackend>::record(&recorder, record, ()).map_err(unwritable)?);
+        }
+        checkpoint::write(&path, &self.state, &blobs)
+    }
+
+    fn restore(&mut self) -> Result<()> {
+        let path = self.path.join(CHECKPOINT);
+        let (state, blobs) = checkpoint::read::<State>(&path)?;
+        let other = |e: RecorderError| {
+            Error::input(&path, format!("belongs to another architecture ({e}); train anew with --force"))
+        };
+        let missing = || Error::input(&path, "lacks a part; train anew with --force");
+        let mut blobs = blobs.into_iter();
+        let network = blobs.next().ok_or_else(missing)?;
+        self.network =
+            optimizer::network_from_bytes(self.network.clone(), network, self.device).map_err(other)?;
+        let history = blobs.next().ok_or_else(missing)?;
+        self.optimizer =
+            Optimizer::new(&self.setting.config.optimizer).load(history, self.device).map_err(other)?;
+        if self.average.is_some() {
+            let bytes = blobs.next().ok_or_else(missing)?;
+            let recorder = BinBytesRecorder::<FullPrecisionSettings>::default();
+            let record = Recorder::<B::InnerBackend>::load(&recorder, bytes, self.device).map_err(other)?;
+            self.average = Some(self.network.valid().load_record(record));
+        }
+        self.state = state;
+        Ok(())
+    }
+}
