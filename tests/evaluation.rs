@@ -84,6 +84,7 @@ fn write_run(folder: &Path, dataset: &Path, frames: &[usize], test: &[usize], da
             time_unit: dataset.time_unit(),
             inlet: dataset.inlet(),
             voxel_size_m: dataset.voxel_size_m(),
+            time_scale: 1.0,
             mean_times: Vec::new(),
         },
         split,
@@ -185,9 +186,10 @@ fn an_evaluated_run_has_scores_tables_and_figures() {
 #[test]
 fn scores_are_the_same_every_time() {
     let workshop = Workshop::new();
-    workshop.assert_done("evaluate time -q");
+    workshop.assert_done("evaluate time --dataset data.h5 -q");
     let first = fs::read(workshop.path("time/evaluation/scores.json")).unwrap();
-    workshop.assert_done("evaluate time -q --force");
+    // With --dataset the predictions are taken as they are.
+    workshop.assert_done("evaluate time --dataset data.h5 -q --force");
     assert!(first == fs::read(workshop.path("time/evaluation/scores.json")).unwrap());
 }
 
@@ -221,7 +223,7 @@ fn missing_files_are_named_with_a_remedy() {
     workshop.assert_refused("report .", &["neither a run folder nor a comparison"]);
     workshop.assert_refused("report time", &["scores.json", "porecast evaluate"]);
     fs::remove_file(workshop.path("time/predictions/validation.h5")).unwrap();
-    workshop.assert_refused("evaluate time", &["validation.h5", "porecast predict"]);
+    workshop.assert_refused("evaluate time --dataset data.h5", &["validation.h5", "porecast predict"]);
     fs::rename(workshop.path("data.h5"), workshop.path("moved.h5")).unwrap();
     workshop.assert_refused("evaluate frame", &["data.h5", "--dataset"]);
     workshop.assert_done("evaluate frame --dataset moved.h5");

@@ -199,7 +199,7 @@ fn panel(scores: &Scores, samples: &[Sample]) -> Option<Mosaic> {
 fn errors(scores: &Scores, samples: &[Sample]) -> Option<Mosaic> {
     let frames = shown_frames(samples.first()?);
     let mut columns: Vec<_> =
-        frames.iter().map(|frame| ("Predicted - true".to_owned(), format!("frame {frame}"))).collect();
+        frames.iter().map(|frame| ("Predicted − true".to_owned(), format!("frame {frame}"))).collect();
     columns.push(("Mean squared error".into(), "over all frames".into()));
     let rows = samples
         .iter()

@@ -20,11 +20,13 @@ use crate::store::{Prediction, atomic};
 /// Domains in the panel.
 const PANEL_DOMAINS: usize = 5;
 /// Domains in the strips.
-const STRIP_DOMAINS: usize = 4;
+const STRIP_DOMAINS: usize = 3;
 /// Frames in a strip, at most: evenly chosen when there are more.
 const STRIP_FRAMES: usize = 32;
-/// Longest edge of a frame in a strip: browsers limit the size of an image.
-const STRIP_EDGE: u32 = 256;
+/// Longest edge of a frame in a strip: browsers limit the width of an image.
+const STRIP_EDGE: f64 = 512.0;
+/// Pixels of a frame in a strip: the report is to stay small.
+const STRIP_PIXELS: f64 = 65_536.0;
 
 /// A domain to look at.
 #[derive(Debug, Clone)]
@@ -128,7 +130,8 @@ pub(super) fn write(folder: &Path, scores: &Scores, samples: &[Sample]) -> Resul
     let Some(first) = samples.first() else { return Ok(()) };
     let chosen = evenly(first.frames.len(), STRIP_FRAMES);
     let (height, width) = first.truth.domain.shape();
-    let scale = (f64::from(STRIP_EDGE) / width.max(height) as f64).min(1.0);
+    let pixels = (width * height).max(1) as f64;
+    let scale = (STRIP_EDGE / width.max(height) as f64).min((STRIP_PIXELS / pixels).sqrt()).min(1.0);
     let scaled = |length: usize| ((length as f64 * scale).round() as u32).max(1);
     let size = (scaled(width), scaled(height));
     let mut domains = Vec::new();

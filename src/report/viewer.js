@@ -71,7 +71,11 @@
 
   if (domains.length) {
     frame.max = domains[0].frames.length - 1;
-    frame.value = Math.floor(frame.max / 2);
+    // Begin in the middle, or as near to it as every run has a frame.
+    const middle = Math.floor(frame.max / 2), { frames, panes: first } = domains[0];
+    const full = [...frames.keys()].filter((t) => first.every((pane) => pane.at[t] !== null));
+    full.sort((a, b) => Math.abs(a - middle) - Math.abs(b - middle));
+    frame.value = full.length ? full[0] : middle;
     chooseDomain();
   }
 })();
