@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use assert_cmd::Command;
 use ndarray::{Array2, Axis};
 use porecast::store::prediction::{self, PredictionHeader};
 use porecast::store::run::{DatasetCard, MemberCard, RunCard, SplitLists};
@@ -13,6 +14,13 @@ use porecast_simulations::{Domain, FluidPair, Side, TimeUnit, Trajectory, percol
 
 const FRAMES: usize = 5;
 const ALL: [usize; FRAMES] = [0, 1, 2, 3, 4];
+
+/// HDF5 locks the files it has open, and a child process holds the locks of its parent until it is the program: no
+/// test starts a program while another has a file open.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Percolation on a lattice of grains that `seed` shifts.
 fn sequence(seed: usize) -> Trajectory {
@@ -24,6 +32,7 @@ fn sequence(seed: usize) -> Trajectory {
 }
 
 fn write_dataset(path: &Path, simulator: &str, sequences: impl Iterator<Item = (usize, Trajectory)>) {
+    let _turn = alone();
     let origin = invasion::Origin { simulator: simulator.into(), campaign: String::new() };
     invasion::write(path, &origin, sequences.map(|(seed, s)| Ok((format!("d{seed:02}"), s)))).unwrap();
 }
@@ -34,6 +43,7 @@ fn write_percolation(path: &Path, seeds: std::ops::Range<usize>) {
 
 /// A run that predicts the truth, damped by `damping`, at `frames`.
 fn write_run(folder: &Path, dataset: &Path, frames: &[usize], test: &[usize], damping: f32) {
+    let _turn = alone();
     let run = RunFolder::new(folder);
     fs::create_dir_all(folder.join("predictions")).unwrap();
     let dataset = InvasionDataset::open(dataset).unwrap();
@@ -117,12 +127,13 @@ impl Workshop {
 
     /// Runs the program in the workshop's folder: exit code, standard output, standard error.
     fn porecast(&self, arguments: &str) -> (i32, String, String) {
-        let output = Command::cargo_bin("porecast")
-            .unwrap()
-            .current_dir(self.folder.path())
-            .args(arguments.split_whitespace())
-            .output()
-            .unwrap();
+        let mut program = Command::new(env!("CARGO_BIN_EXE_porecast"));
+        program.current_dir(self.folder.path()).args(arguments.split_whitespace());
+        program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let turn = alone();
+        let child = program.spawn().unwrap();
+        drop(turn);
+        let output = child.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     }
@@ -246,6 +257,7 @@ fn another_dataset_is_not_scored_with_these_predictions() {
 fn predictions_at_other_times_are_a_mismatch() {
     let workshop = Workshop::new();
     let path = workshop.path("time/predictions/test.h5");
+    let turn = alone();
     let file = PredictionFile::open(&path).unwrap();
     let shifted: Vec<_> = (0..3)
         .map(|index| {
@@ -255,6 +267,7 @@ fn predictions_at_other_times_are_a_mismatch() {
         })
         .collect();
     prediction::write(&path, file.header(), shifted.into_iter()).unwrap();
+    drop(turn);
     workshop.assert_refused("evaluate time", &["test.h5", "d0", "0.001", "not a time of the dataset"]);
     assert!(!workshop.path("time/evaluation/scores.json").exists());
 }

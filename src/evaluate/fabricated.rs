@@ -9,8 +9,9 @@ use crate::store::Prediction;
 /// grains lie where `seed` puts them.
 pub fn trajectory(seed: u64) -> Trajectory {
     let (frames, height, width) = (6, 24, 16);
-    let solid =
-        Array2::from_shape_fn((height, width), |(y, x)| (y * 5 + x * 3 + seed as usize * 7) % 11 == 0);
+    let solid = Array2::from_shape_fn((height, width), |(y, x)| {
+        (y * 5 + x * 3 + seed as usize * 7).is_multiple_of(11)
+    });
     let domain = Domain { solid, voxel_size_m: 1e-5 };
     let pores: Vec<(usize, usize)> =
         domain.solid.indexed_iter().filter(|(_, solid)| !**solid).map(|(pixel, _)| pixel).collect();

@@ -34,15 +34,6 @@ pub enum Measure {
     Retreat,
 }
 
-/// Which way a measure improves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Better {
-    /// Lower is better.
-    Lower,
-    /// Higher is better.
-    Higher,
-}
-
 impl Measure {
     /// All measures, in the order of the tables.
     pub const ALL: [Self; 12] = [
@@ -117,14 +108,6 @@ impl Measure {
             }
             Self::EulerError => "absolute error of the Euler characteristic (pieces minus holes)",
             Self::Retreat => "share of the pixels predicted as invaded in one frame that are not in the next",
-        }
-    }
-
-    /// Which way it improves.
-    pub fn better(self) -> Better {
-        match self {
-            Self::Iou | Self::Dice | Self::Precision | Self::Recall | Self::Connected => Better::Higher,
-            _ => Better::Lower,
         }
     }
 
