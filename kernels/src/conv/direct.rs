@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::panel::{Panel, Runs};
 use super::shape::ConvShape;
-use crate::memory::with_scratch;
+use crate::memory::{Buffer, with_scratch};
 use crate::share::Shared;
 use crate::simd::{Kernel, Level, Simd};
 
@@ -18,7 +18,7 @@ const TASKS: usize = 16;
 
 /// Weights as `[out / 8][in][tap][8]`, the order in which the register tile reads them.
 pub(crate) struct PackedWeights {
-    values: Vec<f32>,
+    values: Buffer,
     bias: Vec<f32>,
 }
 
@@ -26,19 +26,22 @@ impl PackedWeights {
     /// Packs `weight(out, in, tap)` and the bias, if any, filling the last block up with zeros.
     pub fn new(
         [out_channels, in_channels, taps]: [usize; 3],
-        weight: impl Fn(usize, usize, usize) -> f32,
+        weight: impl Fn(usize, usize, usize) -> f32 + Sync,
         bias: Option<&[f32]>,
     ) -> Self {
         let blocks = out_channels.div_ceil(BLOCK);
-        let mut values = Vec::with_capacity(blocks * in_channels * taps * BLOCK);
-        for block in 0..blocks {
-            for input in 0..in_channels {
-                for tap in 0..taps {
-                    for out in block * BLOCK..(block + 1) * BLOCK {
-                        values.push(if out < out_channels { weight(out, input, tap) } else { 0.0 });
+        let mut values = Buffer::uninitialised(blocks * in_channels * taps * BLOCK);
+        if !values.is_empty() {
+            values.par_chunks_mut(in_channels * taps * BLOCK).enumerate().for_each(|(block, values)| {
+                let (rows, _) = values.as_chunks_mut::<BLOCK>();
+                for lane in 0..BLOCK {
+                    let out = block * BLOCK + lane;
+                    for (row, values) in rows.iter_mut().enumerate() {
+                        values[lane] =
+                            if out < out_channels { weight(out, row / taps, row % taps) } else { 0.0 };
                     }
                 }
-            }
+            });
         }
         let mut padded_bias = vec![0.0; blocks * BLOCK];
         if let Some(bias) = bias {
@@ -111,16 +114,21 @@ pub(crate) fn convolve_packed(
     (0..shape.batch * tiles * parts).into_par_iter().for_each(|task| {
         let (task, first_block) = (task / parts, task % parts * part);
         let (image, first_row) = (task / tiles, task % tiles * panel.rows);
-        level.run(Tile {
-            shape,
-            panel: &panel,
-            image: &x[image * shape.in_channels * shape.in_plane()..],
-            weights,
-            out: out
-                .part(image * shape.out_channels * shape.out_plane(), shape.out_channels * shape.out_plane()),
-            first_row,
-            rows: panel.rows.min(height - first_row),
-            blocks: first_block.min(blocks)..(first_block + part).min(blocks),
+        with_scratch(panel.len(shape.in_channels), |packed| {
+            level.run(Tile {
+                shape,
+                panel: &panel,
+                image: &x[image * shape.in_channels * shape.in_plane()..],
+                weights,
+                packed,
+                out: out.part(
+                    image * shape.out_channels * shape.out_plane(),
+                    shape.out_channels * shape.out_plane(),
+                ),
+                first_row,
+                rows: panel.rows.min(height - first_row),
+                blocks: first_block.min(blocks)..(first_block + part).min(blocks),
+            });
         });
     });
 }
@@ -141,6 +149,8 @@ struct Tile<'a> {
     panel: &'a Panel,
     image: &'a [f32],
     weights: &'a PackedWeights,
+    /// Scratch for the panel.
+    packed: &'a mut [f32],
     /// The output channels of the image.
     out: Shared<'a, f32>,
     first_row: usize,
@@ -153,35 +163,25 @@ impl Kernel for Tile<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { shape, panel, image, weights, out, first_row, rows, blocks } = self;
-        with_scratch(panel.len(shape.in_channels), |packed| {
-            for channel in 0..shape.in_channels {
-                let plane = &image[channel * shape.in_plane()..][..shape.in_plane()];
-                panel.pack(plane, first_row, rows, &mut packed[channel * panel.channel..][..panel.channel]);
-            }
-            let product = Product {
-                channels: shape.in_channels,
-                channel: panel.channel,
-                taps: &panel.taps,
-                weights,
-                out_channels: shape.out_channels,
-            };
-            let first_pixel = first_row * shape.out_size[1];
-            // SAFETY: the instructions are the caller's promise. The panel holds every tap of the tile's pixels and
-            // an overhang of a vector; the tile's pixels of the blocks' channels are inside `out`, and no other task
-            // has the same rows and blocks.
-            unsafe {
-                multiply::<S>(
-                    &product,
-                    packed,
-                    panel.runs(rows),
-                    blocks,
-                    &out,
-                    first_pixel,
-                    shape.out_plane(),
-                );
-            }
-        });
+        let Self { shape, panel, image, weights, packed, out, first_row, rows, blocks } = self;
+        for channel in 0..shape.in_channels {
+            let plane = &image[channel * shape.in_plane()..][..shape.in_plane()];
+            panel.pack(plane, first_row, rows, &mut packed[channel * panel.channel..][..panel.channel]);
+        }
+        let product = Product {
+            channels: shape.in_channels,
+            channel: panel.channel,
+            taps: &panel.taps,
+            weights,
+            out_channels: shape.out_channels,
+        };
+        let first_pixel = first_row * shape.out_size[1];
+        // SAFETY: the instructions are the caller's promise. The panel holds every tap of the tile's pixels and an
+        // overhang of a vector; the tile's pixels of the blocks' channels are inside `out`, and no other task has
+        // the same rows and blocks.
+        unsafe {
+            multiply::<S>(&product, packed, panel.runs(rows), blocks, &out, first_pixel, shape.out_plane());
+        }
     }
 }
 
