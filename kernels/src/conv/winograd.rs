@@ -197,61 +197,54 @@ impl Kernel for PackBlock<'_> {
     }
 }
 
-/// The components of the input rows of some groups of one channel, `[component][group][column]`.
+/// The components of the input rows of some groups of one channel, `[component][group][column]`. Rows outside the
+/// image are `zeros`.
 #[inline(always)]
-pub(crate) fn input_components(
+fn input_components(
     plane: &[f32],
     [height, width]: [usize; 2],
+    zeros: &[f32],
     first_group: usize,
     groups: usize,
     to: &mut [f32],
 ) {
-    // Rows outside the image are read from its first row and multiplied by zero.
-    let row = |row: usize| match row.checked_sub(1).filter(|&row| row < height) {
-        Some(row) => (&plane[row * width..][..width], 1.0f32),
-        None => (&plane[..width], 0.0),
-    };
-    let stride = groups * width;
     for group in 0..groups {
-        let first = (first_group + group) * GROUP;
-        let rows: [_; COMPONENTS] = std::array::from_fn(|index| row(first + index));
-        let mut rest = &mut to[group * width..];
-        let mut outs: [&mut [f32]; COMPONENTS] = Default::default();
-        for (component, out) in outs.iter_mut().enumerate() {
-            let (head, tail) = rest.split_at_mut(if component + 1 < COMPONENTS { stride } else { width });
-            *out = &mut head[..width];
-            rest = tail;
+        let mut rows = [zeros; COMPONENTS];
+        for (index, to) in rows.iter_mut().enumerate() {
+            let row = (first_group + group) * GROUP + index;
+            if (1..=height).contains(&row) {
+                *to = &plane[(row - 1) * width..][..width];
+            }
         }
-        let [v0, v1, v2, v3, v4, v5] = outs;
-        if rows.iter().all(|row| row.1 == 1.0) {
-            let [d0, d1, d2, d3, d4, d5] = rows.map(|row| &row.0[..width]);
-            for x in 0..width {
-                let d = [d0[x], d1[x], d2[x], d3[x], d4[x], d5[x]];
-                [v0[x], v1[x], v2[x], v3[x], v4[x], v5[x]] = input_transform(d);
-            }
-        } else {
-            for x in 0..width {
-                // A row that is not there counts as zero even where the first row holds infinities.
-                let d = rows.map(|(row, factor)| if factor == 0.0 { 0.0 } else { row[x] });
-                [v0[x], v1[x], v2[x], v3[x], v4[x], v5[x]] = input_transform(d);
-            }
+        let [v0, v1, v2, v3, v4, v5] = component_rows_mut(to, group, groups, width);
+        let [d0, d1, d2, d3, d4, d5] = rows;
+        for x in 0..width {
+            let (even, odd) = (d4[x] - 4.0 * d2[x], d3[x] - 4.0 * d1[x]);
+            let (near, twice) = (d4[x] - d2[x], 2.0 * (d3[x] - d1[x]));
+            v0[x] = 4.0 * d0[x] - 5.0 * d2[x] + d4[x];
+            v1[x] = even + odd;
+            v2[x] = even - odd;
+            v3[x] = near + twice;
+            v4[x] = near - twice;
+            v5[x] = 4.0 * d1[x] - 5.0 * d3[x] + d5[x];
         }
     }
 }
 
-/// Bᵀ d
+/// The rows of one group in `[component][group][column]`.
 #[inline(always)]
-fn input_transform(d: [f32; COMPONENTS]) -> [f32; COMPONENTS] {
-    let (even, odd) = (d[4] - 4.0 * d[2], d[3] - 4.0 * d[1]);
-    let (near, twice) = (d[4] - d[2], 2.0 * (d[3] - d[1]));
-    [
-        4.0 * d[0] - 5.0 * d[2] + d[4],
-        even + odd,
-        even - odd,
-        near + twice,
-        near - twice,
-        4.0 * d[1] - 5.0 * d[3] + d[5],
-    ]
+fn component_rows_mut(
+    all: &mut [f32],
+    group: usize,
+    groups: usize,
+    width: usize,
+) -> [&mut [f32]; COMPONENTS] {
+    let (a, rest) = all[group * width..].split_at_mut(groups * width);
+    let (b, rest) = rest.split_at_mut(groups * width);
+    let (c, rest) = rest.split_at_mut(groups * width);
+    let (d, rest) = rest.split_at_mut(groups * width);
+    let (e, f) = rest.split_at_mut(groups * width);
+    [&mut a[..width], &mut b[..width], &mut c[..width], &mut d[..width], &mut e[..width], &mut f[..width]]
 }
 
 /// One tile: packs the components of its input, multiplies, and transforms the products to output rows.
@@ -286,8 +279,16 @@ pub(crate) fn pack_components(
 ) {
     let plane = shape.in_plane();
     let count = channels.len();
+    let zeros = vec![0.0; shape.in_size[1]];
     for (index, channel) in channels.enumerate() {
-        input_components(&image[channel * plane..][..plane], shape.in_size, first_group, groups, components);
+        input_components(
+            &image[channel * plane..][..plane],
+            shape.in_size,
+            &zeros,
+            first_group,
+            groups,
+            components,
+        );
         let components = components.chunks_exact(groups * shape.out_size[1]);
         for (component, rows) in components.enumerate().take(COMPONENTS) {
             let to = &mut packed[(component * count + index) * panel.channel..][..panel.channel];
@@ -389,7 +390,10 @@ impl Tile<'_> {
             for row in 0..R.min(shape.out_channels.saturating_sub(first_channel)) {
                 let start = S::splat(self.starts[first_channel + row]);
                 for (column, vector) in vectors.iter().enumerate() {
-                    let m = [0, 1, 2, 3, 4, 5].map(|component: usize| products[component][row][column]);
+                    let mut m = [start; COMPONENTS];
+                    for (m, products) in m.iter_mut().zip(&products) {
+                        *m = products[row][column];
+                    }
                     let (sum, difference) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
                     let (far_sum, far_difference) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
                     let rows = [
