@@ -4,6 +4,7 @@ pub mod campaign;
 pub mod cli;
 pub mod config;
 pub mod error;
+pub mod import;
 pub mod picture;
 pub mod progress;
 pub mod store;

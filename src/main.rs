@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use porecast::campaign;
 use porecast::cli::{Cli, Command};
+use porecast::{campaign, import};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result: porecast::Result<()> = match &cli.command {
         Command::Simulate(args) => campaign::run(args, cli.verbosity),
+        Command::Import(args) => import::run(args, cli.verbosity),
         _ => todo!(),
     };
     match result {
