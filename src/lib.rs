@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 pub mod error;
 pub mod import;
+pub mod inspect;
 pub mod picture;
 pub mod progress;
 pub mod store;

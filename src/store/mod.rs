@@ -6,6 +6,7 @@ pub mod card;
 mod h5;
 pub mod image;
 pub mod invasion;
+pub mod listing;
 pub mod npz;
 pub mod prediction;
 pub mod run;

@@ -7,19 +7,11 @@ use std::path::Path;
 use ndarray::{Array3, ArrayD, Ix3, IxDyn, OwnedRepr};
 use ndarray_npy::{NpzReader, ReadNpyError, ReadNpzError, ReadableElement};
 
+use super::listing::Entry;
 use crate::error::{Error, Result};
 
 /// Name of the array of a label stack.
 pub const LABELS: &str = "labels";
-
-/// An array of an archive.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NpzEntry {
-    /// Its name.
-    pub name: String,
-    /// Type and shape; `None` for a type that is not read here.
-    pub content: Option<(&'static str, Vec<usize>)>,
-}
 
 /// Reads the array `labels` `[time, y, x]`: 0 solid, 1 resident, 2 invading.
 ///
@@ -58,7 +50,7 @@ pub fn read_labels(path: &Path) -> Result<Array3<u8>> {
 ///
 /// # Errors
 /// The file is missing or damaged.
-pub fn entries(path: &Path) -> Result<Vec<NpzEntry>> {
+pub fn entries(path: &Path) -> Result<Vec<Entry>> {
     let mut reader = open(path)?;
     let names = reader.names().map_err(|e| damaged(path, e))?;
     let mut entries = Vec::new();
@@ -67,7 +59,9 @@ pub fn entries(path: &Path) -> Result<Vec<NpzEntry>> {
             Some(array) => Some(array),
             None => read_floats(&mut reader, &name).map_err(|e| damaged(path, e))?,
         };
-        entries.push(NpzEntry { name, content: array.map(|(kind, array)| (kind, array.shape().to_vec())) });
+        let (kind, shape) =
+            array.map_or(("another type", Vec::new()), |(kind, array)| (kind, array.shape().to_vec()));
+        entries.push(Entry { name, kind: kind.to_owned(), shape });
     }
     Ok(entries)
 }
@@ -170,7 +164,7 @@ mod tests {
             w.add_array("b", &array![true]).unwrap();
         });
         let entries = entries(&path).unwrap();
-        assert_eq!(entries[0].content, Some(("f32", vec![1, 2])));
-        assert_eq!(entries[1].content, Some(("bool", vec![1])));
+        let entry = |name: &str, kind: &str, shape| Entry { name: name.into(), kind: kind.into(), shape };
+        assert_eq!(entries, [entry("a", "f32", vec![1, 2]), entry("b", "bool", vec![1])]);
     }
 }
