@@ -113,10 +113,8 @@ fn dataset(path: &Path) -> Result<Inspection> {
         ]);
         if sheet.len() < SHEET.0 {
             let solid = sequence.domain.solid.view();
-            let mut row = vec![picture::domain_image(solid)];
             let frame = |t| picture::phase_image(solid, sequence.phase.index_axis(Axis(0), t));
-            row.extend(spread(frames, SHEET.1).into_iter().map(frame));
-            sheet.push(row);
+            sheet.push(spread(frames, SHEET.1).into_iter().map(frame).collect());
         }
     }
     let origin = dataset.origin();
@@ -156,10 +154,8 @@ fn predictions(path: &Path) -> Result<Inspection> {
         rows.push(vec![id.clone(), show(sums.first()), show(sums.last())]);
         if sheet.len() < SHEET.0 {
             let solid = prediction.solid.view();
-            let mut row = vec![picture::domain_image(solid)];
             let frame = |t| picture::probability_image(solid, prediction.probability.index_axis(Axis(0), t));
-            row.extend(spread(frames, SHEET.1).into_iter().map(frame));
-            sheet.push(row);
+            sheet.push(spread(frames, SHEET.1).into_iter().map(frame).collect());
         }
     }
     let header = file.header();
