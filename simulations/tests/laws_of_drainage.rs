@@ -4,14 +4,21 @@ use ndarray::{Array2, Axis};
 use porecast_simulations::domain::{
     DiscPackConfig, JitteredLatticeConfig, Lattice, RandomFieldConfig, connectivity,
 };
-use porecast_simulations::percolation::{self, AfterBreakthrough, Invasion, PercolationConfig, Until};
+use porecast_simulations::percolation::{
+    self, AfterBreakthrough, Invasion, PercolationConfig, Until,
+};
 use porecast_simulations::{Domain, DomainConfig, Error, FluidPair, Side, TimeUnit, Trajectory};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 fn side() -> impl Strategy<Value = Side> {
-    prop_oneof![Just(Side::Top), Just(Side::Bottom), Just(Side::Left), Just(Side::Right)]
+    prop_oneof![
+        Just(Side::Top),
+        Just(Side::Bottom),
+        Just(Side::Left),
+        Just(Side::Right)
+    ]
 }
 
 fn generator() -> impl Strategy<Value = DomainConfig> {
@@ -26,22 +33,39 @@ fn generator() -> impl Strategy<Value = DomainConfig> {
             })
         },
     );
-    let lattice = (any::<bool>(), 8.0..14.0, 2.0..4.0, 0.0..1.0, 0.0..0.2, 0usize..4).prop_map(
-        |(square, spacing, grain_radius, grain_radius_std, jitter, buffer)| {
-            let lattice = if square { Lattice::Square } else { Lattice::Triangular };
-            DomainConfig::JitteredLattice(JitteredLatticeConfig {
-                lattice,
-                spacing,
-                grain_radius,
-                grain_radius_std,
-                jitter,
+    let lattice = (
+        any::<bool>(),
+        8.0..14.0,
+        2.0..4.0,
+        0.0..1.0,
+        0.0..0.2,
+        0usize..4,
+    )
+        .prop_map(
+            |(square, spacing, grain_radius, grain_radius_std, jitter, buffer)| {
+                let lattice = if square {
+                    Lattice::Square
+                } else {
+                    Lattice::Triangular
+                };
+                DomainConfig::JitteredLattice(JitteredLatticeConfig {
+                    lattice,
+                    spacing,
+                    grain_radius,
+                    grain_radius_std,
+                    jitter,
+                    buffer,
+                })
+            },
+        );
+    let field =
+        (0.6..0.95, 0.0..4.0, 0usize..4).prop_map(|(porosity, correlation_length, buffer)| {
+            DomainConfig::RandomField(RandomFieldConfig {
+                porosity,
+                correlation_length,
                 buffer,
             })
-        },
-    );
-    let field = (0.6..0.95, 0.0..4.0, 0usize..4).prop_map(|(porosity, correlation_length, buffer)| {
-        DomainConfig::RandomField(RandomFieldConfig { porosity, correlation_length, buffer })
-    });
+        });
     prop_oneof![disc_pack, lattice, field]
 }
 
@@ -51,7 +75,12 @@ fn domain() -> impl Strategy<Value = (Domain, Side)> {
         "does not percolate",
         |(config, height, width, inlet, seed)| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            Some((config.generate((height, width), 1e-5, inlet, &mut rng).ok()?, inlet))
+            Some((
+                config
+                    .generate((height, width), 1e-5, inlet, &mut rng)
+                    .ok()?,
+                inlet,
+            ))
         },
     )
 }
@@ -61,17 +90,37 @@ fn noise() -> impl Strategy<Value = (Domain, Side)> {
     (1usize..20, 1usize..20, 0.0..0.5, side(), any::<u64>()).prop_map(
         |(height, width, solid_share, inlet, seed)| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let solid = Array2::from_shape_simple_fn((height, width), || rng.random::<f64>() < solid_share);
-            (Domain { solid, voxel_size_m: 1e-5 }, inlet)
+            let solid =
+                Array2::from_shape_simple_fn((height, width), || rng.random::<f64>() < solid_share);
+            (
+                Domain {
+                    solid,
+                    voxel_size_m: 1e-5,
+                },
+                inlet,
+            )
         },
     )
 }
 
 fn config() -> impl Strategy<Value = PercolationConfig> {
-    let until = prop_oneof![Just(Until::Breakthrough), (0.1..1.5).prop_map(Until::PoreVolumes)];
+    let until = prop_oneof![
+        Just(Until::Breakthrough),
+        (0.1..1.5).prop_map(Until::PoreVolumes)
+    ];
     (2usize..40, until, any::<bool>(), any::<bool>()).prop_map(|(frames, until, hold, trapping)| {
-        let after_breakthrough = if hold { AfterBreakthrough::Hold } else { AfterBreakthrough::Continue };
-        PercolationConfig { frames, until, after_breakthrough, trapping, injection_rate_m2_per_s: None }
+        let after_breakthrough = if hold {
+            AfterBreakthrough::Hold
+        } else {
+            AfterBreakthrough::Continue
+        };
+        PercolationConfig {
+            frames,
+            until,
+            after_breakthrough,
+            trapping,
+            injection_rate_m2_per_s: None,
+        }
     })
 }
 
@@ -81,7 +130,11 @@ fn simulate(domain: &Domain, inlet: Side, config: &PercolationConfig) -> Traject
 
 fn invasion(domain: &Domain, inlet: Side, trapping: bool) -> Invasion {
     let invasion = percolation::invade(domain, inlet);
-    if trapping { invasion.with_trapping(inlet.opposite()) } else { invasion }
+    if trapping {
+        invasion.with_trapping(inlet.opposite())
+    } else {
+        invasion
+    }
 }
 
 /// The pixels of `mask` joined to `edge` through pixels of the mask that share an edge.
@@ -94,7 +147,12 @@ fn flood(mask: &Array2<bool>, edge: Side) -> Array2<bool> {
         let before = reached.clone();
         for y in 0..height {
             for x in 0..width {
-                let near = [(y.wrapping_sub(1), x), (y + 1, x), (y, x.wrapping_sub(1)), (y, x + 1)];
+                let near = [
+                    (y.wrapping_sub(1), x),
+                    (y + 1, x),
+                    (y, x.wrapping_sub(1)),
+                    (y, x + 1),
+                ];
                 if mask[[y, x]] && near.iter().any(|&pixel| reached.get(pixel) == Some(&true)) {
                     reached[[y, x]] = true;
                 }
@@ -110,12 +168,21 @@ fn flood(mask: &Array2<bool>, edge: Side) -> Array2<bool> {
 /// pixel by pixel; trapping by flooding the defending fluid from the outlet before every step.
 fn slow_sequence(domain: &Domain, inlet: Side, trapping: bool) -> Array2<Option<u32>> {
     let (height, width) = domain.shape();
-    let solids: Vec<(usize, usize)> =
-        domain.solid.indexed_iter().filter(|&(_, &solid)| solid).map(|(pixel, _)| pixel).collect();
-    let squared =
-        |(y, x): (usize, usize), (v, u): (usize, usize)| y.abs_diff(v).pow(2) + x.abs_diff(u).pow(2);
+    let solids: Vec<(usize, usize)> = domain
+        .solid
+        .indexed_iter()
+        .filter(|&(_, &solid)| solid)
+        .map(|(pixel, _)| pixel)
+        .collect();
+    let squared = |(y, x): (usize, usize), (v, u): (usize, usize)| {
+        y.abs_diff(v).pow(2) + x.abs_diff(u).pow(2)
+    };
     let distance = Array2::from_shape_fn((height, width), |pixel| {
-        solids.iter().map(|&solid| squared(pixel, solid)).min().unwrap_or((height + width).pow(2))
+        solids
+            .iter()
+            .map(|&solid| squared(pixel, solid))
+            .min()
+            .unwrap_or((height + width).pow(2))
     });
     let mut accessible = Array2::from_elem((height, width), false);
     inlet.band_mut(&mut accessible, 1).fill(true);
@@ -125,11 +192,17 @@ fn slow_sequence(domain: &Domain, inlet: Side, trapping: bool) -> Array2<Option<
     let mut sequence = Array2::from_elem((height, width), None);
     loop {
         let open = |pixel: (usize, usize)| accessible[pixel] && !visited[pixel];
-        let pixels = || ndarray::indices((height, width)).into_iter().filter(|&pixel| open(pixel));
+        let pixels = || {
+            ndarray::indices((height, width))
+                .into_iter()
+                .filter(|&pixel| open(pixel))
+        };
         let Some(widest) = pixels().map(|pixel| distance[pixel]).max() else {
             break;
         };
-        let batch: Vec<_> = pixels().filter(|&pixel| distance[pixel] == widest).collect();
+        let batch: Vec<_> = pixels()
+            .filter(|&pixel| distance[pixel] == widest)
+            .collect();
         let mut step = Vec::new();
         for &(y, x) in &batch {
             visited[[y, x]] = true;
@@ -140,7 +213,12 @@ fn slow_sequence(domain: &Domain, inlet: Side, trapping: bool) -> Array2<Option<
                     step.push(pixel);
                 }
             }
-            for near in [(y.wrapping_sub(1), x), (y + 1, x), (y, x.wrapping_sub(1)), (y, x + 1)] {
+            for near in [
+                (y.wrapping_sub(1), x),
+                (y + 1, x),
+                (y, x.wrapping_sub(1)),
+                (y, x + 1),
+            ] {
                 if domain.solid.get(near) == Some(&false) {
                     accessible[near] = true;
                 }
@@ -283,20 +361,31 @@ proptest! {
 
 /// A corridor from top to bottom with a wide pore in the middle.
 fn corridor() -> Domain {
-    let solid =
-        Array2::from_shape_fn((9, 7), |(y, x)| !(x == 3 || (3..6).contains(&y) && (2..5).contains(&x)));
-    Domain { solid, voxel_size_m: 1e-3 }
+    let solid = Array2::from_shape_fn((9, 7), |(y, x)| {
+        !(x == 3 || (3..6).contains(&y) && (2..5).contains(&x))
+    });
+    Domain {
+        solid,
+        voxel_size_m: 1e-3,
+    }
 }
 
 #[test]
 fn times_are_in_seconds_when_a_rate_is_given() {
-    let config = PercolationConfig { injection_rate_m2_per_s: Some(1e-6), frames: 4, ..Default::default() };
+    let config = PercolationConfig {
+        injection_rate_m2_per_s: Some(1e-6),
+        frames: 4,
+        ..Default::default()
+    };
     let trajectory = simulate(&corridor(), Side::Top, &config);
     assert_eq!(trajectory.time_unit, TimeUnit::Seconds);
     // Nine pixels lie on the way and the wide pore's corners on its rim: 15 pixels of 1 mm² at 1 mm²/s.
     let last = trajectory.times[3];
     let invaded = trajectory.saturation()[3] * 15.0;
-    assert!((last - invaded).abs() < 1e-9, "{last} s for {invaded} pixels");
+    assert!(
+        (last - invaded).abs() < 1e-9,
+        "{last} s for {invaded} pixels"
+    );
 }
 
 #[test]
@@ -307,13 +396,27 @@ fn field_stands_still_after_breakthrough_on_hold_only() {
         .unwrap();
     let run = |after_breakthrough| {
         let until = Until::PoreVolumes(1.0);
-        simulate(&domain, Side::Top, &PercolationConfig { until, after_breakthrough, ..Default::default() })
+        simulate(
+            &domain,
+            Side::Top,
+            &PercolationConfig {
+                until,
+                after_breakthrough,
+                ..Default::default()
+            },
+        )
     };
-    let (hold, on) = (run(AfterBreakthrough::Hold), run(AfterBreakthrough::Continue));
+    let (hold, on) = (
+        run(AfterBreakthrough::Hold),
+        run(AfterBreakthrough::Continue),
+    );
     let last = hold.times.len() - 1;
     assert!(hold.breakthrough_time().unwrap() < 1.0);
     assert!(hold.saturation()[last] < on.saturation()[last]);
-    assert_eq!(hold.phase.index_axis(Axis(0), last), hold.phase.index_axis(Axis(0), last - 1));
+    assert_eq!(
+        hold.phase.index_axis(Axis(0), last),
+        hold.phase.index_axis(Axis(0), last - 1)
+    );
 }
 
 #[test]
@@ -323,20 +426,49 @@ fn unusable_input_is_an_error() {
     closed.solid[[7, 3]] = true;
     assert_eq!(
         percolation::simulate(&closed, Side::Top, &fluids, &config, 0),
-        Err(Error::DoesNotPercolate { inlet: Side::Top, outlet: Side::Bottom })
+        Err(Error::DoesNotPercolate {
+            inlet: Side::Top,
+            outlet: Side::Bottom
+        })
     );
-    let wetting = FluidPair { contact_angle_deg: 120.0, ..fluids };
+    let wetting = FluidPair {
+        contact_angle_deg: 120.0,
+        ..fluids
+    };
     assert!(matches!(
         percolation::simulate(&corridor(), Side::Top, &wetting, &config, 0),
-        Err(Error::OutOfRange { name: "contact_angle_deg", .. })
+        Err(Error::OutOfRange {
+            name: "contact_angle_deg",
+            ..
+        })
     ));
-    let still = PercolationConfig { frames: 0, ..config };
+    let shapeless = Domain {
+        voxel_size_m: f64::NAN,
+        ..corridor()
+    };
+    assert!(matches!(
+        percolation::simulate(&shapeless, Side::Top, &fluids, &config, 0),
+        Err(Error::OutOfRange {
+            name: "voxel_size_m",
+            ..
+        })
+    ));
+    let still = PercolationConfig {
+        frames: 0,
+        ..config
+    };
     assert!(matches!(
         percolation::simulate(&corridor(), Side::Top, &fluids, &still, 0),
         Err(Error::Invalid(_))
     ));
     let small = Array2::from_elem((2, 2), true);
-    assert!(matches!(percolation::invade_from(&corridor(), &small, Side::Top), Err(Error::Image(_))));
-    let nothing = Domain { solid: Array2::from_elem((0, 4), false), voxel_size_m: 1.0 };
+    assert!(matches!(
+        percolation::invade_from(&corridor(), &small, Side::Top),
+        Err(Error::Image(_))
+    ));
+    let nothing = Domain {
+        solid: Array2::from_elem((0, 4), false),
+        voxel_size_m: 1.0,
+    };
     assert_eq!(percolation::invade(&nothing, Side::Left).steps(), 0);
 }

@@ -25,10 +25,9 @@ pub fn squared_distance(solid: &Array2<bool>) -> Array2<u32> {
         return squared;
     }
     let vertical = vertical_distance(solid);
-    let mut envelope = Envelope::new(width);
+    let mut envelope = Vec::with_capacity(width);
     for (row, out) in vertical.chunks_exact(width).zip(squared.outer_iter_mut()) {
-        envelope.fill(row);
-        envelope.read(row, out.into_iter());
+        lower_envelope(row, &mut envelope, out.into_iter());
     }
     squared
 }
@@ -37,7 +36,10 @@ pub fn squared_distance(solid: &Array2<bool>) -> Array2<u32> {
 fn vertical_distance(solid: &Array2<bool>) -> Vec<u32> {
     let (height, width) = solid.dim();
     let far = (height + width) as u32;
-    let mut distance: Vec<u32> = solid.iter().map(|&solid| if solid { 0 } else { far }).collect();
+    let mut distance: Vec<u32> = solid
+        .iter()
+        .map(|&solid| if solid { 0 } else { far })
+        .collect();
     // Row by row in both sweeps, so that the inner loop runs along memory.
     for y in 1..height {
         let (above, here) = distance.split_at_mut(y * width);
@@ -56,56 +58,62 @@ fn relax(row: &mut [u32], neighbour: &[u32]) {
     }
 }
 
-/// Lower envelope of the parabolas (x - i)² + g(i)² of one row: parabola `centre[q]` is the lowest from
-/// `start[q]` up to `start[q + 1]`.
-struct Envelope {
-    centre: Vec<i64>,
-    start: Vec<i64>,
+/// The parabola (x - centre)² + offset, the lowest one from `start` up to the next one's start.
+#[derive(Clone, Copy)]
+struct Parabola {
+    centre: i64,
+    offset: i64,
+    start: i64,
 }
 
-impl Envelope {
-    fn new(width: usize) -> Self {
-        Self { centre: Vec::with_capacity(width), start: Vec::with_capacity(width) }
+impl Parabola {
+    fn at(self, x: i64) -> i64 {
+        (x - self.centre) * (x - self.centre) + self.offset
     }
 
-    fn fill(&mut self, g: &[u32]) {
-        self.centre.clear();
-        self.start.clear();
-        for u in 0..g.len() as i64 {
-            while let (Some(&i), Some(&from)) = (self.centre.last(), self.start.last())
-                && parabola(from, i, g) > parabola(from, u, g)
-            {
-                self.centre.pop();
-                self.start.pop();
-            }
-            let start = self.centre.last().map_or(0, |&i| 1 + crossing(i, u, g));
-            if start < g.len() as i64 {
-                self.centre.push(u);
-                self.start.push(start);
-            }
+    /// Last x at which this parabola is not above one centred further right.
+    fn crossing(self, right: Self) -> i64 {
+        let (i, u) = (self.centre, right.centre);
+        (u * u - i * i + right.offset - self.offset) / (2 * (u - i))
+    }
+}
+
+/// Writes the lower envelope of the parabolas (x - i)² + g(i)² of one row to `out`; `envelope` is scratch space.
+fn lower_envelope<'a>(
+    g: &[u32],
+    envelope: &mut Vec<Parabola>,
+    out: impl Iterator<Item = &'a mut u32>,
+) {
+    envelope.clear();
+    for (u, &g) in g.iter().enumerate() {
+        let mut new = Parabola {
+            centre: u as i64,
+            offset: i64::from(g) * i64::from(g),
+            start: 0,
+        };
+        while envelope
+            .last()
+            .is_some_and(|last| last.at(last.start) > new.at(last.start))
+        {
+            envelope.pop();
         }
-    }
-
-    fn read<'a>(&self, g: &[u32], out: impl Iterator<Item = &'a mut u32>) {
-        let mut q = 0;
-        for (x, out) in out.enumerate() {
-            while self.start.get(q + 1).is_some_and(|&start| start <= x as i64) {
-                q += 1;
-            }
-            *out = u32::try_from(parabola(x as i64, self.centre[q], g)).unwrap_or(u32::MAX);
+        if let Some(last) = envelope.last() {
+            new.start = 1 + last.crossing(new);
         }
+        envelope.push(new);
     }
-}
-
-fn parabola(x: i64, i: i64, g: &[u32]) -> i64 {
-    let height = i64::from(g[i as usize]);
-    (x - i) * (x - i) + height * height
-}
-
-/// Last x at which the parabola at i is not above the one at u > i.
-fn crossing(i: i64, u: i64, g: &[u32]) -> i64 {
-    let (gi, gu) = (i64::from(g[i as usize]), i64::from(g[u as usize]));
-    (u * u - i * i + gu * gu - gi * gi) / (2 * (u - i))
+    let mut parabolas = envelope.iter().peekable();
+    let mut lowest = Parabola {
+        centre: 0,
+        offset: 0,
+        start: 0,
+    };
+    for (x, out) in out.enumerate() {
+        while let Some(&next) = parabolas.next_if(|next| next.start <= x as i64) {
+            lowest = next;
+        }
+        *out = u32::try_from(lowest.at(x as i64)).unwrap_or(u32::MAX);
+    }
 }
 
 #[cfg(test)]
@@ -143,11 +151,17 @@ mod tests {
     fn image_edge_is_not_solid() {
         let mut solid = Array2::from_elem((1, 4), false);
         solid[[0, 0]] = true;
-        assert_eq!(squared_distance(&solid).into_raw_vec_and_offset().0, [0, 1, 4, 9]);
+        assert_eq!(
+            squared_distance(&solid).into_raw_vec_and_offset().0,
+            [0, 1, 4, 9]
+        );
     }
 
     #[test]
     fn empty_image_has_no_distances() {
-        assert_eq!(squared_distance(&Array2::from_elem((0, 5), true)).dim(), (0, 5));
+        assert_eq!(
+            squared_distance(&Array2::from_elem((0, 5), true)).dim(),
+            (0, 5)
+        );
     }
 }

@@ -86,6 +86,13 @@ impl std::fmt::Display for Side {
 }
 
 /// A porous medium in two dimensions.
+///
+/// ```
+/// use porecast_simulations::Domain;
+///
+/// let domain = Domain { solid: ndarray::array![[false, true], [false, false]], voxel_size_m: 35e-6 };
+/// assert_eq!(domain.porosity(), 0.75);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Domain {
     /// Solid mask `[y, x]`: `true` where there is a grain.

@@ -36,7 +36,8 @@ use crate::{Domain, Error, FluidPair, Parameters, Side, Trajectory};
 ///
 /// # Errors
 /// [`Error::Invalid`] for a configuration out of range, [`Error::OutOfRange`] for a contact angle outside
-/// [0°, 90°) (the invading fluid would wet the solid: that is imbibition, which fills narrow openings first),
+/// [0°, 90°) (the invading fluid would wet the solid: that is imbibition, which fills narrow openings first)
+/// or a voxel size that is not positive,
 /// [`Error::DoesNotPercolate`] for a domain without a path from the inlet to the outlet.
 ///
 /// ```
@@ -67,6 +68,13 @@ pub fn simulate(
             name: "contact_angle_deg",
             value: fluids.contact_angle_deg.to_string(),
             allowed: "[0, 90), measured through the defending fluid, for drainage",
+        });
+    }
+    if !(domain.voxel_size_m > 0.0 && domain.voxel_size_m.is_finite()) {
+        return Err(Error::OutOfRange {
+            name: "voxel_size_m",
+            value: domain.voxel_size_m.to_string(),
+            allowed: "(0, inf)",
         });
     }
     let outlet = inlet.opposite();
@@ -129,7 +137,11 @@ pub fn at_saturations(
         let pixels = saturation * pore_count;
         let below = invasion.steps_within(pixels);
         let miss = |steps: usize| (invasion.invaded_after(steps) as f64 - pixels).abs();
-        let nearest = if miss(below + 1) < miss(below) { below + 1 } else { below };
+        let nearest = if miss(below + 1) < miss(below) {
+            below + 1
+        } else {
+            below
+        };
         invasion.phase_after(nearest)
     };
     Ok(saturations.iter().map(state).collect())
