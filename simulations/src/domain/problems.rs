@@ -15,7 +15,14 @@ impl Problems {
         allowed: RangeInclusive<T>,
     ) {
         if !allowed.contains(&value) {
-            self.add(key, format!("{value} is outside [{}, {}]", allowed.start(), allowed.end()));
+            self.add(
+                key,
+                format!(
+                    "{value} is outside [{}, {}]",
+                    allowed.start(),
+                    allowed.end()
+                ),
+            );
         }
     }
 
