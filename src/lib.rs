@@ -1,5 +1,6 @@
 //! porecast predicts how an invading fluid fills a porous medium: geometry in, the whole invasion sequence out.
 
+pub mod campaign;
 pub mod cli;
 pub mod config;
 pub mod data;
@@ -10,6 +11,7 @@ pub mod loss;
 pub mod model;
 pub mod picture;
 pub mod predict;
+pub mod progress;
 pub mod sample;
 pub mod seed;
 pub mod store;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use porecast::campaign;
 use porecast::cli::{Cli, Command};
 use porecast::{predict, train};
 
@@ -12,6 +13,7 @@ fn main() -> ExitCode {
     let result: porecast::Result<()> = match &cli.command {
         Command::Train(args) => train::run(args, is_quiet),
         Command::Predict(args) => predict::run(args, is_quiet),
+        Command::Simulate(args) => campaign::run(args, cli.verbosity),
         _ => todo!(),
     };
     match result {

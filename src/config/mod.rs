@@ -3,6 +3,7 @@
 //! [`load`] reports everything that is wrong at once: keys that do not exist, values of the wrong type, values
 //! outside their range.
 
+pub mod simulate;
 pub mod train;
 
 use std::collections::HashSet;

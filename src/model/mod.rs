@@ -49,8 +49,7 @@ impl<B: Backend> Network<B> {
             Architecture::Unet => Self::Unet(Unet::init(config, inputs, outputs, takes_time, device)),
             Architecture::Vit => Self::Vit(Vit::init(config, inputs, outputs, takes_time, device)),
         };
-        // Burn draws weights when they are first read: read them now.
-        network.parameter_count();
+        network.draw();
         network
     }
 
@@ -101,4 +100,168 @@ fn pad_to_multiple<B: Backend>(x: Tensor<B, 4>, multiple: usize) -> Tensor<B, 4>
     let [_, _, h, w] = x.dims();
     let (down, right) = (h.next_multiple_of(multiple) - h, w.next_multiple_of(multiple) - w);
     if down == 0 && right == 0 { x } else { x.pad((0, right, 0, down), 0.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::train::{
+        AttentionConfig, Head, LossConfig, NormKind, Positional, TimeConfig, TimeMode, TimePlace, UnetConfig,
+        Upsampling, VitConfig,
+    };
+    use crate::loss::Loss;
+    use burn::backend::{Autodiff, Flex};
+    use burn::module::{AutodiffModule, ModuleVisitor, Param};
+    use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+    use burn::tensor::Distribution;
+
+    type Ad = Autodiff<Flex>;
+
+    /// Every kind of network, small.
+    fn variants() -> Vec<(&'static str, ModelConfig)> {
+        let unet = UnetConfig { base_channels: 4, levels: 2, ..UnetConfig::default() };
+        let time = |enters: &[TimePlace], mode| TimeConfig { enters: enters.to_vec(), mode, channels: 8 };
+        let base = ModelConfig {
+            unet,
+            time: time(&[TimePlace::Bottleneck, TimePlace::Decoder], TimeMode::ScaleAndShift),
+            vit: VitConfig { patch: 4, width: 16, depth: 2, heads: 2 },
+            ..ModelConfig::default()
+        };
+        let change = |change: &dyn Fn(&mut ModelConfig)| {
+            let mut config = base.clone();
+            change(&mut config);
+            config
+        };
+        let attention = AttentionConfig { enabled: true, heads: 2, positional: Positional::Sinusoidal };
+        vec![
+            ("base", base.clone()),
+            ("decoder", change(&|c| c.time = time(&[TimePlace::Decoder], TimeMode::Add))),
+            ("encoder", change(&|c| c.time = time(&[TimePlace::Encoder], TimeMode::Add))),
+            (
+                "everywhere",
+                change(&|c| {
+                    c.time = time(
+                        &[TimePlace::Encoder, TimePlace::Bottleneck, TimePlace::Decoder],
+                        TimeMode::ScaleAndShift,
+                    );
+                }),
+            ),
+            ("attention", change(&|c| c.unet.attention = attention.clone())),
+            (
+                "group norm, nearest",
+                change(&|c| {
+                    c.unet.norm = NormKind::Group;
+                    c.unet.upsampling = Upsampling::Nearest;
+                }),
+            ),
+            ("vit", change(&|c| c.architecture = Architecture::Vit)),
+        ]
+    }
+
+    fn random<B: Backend, const D: usize>(shape: [usize; D]) -> Tensor<B, D> {
+        Tensor::random(shape, Distribution::Uniform(0.0, 1.0), &Default::default())
+    }
+
+    #[test]
+    fn any_size_any_time_any_head() {
+        for (name, config) in variants() {
+            for head in [Head::Regression, Head::MultiClass] {
+                for takes_time in [true, false] {
+                    let network =
+                        Network::<Flex>::init(&config, 2, head.channels(), takes_time, &Default::default());
+                    for (h, w) in [(16, 8), (13, 21), (4, 4)] {
+                        let logits = network.forward(random([2, 2, h, w]), random([6]));
+                        assert_eq!(logits.dims(), [6, head.channels(), h, w], "{name} {head:?} {takes_time}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn encoding_once_gives_the_same_as_encoding_for_each_frame() {
+        for (name, config) in variants() {
+            let network = Network::<Flex>::init(&config, 1, 3, true, &Default::default());
+            let (input, times) = (random::<Flex, 4>([1, 1, 16, 16]), random::<Flex, 1>([3]));
+            let together = network.forward(input.clone(), times.clone());
+            for i in 0..3 {
+                let alone = network.forward(input.clone(), times.clone().narrow(0, i, 1));
+                let worst = (together.clone().narrow(0, i, 1) - alone).abs().max().into_scalar();
+                assert!(worst < 1e-4, "{name} frame {i}: {worst}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_gradient_reaches_every_parameter_and_time_matters() {
+        struct Check<'a> {
+            gradients: &'a GradientsParams,
+            missing: usize,
+        }
+        impl ModuleVisitor<Ad> for Check<'_> {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<Ad, D>>) {
+                if !param.is_require_grad() {
+                    return;
+                }
+                let gradient = self.gradients.get::<Flex, D>(param.id);
+                let is_alive = gradient.is_some_and(|g| g.abs().sum().into_scalar().is_finite());
+                self.missing += usize::from(!is_alive);
+            }
+        }
+        for (name, config) in variants() {
+            let network = Network::<Ad>::init(&config, 1, 3, true, &Default::default());
+            let input = random::<Ad, 4>([1, 1, 16, 16]);
+            let logits = network.forward(input.clone(), random([2]));
+            let weights = random::<Ad, 4>(logits.dims());
+            let gradients = GradientsParams::from_grads((logits * weights).sum().backward(), &network);
+            let mut check = Check { gradients: &gradients, missing: 0 };
+            network.visit(&mut check);
+            assert_eq!(check.missing, 0, "{name}");
+
+            let inner = network.valid();
+            let at = |time: f32| {
+                inner.forward(input.clone().inner(), Tensor::from_data([time], &Default::default()))
+            };
+            assert!((at(0.0) - at(1.0)).abs().max().into_scalar() > 1e-4, "{name} ignores the time");
+        }
+    }
+
+    #[test]
+    fn one_batch_can_be_learnt_by_heart() {
+        let loss =
+            Loss::new(Head::MultiClass, LossConfig { cross_entropy: 1.0, ..LossConfig::default() }, [1.0; 3]);
+        for (name, config) in variants() {
+            <Ad as burn::tensor::backend::Backend>::seed(&Default::default(), 7);
+            let mut network = Network::<Ad>::init(&config, 1, 3, true, &Default::default());
+            let mut adam = AdamConfig::new().init();
+            let scored = random::<Ad, 4>([1, 1, 16, 16]).greater_elem(0.3).float();
+            let input = scored.clone();
+            let scored = scored.repeat_dim(0, 2);
+            // The invaded part grows with time: the network has to use it.
+            let early = Tensor::<Ad, 4>::zeros([1, 1, 12, 16], &Default::default());
+            let front = Tensor::<Ad, 4>::ones([1, 1, 4, 16], &Default::default());
+            let early = Tensor::cat(vec![front, early], 2);
+            let target = Tensor::cat(vec![early.clone(), early.ones_like()], 0) * scored.clone();
+            let times = Tensor::<Ad, 1>::from_data([0.1, 0.9], &Default::default());
+            let evaluate = |network: &Network<Ad>| {
+                let logits = network.forward(input.clone(), times.clone());
+                loss.evaluate(logits, target.clone(), scored.clone()).total
+            };
+            let first = evaluate(&network).into_scalar();
+            for _ in 0..80 {
+                let gradients = GradientsParams::from_grads(evaluate(&network).backward(), &network);
+                network = adam.step(2e-2, network, gradients);
+            }
+            let last = evaluate(&network).into_scalar();
+            assert!(last < 0.35 * first, "{name}: {first} to {last}");
+        }
+    }
+
+    #[test]
+    fn the_network_of_the_study_has_its_size() {
+        let config = ModelConfig::default();
+        let network = Network::<Ad>::init(&config, 1, 3, false, &Default::default());
+        // 1.94 million in the study's UNet of base 16 and four levels; its last layer has 435.
+        assert!((1_900_000..2_000_000).contains(&network.parameter_count()), "{}", network.parameter_count());
+    }
 }

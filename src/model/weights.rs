@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::store::{ModuleSnapshot, SafetensorsStore};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, backend::AutodiffBackend};
 
 use super::Network;
 use super::ops::Backend;
@@ -40,12 +40,24 @@ impl<B: Backend> Network<B> {
         }
     }
 
-    /// Trainable parameters.
+    /// Reads every weight, in the order of the layers: Burn draws fresh weights when they are first read.
+    pub(super) fn draw(&self) {
+        struct Read;
+        impl<B: Backend> ModuleVisitor<B> for Read {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+                param.val();
+            }
+        }
+        self.visit(&mut Read);
+    }
+}
+
+impl<B: AutodiffBackend> Network<B> {
+    /// Parameters that an optimiser changes; running statistics are not among them.
     pub fn parameter_count(&self) -> usize {
         struct Count(usize);
         impl<B: Backend> ModuleVisitor<B> for Count {
             fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-                // Running statistics are no parameters that an optimiser changes.
                 if param.is_require_grad() {
                     self.0 += param.val().shape().num_elements();
                 }

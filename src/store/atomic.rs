@@ -27,14 +27,11 @@ pub fn write_with(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Resul
     };
     fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
     let mut builder = tempfile::Builder::new();
-    // A result is for everyone whom the user's umask lets read it, unlike a temporary file.
+    builder.prefix(PREFIX);
+    // Temporary files are private unless told otherwise; this one is to be an ordinary file, as umask wants it.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let temporary = builder
-        .prefix(PREFIX)
-        .tempfile_in(folder)
-        .map_err(|e| Error::output(path, e))?
-        .into_temp_path();
+    let temporary = builder.tempfile_in(folder).map_err(|e| Error::output(path, e))?.into_temp_path();
     write(&temporary)?;
     let file = File::open(&temporary).map_err(|e| Error::output(path, e))?;
     file.sync_all().map_err(|e| Error::output(path, e))?;

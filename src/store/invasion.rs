@@ -244,6 +244,11 @@ impl InvasionDataset {
         &self.shards[0].origin
     }
 
+    /// Who made each of its files, and how.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &Origin> {
+        self.shards.iter().map(|shard| &shard.origin)
+    }
+
     /// What sequence `index` was made with, read without its frames.
     ///
     /// # Errors

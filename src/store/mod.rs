@@ -2,6 +2,7 @@
 
 pub mod atomic;
 pub mod benchmark;
+pub mod card;
 pub mod checkpoint;
 mod h5;
 pub mod image;

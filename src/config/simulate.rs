@@ -1,0 +1,344 @@
+//! The configuration of a campaign: which domains, which fluids, which simulator.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use porecast_simulations::domain::{DomainConfig, ImageConfig};
+use porecast_simulations::percolation::PercolationConfig;
+use porecast_simulations::{FluidPair, Side};
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use super::{Problem, Validate, read_table};
+
+/// Largest campaign: identifiers hold six digits.
+const MAX_DOMAINS: usize = 1_000_000;
+
+/// A campaign of `porecast simulate`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimulateConfig {
+    /// Number of domains. A dataset grows when this is raised; nothing else may change then.
+    pub domains: usize,
+    /// Seed from which the seed of every domain is derived.
+    #[serde(default)]
+    pub seed: u64,
+    /// Height of the domains in pixels.
+    pub height: usize,
+    /// Width of the domains in pixels.
+    pub width: usize,
+    /// Edge length of a pixel in metres.
+    pub voxel_size_m: f64,
+    /// Edge where the invading fluid enters.
+    #[serde(default)]
+    pub inlet: Side,
+    /// What invades the domains.
+    #[serde(default)]
+    pub simulator: Simulator,
+    /// Settings of the percolation simulator.
+    #[serde(default)]
+    pub percolation: PercolationConfig,
+    /// The two fluids.
+    #[serde(default)]
+    pub fluids: FluidPair,
+    /// The kinds of domain, mixed by weight.
+    pub domain: Vec<DomainKind>,
+}
+
+/// What invades the domains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Simulator {
+    /// Quasi-static drainage by image-based invasion percolation.
+    #[default]
+    Percolation,
+}
+
+impl Simulator {
+    /// Its name, as in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Percolation => "percolation",
+        }
+    }
+}
+
+/// One kind of domain: a generator, or an image to crop from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DomainKind {
+    /// Share of the campaign, relative to the other kinds.
+    #[serde(default = "one")]
+    pub weight: f64,
+    /// Settings of the generator that differ from domain to domain: the range each is drawn from, uniformly.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub vary: BTreeMap<String, (f64, f64)>,
+    /// A generator of domains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator: Option<DomainConfig>,
+    /// A picture that domains are cropped from at random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageSource>,
+}
+
+/// A picture that domains are cropped from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageSource {
+    /// PNG, TIFF or headless raw file; a relative path starts at the configuration file.
+    pub path: PathBuf,
+    /// Height, width and slice of a raw file; for that format alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<RawShape>,
+    /// How grey levels from 0 (black) to 1 (white) become pores.
+    pub segmentation: ImageConfig,
+}
+
+/// The shape of a headless file of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawShape {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Slice to take, from 0.
+    #[serde(default)]
+    pub slice: usize,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl SimulateConfig {
+    /// The campaign without the number of domains: what has to agree for a dataset to be continued.
+    pub fn identity(&self) -> Self {
+        Self { domains: 0, ..self.clone() }
+    }
+
+    /// Draws the kind of a domain by weight.
+    pub fn draw_kind(&self, rng: &mut impl Rng) -> &DomainKind {
+        let total: f64 = self.domain.iter().map(|kind| kind.weight).sum();
+        let mut left = rng.random::<f64>() * total;
+        for kind in &self.domain {
+            left -= kind.weight;
+            if left < 0.0 {
+                return kind;
+            }
+        }
+        self.domain.last().expect("a validated campaign has a kind of domain")
+    }
+}
+
+impl DomainKind {
+    /// The generator's settings with the varied ones drawn; `None` for an image.
+    pub fn draw_generator(&self, rng: &mut impl Rng) -> Option<DomainConfig> {
+        let generator = self.generator?;
+        let drawn = self
+            .vary
+            .iter()
+            .map(|(key, &(low, high))| (key.as_str(), low + rng.random::<f64>() * (high - low)));
+        Some(with_settings(&generator, drawn.collect()).expect("ranges were checked at both ends"))
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if !(self.weight > 0.0 && self.weight.is_finite()) {
+            problems.push(Problem::outside("weight", self.weight, "(0, inf)"));
+        }
+        match (&self.generator, &self.image) {
+            (Some(generator), None) => {
+                problems.extend(below("generator", generator.problems()));
+                problems.extend(self.range_problems(generator));
+            }
+            (None, Some(image)) => {
+                problems.extend(below("image.segmentation", image.segmentation.problems()));
+                if !self.vary.is_empty() {
+                    problems.push(Problem::new("vary", "applies to a generator, not to an image"));
+                }
+            }
+            _ => problems.push(Problem::new(
+                "generator",
+                "a kind of domain needs either [domain.generator] or [domain.image]",
+            )),
+        }
+        problems
+    }
+
+    fn range_problems(&self, generator: &DomainConfig) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (key, &(low, high)) in &self.vary {
+            let place = format!("vary.{key}");
+            if !(low <= high) {
+                problems.push(Problem::new(
+                    place,
+                    format!("[{low}, {high}] is no range: write [lowest, highest]"),
+                ));
+                continue;
+            }
+            for end in [low, high] {
+                match with_settings(generator, vec![(key, end)]) {
+                    Ok(settings) => problems.extend(
+                        settings.problems().into_iter().map(|(_, what)| Problem::new(place.clone(), what)),
+                    ),
+                    Err(what) => problems.push(Problem::new(place.clone(), what)),
+                }
+            }
+        }
+        problems.dedup();
+        problems
+    }
+}
+
+/// A generator with some of its settings changed. Settings that count something are rounded.
+fn with_settings(generator: &DomainConfig, changes: Vec<(&str, f64)>) -> Result<DomainConfig, String> {
+    let mut table = Table::try_from(generator).map_err(|e| e.to_string())?;
+    for (key, number) in changes {
+        let value = match table.get(key) {
+            Some(Value::Float(_)) => Value::Float(number),
+            Some(Value::Integer(_)) => Value::Integer(number.round() as i64),
+            _ => {
+                let numbers = table.iter().filter(|(_, v)| v.is_float() || v.is_integer());
+                let names: Vec<&str> = numbers.map(|(key, _)| key.as_str()).collect();
+                return Err(format!("the generator has no such number; it has {}", names.join(", ")));
+            }
+        };
+        table.insert(key.to_owned(), value);
+    }
+    let (settings, problems) = read_table(table);
+    settings.ok_or_else(|| problems.into_iter().map(|problem| problem.what).collect::<Vec<_>>().join("; "))
+}
+
+fn below(table: &str, problems: Vec<(String, String)>) -> impl Iterator<Item = Problem> {
+    problems.into_iter().map(move |(key, what)| Problem::new(key, what).below(table))
+}
+
+impl Validate for SimulateConfig {
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if !(1..=MAX_DOMAINS).contains(&self.domains) {
+            problems.push(Problem::outside("domains", self.domains, format!("[1, {MAX_DOMAINS}]")));
+        }
+        for (key, length) in [("height", self.height), ("width", self.width)] {
+            if !(2..=16384).contains(&length) {
+                problems.push(Problem::outside(key, length, "[2, 16384]"));
+            }
+        }
+        let positive = |key: &str, value: f64| {
+            (!(value > 0.0 && value.is_finite())).then(|| Problem::outside(key, value, "(0, inf)"))
+        };
+        problems.extend(positive("voxel_size_m", self.voxel_size_m));
+        problems.extend(below("percolation", self.percolation.problems()));
+        problems.extend(positive("fluids.surface_tension", self.fluids.surface_tension));
+        problems.extend(positive("fluids.viscosity_invading", self.fluids.viscosity_invading));
+        problems.extend(positive("fluids.viscosity_defending", self.fluids.viscosity_defending));
+        let angle = self.fluids.contact_angle_deg;
+        if !(0.0..90.0).contains(&angle) {
+            let allowed = "[0, 90): drainage, measured through the defending fluid";
+            problems.push(Problem::outside("fluids.contact_angle_deg", angle, allowed));
+        }
+        if self.domain.is_empty() {
+            problems.push(Problem::new("domain", "is empty; add at least one [[domain]]"));
+        }
+        for (index, kind) in self.domain.iter().enumerate() {
+            problems.extend(kind.problems().into_iter().map(|p| p.below(&format!("domain[{index}]"))));
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::config::{parse, to_toml};
+
+    const CAMPAIGN: &str = r#"
+        domains = 12
+        height = 64
+        width = 32
+        voxel_size_m = 35e-6
+        [[domain]]
+        weight = 3
+        vary = { porosity = [0.6, 0.7], buffer = [2, 4] }
+        generator = { kind = "disc-pack", grain_radius = 5 }
+        [[domain]]
+        [domain.image]
+        path = "ketton.png"
+        segmentation = { polarity = "pore-bright", threshold = 0.5 }
+    "#;
+
+    fn read(text: &str) -> crate::Result<SimulateConfig> {
+        parse("campaign.toml", text, &[])
+    }
+
+    #[test]
+    fn a_resolved_campaign_reads_back_equal() {
+        let config = read(CAMPAIGN).unwrap();
+        assert_eq!(read(&to_toml(&config).unwrap()).unwrap(), config);
+    }
+
+    #[test]
+    fn varied_settings_stay_in_their_range_and_kinds_keep_their_weights() {
+        let config = read(CAMPAIGN).unwrap();
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut packs = 0;
+        for _ in 0..400 {
+            let Some(drawn) = config.draw_kind(&mut rng).draw_generator(&mut rng) else { continue };
+            let DomainConfig::DiscPack(pack) = drawn else { panic!("{drawn:?}") };
+            assert!((0.6..=0.7).contains(&pack.porosity) && (2..=4).contains(&pack.buffer));
+            assert_eq!(pack.grain_radius, 5.0);
+            packs += 1;
+        }
+        assert!((270..330).contains(&packs), "{packs} of 400 at weight 3 of 4");
+    }
+
+    #[test]
+    fn every_problem_of_a_campaign_is_reported_at_once() {
+        let text = CAMPAIGN
+            .replace("domains = 12", "domains = 0\nsede = 3")
+            .replace("35e-6", "-1")
+            .replace("[0.6, 0.7]", "[0.6, 7.0]")
+            .replace("buffer", "bufer")
+            .replace("weight = 3", "weight = 0\ncolour = 1");
+        let error = read(&format!("{text}\n[fluids]\ncontact_angle_deg = 120\n[percolation]\nframes = 1"))
+            .unwrap_err()
+            .to_string();
+        for wanted in [
+            "sede: there is no such key; did you mean `seed`?",
+            "domain[0].colour: there is no such key",
+            "domains: 0 is outside [1, 1000000]",
+            "voxel_size_m: -1 is outside (0, inf)",
+            "fluids.contact_angle_deg: 120 is outside [0, 90)",
+            "percolation.frames: 1 is outside",
+            "domain[0].weight: 0 is outside (0, inf)",
+            "domain[0].vary.porosity: 7 is outside",
+            "domain[0].vary.bufer: the generator has no such number; it has",
+        ] {
+            assert!(error.contains(wanted), "{error}\ndoes not say {wanted}");
+        }
+    }
+
+    #[test]
+    fn a_kind_of_domain_is_a_generator_or_an_image() {
+        let text =
+            CAMPAIGN.replace("path =", "#").replace("segmentation =", "#").replace("[domain.image]", "");
+        let error = read(&text).unwrap_err().to_string();
+        assert!(error.contains("domain[1].generator: a kind of domain needs either"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_key_of_a_generator_is_named() {
+        let error = read(&CAMPAIGN.replace("grain_radius", "grain_radios")).unwrap_err().to_string();
+        assert!(
+            error.contains(
+                "domain[0].generator.grain_radios: there is no such key; did you mean `grain_radius`?"
+            ),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,391 @@
+//! `porecast simulate`, from the outside: what is in the dataset, what survives a kill, what is refused.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use hdf5::types::{TypeDescriptor, VarLenUnicode};
+use porecast::store::InvasionDataset;
+use porecast::store::invasion::parts_folder;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+const CAMPAIGN: &str = r#"
+domains = 30
+seed = 7
+height = 48
+width = 32
+voxel_size_m = 35e-6
+percolation = { frames = 6 }
+[[domain]]
+vary = { porosity = [0.6, 0.75] }
+generator = { kind = "disc-pack", grain_radius = 3.0, grain_radius_std = 0.5, min_gap = 2.0 }
+[[domain]]
+generator = { kind = "random-field", porosity = 0.7, correlation_length = 2.0 }
+"#;
+
+struct Workplace {
+    folder: tempfile::TempDir,
+}
+
+impl Workplace {
+    fn new(campaign: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("campaign.toml"), campaign).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, output: &str, more: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_porecast"));
+        command.current_dir(self.folder.path()).args(["simulate", "campaign.toml", "-o", output]).args(more);
+        command
+    }
+
+    fn run(&self, output: &str, more: &[&str]) -> Output {
+        self.command(output, more).output().unwrap()
+    }
+
+    fn run_well(&self, output: &str, more: &[&str]) -> PathBuf {
+        let out = self.run(output, more);
+        assert!(out.status.success(), "{}", text(&out));
+        self.path(output)
+    }
+
+    fn start(&self, output: &str) -> Child {
+        self.command(output, &["-q"]).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// The command must fail with this code and say all of `wanted` in few lines.
+    fn refused(&self, output: &str, more: &[&str], code: i32, wanted: &[&str]) {
+        assert_refused(&self.run(output, more), code, wanted);
+    }
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn assert_refused(output: &Output, code: i32, wanted: &[&str]) {
+    let said = text(output);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    let error = said.lines().skip_while(|line| !line.starts_with("error: ")).collect::<Vec<_>>().join("\n");
+    for wanted in wanted {
+        assert!(error.contains(wanted), "{error:?} does not say {wanted:?}");
+    }
+    assert!(!said.contains("HDF5-DIAG") && !said.contains("panicked"), "{said}");
+}
+
+/// `/parameters` as the schema has it.
+#[derive(Debug, hdf5::H5Type)]
+#[repr(C)]
+#[allow(dead_code, reason = "compared through Debug")]
+struct ParameterRow {
+    seed: u64,
+    porosity: f64,
+    contact_angle_deg: f64,
+    surface_tension: f64,
+    viscosity_invading: f64,
+    viscosity_defending: f64,
+    capillary_number: f64,
+    viscosity_ratio: f64,
+}
+
+/// Everything in an HDF5 file by name: type, shape and bytes of every dataset and every attribute.
+fn content(path: &Path) -> BTreeMap<String, String> {
+    fn describe(container: &hdf5::Container) -> String {
+        let descriptor = container.dtype().unwrap().to_descriptor().unwrap();
+        let values = match &descriptor {
+            TypeDescriptor::VarLenUnicode => format!("{:?}", container.read_raw::<VarLenUnicode>().unwrap()),
+            TypeDescriptor::Compound(_) => format!("{:?}", container.read_raw::<ParameterRow>().unwrap()),
+            _ => format!("{:?}", container.read_raw::<f64>().unwrap()),
+        };
+        format!("{descriptor} {:?} {values}", container.shape())
+    }
+    let file = hdf5::File::open(path).unwrap();
+    let mut content = BTreeMap::new();
+    for name in file.attr_names().unwrap() {
+        content.insert(format!("@{name}"), describe(&file.attr(&name).unwrap()));
+    }
+    for name in file.member_names().unwrap() {
+        let dataset = file.dataset(&name).unwrap();
+        for attribute in dataset.attr_names().unwrap() {
+            content.insert(format!("{name}@{attribute}"), describe(&dataset.attr(&attribute).unwrap()));
+        }
+        content.insert(name, describe(&dataset));
+    }
+    content
+}
+
+fn assert_same_content(a: &Path, b: &Path) {
+    let (a, b) = (content(a), content(b));
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+    assert_eq!(a.len(), 14, "five datasets and nine attributes: {:?}", a.keys());
+    for (name, value) in &a {
+        assert!(*value == b[name], "{name} differs");
+    }
+}
+
+#[test]
+fn a_campaign_gives_percolating_sequences_and_a_card() {
+    let place = Workplace::new(CAMPAIGN);
+    let path = place.run_well("d.h5", &[]);
+    let dataset = InvasionDataset::open(&path).unwrap();
+    assert_eq!((dataset.len(), dataset.shape()), (30, (6, 48, 32)));
+    for index in 0..dataset.len() {
+        let sequence = dataset.sequence(index).unwrap();
+        let saturation = sequence.saturation();
+        assert_eq!(saturation[0], 0.0);
+        assert!(saturation.windows(2).all(|pair| pair[0] <= pair[1]) && saturation[5] > 0.1);
+        assert!(sequence.breakthrough_time().is_some());
+    }
+    let card = fs::read_to_string(place.path("d.h5.card.md")).unwrap();
+    assert!(card.contains("| domains | 30 |") && card.contains("seed = 7"), "{card}");
+    assert_eq!(
+        fs::read_dir(place.folder.path()).unwrap().count(),
+        3,
+        "configuration, dataset and card alone"
+    );
+}
+
+#[test]
+fn a_raised_number_of_domains_extends_a_dataset_to_what_one_run_gives() {
+    let place = Workplace::new(CAMPAIGN);
+    let grown = place.run_well("grown.h5", &["--set", "domains=11"]);
+    assert_eq!(InvasionDataset::open(&grown).unwrap().len(), 11);
+    place.run_well("grown.h5", &[]);
+    assert_same_content(&grown, &place.run_well("whole.h5", &[]));
+    assert_eq!(
+        fs::read_to_string(place.path("grown.h5.card.md")).unwrap().replace("grown.h5", "whole.h5"),
+        fs::read_to_string(place.path("whole.h5.card.md")).unwrap()
+    );
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let place = Workplace::new(CAMPAIGN);
+    let one = place.command("one.h5", &[]).env("RAYON_NUM_THREADS", "1").output().unwrap();
+    assert!(one.status.success(), "{}", text(&one));
+    assert_same_content(&place.path("one.h5"), &place.run_well("many.h5", &[]));
+}
+
+#[test]
+fn shards_together_hold_what_one_run_gives() {
+    let place = Workplace::new(CAMPAIGN);
+    let whole = InvasionDataset::open(&place.run_well("whole.h5", &[])).unwrap();
+    place.run_well("shards", &["--shard", "0/3"]);
+    place.run_well("shards", &["--shard", "2/3"]);
+    let incomplete = InvasionDataset::open(&place.path("shards")).unwrap_err().to_string();
+    assert!(incomplete.contains("shard-1-of-3.h5 missing"), "{incomplete}");
+    place.run_well("shards", &["--shard", "1/3"]);
+    let shards = InvasionDataset::open(&place.path("shards")).unwrap();
+    assert_eq!(shards.domain_ids(), whole.domain_ids());
+    assert_eq!(shards.fingerprint().unwrap(), whole.fingerprint().unwrap());
+}
+
+#[test]
+fn crops_of_an_image_become_domains() {
+    let place = Workplace::new(
+        r#"
+        domains = 6
+        height = 24
+        width = 16
+        voxel_size_m = 30e-6
+        [[domain]]
+        [domain.image]
+        path = "medium.png"
+        segmentation = { polarity = "pore-dark", threshold = 0.5, downscale = 2 }
+        "#,
+    );
+    let medium = image::GrayImage::from_fn(120, 100, |x, y| {
+        let (dx, dy) = (x % 20, y % 20);
+        image::Luma([if (4..12).contains(&dx) && (4..12).contains(&dy) { 250 } else { 20 }])
+    });
+    place.refused("d.h5", &[], 2, &["medium.png", "cannot be read"]);
+    medium.save(place.path("medium.png")).unwrap();
+    let dataset = InvasionDataset::open(&place.run_well("d.h5", &[])).unwrap();
+    assert_eq!((dataset.len(), dataset.voxel_size_m()), (6, 30e-6));
+    let porosity = dataset.parameters(0).unwrap().porosity;
+    assert!((0.75..0.95).contains(&porosity), "{porosity}");
+    place.refused("e.h5", &["--set", "height=90"], 2, &["medium.png", "needs at least 180 x 32"]);
+}
+
+/// Kills the campaign at random moments, half of them during the merge, and goes on until it is done. The number
+/// of kill points is taken from `PORECAST_KILL_POINTS`.
+#[test]
+fn killed_at_any_moment_nothing_finished_is_lost_and_the_result_is_the_same() {
+    let points: usize =
+        std::env::var("PORECAST_KILL_POINTS").ok().and_then(|points| points.parse().ok()).unwrap_or(6);
+    let place = Workplace::new(CAMPAIGN);
+    let begun = Instant::now();
+    let whole = place.run_well("whole.h5", &[]);
+    let duration = begun.elapsed();
+    let ids: Vec<String> = InvasionDataset::open(&whole).unwrap().domain_ids().to_vec();
+    let mut rng = ChaCha8Rng::seed_from_u64(points as u64);
+    let mut hits = 0;
+    for point in 0..points {
+        let name = format!("killed-{point}.h5");
+        let path = place.path(&name);
+        let parts = parts_folder(&path);
+        let kills = rng.random_range(1..=3);
+        for kill in 0..kills {
+            let mut child = place.start(&name);
+            if (point + kill) % 2 == 0 {
+                std::thread::sleep(duration.mul_f64(rng.random_range(0.0..0.9)));
+            } else {
+                let begun = Instant::now();
+                while !is_merging(&parts) && begun.elapsed() < 10 * duration {
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+                std::thread::sleep(Duration::from_micros(rng.random_range(0..20_000)));
+            }
+            let finished = count_parts(&parts);
+            hits += usize::from(child.try_wait().unwrap().is_none());
+            child.kill().unwrap();
+            child.wait().unwrap();
+            if finished > 0 || path.exists() {
+                let dataset = InvasionDataset::open(&path).unwrap();
+                assert!(dataset.len() >= finished, "{} of {finished} finished are left", dataset.len());
+                assert!(dataset.domain_ids().iter().all(|id| ids.contains(id)));
+                dataset.fingerprint().unwrap();
+            }
+        }
+        place.run_well(&name, &[]);
+        assert_same_content(&path, &whole);
+        assert!(!parts.exists() && place.path(&format!("{name}.card.md")).exists());
+        fs::remove_file(&path).unwrap();
+    }
+    println!("{points} campaigns, {hits} kills of a running process, all equal in the end");
+    assert!(hits > 0);
+}
+
+fn count_parts(parts: &Path) -> usize {
+    let Ok(entries) = fs::read_dir(parts) else { return 0 };
+    entries
+        .filter(|entry| entry.as_ref().is_ok_and(|e| e.path().extension().is_some_and(|e| e == "h5")))
+        .count()
+}
+
+/// All domains are finished: the merge is under way.
+fn is_merging(parts: &Path) -> bool {
+    count_parts(parts) == 30
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_a_clear_error_and_loses_nothing() {
+    let place = Workplace::new(CAMPAIGN);
+    let whole = place.run_well("whole.h5", &[]);
+    let limited = |output: &str, blocks: u64| {
+        // A limit on the size of files fails a write in the same way as a full disk does.
+        let script = format!(
+            "ulimit -f {blocks}; trap '' XFSZ; exec '{}' simulate campaign.toml -o {output}",
+            env!("CARGO_BIN_EXE_porecast")
+        );
+        Command::new("sh").current_dir(place.folder.path()).args(["-c", &script]).output().unwrap()
+    };
+    // Too small for a single domain.
+    assert_refused(&limited("d.h5", 4), 1, &[".h5", "cannot be written"]);
+    assert!(!place.path("d.h5").exists());
+    // Enough for each domain, too small for all of them together.
+    let part = 40 * 1024 / 512;
+    assert_refused(&limited("d.h5", part), 1, &["cannot be written"]);
+    let kept = InvasionDataset::open(&place.path("d.h5")).unwrap();
+    assert_eq!(kept.len(), 30, "all finished domains are kept");
+    assert_same_content(&place.run_well("d.h5", &[]), &whole);
+}
+
+#[test]
+fn a_domain_that_does_not_percolate_is_reported_and_the_others_are_stored() {
+    let place = Workplace::new(&CAMPAIGN.replace("porosity = 0.7,", "porosity = 0.12,"));
+    place.refused(
+        "d.h5",
+        &[],
+        1,
+        &["d.h5", "could not be simulated", "the others are stored", "no path from"],
+    );
+    let stored = InvasionDataset::open(&place.path("d.h5")).unwrap().len();
+    assert!((5..25).contains(&stored), "{stored}");
+    let none = ["--set", "domain.0.weight=1e-9"];
+    place.refused("none.h5", &none, 1, &["none is left to store"]);
+    assert!(!place.path("none.h5").exists());
+}
+
+#[test]
+fn unknown_keys_and_bad_values_are_all_reported_at_once() {
+    let place = Workplace::new(
+        &CAMPAIGN.replace("seed = 7", "sede = 7\nheigth = 3").replace("frames = 6", "frames = 0"),
+    );
+    let wanted = [
+        "campaign.toml: 4 problems",
+        "sede: there is no such key; did you mean `seed`?",
+        "heigth: there is no such key; did you mean `height`?",
+        "percolation.frames: 0 is outside",
+        "voxel_size_m: -1 is outside (0, inf)",
+    ];
+    place.refused("d.h5", &["--set", "voxel_size_m=-1"], 2, &wanted);
+    assert!(!place.path("d.h5.parts").exists());
+}
+
+#[test]
+fn arguments_that_make_no_sense_are_refused_with_exit_code_2() {
+    let place = Workplace::new(CAMPAIGN);
+    place.refused("d", &["--shard", "3/3"], 2, &["--shard 3/3", "expected i/n"]);
+    place.refused("d", &["--set", "domains"], 2, &["--set domains", "expected key.path=value"]);
+    place.refused(".", &[], 2, &["is a folder"]);
+    let missing = Command::new(env!("CARGO_BIN_EXE_porecast"))
+        .args(["simulate", "absent.toml", "-o", "d.h5"])
+        .output()
+        .unwrap();
+    assert_refused(&missing, 2, &["absent.toml", "cannot be read"]);
+}
+
+#[test]
+fn an_existing_output_of_something_else_is_kept_without_force() {
+    let place = Workplace::new(CAMPAIGN);
+    let path = place.run_well("d.h5", &["--set", "domains=3"]);
+    let other = ["--set", "domains=3", "--set", "seed=8"];
+    let before = fs::read(&path).unwrap();
+    place.refused("d.h5", &other, 2, &["d.h5", "holds another campaign (seed differs)", "--force"]);
+    assert_eq!(fs::read(&path).unwrap(), before);
+    place.run_well("d.h5", &[&other[..], &["--force"]].concat());
+    assert_ne!(fs::read(&path).unwrap(), before);
+
+    fs::write(&path, "a diary").unwrap();
+    place.refused("d.h5", &[], 2, &["d.h5", "is not an HDF5 file", "--force"]);
+    assert_eq!(fs::read(&path).unwrap(), b"a diary");
+
+    let whole = fs::read(place.run_well("d.h5", &["--set", "domains=3", "--force"])).unwrap();
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    place.refused("d.h5", &["--set", "domains=3"], 2, &["truncated", "--force"]);
+}
+
+#[test]
+fn a_finished_campaign_runs_again_without_doing_anything() {
+    let place = Workplace::new(CAMPAIGN);
+    let path = place.run_well("d.h5", &[]);
+    let before = fs::metadata(&path).unwrap().modified().unwrap();
+    let out = place.run("d.h5", &[]);
+    assert!(text(&out).contains("30 domains are there, 0 to go"), "{}", text(&out));
+    assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), before);
+    assert!(place.run("d.h5", &["-q"]).stderr.is_empty(), "quiet means quiet");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_campaign_says_how_to_go_on() {
+    let place = Workplace::new(&CAMPAIGN.replace("domains = 30", "domains = 3000"));
+    let child = place.command("d.h5", &[]).stderr(Stdio::piped()).spawn().unwrap();
+    while count_parts(&place.path("d.h5.parts")) == 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_refused(&output, 1, &["what is finished is kept; run the same command again to go on"]);
+    assert!(!InvasionDataset::open(&place.path("d.h5")).unwrap().is_empty());
+}
