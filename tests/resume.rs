@@ -179,7 +179,8 @@ fn another_seed_gives_other_weights() {
     let config = project.config(SINGLE_FRAMES);
     project.train(&config, "one").assert().success();
     project.train(&config, "other").args(["--set", "seed=1"]).assert().success();
-    let read = |run: &str| std::fs::read(project.path(run).join("frame-03/last.safetensors")).expect("weights");
+    let read =
+        |run: &str| std::fs::read(project.path(run).join("frame-03/last.safetensors")).expect("weights");
     assert_ne!(read("one"), read("other"));
 }
 

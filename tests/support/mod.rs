@@ -81,7 +81,8 @@ impl Project {
 
     /// Trains a network for a few steps.
     pub fn trained(&self, more: &str, run: &str) {
-        let more = format!("{more}\n[loss]\ncross_entropy = 1.0\n[training]\nepochs = 1\nsamples_per_epoch = 8");
+        let more =
+            format!("{more}\n[loss]\ncross_entropy = 1.0\n[training]\nepochs = 1\nsamples_per_epoch = 8");
         self.train(&self.config(&more), run).assert().success();
     }
 }
@@ -117,7 +118,10 @@ pub fn outcome(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             files.insert(path.clone(), rows.collect::<Vec<_>>().join("\n").into_bytes());
         }
     }
-    files.into_iter().map(|(path, bytes)| (path.strip_prefix(run).unwrap_or(&path).to_owned(), bytes)).collect()
+    files
+        .into_iter()
+        .map(|(path, bytes)| (path.strip_prefix(run).unwrap_or(&path).to_owned(), bytes))
+        .collect()
 }
 
 /// Asserts that two runs ended with the same bytes.
