@@ -12,7 +12,7 @@ use porecast_simulations::domain::connectivity::percolates;
 use porecast_simulations::{Domain, Side};
 use serde::Serialize;
 
-use crate::cli::PredictArgs;
+use crate::cli::{PredictArgs, Verbosity};
 use crate::device::{Device, on_device};
 use crate::error::{Error, ErrorKind, Result};
 use crate::picture;
@@ -35,13 +35,13 @@ const FRAME_MS: u32 = 200;
 ///
 /// # Errors
 /// An unusable run, image or dataset, a domain that does not percolate, an existing output without `--force`.
-pub fn run(args: &PredictArgs, is_quiet: bool) -> Result<()> {
+pub fn run(args: &PredictArgs, verbosity: Verbosity) -> Result<()> {
     let device = Device::parse(&args.device)?;
     check(args)?;
     if args.output.exists() && !args.force {
         return Err(Error::exists(&args.output));
     }
-    on_device!(device, predict_input(args, is_quiet))
+    on_device!(device, predict_input(args, verbosity))
 }
 
 /// Refuses arguments outside their range.
@@ -65,7 +65,7 @@ fn check(args: &PredictArgs) -> Result<()> {
 ///
 /// # Errors
 /// As [`run`]; the run's dataset is gone or has changed.
-pub fn complete(run: &RunFolder, device: &str, anew: bool, is_quiet: bool) -> Result<()> {
+pub fn complete(run: &RunFolder, device: &str, anew: bool, verbosity: Verbosity) -> Result<()> {
     let card = run.card()?;
     let missing: Vec<&str> = card
         .split
@@ -78,14 +78,14 @@ pub fn complete(run: &RunFolder, device: &str, anew: bool, is_quiet: bool) -> Re
         return Ok(());
     }
     let device = Device::parse(device)?;
-    on_device!(device, predict_parts(run, &missing, is_quiet))
+    on_device!(device, predict_parts(run, &missing, verbosity))
 }
 
 fn predict_parts<B: AutodiffBackend>(
     device: &B::Device,
     run: &RunFolder,
     parts: &[&str],
-    is_quiet: bool,
+    verbosity: Verbosity,
 ) -> Result<()> {
     let predictor = Predictor::<B::InnerBackend>::load(run, TILE, device)?;
     let card = predictor.card();
@@ -99,7 +99,7 @@ fn predict_parts<B: AutodiffBackend>(
     }
     for (part, ids) in card.split.parts() {
         if parts.contains(&part) {
-            if !is_quiet {
+            if !verbosity.quiet {
                 eprintln!("{}: predicting {} {part} domains", card.name, ids.len());
             }
             let path = run.predictions_path(part);
@@ -109,7 +109,11 @@ fn predict_parts<B: AutodiffBackend>(
     Ok(())
 }
 
-fn predict_input<B: AutodiffBackend>(device: &B::Device, args: &PredictArgs, is_quiet: bool) -> Result<()> {
+fn predict_input<B: AutodiffBackend>(
+    device: &B::Device,
+    args: &PredictArgs,
+    verbosity: Verbosity,
+) -> Result<()> {
     let run = RunFolder::new(&args.run);
     let predictor = Predictor::<B::InnerBackend>::load(&run, args.tile, device)?;
     let is_image = args
@@ -118,13 +122,17 @@ fn predict_input<B: AutodiffBackend>(device: &B::Device, args: &PredictArgs, is_
         .and_then(|extension| extension.to_str())
         .is_some_and(|e| ["png", "tif", "tiff"].contains(&e.to_ascii_lowercase().as_str()));
     if is_image {
-        predict_image(&predictor, args, is_quiet)
+        predict_image(&predictor, args, verbosity)
     } else {
-        predict_file(&predictor, args, is_quiet)
+        predict_file(&predictor, args, verbosity)
     }
 }
 
-fn predict_image<B: Backend>(predictor: &Predictor<B>, args: &PredictArgs, is_quiet: bool) -> Result<()> {
+fn predict_image<B: Backend>(
+    predictor: &Predictor<B>,
+    args: &PredictArgs,
+    verbosity: Verbosity,
+) -> Result<()> {
     let card = predictor.card();
     if args.part.is_some() {
         return Err(Error::config("--part", "names a part of a dataset's split, but the input is an image"));
@@ -151,13 +159,17 @@ fn predict_image<B: Backend>(predictor: &Predictor<B>, args: &PredictArgs, is_qu
     write_saturations(&args.output.join("saturation.csv"), std::iter::once(&prediction))?;
     let header = PredictionHeader { inlet, ..header(card) };
     prediction::write(&args.output.join("predictions.h5"), &header, std::iter::once(Ok(prediction)))?;
-    if !is_quiet {
+    if !verbosity.quiet {
         eprintln!("predicted {} frames: {}", moments.len(), args.output.display());
     }
     Ok(())
 }
 
-fn predict_file<B: Backend>(predictor: &Predictor<B>, args: &PredictArgs, is_quiet: bool) -> Result<()> {
+fn predict_file<B: Backend>(
+    predictor: &Predictor<B>,
+    args: &PredictArgs,
+    verbosity: Verbosity,
+) -> Result<()> {
     let dataset = InvasionDataset::open(&args.input)?;
     let card = predictor.card();
     if !args.times.is_empty() {
@@ -194,7 +206,7 @@ fn predict_file<B: Backend>(predictor: &Predictor<B>, args: &PredictArgs, is_qui
     let all = (0..file.domain_ids().len()).map(|i| file.prediction(i)).collect::<Result<Vec<_>>>()?;
     write_saturations(&args.output.join("saturation.csv"), all.iter())?;
     write_pictures(&args.output, &all[0])?;
-    if !is_quiet {
+    if !verbosity.quiet {
         eprintln!(
             "predicted {} domains, pictures of {}: {}",
             all.len(),

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::backend::AutodiffBackend;
 
-use crate::cli::TrainArgs;
+use crate::cli::{TrainArgs, Verbosity};
 use crate::config::train::{ClassWeights, Conditioning, Start, TrainConfig};
 use crate::config::{self};
 use crate::data::{InvasionData, split};
@@ -43,7 +43,7 @@ pub(crate) struct Setting {
 /// # Errors
 /// Unusable configuration or dataset, an existing run without `--resume` or `--force`, a loss that is not finite, an
 /// interrupt, or a disk that cannot be written.
-pub fn run(args: &TrainArgs, is_quiet: bool) -> Result<()> {
+pub fn run(args: &TrainArgs, verbosity: Verbosity) -> Result<()> {
     let device = Device::parse(&args.device)?;
     let config: TrainConfig = config::load(&args.config, &args.set)?;
     let path = args.output.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
@@ -88,7 +88,7 @@ pub fn run(args: &TrainArgs, is_quiet: bool) -> Result<()> {
     let train = data.indices(&card.split.train, &config.dataset)?;
     let validation = data.indices(&card.split.validation, &config.dataset)?;
     let setting = Setting { config, folder, card, data, train, validation };
-    on_device!(device, train_members(setting, Progress::new(is_quiet)))
+    on_device!(device, train_members(setting, Progress::new(verbosity.quiet)))
 }
 
 fn train_members<B: AutodiffBackend>(

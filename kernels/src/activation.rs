@@ -1,0 +1,112 @@
+//! Activations that are computed together with a norm.
+
+/// The function applied after a norm, element by element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Activation {
+    /// z
+    #[default]
+    Identity,
+    /// max(z, 0)
+    Relu,
+    /// z / (1 + exp(-z)), also called swish
+    Silu,
+}
+
+/// An activation as a type, so that loops are compiled for each.
+pub(crate) trait Function: Copy + Send + Sync {
+    fn value(z: f32) -> f32;
+    fn slope(z: f32) -> f32;
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Identity;
+
+impl Function for Identity {
+    #[inline(always)]
+    fn value(z: f32) -> f32 {
+        z
+    }
+    #[inline(always)]
+    fn slope(_: f32) -> f32 {
+        1.0
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Relu;
+
+impl Function for Relu {
+    #[inline(always)]
+    fn value(z: f32) -> f32 {
+        // In this order a NaN stays one.
+        if z < 0.0 { 0.0 } else { z }
+    }
+    #[inline(always)]
+    fn slope(z: f32) -> f32 {
+        if z > 0.0 { 1.0 } else { 0.0 }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Silu;
+
+impl Function for Silu {
+    #[inline(always)]
+    fn value(z: f32) -> f32 {
+        z / (1.0 + exp(-z))
+    }
+    #[inline(always)]
+    fn slope(z: f32) -> f32 {
+        let sigmoid = 1.0 / (1.0 + exp(-z));
+        sigmoid * (1.0 + z * (1.0 - sigmoid))
+    }
+}
+
+/// eˣ to about 2 units in the last place, without branches or calls, so that loops over it become vector code. Saturates
+/// at e⁻⁸⁷ and e⁸⁸.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    // x = k ln 2 + r with |r| <= ln 2 / 2; adding 1.5 · 2²³ rounds to an integer, which is then in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    let x = x.clamp(-87.0, 88.0);
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let k = shifted - ROUND;
+    let r = x - k * 0.693_359_4 + k * 2.121_944_4e-4;
+    let mut sum = 1.0 / 5040.0;
+    for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        sum = sum * r + coefficient;
+    }
+    let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
+    sum * f32::from_bits(exponent << 23)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exponential_is_accurate() {
+        for i in -8700..=8800 {
+            let x = i as f32 / 100.0;
+            let expected = (x as f64).exp();
+            assert!((exp(x) as f64 / expected - 1.0).abs() < 3e-7, "exp({x}) = {}", exp(x));
+        }
+        assert!(exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn slopes_are_the_derivatives() {
+        for i in -40..40 {
+            let z = i as f32 / 5.0 + 0.1;
+            for (value, slope) in [
+                (Relu::value as fn(f32) -> f32, Relu::slope as fn(f32) -> f32),
+                (Silu::value, Silu::slope),
+                (Identity::value, Identity::slope),
+            ] {
+                let step = 1e-2;
+                let difference = (value(z + step) - value(z - step)) / (2.0 * step);
+                assert!((difference - slope(z)).abs() < 2e-3, "{z}: {difference} {}", slope(z));
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The operations as an extension of Burn's backends.
+
+use burn::tensor::backend;
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, FloatTensor};
+
+use crate::fallback;
+use crate::norm::NormOptions;
+
+/// A Burn backend with these operations.
+///
+/// The methods work on primitives and are not meant to be called by models, which use the functions of the crate's
+/// root. Each is provided in terms of Burn's own operations, so that a backend is supported by an empty `impl`; a
+/// backend overrides what it does better. Methods ending in `_gradient` are the backward steps that
+/// [`Autodiff`](burn::backend::Autodiff) asks its inner backend for.
+pub trait Backend: backend::Backend {
+    /// Convolution of `x` `[b, in, h, w]` with `weight` `[out, in / groups, kh, kw]`.
+    fn convolve2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        Self::conv2d(x, weight, bias, options)
+    }
+
+    /// Gradient of [`convolve2d`](Self::convolve2d) for its input.
+    fn convolve2d_input_gradient(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        out_gradient: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        Self::conv2d_x_backward(x, weight, out_gradient, options)
+    }
+
+    /// Gradient of [`convolve2d`](Self::convolve2d) for its weight.
+    fn convolve2d_weight_gradient(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        out_gradient: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        Self::conv2d_weight_backward(x, weight, out_gradient, options)
+    }
+
+    /// Transposed convolution of `x` `[b, in, h, w]` with `weight` `[in, out / groups, kh, kw]`.
+    fn convolve_transposed2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        options: ConvTransposeOptions<2>,
+    ) -> FloatTensor<Self> {
+        Self::conv_transpose2d(x, weight, bias, options)
+    }
+
+    /// Gradients of [`convolve_transposed2d`](Self::convolve_transposed2d) for its input and its weight, each only
+    /// where `wanted`.
+    fn convolve_transposed2d_gradients(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        out_gradient: FloatTensor<Self>,
+        options: ConvTransposeOptions<2>,
+        wanted: [bool; 2],
+    ) -> [Option<FloatTensor<Self>>; 2] {
+        fallback::convolve_transposed2d_gradients::<Self>(x, weight, out_gradient, options, wanted)
+    }
+
+    /// Gradient of a convolution for its bias: the sum over all axes but the channels.
+    fn bias_gradient(out_gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        fallback::bias_gradient::<Self>(out_gradient)
+    }
+
+    /// Norm with the statistics of `x` itself, then the activation.
+    fn normalize(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        options: NormOptions,
+    ) -> Normalized<FloatTensor<Self>> {
+        fallback::normalize::<Self>(x, gamma, beta, options)
+    }
+
+    /// Gradients of [`normalize`](Self::normalize) for `x`, `gamma` and `beta`, given its mean and variance.
+    fn normalize_gradients(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        moments: [FloatTensor<Self>; 2],
+        out_gradient: FloatTensor<Self>,
+        options: NormOptions,
+    ) -> [FloatTensor<Self>; 3] {
+        fallback::normalize_gradients::<Self>(x, gamma, beta, moments, out_gradient, options)
+    }
+
+    /// Norm with given mean and variance of each channel, then the activation.
+    fn normalize_with(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        moments: [FloatTensor<Self>; 2],
+        options: NormOptions,
+    ) -> FloatTensor<Self> {
+        fallback::normalize_with::<Self>(x, gamma, beta, moments, options)
+    }
+
+    /// Largest value of each 2x2 block.
+    fn pool2x2_max(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        fallback::pool2x2_max::<Self>(x)
+    }
+
+    /// Gradient of [`pool2x2_max`](Self::pool2x2_max).
+    fn pool2x2_max_gradient(x: FloatTensor<Self>, out_gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        fallback::pool2x2_max_gradient::<Self>(x, out_gradient)
+    }
+
+    /// Each value repeated in a 2x2 block.
+    fn upsample2x_nearest(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        fallback::upsample2x_nearest::<Self>(x)
+    }
+
+    /// Gradient of [`upsample2x_nearest`](Self::upsample2x_nearest).
+    fn upsample2x_nearest_gradient(out_gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        fallback::upsample2x_nearest_gradient::<Self>(out_gradient)
+    }
+
+    /// `a` and `b` one after the other along the channels.
+    fn join_channels(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        fallback::join_channels::<Self>(a, b)
+    }
+
+    /// The first `channels` channels and the rest.
+    fn split_channels(joined: FloatTensor<Self>, channels: usize) -> [FloatTensor<Self>; 2] {
+        fallback::split_channels::<Self>(joined, channels)
+    }
+}
+
+/// A Burn autodiff backend with these operations, on itself and on its inner backend: the bound for training code.
+pub trait AutodiffBackend: Backend + backend::AutodiffBackend<InnerBackend: Backend> {}
+
+impl<B> AutodiffBackend for B where B: Backend + backend::AutodiffBackend<InnerBackend: Backend> {}
+
+#[cfg(feature = "cuda")]
+impl Backend for burn::backend::Cuda {}
+
+/// What a norm computes: its output, and the mean and variance `[sets]` that it used.
+#[derive(Clone, Debug)]
+pub struct Normalized<T> {
+    /// Normalised, scaled, shifted and activated.
+    pub output: T,
+    /// Mean of each channel (batch norm), or of each image and group, groups fastest.
+    pub mean: T,
+    /// Variance in the same order, divided by the number of values.
+    pub variance: T,
+}

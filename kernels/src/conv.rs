@@ -1,0 +1,11 @@
+//! Convolution as products of packed panels.
+//!
+//! A convolution, its input gradient and its weight gradient all work on row tiles: a few output rows of one image,
+//! whose input is first copied into a [panel](panel) in which each tap of the kernel is at a fixed offset from the
+//! output pixel. What remains is a matrix product on registers, whatever the kernel size, stride and dilation.
+
+pub(crate) mod direct;
+pub(crate) mod panel;
+pub(crate) mod shape;
+pub(crate) mod transposed;
+pub(crate) mod weight_gradient;

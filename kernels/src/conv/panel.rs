@@ -1,0 +1,210 @@
+//! Input rows copied so that every tap of a kernel is at a fixed offset.
+//!
+//! Two layouts. For wide rows of a stride-one convolution one padded copy, in which the taps of a kernel row are
+//! neighbours: loads are unaligned and output rows are separate runs. Otherwise one copy for each horizontal tap (for
+//! each tap, where the vertical stride is not one), shifted so that its columns are the output's: the rows of a tile
+//! then follow each other without gaps and form a single run, however narrow they are.
+
+use super::shape::ConvShape;
+
+/// Floats that may be read beyond the last output pixel of a panel, one vector less one.
+const OVERHANG: usize = 16;
+/// Rows at least this wide are worth a padded copy with runs of their own.
+const WIDE: usize = 64;
+
+/// How the input of a row tile lies in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Panel {
+    shape: ConvShape,
+    /// Most output rows in a tile.
+    pub rows: usize,
+    /// Floats from one channel to the next.
+    pub channel: usize,
+    /// Offset of each tap from an output pixel, kernel rows first.
+    pub taps: Vec<usize>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// One copy with zeros left and right; `line` floats from row to row.
+    Padded { line: usize },
+    /// A copy for each horizontal tap, `copy` floats apart, rows shared by the vertical taps.
+    Shifted { copy: usize },
+    /// A copy for each tap, `copy` floats apart.
+    Gathered { copy: usize },
+}
+
+/// Runs of consecutive output pixels in a tile: `count` of `len` pixels, `line` floats apart in the panel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Runs {
+    pub count: usize,
+    pub len: usize,
+    pub line: usize,
+}
+
+impl Panel {
+    /// A panel for tiles of at most `rows` output rows.
+    pub fn new(shape: &ConvShape, rows: usize) -> Self {
+        let [kernel_height, kernel_width] = shape.kernel;
+        let [down, across] = shape.dilation;
+        let width = shape.out_size[1];
+        let rows = rows.min(shape.out_size[0]).max(1);
+        let in_rows = rows + down * (kernel_height - 1);
+        let wide = shape.stride == [1, 1] && width >= WIDE;
+        let (kind, floats) = if wide {
+            let line = (width + across * (kernel_width - 1)).next_multiple_of(16);
+            (Kind::Padded { line }, in_rows * line)
+        } else if shape.stride[0] == 1 {
+            let copy = odd_lines(in_rows * width);
+            (Kind::Shifted { copy }, kernel_width * copy)
+        } else {
+            let copy = odd_lines(rows * width);
+            (Kind::Gathered { copy }, shape.taps() * copy)
+        };
+        let mut taps = Vec::with_capacity(shape.taps());
+        for y in 0..kernel_height {
+            for x in 0..kernel_width {
+                taps.push(match kind {
+                    Kind::Padded { line } => y * down * line + x * across,
+                    Kind::Shifted { copy } => x * copy + y * down * width,
+                    Kind::Gathered { copy } => (y * kernel_width + x) * copy,
+                });
+            }
+        }
+        Self { shape: *shape, rows, channel: odd_lines(floats), taps, kind }
+    }
+
+    /// Floats needed for `channels` channels.
+    pub fn len(&self, channels: usize) -> usize {
+        channels * self.channel + OVERHANG
+    }
+
+    /// The runs of a tile of `rows` rows.
+    pub fn runs(&self, rows: usize) -> Runs {
+        let width = self.shape.out_size[1];
+        match self.kind {
+            Kind::Padded { line } => Runs { count: rows, len: width, line },
+            Kind::Shifted { .. } | Kind::Gathered { .. } => Runs { count: 1, len: rows * width, line: 0 },
+        }
+    }
+
+    /// Copies one channel's part of the tile that starts at output row `first_row` and has `rows` rows.
+    #[inline(always)]
+    pub fn pack(&self, plane: &[f32], first_row: usize, rows: usize, to: &mut [f32]) {
+        debug_assert!(rows <= self.rows && to.len() >= self.channel);
+        let [height, in_width] = self.shape.in_size;
+        let [kernel_height, kernel_width] = self.shape.kernel;
+        let [down, across] = self.shape.dilation;
+        let [pad_top, pad_left] = self.shape.padding;
+        let width = self.shape.out_size[1];
+        let source = |row: usize| {
+            row.checked_sub(pad_top)
+                .filter(|&row| row < height)
+                .map(|row| &plane[row * in_width..][..in_width])
+        };
+        match self.kind {
+            Kind::Padded { line } => {
+                for row in 0..rows + down * (kernel_height - 1) {
+                    let to = &mut to[row * line..][..width + across * (kernel_width - 1)];
+                    copy_row(source(first_row + row), pad_left, 0, 1, to);
+                }
+            }
+            Kind::Shifted { copy } => {
+                for x in 0..kernel_width {
+                    for row in 0..rows + down * (kernel_height - 1) {
+                        let to = &mut to[x * copy + row * width..][..width];
+                        copy_row(source(first_row + row), pad_left, x * across, self.shape.stride[1], to);
+                    }
+                }
+            }
+            Kind::Gathered { copy } => {
+                for y in 0..kernel_height {
+                    for x in 0..kernel_width {
+                        for row in 0..rows {
+                            let to = &mut to[(y * kernel_width + x) * copy + row * width..][..width];
+                            let row = (first_row + row) * self.shape.stride[0] + y * down;
+                            copy_row(source(row), pad_left, x * across, self.shape.stride[1], to);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Copies columns `first`, `first + stride`, ... of a row with `pad` zeros before it and as many as needed after it;
+/// a missing row is all zeros.
+#[inline(always)]
+fn copy_row(from: Option<&[f32]>, pad: usize, first: usize, stride: usize, to: &mut [f32]) {
+    let Some(from) = from else {
+        return to.fill(0.0);
+    };
+    // Columns before the row, columns inside it, and the rest.
+    let before = pad.saturating_sub(first).div_ceil(stride).min(to.len());
+    let start = first + before * stride - pad.min(first + before * stride);
+    let inside = from.len().saturating_sub(start).div_ceil(stride).min(to.len() - before);
+    let (left, rest) = to.split_at_mut(before);
+    let (middle, right) = rest.split_at_mut(inside);
+    for value in left {
+        *value = 0.0;
+    }
+    if stride == 1 {
+        for (to, from) in middle.iter_mut().zip(&from[start.min(from.len())..]) {
+            *to = *from;
+        }
+    } else {
+        for (to, from) in middle.iter_mut().zip(from.iter().skip(start).step_by(stride)) {
+            *to = *from;
+        }
+    }
+    for value in right {
+        *value = 0.0;
+    }
+}
+
+/// At least `floats`, as an odd number of cache lines: successive blocks then fall on different sets of the cache.
+pub(crate) fn odd_lines(floats: usize) -> usize {
+    (floats.div_ceil(16) | 1) * 16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tap_of_every_pixel_is_at_its_offset() {
+        let cases = [
+            ([9, 70], [3, 3], [1, 1], [1, 1], [1, 1]),
+            ([9, 7], [3, 3], [1, 1], [1, 1], [1, 1]),
+            ([9, 7], [3, 3], [2, 2], [1, 1], [1, 1]),
+            ([11, 13], [3, 2], [1, 2], [4, 5], [2, 3]),
+            ([12, 80], [7, 7], [2, 2], [3, 3], [1, 1]),
+            ([5, 1], [1, 1], [1, 1], [0, 0], [1, 1]),
+            ([6, 66], [3, 3], [1, 1], [2, 2], [2, 2]),
+        ];
+        for ([height, width], [kh, kw], stride, padding, dilation) in cases {
+            let shape =
+                ConvShape::new([1, 1, height, width], [1, kh, kw], stride, padding, dilation).unwrap();
+            let plane: Vec<f32> = (1..=height * width).map(|i| i as f32).collect();
+            let panel = Panel::new(&shape, 2);
+            for first_row in (0..shape.out_size[0]).step_by(2) {
+                let rows = 2.min(shape.out_size[0] - first_row);
+                let mut packed = vec![f32::NAN; panel.len(1)];
+                panel.pack(&plane, first_row, rows, &mut packed);
+                let runs = panel.runs(rows);
+                for pixel in 0..rows * shape.out_size[1] {
+                    let (y, x) = (first_row + pixel / shape.out_size[1], pixel % shape.out_size[1]);
+                    for (tap, &offset) in panel.taps.iter().enumerate() {
+                        let row = (y * stride[0] + tap / kw * dilation[0]).wrapping_sub(padding[0]);
+                        let column = (x * stride[1] + tap % kw * dilation[1]).wrapping_sub(padding[1]);
+                        let expected =
+                            if row < height && column < width { plane[row * width + column] } else { 0.0 };
+                        let found = packed[pixel / runs.len * runs.line + pixel % runs.len + offset];
+                        assert_eq!(found, expected, "{shape:?} pixel {y},{x} tap {tap}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! The operations on Burn's CPU backend, by the kernels of this crate.
+//!
+//! Single-precision tensors go to the kernels, with a contiguous copy first where needed; everything else goes to
+//! Burn's own operations.
+
+use std::ops::Deref;
+
+use burn::backend::Flex;
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, ModuleOps};
+use burn::tensor::{DType, TensorMetadata};
+use burn_flex::FlexTensor;
+
+use crate::backend::{Backend, Normalized};
+use crate::concat;
+use crate::conv::direct::{convolve, convolve_input_gradient};
+use crate::conv::shape::ConvShape;
+use crate::conv::transposed::{TransposedShape, convolve_transposed, convolve_transposed_gradients};
+use crate::conv::weight_gradient::{channel_sums, weight_gradient};
+use crate::fallback;
+use crate::memory::Buffer;
+use crate::norm::{self, Affine, Moments, NormOptions, NormShape};
+use crate::pool;
+use crate::simd::Level;
+
+/// Whether all tensors are single precision.
+macro_rules! is_single {
+    ($($tensor:expr),+) => { $($tensor.dtype() == DType::F32)&&+ };
+}
+
+impl Backend for Flex {
+    fn convolve2d(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: Option<FlexTensor>,
+        options: ConvOptions<2>,
+    ) -> FlexTensor {
+        let Some(shape) = conv_shape(&x, &weight, &options) else {
+            return Self::conv2d(x, weight, bias, options);
+        };
+        let (x, weight, bias) = (Floats::of(&x), Floats::of(&weight), bias.as_ref().map(Floats::of));
+        let mut out = Buffer::uninitialised(shape.out_len());
+        convolve(Level::current(), &shape, &x, &weight, bias.as_deref(), &mut out);
+        out.into_tensor([shape.batch, shape.out_channels, shape.out_size[0], shape.out_size[1]])
+    }
+
+    fn convolve2d_input_gradient(
+        x: FlexTensor,
+        weight: FlexTensor,
+        out_gradient: FlexTensor,
+        options: ConvOptions<2>,
+    ) -> FlexTensor {
+        let backward = conv_shape(&x, &weight, &options).and_then(|shape| shape.input_gradient());
+        let Some(backward) = backward.filter(|_| is_single!(out_gradient)) else {
+            return Self::conv2d_x_backward(x, weight, out_gradient, options);
+        };
+        let mut gradient = Buffer::uninitialised(backward.out_len());
+        let (out_gradient, weight) = (Floats::of(&out_gradient), Floats::of(&weight));
+        convolve_input_gradient(Level::current(), &backward, &out_gradient, &weight, &mut gradient);
+        gradient.into_tensor(x.shape())
+    }
+
+    fn convolve2d_weight_gradient(
+        x: FlexTensor,
+        weight: FlexTensor,
+        out_gradient: FlexTensor,
+        options: ConvOptions<2>,
+    ) -> FlexTensor {
+        let shape = conv_shape(&x, &weight, &options).filter(|_| is_single!(out_gradient));
+        let Some(shape) = shape else {
+            return Self::conv2d_weight_backward(x, weight, out_gradient, options);
+        };
+        let mut gradient = Buffer::uninitialised(shape.weight_len());
+        weight_gradient(Level::current(), &shape, &Floats::of(&x), &Floats::of(&out_gradient), &mut gradient);
+        gradient.into_tensor(weight.shape())
+    }
+
+    fn convolve_transposed2d(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: Option<FlexTensor>,
+        options: ConvTransposeOptions<2>,
+    ) -> FlexTensor {
+        let Some(shape) = transposed_shape(&x, &weight, &options) else {
+            return Self::conv_transpose2d(x, weight, bias, options);
+        };
+        let (x, weight, bias) = (Floats::of(&x), Floats::of(&weight), bias.as_ref().map(Floats::of));
+        let mut out = Buffer::uninitialised(shape.out_len());
+        convolve_transposed(Level::current(), &shape, &x, &weight, bias.as_deref(), &mut out);
+        let [height, width] = shape.out_size();
+        out.into_tensor([shape.batch, shape.out_channels, height, width])
+    }
+
+    fn convolve_transposed2d_gradients(
+        x: FlexTensor,
+        weight: FlexTensor,
+        out_gradient: FlexTensor,
+        options: ConvTransposeOptions<2>,
+        wanted: [bool; 2],
+    ) -> [Option<FlexTensor>; 2] {
+        let shape = transposed_shape(&x, &weight, &options).filter(|_| is_single!(out_gradient));
+        let Some(shape) = shape else {
+            return fallback::convolve_transposed2d_gradients::<Self>(
+                x,
+                weight,
+                out_gradient,
+                options,
+                wanted,
+            );
+        };
+        let mut for_x = wanted[0].then(|| Buffer::uninitialised(shape.in_len()));
+        let mut for_weight = wanted[1].then(|| Buffer::uninitialised(shape.weight_len()));
+        convolve_transposed_gradients(
+            Level::current(),
+            &shape,
+            &Floats::of(&x),
+            &Floats::of(&weight),
+            &Floats::of(&out_gradient),
+            for_x.as_deref_mut(),
+            for_weight.as_deref_mut(),
+        );
+        [
+            for_x.map(|gradient| gradient.into_tensor(x.shape())),
+            for_weight.map(|gradient| gradient.into_tensor(weight.shape())),
+        ]
+    }
+
+    fn bias_gradient(out_gradient: FlexTensor) -> FlexTensor {
+        if !is_single!(out_gradient) {
+            return fallback::bias_gradient::<Self>(out_gradient);
+        }
+        let [_, channels, height, width] = out_gradient.shape().dims();
+        let mut sums = Buffer::uninitialised(channels);
+        channel_sums(Level::current(), channels, height * width, &Floats::of(&out_gradient), &mut sums);
+        sums.into_tensor([channels])
+    }
+
+    fn normalize(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        options: NormOptions,
+    ) -> Normalized<FlexTensor> {
+        let shape = norm_shape(&x, &options);
+        let Some(shape) = shape.filter(|_| is_single!(gamma, beta)) else {
+            return fallback::normalize::<Self>(x, gamma, beta, options);
+        };
+        let mut out = Buffer::uninitialised(shape.len());
+        let mut mean = Buffer::uninitialised(shape.sets());
+        let mut variance = Buffer::uninitialised(shape.sets());
+        let (gamma, beta) = (Floats::of(&gamma), Floats::of(&beta));
+        let affine = Affine { gamma: &gamma, beta: &beta };
+        let values = Floats::of(&x);
+        let level = Level::current();
+        norm::normalize(level, &shape, &options, &values, affine, &mut out, &mut mean, &mut variance);
+        Normalized {
+            output: out.into_tensor(x.shape()),
+            mean: mean.into_tensor([shape.sets()]),
+            variance: variance.into_tensor([shape.sets()]),
+        }
+    }
+
+    fn normalize_gradients(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        moments: [FlexTensor; 2],
+        out_gradient: FlexTensor,
+        options: NormOptions,
+    ) -> [FlexTensor; 3] {
+        let shape = norm_shape(&x, &options);
+        let [mean, variance] = &moments;
+        let Some(shape) = shape.filter(|_| is_single!(gamma, beta, mean, variance, out_gradient)) else {
+            return fallback::normalize_gradients::<Self>(x, gamma, beta, moments, out_gradient, options);
+        };
+        let mut for_x = Buffer::uninitialised(shape.len());
+        let mut for_gamma = Buffer::uninitialised(shape.channels);
+        let mut for_beta = Buffer::uninitialised(shape.channels);
+        let (gamma, beta) = (Floats::of(&gamma), Floats::of(&beta));
+        let (mean, variance) = (Floats::of(mean), Floats::of(variance));
+        norm::normalize_gradient(
+            Level::current(),
+            &shape,
+            &options,
+            &Floats::of(&x),
+            Affine { gamma: &gamma, beta: &beta },
+            Moments { mean: &mean, variance: &variance },
+            &Floats::of(&out_gradient),
+            &mut for_x,
+            &mut for_gamma,
+            &mut for_beta,
+        );
+        let channels = [shape.channels];
+        [for_x.into_tensor(x.shape()), for_gamma.into_tensor(channels), for_beta.into_tensor(channels)]
+    }
+
+    fn normalize_with(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        moments: [FlexTensor; 2],
+        options: NormOptions,
+    ) -> FlexTensor {
+        let [mean, variance] = &moments;
+        let shape = norm_shape(&x, &options).filter(|_| is_single!(gamma, beta, mean, variance));
+        let Some(shape) = shape else {
+            return fallback::normalize_with::<Self>(x, gamma, beta, moments, options);
+        };
+        let mut out = Buffer::uninitialised(shape.len());
+        let (gamma, beta) = (Floats::of(&gamma), Floats::of(&beta));
+        let (mean, variance) = (Floats::of(mean), Floats::of(variance));
+        norm::normalize_with(
+            Level::current(),
+            &shape,
+            &options,
+            &Floats::of(&x),
+            Affine { gamma: &gamma, beta: &beta },
+            Moments { mean: &mean, variance: &variance },
+            &mut out,
+        );
+        out.into_tensor(x.shape())
+    }
+
+    fn pool2x2_max(x: FlexTensor) -> FlexTensor {
+        let [batch, channels, height, width] = x.shape().dims();
+        if !is_single!(x) || height < 2 || width < 2 {
+            return fallback::pool2x2_max::<Self>(x);
+        }
+        let mut out = Buffer::uninitialised(batch * channels * (height / 2) * (width / 2));
+        pool::max_pool2x2(Level::current(), [height, width], &Floats::of(&x), &mut out);
+        out.into_tensor([batch, channels, height / 2, width / 2])
+    }
+
+    fn pool2x2_max_gradient(x: FlexTensor, out_gradient: FlexTensor) -> FlexTensor {
+        if !is_single!(x, out_gradient) {
+            return fallback::pool2x2_max_gradient::<Self>(x, out_gradient);
+        }
+        let [_, _, height, width] = x.shape().dims();
+        let mut gradient = Buffer::uninitialised(x.shape().num_elements());
+        let (values, out_gradient) = (Floats::of(&x), Floats::of(&out_gradient));
+        pool::max_pool2x2_gradient(Level::current(), [height, width], &values, &out_gradient, &mut gradient);
+        gradient.into_tensor(x.shape())
+    }
+
+    fn upsample2x_nearest(x: FlexTensor) -> FlexTensor {
+        if !is_single!(x) {
+            return fallback::upsample2x_nearest::<Self>(x);
+        }
+        let [batch, channels, height, width] = x.shape().dims();
+        let mut out = Buffer::uninitialised(4 * x.shape().num_elements());
+        pool::upsample2x(Level::current(), [height, width], &Floats::of(&x), &mut out);
+        out.into_tensor([batch, channels, 2 * height, 2 * width])
+    }
+
+    fn upsample2x_nearest_gradient(out_gradient: FlexTensor) -> FlexTensor {
+        if !is_single!(out_gradient) {
+            return fallback::upsample2x_nearest_gradient::<Self>(out_gradient);
+        }
+        let [batch, channels, height, width] = out_gradient.shape().dims();
+        let [height, width] = [height / 2, width / 2];
+        let mut gradient = Buffer::uninitialised(batch * channels * height * width);
+        pool::upsample2x_gradient(
+            Level::current(),
+            [height, width],
+            &Floats::of(&out_gradient),
+            &mut gradient,
+        );
+        gradient.into_tensor([batch, channels, height, width])
+    }
+
+    fn join_channels(a: FlexTensor, b: FlexTensor) -> FlexTensor {
+        if !is_single!(a, b) {
+            return fallback::join_channels::<Self>(a, b);
+        }
+        let [batch, a_channels, height, width] = a.shape().dims();
+        let [_, b_channels, _, _] = b.shape().dims::<4>();
+        let images = [a_channels * height * width, b_channels * height * width];
+        let mut out = Buffer::uninitialised(batch * (images[0] + images[1]));
+        concat::join(&Floats::of(&a), &Floats::of(&b), images, &mut out);
+        out.into_tensor([batch, a_channels + b_channels, height, width])
+    }
+
+    fn split_channels(joined: FlexTensor, channels: usize) -> [FlexTensor; 2] {
+        if !is_single!(joined) {
+            return fallback::split_channels::<Self>(joined, channels);
+        }
+        let [batch, all, height, width] = joined.shape().dims();
+        let rest = all - channels;
+        let images = [channels * height * width, rest * height * width];
+        let mut a = Buffer::uninitialised(batch * images[0]);
+        let mut b = Buffer::uninitialised(batch * images[1]);
+        concat::split(&Floats::of(&joined), images, &mut a, &mut b);
+        [a.into_tensor([batch, channels, height, width]), b.into_tensor([batch, rest, height, width])]
+    }
+}
+
+/// The values of a single-precision tensor in order, copied only where they do not lie so.
+enum Floats<'a> {
+    There(&'a [f32]),
+    Copied(FlexTensor),
+}
+
+impl<'a> Floats<'a> {
+    fn of(tensor: &'a FlexTensor) -> Self {
+        match tensor.as_slice::<f32>() {
+            Some(values) => Self::There(values),
+            None => Self::Copied(tensor.to_contiguous()),
+        }
+    }
+}
+
+impl Deref for Floats<'_> {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match self {
+            Self::There(values) => values,
+            Self::Copied(tensor) => {
+                tensor.as_slice().expect("a contiguous single-precision tensor is a slice")
+            }
+        }
+    }
+}
+
+/// The shape of a convolution that the kernels cover.
+fn conv_shape(x: &FlexTensor, weight: &FlexTensor, options: &ConvOptions<2>) -> Option<ConvShape> {
+    let [_, in_channels, _, _] = x.shape().dims::<4>();
+    let [out_channels, weight_channels, kernel_height, kernel_width] = weight.shape().dims();
+    let covered = is_single!(x, weight) && options.groups == 1 && in_channels == weight_channels;
+    let kernel = [out_channels, kernel_height, kernel_width];
+    let shape = ConvShape::new(x.shape().dims(), kernel, options.stride, options.padding, options.dilation);
+    shape.filter(|_| covered)
+}
+
+/// The shape of a transposed convolution that the kernels cover.
+fn transposed_shape(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    options: &ConvTransposeOptions<2>,
+) -> Option<TransposedShape> {
+    let [batch, in_channels, height, width] = x.shape().dims();
+    let [weight_channels, out_channels, kernel_height, kernel_width] = weight.shape().dims();
+    let covered = is_single!(x, weight)
+        && options.groups == 1
+        && in_channels == weight_channels
+        && options.stride == [kernel_height, kernel_width]
+        && options.padding == [0, 0]
+        && options.padding_out == [0, 0]
+        && options.dilation == [1, 1];
+    let shape = TransposedShape {
+        batch,
+        in_channels,
+        in_size: [height, width],
+        out_channels,
+        stride: options.stride,
+    };
+    covered.then_some(shape)
+}
+
+/// The shape of a norm that the kernels cover.
+fn norm_shape(x: &FlexTensor, options: &NormOptions) -> Option<NormShape> {
+    let [batch, channels, height, width] = x.shape().dims();
+    let shape = NormShape { batch, channels, plane: height * width, statistics: options.statistics };
+    is_single!(x).then_some(shape)
+}

@@ -1,0 +1,34 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Map of the crate
+//!
+//! `functions` and [`layer`] are what models call; `backend` is the trait behind them, implemented in `flex` (the
+//! kernels), `autodiff` (the backward steps) and `fallback` (Burn's own operations). The kernels, in `conv`, `norm`,
+//! `pool` and `concat`, know nothing of Burn; `simd` (instruction sets), `memory` (buffers) and `share` (writing from
+//! several threads) carry them and hold the unsafe code.
+
+mod activation;
+mod autodiff;
+mod backend;
+mod concat;
+mod conv;
+mod fallback;
+mod flex;
+mod functions;
+pub mod layer;
+mod memory;
+mod norm;
+mod pool;
+#[cfg(test)]
+mod reference;
+mod share;
+mod simd;
+
+pub use activation::Activation;
+pub use backend::{AutodiffBackend, Backend, Normalized};
+pub use functions::{
+    BatchNormOutput, batch_norm, batch_norm_inference, concat_channels, conv_transpose2d, conv2d, group_norm,
+    max_pool2x2, upsample2x,
+};
+pub use norm::{NormOptions, Statistics};
+pub use simd::Level;

@@ -1,0 +1,395 @@
+//! The vector instructions, chosen when the program runs.
+//!
+//! Kernels are written once, generic over [`Simd`], and entered through [`Level::run`], which compiles them for each
+//! instruction set. Everything between the entry and the intrinsics is `#[inline(always)]`, so that it is compiled
+//! with the features of the entry.
+
+use std::sync::OnceLock;
+
+/// An instruction set that the kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Plain Rust, for any processor.
+    Portable,
+    /// AVX2 with fused multiply-add.
+    Avx2,
+    /// AVX-512 (F, VL, BW, DQ).
+    Avx512,
+}
+
+impl Level {
+    /// The best instruction set of this processor.
+    pub fn detected() -> Self {
+        static DETECTED: OnceLock<Level> = OnceLock::new();
+        *DETECTED.get_or_init(detect)
+    }
+
+    /// The instruction set in use: the detected one, lowered by `PORECAST_KERNELS_SIMD=avx2` or `portable`.
+    pub fn current() -> Self {
+        static CURRENT: OnceLock<Level> = OnceLock::new();
+        *CURRENT.get_or_init(|| {
+            let wanted = match std::env::var("PORECAST_KERNELS_SIMD").as_deref() {
+                Ok("portable") => Level::Portable,
+                Ok("avx2") => Level::Avx2,
+                _ => Level::Avx512,
+            };
+            wanted.min(Level::detected())
+        })
+    }
+
+    /// Every level that this processor can run.
+    #[cfg(test)]
+    pub(crate) fn available() -> Vec<Self> {
+        let all = [Level::Portable, Level::Avx2, Level::Avx512];
+        all.into_iter().filter(|level| *level <= Level::detected()).collect()
+    }
+
+    /// Runs `kernel` compiled for this instruction set, or for the detected one where that is lower.
+    #[inline]
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.min(Level::detected()) {
+            // SAFETY: the processor has the features, or the minimum would be lower.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => unsafe { x86::run_avx512(kernel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { x86::run_avx2(kernel) },
+            // SAFETY: the portable instructions are available everywhere.
+            _ => unsafe { kernel.run::<Portable>() },
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn detect() -> Level {
+    let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    let avx512 = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq");
+    match (avx2, avx512) {
+        (true, true) => Level::Avx512,
+        (true, false) => Level::Avx2,
+        _ => Level::Portable,
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn detect() -> Level {
+    Level::Portable
+}
+
+/// Work to be compiled for every instruction set. Implementations of `run` are `#[inline(always)]`.
+pub(crate) trait Kernel {
+    type Output;
+
+    /// # Safety
+    /// The processor has the instructions of `S`; [`Level::run`] is the only caller.
+    unsafe fn run<S: Simd>(self) -> Self::Output;
+}
+
+/// A vector of [`LANES`](Simd::LANES) floats and the register tile that suits its register file.
+///
+/// # Safety of the methods
+/// The processor has the instructions; pointers are valid for [`LANES`](Simd::LANES) floats (or `count` floats), at
+/// any alignment.
+pub(crate) trait Simd: Copy {
+    type Vector: Copy;
+    const LANES: usize;
+    /// Output channels in a register tile (a divisor of 8).
+    const ROWS: usize;
+    /// Vectors along the width in a register tile (at most 3).
+    const COLUMNS: usize;
+
+    unsafe fn splat(value: f32) -> Self::Vector;
+    unsafe fn load(from: *const f32) -> Self::Vector;
+    unsafe fn store(to: *mut f32, value: Self::Vector);
+    unsafe fn store_first(to: *mut f32, count: usize, value: Self::Vector);
+    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// a · b + c
+    unsafe fn fma(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    /// Transposes the LANES x LANES block at `from` (rows `from_line` apart) to `to` (rows `to_line` apart).
+    unsafe fn transpose(from: *const f32, from_line: usize, to: *mut f32, to_line: usize);
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Portable;
+
+impl Simd for Portable {
+    type Vector = [f32; 4];
+    const LANES: usize = 4;
+    const ROWS: usize = 4;
+    const COLUMNS: usize = 2;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> [f32; 4] {
+        [value; 4]
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> [f32; 4] {
+        // SAFETY: the caller promises four readable floats; no alignment is asked for.
+        unsafe { from.cast::<[f32; 4]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, value: [f32; 4]) {
+        // SAFETY: the caller promises four writable floats; no alignment is asked for.
+        unsafe { to.cast::<[f32; 4]>().write_unaligned(value) }
+    }
+    #[inline(always)]
+    unsafe fn store_first(to: *mut f32, count: usize, value: [f32; 4]) {
+        for (lane, value) in value.into_iter().enumerate().take(count) {
+            // SAFETY: the caller promises `count` writable floats.
+            unsafe { to.add(lane).write(value) }
+        }
+    }
+    #[inline(always)]
+    unsafe fn add(a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        [a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]]
+    }
+    #[inline(always)]
+    unsafe fn fma(a: [f32; 4], b: [f32; 4], c: [f32; 4]) -> [f32; 4] {
+        [a[0] * b[0] + c[0], a[1] * b[1] + c[1], a[2] * b[2] + c[2], a[3] * b[3] + c[3]]
+    }
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_line: usize, to: *mut f32, to_line: usize) {
+        for row in 0..4 {
+            for column in 0..4 {
+                // SAFETY: both are inside the 4 x 4 blocks that the caller promises.
+                unsafe { *to.add(column * to_line + row) = *from.add(row * from_line + column) }
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{Kernel, Simd};
+    use std::arch::x86_64::*;
+
+    #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+    pub(super) fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
+        // SAFETY: this function can only be entered on a processor with these features.
+        unsafe { kernel.run::<Avx512>() }
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
+        // SAFETY: this function can only be entered on a processor with these features.
+        unsafe { kernel.run::<Avx2>() }
+    }
+
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx512;
+
+    // SAFETY of every block below: the caller of an `unsafe fn` of `Simd` promises the instructions and the ranges;
+    // loads and stores are the unaligned ones.
+    #[allow(clippy::undocumented_unsafe_blocks)]
+    impl Simd for Avx512 {
+        type Vector = __m512;
+        const LANES: usize = 16;
+        const ROWS: usize = 8;
+        const COLUMNS: usize = 3;
+
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> __m512 {
+            unsafe { _mm512_set1_ps(value) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> __m512 {
+            unsafe { _mm512_loadu_ps(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(to: *mut f32, value: __m512) {
+            unsafe { _mm512_storeu_ps(to, value) }
+        }
+        #[inline(always)]
+        unsafe fn store_first(to: *mut f32, count: usize, value: __m512) {
+            debug_assert!(count <= 16);
+            unsafe { _mm512_mask_storeu_ps(to, ((1u32 << count) - 1) as __mmask16, value) }
+        }
+        #[inline(always)]
+        unsafe fn add(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
+            unsafe { _mm512_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn transpose(from: *const f32, from_line: usize, to: *mut f32, to_line: usize) {
+            unsafe {
+                let mut a = [_mm512_setzero_ps(); 16];
+                for (row, a) in a.iter_mut().enumerate() {
+                    *a = _mm512_loadu_ps(from.add(row * from_line));
+                }
+                // Pairs, then quadruples of rows inside each 128-bit lane ...
+                let mut b = a;
+                for i in 0..8 {
+                    b[2 * i] = _mm512_unpacklo_ps(a[2 * i], a[2 * i + 1]);
+                    b[2 * i + 1] = _mm512_unpackhi_ps(a[2 * i], a[2 * i + 1]);
+                }
+                for i in 0..4 {
+                    let [r0, r1, r2, r3] = [b[4 * i], b[4 * i + 1], b[4 * i + 2], b[4 * i + 3]].map(cast_pd);
+                    a[4 * i] = cast_ps(_mm512_unpacklo_pd(r0, r2));
+                    a[4 * i + 1] = cast_ps(_mm512_unpackhi_pd(r0, r2));
+                    a[4 * i + 2] = cast_ps(_mm512_unpacklo_pd(r1, r3));
+                    a[4 * i + 3] = cast_ps(_mm512_unpackhi_pd(r1, r3));
+                }
+                // ... then the 4 x 4 arrangement of the lanes.
+                for i in 0..4 {
+                    b[i] = _mm512_shuffle_f32x4::<0x88>(a[i], a[i + 4]);
+                    b[i + 4] = _mm512_shuffle_f32x4::<0xdd>(a[i], a[i + 4]);
+                    b[i + 8] = _mm512_shuffle_f32x4::<0x88>(a[i + 8], a[i + 12]);
+                    b[i + 12] = _mm512_shuffle_f32x4::<0xdd>(a[i + 8], a[i + 12]);
+                }
+                for i in 0..4 {
+                    let rows = [
+                        _mm512_shuffle_f32x4::<0x88>(b[i], b[i + 8]),
+                        _mm512_shuffle_f32x4::<0x88>(b[i + 4], b[i + 12]),
+                        _mm512_shuffle_f32x4::<0xdd>(b[i], b[i + 8]),
+                        _mm512_shuffle_f32x4::<0xdd>(b[i + 4], b[i + 12]),
+                    ];
+                    for (quarter, row) in rows.into_iter().enumerate() {
+                        _mm512_storeu_ps(to.add((4 * quarter + i) * to_line), row);
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn cast_pd(value: __m512) -> __m512d {
+        // SAFETY: same size, every bit pattern valid.
+        unsafe { std::mem::transmute(value) }
+    }
+
+    #[inline(always)]
+    fn cast_ps(value: __m512d) -> __m512 {
+        // SAFETY: same size, every bit pattern valid.
+        unsafe { std::mem::transmute(value) }
+    }
+
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx2;
+
+    // SAFETY: as for `Avx512`.
+    #[allow(clippy::undocumented_unsafe_blocks)]
+    impl Simd for Avx2 {
+        type Vector = __m256;
+        const LANES: usize = 8;
+        const ROWS: usize = 4;
+        const COLUMNS: usize = 3;
+
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> __m256 {
+            unsafe { _mm256_set1_ps(value) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> __m256 {
+            unsafe { _mm256_loadu_ps(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(to: *mut f32, value: __m256) {
+            unsafe { _mm256_storeu_ps(to, value) }
+        }
+        #[inline(always)]
+        unsafe fn store_first(to: *mut f32, count: usize, value: __m256) {
+            debug_assert!(count <= 8);
+            unsafe {
+                let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+                let mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), lanes);
+                _mm256_maskstore_ps(to, mask, value)
+            }
+        }
+        #[inline(always)]
+        unsafe fn add(a: __m256, b: __m256) -> __m256 {
+            unsafe { _mm256_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {
+            unsafe { _mm256_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn transpose(from: *const f32, from_line: usize, to: *mut f32, to_line: usize) {
+            unsafe {
+                let mut a = [_mm256_setzero_ps(); 8];
+                for (row, a) in a.iter_mut().enumerate() {
+                    *a = _mm256_loadu_ps(from.add(row * from_line));
+                }
+                let mut b = a;
+                for i in 0..4 {
+                    b[2 * i] = _mm256_unpacklo_ps(a[2 * i], a[2 * i + 1]);
+                    b[2 * i + 1] = _mm256_unpackhi_ps(a[2 * i], a[2 * i + 1]);
+                }
+                for i in 0..2 {
+                    a[4 * i] = _mm256_shuffle_ps::<0x44>(b[4 * i], b[4 * i + 2]);
+                    a[4 * i + 1] = _mm256_shuffle_ps::<0xee>(b[4 * i], b[4 * i + 2]);
+                    a[4 * i + 2] = _mm256_shuffle_ps::<0x44>(b[4 * i + 1], b[4 * i + 3]);
+                    a[4 * i + 3] = _mm256_shuffle_ps::<0xee>(b[4 * i + 1], b[4 * i + 3]);
+                }
+                for i in 0..4 {
+                    let low = _mm256_permute2f128_ps::<0x20>(a[i], a[i + 4]);
+                    let high = _mm256_permute2f128_ps::<0x31>(a[i], a[i + 4]);
+                    _mm256_storeu_ps(to.add(i * to_line), low);
+                    _mm256_storeu_ps(to.add((i + 4) * to_line), high);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Transpose;
+
+    impl Kernel for Transpose {
+        type Output = ();
+
+        #[inline(always)]
+        unsafe fn run<S: Simd>(self) {
+            let line = S::LANES + 3;
+            let from: Vec<f32> = (0..S::LANES * line).map(|i| i as f32).collect();
+            let mut to = vec![-1.0; S::LANES * line];
+            // SAFETY: both hold LANES rows of LANES floats, `line` apart.
+            unsafe { S::transpose(from.as_ptr(), line, to.as_mut_ptr(), line) };
+            for row in 0..S::LANES {
+                for column in 0..S::LANES {
+                    assert_eq!(to[column * line + row], from[row * line + column]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn transpose_exchanges_rows_and_columns() {
+        for level in Level::available() {
+            level.run(Transpose);
+        }
+    }
+
+    struct StoreFirst;
+
+    impl Kernel for StoreFirst {
+        type Output = ();
+
+        #[inline(always)]
+        unsafe fn run<S: Simd>(self) {
+            for count in 0..=S::LANES {
+                let mut to = vec![0.0; S::LANES];
+                // SAFETY: `to` holds LANES >= count floats.
+                unsafe { S::store_first(to.as_mut_ptr(), count, S::splat(1.0)) };
+                assert_eq!(to.iter().sum::<f32>(), count as f32);
+                assert!(to[..count].iter().all(|&value| value == 1.0));
+            }
+        }
+    }
+
+    #[test]
+    fn partial_store_touches_nothing_else() {
+        for level in Level::available() {
+            level.run(StoreFirst);
+        }
+    }
+}

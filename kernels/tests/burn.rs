@@ -1,0 +1,263 @@
+//! Values and gradients against Burn's own operations and its autodiff.
+
+use burn::backend::{Autodiff, Flex};
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig, PaddingConfig2d};
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, InterpolateMode, InterpolateOptions};
+use burn::tensor::{Distribution, Tensor, TensorData, Tolerance, activation, module};
+use porecast_kernels::{self as kernels, Activation};
+
+type Train = Autodiff<Flex>;
+
+fn random<const D: usize>(shape: [usize; D]) -> Tensor<Train, D> {
+    Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), &Default::default())
+}
+
+fn assert_same(found: TensorData, expected: TensorData) {
+    found.assert_approx_eq::<f32>(&expected, Tolerance::rel_abs(2e-4, 2e-4));
+}
+
+/// Compares outputs, and the gradients of a weighted sum of the outputs for every input.
+fn assert_same_operation<const I: usize, const O: usize>(
+    inputs: Vec<Tensor<Train, I>>,
+    found: impl Fn(&[Tensor<Train, I>]) -> Tensor<Train, O>,
+    expected: impl Fn(&[Tensor<Train, I>]) -> Tensor<Train, O>,
+) {
+    let inputs: Vec<_> = inputs.into_iter().map(|input| input.require_grad()).collect();
+    let (found, expected) = (found(&inputs), expected(&inputs));
+    assert_same(found.to_data(), expected.to_data());
+    let weight = random(found.dims());
+    let found = (found * weight.clone()).sum().backward();
+    let expected = (expected * weight).sum().backward();
+    for input in &inputs {
+        let of = |gradients| input.grad(gradients).expect("a gradient for every input").to_data();
+        assert_same(of(&found), of(&expected));
+    }
+}
+
+/// Inputs of different rank as four-dimensional ones, since the comparison takes them all alike.
+fn vector(values: &Tensor<Train, 4>) -> Tensor<Train, 1> {
+    values.clone().flatten(0, 3)
+}
+
+#[test]
+fn conv2d_equals_burn() {
+    for (input, out, kernel, stride, padding, dilation, groups) in [
+        ([2, 3, 9, 7], 5, [3, 3], [1, 1], [1, 1], [1, 1], 1),
+        ([1, 1, 5, 1], 1, [3, 3], [1, 1], [1, 1], [1, 1], 1),
+        ([2, 16, 24, 70], 32, [3, 3], [1, 1], [1, 1], [1, 1], 1),
+        ([1, 8, 6, 10], 12, [1, 1], [1, 1], [0, 0], [1, 1], 1),
+        ([2, 4, 11, 13], 6, [3, 3], [2, 2], [1, 1], [1, 1], 1),
+        ([1, 3, 20, 22], 4, [7, 7], [2, 2], [3, 3], [1, 1], 1),
+        ([1, 3, 12, 12], 4, [3, 3], [1, 1], [2, 2], [2, 2], 1),
+        ([2, 4, 8, 8], 6, [3, 3], [1, 1], [1, 1], [1, 1], 2),
+    ] {
+        let options = ConvOptions::new(stride, padding, dilation, groups);
+        let weight = [out, input[1] / groups, kernel[0], kernel[1]];
+        assert_same_operation(
+            vec![random(input), random(weight), random([out, 1, 1, 1])],
+            |i| kernels::conv2d(i[0].clone(), i[1].clone(), Some(vector(&i[2])), options.clone()),
+            |i| module::conv2d(i[0].clone(), i[1].clone(), Some(vector(&i[2])), options.clone()),
+        );
+        assert_same_operation(
+            vec![random(input), random(weight)],
+            |i| kernels::conv2d(i[0].clone(), i[1].clone(), None, options.clone()),
+            |i| module::conv2d(i[0].clone(), i[1].clone(), None, options.clone()),
+        );
+    }
+}
+
+#[test]
+fn inputs_that_are_not_contiguous_are_read_in_order() {
+    let options = || ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+    assert_same_operation(
+        vec![random([2, 7, 9, 3]), random([4, 3, 3, 3])],
+        |i| {
+            kernels::conv2d(i[0].clone().permute([0, 3, 1, 2]), i[1].clone().swap_dims(2, 3), None, options())
+        },
+        |i| module::conv2d(i[0].clone().permute([0, 3, 1, 2]), i[1].clone().swap_dims(2, 3), None, options()),
+    );
+    let x = random([3, 2, 8, 8]);
+    let part = x.clone().narrow(0, 1, 1);
+    let copy = Tensor::from_data(part.to_data(), &Default::default());
+    assert_same(kernels::max_pool2x2(part).into_data(), kernels::max_pool2x2::<Train>(copy).into_data());
+}
+
+#[test]
+fn conv_transpose2d_equals_burn() {
+    for (stride, padding) in [([2, 2], [0, 0]), ([2, 2], [1, 1]), ([1, 3], [0, 0])] {
+        let options = ConvTransposeOptions::new(stride, padding, [0, 0], [1, 1], 1);
+        let weight = [6, 3, stride[0], stride[1]];
+        assert_same_operation(
+            vec![random([2, 6, 5, 7]), random(weight), random([3, 1, 1, 1])],
+            |i| kernels::conv_transpose2d(i[0].clone(), i[1].clone(), Some(vector(&i[2])), options.clone()),
+            |i| module::conv_transpose2d(i[0].clone(), i[1].clone(), Some(vector(&i[2])), options.clone()),
+        );
+        assert_same_operation(
+            vec![random([1, 6, 4, 4]), random(weight)],
+            |i| kernels::conv_transpose2d(i[0].clone(), i[1].clone(), None, options.clone()),
+            |i| module::conv_transpose2d(i[0].clone(), i[1].clone(), None, options.clone()),
+        );
+    }
+}
+
+fn activate(activation: Activation, z: Tensor<Train, 4>) -> Tensor<Train, 4> {
+    match activation {
+        Activation::Identity => z,
+        Activation::Relu => activation::relu(z),
+        Activation::Silu => activation::silu(z),
+    }
+}
+
+const ACTIVATIONS: [Activation; 3] = [Activation::Identity, Activation::Relu, Activation::Silu];
+
+/// z from x̂, γ and β.
+fn scaled(
+    normalised: Tensor<Train, 4>,
+    gamma: &Tensor<Train, 4>,
+    beta: &Tensor<Train, 4>,
+) -> Tensor<Train, 4> {
+    let channels = normalised.dims()[1];
+    let spread = |of: &Tensor<Train, 4>| of.clone().reshape([1, channels, 1, 1]);
+    normalised * spread(gamma) + spread(beta)
+}
+
+#[test]
+fn batch_norm_equals_its_definition() {
+    for shape in [[3, 5, 7, 9], [1, 1, 1, 8], [2, 4, 65, 80]] {
+        for activation in ACTIVATIONS {
+            let parameters = [shape[1], 1, 1, 1];
+            assert_same_operation(
+                vec![random(shape) * 3.0 + 2.0, random(parameters), random(parameters)],
+                |i| kernels::batch_norm(i[0].clone(), vector(&i[1]), vector(&i[2]), 1e-5, activation).output,
+                |i| {
+                    let centred = i[0].clone() - i[0].clone().mean_dims(&[0, 2, 3]);
+                    let variance = centred.clone().square().mean_dims(&[0, 2, 3]);
+                    activate(activation, scaled(centred / (variance + 1e-5).sqrt(), &i[1], &i[2]))
+                },
+            );
+        }
+    }
+}
+
+#[test]
+fn group_norm_equals_its_definition() {
+    for (shape, groups) in [([2, 6, 5, 9], 3), ([1, 4, 33, 70], 1), ([3, 2, 4, 4], 2)] {
+        for activation in ACTIVATIONS {
+            let parameters = [shape[1], 1, 1, 1];
+            assert_same_operation(
+                vec![random(shape) * 3.0 + 2.0, random(parameters), random(parameters)],
+                |i| kernels::group_norm(i[0].clone(), groups, vector(&i[1]), vector(&i[2]), 1e-5, activation),
+                |i| {
+                    let sets =
+                        i[0].clone().reshape([shape[0], groups, shape[1] / groups * shape[2] * shape[3]]);
+                    let centred = sets.clone() - sets.mean_dim(2);
+                    let variance = centred.clone().square().mean_dim(2);
+                    let normalised = (centred / (variance + 1e-5).sqrt()).reshape(shape);
+                    activate(activation, scaled(normalised, &i[1], &i[2]))
+                },
+            );
+        }
+    }
+}
+
+#[test]
+fn double_precision_takes_the_same_operations_of_burn() {
+    let device = Default::default();
+    type Wide = Autodiff<Flex>;
+    let x = Tensor::<Wide, 4>::random([2, 4, 6, 6], Distribution::Uniform(-1.0, 1.0), &device);
+    let parameters = Tensor::<Wide, 1>::random([4], Distribution::Uniform(0.5, 1.0), &device);
+    let single = |x: Tensor<Wide, 4>, p: Tensor<Wide, 1>| {
+        let x = x.require_grad();
+        let y = kernels::group_norm(x.clone(), 2, p.clone(), p, 1e-5, Activation::Silu);
+        let y = kernels::upsample2x(kernels::max_pool2x2(kernels::concat_channels(y.clone(), y)));
+        let gradients = y.clone().powi_scalar(2).sum().backward();
+        [y.into_data().convert::<f32>(), x.grad(&gradients).unwrap().into_data().convert::<f32>()]
+    };
+    let wide = burn::tensor::FloatDType::F64;
+    let found = single(x.clone().cast(wide), parameters.clone().cast(wide));
+    for (found, expected) in found.into_iter().zip(single(x, parameters)) {
+        assert_same(found, expected);
+    }
+}
+
+#[test]
+fn pooling_upsampling_and_concatenation_equal_burn() {
+    for shape in [[2, 3, 8, 6], [1, 1, 7, 5], [1, 2, 2, 2], [1, 2, 33, 70]] {
+        assert_same_operation(
+            vec![random(shape)],
+            |i| kernels::max_pool2x2(i[0].clone()),
+            |i| module::max_pool2d(i[0].clone(), [2, 2], [2, 2], [0, 0], [1, 1], false),
+        );
+        assert_same_operation(
+            vec![random(shape)],
+            |i| kernels::upsample2x(i[0].clone()),
+            |i| {
+                let size = [2 * shape[2], 2 * shape[3]];
+                module::interpolate(i[0].clone(), size, InterpolateOptions::new(InterpolateMode::Nearest))
+            },
+        );
+        let [batch, channels, height, width] = shape;
+        assert_same_operation(
+            vec![random(shape), random([batch, channels + 2, height, width])],
+            |i| kernels::concat_channels(i[0].clone(), i[1].clone()),
+            |i| Tensor::cat(i.to_vec(), 1),
+        );
+    }
+}
+
+#[test]
+fn equal_values_in_a_pool_send_the_gradient_to_one_of_them() {
+    let x = Tensor::<Train, 4>::ones([1, 1, 2, 4], &Default::default()).require_grad();
+    let gradients = kernels::max_pool2x2(x.clone()).sum().backward();
+    let expected = TensorData::from([[[[1.0f32, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]]]]);
+    assert_eq!(x.grad(&gradients).unwrap().into_data(), expected);
+}
+
+#[derive(Module, Debug)]
+struct Layers<B: burn::tensor::backend::Backend> {
+    conv: Conv2d<B>,
+    batch: BatchNorm<B>,
+    group: GroupNorm<B>,
+}
+
+#[test]
+fn layers_equal_the_forward_of_burns_modules() {
+    let device = Default::default();
+    for padding in [PaddingConfig2d::Same, PaddingConfig2d::Valid, PaddingConfig2d::Explicit(1, 0, 2, 1)] {
+        let kernel = if padding == PaddingConfig2d::Same { [2, 3] } else { [3, 3] };
+        let init = || Layers::<Train> {
+            conv: Conv2dConfig::new([3, 8], kernel).with_padding(padding.clone()).init(&device),
+            batch: BatchNormConfig::new(8).init(&device),
+            group: GroupNormConfig::new(2, 8).init(&device),
+        };
+        let layers = init();
+        // Parameters are drawn when first used; a record taken before would draw its own.
+        let _ = (layers.conv.weight.val(), layers.conv.bias.as_ref().map(|bias| bias.val()));
+        // Through a record, because clones share their running statistics.
+        let other = init().load_record(layers.clone().into_record());
+        let x = random([2, 3, 9, 11]);
+        let found = kernels::layer::conv2d(&layers.conv, x.clone());
+        let expected = other.conv.forward(x);
+        assert_same(found.to_data(), expected.to_data());
+        for _ in 0..2 {
+            let found = kernels::layer::batch_norm(&layers.batch, found.clone(), Activation::Identity);
+            assert_same(found.to_data(), other.batch.forward(expected.clone()).to_data());
+        }
+        let running = |norm: &BatchNorm<Train>| [norm.running_mean.value(), norm.running_var.value()];
+        for (found, expected) in running(&layers.batch).into_iter().zip(running(&other.batch)) {
+            assert_same(found.to_data(), expected.to_data());
+        }
+        let found_group = kernels::layer::group_norm(&layers.group, found.clone(), Activation::Identity);
+        assert_same(found_group.to_data(), other.group.forward(expected.clone()).to_data());
+        // Without autodiff the running statistics are used.
+        use burn::module::AutodiffModule;
+        let (valid, other) = (layers.valid(), other.valid());
+        let found = kernels::layer::batch_norm(&valid.batch, found.inner(), Activation::Relu);
+        assert_same(found.to_data(), activation::relu(other.batch.forward(expected.inner())).to_data());
+    }
+    let up = ConvTranspose2dConfig::new([3, 5], [2, 2]).with_stride([2, 2]).init::<Train>(&device);
+    let x = random([1, 3, 4, 5]);
+    assert_same(kernels::layer::conv_transpose2d(&up, x.clone()).into_data(), up.forward(x).into_data());
+}

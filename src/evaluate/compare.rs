@@ -1,0 +1,561 @@
+//! Several runs side by side, scored on the same domains or not at all.
+//!
+//! Files in the output folder:
+//!
+//! ```text
+//! comparison.json   runs, tables and notes (Comparison)
+//! comparison.md     the tables
+//! comparison.csv    run, frames, part, measure, over, domains, mean, low, high
+//! runs.csv          parameters, wall time, samples seen and best epochs of each run
+//! mse               squared error of each time step of all runs (.svg and .png)
+//! samples/<n>/      the frames of some domains of run n, for the report
+//! ```
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::figures::squared_error_line;
+use super::measure::Measure;
+use super::plan::Plan;
+use super::scores::{PartScores, ScoredDataset, Scores, SourceScores};
+use super::table::{Row, Table, duration};
+use super::tables::{self, frames_text};
+use crate::cli::{CompareArgs, EvaluateArgs, Verbosity};
+use crate::error::{Error, ErrorKind, Result};
+use crate::figure::{Chart, Charts, palette};
+use crate::store::run::RunCard;
+use crate::store::{RunFolder, atomic};
+
+/// Runs whose intervals can be shaded in one figure without hiding each other.
+const SHADED_RUNS: usize = 3;
+
+/// What `comparison.json` holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Always [`Comparison::FORMAT`].
+    pub format: String,
+    /// Version of this schema.
+    pub version: u32,
+    /// The dataset that all runs were scored on.
+    pub dataset: ScoredDataset,
+    /// The part of the split that the comparison rests on.
+    pub part: String,
+    /// The runs, in the order given.
+    pub runs: Vec<ComparedRun>,
+    /// What each baseline is here.
+    pub baselines: Vec<String>,
+    /// What a reader has to be told.
+    pub notes: Vec<String>,
+    /// The tables.
+    pub tables: Vec<Table>,
+}
+
+/// A run of a comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComparedRun {
+    /// Its name, unique in the comparison.
+    pub name: String,
+    /// Its folder.
+    pub path: PathBuf,
+    /// What it was when compared.
+    pub card: RunCard,
+    /// Its resolved configuration.
+    pub config: String,
+}
+
+impl Comparison {
+    /// The `format` field.
+    pub const FORMAT: &'static str = "porecast-comparison";
+    /// Version of the schema written by this program.
+    pub const VERSION: u32 = 1;
+    /// Name of the file in the comparison's folder.
+    pub const FILE: &'static str = "comparison.json";
+
+    /// Reads a comparison.
+    ///
+    /// # Errors
+    /// The file is missing or holds something else.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path).map_err(|e| Error::input(path, format!("cannot be read: {e}")))?;
+        let comparison: Self = serde_json::from_slice(&bytes).map_err(|e| {
+            Error::input(path, format!("is not a comparison: {e}; run `porecast compare --force`"))
+        })?;
+        if comparison.format != Self::FORMAT || comparison.version != Self::VERSION {
+            return Err(Error::input(
+                path,
+                format!(
+                    "has format {:?} version {}, expected {:?} version {}; run `porecast compare --force`",
+                    comparison.format,
+                    comparison.version,
+                    Self::FORMAT,
+                    Self::VERSION
+                ),
+            ));
+        }
+        Ok(comparison)
+    }
+}
+
+/// The evaluations that `porecast compare` will make because they are not there yet.
+///
+/// # Errors
+/// A run or its dataset is missing, or the output exists and is not to be replaced.
+pub fn unscored(args: &CompareArgs) -> Result<Vec<Plan>> {
+    if !args.force && args.output.join(Comparison::FILE).exists() {
+        return Err(Error::exists(&args.output));
+    }
+    let is_unscored = |run: &&PathBuf| !scores_path(run).exists();
+    args.runs.iter().filter(is_unscored).map(|run| plan_of(run, &args.device)).collect()
+}
+
+/// Runs `porecast compare`: evaluates the runs that are not evaluated yet, and writes tables and a figure.
+///
+/// # Errors
+/// A run is missing, changed since it was evaluated, or cannot be compared with the first one (another dataset,
+/// other test domains, no frame in common); the output exists or cannot be written.
+pub fn compare(args: &CompareArgs, verbosity: Verbosity) -> Result<()> {
+    for plan in unscored(args)? {
+        super::execute(&plan)?;
+    }
+    let scored = args.runs.iter().map(|run| Scored::read(run)).collect::<Result<Vec<_>>>()?;
+    let scored = with_unique_names(scored);
+    let sides = sides(&scored)?;
+    let notes = notes(&scored, &sides);
+    let tables = all_tables(&scored, &sides);
+    let folder = &args.output;
+    figure(&sides).save(folder, "mse")?;
+    write_csv(&scored, &sides, folder)?;
+    let text: Vec<String> = tables.iter().map(Table::to_markdown).collect();
+    let said = scored[0].scores.baselines.iter().chain(&notes);
+    let notes_text: String = said.map(|note| format!("- {note}\n")).collect();
+    let markdown = format!("{}\n{notes_text}", text.join("\n"));
+    atomic::write(&folder.join("comparison.md"), markdown.as_bytes())?;
+    for (number, run) in scored.iter().enumerate() {
+        copy_samples(&run.path, &folder.join("samples").join(number.to_string()))?;
+    }
+    let comparison = Comparison {
+        format: Comparison::FORMAT.into(),
+        version: Comparison::VERSION,
+        dataset: scored[0].scores.dataset.clone(),
+        part: sides.part.clone(),
+        runs: scored
+            .iter()
+            .map(|run| ComparedRun {
+                name: run.name.clone(),
+                path: run.path.clone(),
+                card: run.card.clone(),
+                config: fs::read_to_string(RunFolder::new(&run.path).config_path()).unwrap_or_default(),
+            })
+            .collect(),
+        baselines: scored[0].scores.baselines.clone(),
+        notes,
+        tables,
+    };
+    let path = folder.join(Comparison::FILE);
+    let bytes = serde_json::to_vec_pretty(&comparison).map_err(|e| Error::output(&path, e))?;
+    atomic::write(&path, &bytes)?;
+    if !verbosity.quiet {
+        let last = format!("comparison: {}", folder.display());
+        super::print(&terminal_tables(&scored, &sides), &comparison.notes, &last);
+    }
+    Ok(())
+}
+
+fn plan_of(run: &Path, device: &str) -> Result<Plan> {
+    Plan::new(&EvaluateArgs {
+        input: run.to_owned(),
+        dataset: None,
+        output: None,
+        device: device.to_owned(),
+        force: false,
+    })
+}
+
+fn scores_path(run: &Path) -> PathBuf {
+    RunFolder::new(run).evaluation_path().join("scores.json")
+}
+
+/// A run with its scores.
+struct Scored {
+    name: String,
+    path: PathBuf,
+    card: RunCard,
+    scores: Scores,
+}
+
+impl Scored {
+    fn read(path: &Path) -> Result<Self> {
+        let card = RunFolder::new(path).card()?;
+        let scores = Scores::read(&scores_path(path))?;
+        if scores.run.as_ref() != Some(&card) {
+            return Err(Error::new(
+                ErrorKind::Mismatch,
+                path.display().to_string(),
+                "was trained further after it was evaluated; run `porecast evaluate --force` on it",
+            ));
+        }
+        Ok(Self { name: card.name.clone(), path: path.to_owned(), card, scores })
+    }
+}
+
+/// Runs of one name are told apart by their folders.
+fn with_unique_names(mut runs: Vec<Scored>) -> Vec<Scored> {
+    let names: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
+    for run in &mut runs {
+        if names.iter().filter(|name| **name == run.name).count() > 1 {
+            run.name = run.path.display().to_string();
+        }
+    }
+    runs
+}
+
+/// What the runs are compared on.
+struct Sides<'a> {
+    part: String,
+    /// The main part of each run, by name.
+    runs: Vec<(String, &'a PartScores)>,
+    /// The baselines, which are the same for all runs.
+    baselines: Vec<&'a SourceScores>,
+    /// All frames of the dataset that some run has, if not all runs have them.
+    all: Option<BTreeSet<usize>>,
+    /// Frames that all runs have.
+    common: BTreeSet<usize>,
+}
+
+fn sides(scored: &[Scored]) -> Result<Sides<'_>> {
+    let first = &scored[0];
+    let refuse = |other: &Scored, what: String| {
+        let place = format!("{} and {}", first.path.display(), other.path.display());
+        Error::new(ErrorKind::Mismatch, place, format!("cannot be compared: {what}"))
+    };
+    let main = |run: &Scored| -> Result<()> {
+        match run.scores.main_part() {
+            Some(_) => Ok(()),
+            None => Err(refuse(run, "no part of the split was scored".into())),
+        }
+    };
+    main(first)?;
+    for run in &scored[1..] {
+        main(run)?;
+        let (ours, theirs) = (&first.scores.dataset, &run.scores.dataset);
+        if ours.fingerprint != theirs.fingerprint {
+            return Err(refuse(
+                run,
+                format!(
+                    "they were scored on different datasets ({} {}…, {} {}…); train both on one",
+                    ours.path.display(),
+                    start(&ours.fingerprint),
+                    theirs.path.display(),
+                    start(&theirs.fingerprint)
+                ),
+            ));
+        }
+    }
+    let runs: Vec<(String, &PartScores)> =
+        scored.iter().filter_map(|run| Some((run.name.clone(), run.scores.main_part()?))).collect();
+    let reference = runs[0].1;
+    let mut common = reference.frames();
+    for (run, (_, part)) in scored.iter().zip(&runs).skip(1) {
+        if part.part != reference.part {
+            return Err(refuse(
+                run,
+                format!("one has {} domains, the other only {} domains", reference.part, part.part),
+            ));
+        }
+        if let Some(difference) = difference(&reference.domain_ids(), &part.domain_ids()) {
+            return Err(refuse(
+                run,
+                format!(
+                    "they were scored on different {} domains ({difference}); use the same split seed and fractions",
+                    part.part
+                ),
+            ));
+        }
+        let both = &common & &part.frames();
+        if both.is_empty() {
+            return Err(refuse(
+                run,
+                format!(
+                    "they have no frame in common ({} against {})",
+                    frames_text(&common),
+                    frames_text(&part.frames())
+                ),
+            ));
+        }
+        common = both;
+    }
+    let union = runs.iter().fold(BTreeSet::new(), |union, (_, part)| &union | &part.frames());
+    Ok(Sides {
+        part: reference.part.clone(),
+        baselines: reference.sources.iter().filter(|source| source.is_baseline).collect(),
+        all: (union != common).then_some(union),
+        common,
+        runs,
+    })
+}
+
+fn start(fingerprint: &str) -> &str {
+    fingerprint.get(..8).unwrap_or(fingerprint)
+}
+
+/// How two lists of domains differ, in words; order does not count.
+fn difference(ours: &[&str], theirs: &[&str]) -> Option<String> {
+    let (ours, theirs): (BTreeSet<&str>, BTreeSet<&str>) =
+        (ours.iter().copied().collect(), theirs.iter().copied().collect());
+    let only = |side: &BTreeSet<&str>| side.iter().next().map(|id| format!("{id:?}"));
+    let (a, b) = (&ours - &theirs, &theirs - &ours);
+    if a.is_empty() && b.is_empty() {
+        return None;
+    }
+    let describe = |which: &str, count: usize, example: Option<String>| {
+        example.map(|id| format!("{count} only in the {which}, as {id}"))
+    };
+    let sides = [describe("first", a.len(), only(&a)), describe("second", b.len(), only(&b))];
+    Some(sides.into_iter().flatten().collect::<Vec<_>>().join("; "))
+}
+
+fn notes(scored: &[Scored], sides: &Sides) -> Vec<String> {
+    let mut notes = scored[0].scores.notes.clone();
+    if scored.iter().any(|run| run.card.split.train != scored[0].card.split.train) {
+        notes.push(format!(
+            "the runs were trained on different domains; the mean frame is that of {}",
+            scored[0].name
+        ));
+    }
+    if sides.all.is_some() {
+        notes.push(format!(
+            "not every run predicts every frame: all of them are compared at {}",
+            frames_text(&sides.common)
+        ));
+    }
+    if let Some(run) = scored.iter().find(|run| run.card.members.iter().any(|member| !member.is_finished)) {
+        notes.push(format!("the training of {} has not run to its end", run.name));
+    }
+    notes
+}
+
+fn all_tables(scored: &[Scored], sides: &Sides) -> Vec<Table> {
+    let mut tables = vec![costs(scored)];
+    for frames in sides.frame_sets() {
+        tables.push(squared_error(scored, frames, Measure::Mse, "Mean squared error in the pore space"));
+        let whole = "Mean squared error over the whole image, as published";
+        tables.push(squared_error(scored, frames, Measure::WholeImageMse, whole));
+        tables.push(tables::measures(&sides.part, &sides.predictors(frames), frames, &Measure::ALL));
+    }
+    tables
+}
+
+fn terminal_tables(scored: &[Scored], sides: &Sides) -> Vec<Table> {
+    let mut tables = vec![costs(scored)];
+    for frames in sides.frame_sets() {
+        tables.push(squared_error(scored, frames, Measure::Mse, "Mean squared error in the pore space"));
+        tables.push(tables::measures(&sides.part, &sides.predictors(frames), frames, &tables::TERMINAL));
+    }
+    tables
+}
+
+impl<'a> Sides<'a> {
+    /// The sets of frames that runs are compared at: what all of them have, then everything.
+    fn frame_sets(&self) -> impl Iterator<Item = &BTreeSet<usize>> {
+        std::iter::once(&self.common).chain(&self.all)
+    }
+
+    /// The predictors that have all of `frames`, baselines last.
+    fn predictors(&self, frames: &BTreeSet<usize>) -> Vec<(String, &'a SourceScores)> {
+        let runs = self.runs.iter().filter_map(|(name, part)| Some((name.clone(), part.sources.first()?)));
+        let baselines = self.baselines.iter().map(|source| (source.source.clone(), *source));
+        runs.chain(baselines).filter(|(_, source)| frames.is_subset(&source.frames())).collect()
+    }
+}
+
+fn squared_error(scored: &[Scored], frames: &BTreeSet<usize>, measure: Measure, what: &str) -> Table {
+    let parts = ["train", "validation", "test"];
+    let parts: Vec<&str> =
+        parts.into_iter().filter(|part| scored.iter().any(|run| run.scores.part(part).is_some())).collect();
+    let row = |run: &Scored, name: &str, find: &dyn Fn(&PartScores) -> Option<usize>| {
+        let summaries: Vec<_> = parts
+            .iter()
+            .map(|name| {
+                let part = run.scores.part(name)?;
+                let source = &part.sources[find(part)?];
+                frames.is_subset(&source.frames()).then(|| source.summary(frames))
+            })
+            .collect();
+        summaries.iter().any(Option::is_some).then_some((name.to_owned(), summaries))
+    };
+    let mut rows: Vec<Row> = scored
+        .iter()
+        .filter_map(|run| row(run, &run.name, &|part| part.sources.iter().position(|s| !s.is_baseline)))
+        .map(|(name, summaries)| tables::squared_error_row(&name, false, measure, &summaries))
+        .collect();
+    for baseline in super::baseline::Baseline::ALL {
+        let find = |part: &PartScores| {
+            part.sources.iter().position(|s| s.is_baseline && s.source == baseline.name())
+        };
+        rows.extend(
+            row(&scored[0], baseline.name(), &find)
+                .map(|(name, summaries)| tables::squared_error_row(&name, true, measure, &summaries)),
+        );
+    }
+    Table {
+        title: format!("{what}, {}: mean over time steps, then final step", frames_text(frames)),
+        headings: tables::squared_error_headings(&parts),
+        rows,
+    }
+}
+
+fn costs(scored: &[Scored]) -> Table {
+    let rows = scored.iter().map(|run| {
+        let cost = Cost::of(&run.card);
+        Row {
+            cells: vec![
+                run.name.clone(),
+                cost.networks.to_string(),
+                cost.parameters.to_string(),
+                duration(cost.wall_seconds),
+                cost.samples_seen.to_string(),
+                cost.best_epochs(),
+                run.card.device.clone(),
+            ],
+            is_baseline: false,
+        }
+    });
+    let headings =
+        ["", "networks", "parameters", "training", "samples seen", "best epoch", "device"].map(str::to_owned);
+    Table { title: "Size and cost of training".into(), headings: headings.to_vec(), rows: rows.collect() }
+}
+
+/// What a run cost, summed over its networks.
+struct Cost {
+    networks: usize,
+    parameters: usize,
+    wall_seconds: f64,
+    samples_seen: u64,
+    epochs: Vec<usize>,
+}
+
+impl Cost {
+    fn of(card: &RunCard) -> Self {
+        Self {
+            networks: card.members.len(),
+            parameters: card.members.iter().map(|member| member.parameters).sum(),
+            wall_seconds: card.members.iter().map(|member| member.wall_seconds).sum(),
+            samples_seen: card.members.iter().map(|member| member.samples_seen).sum(),
+            epochs: card.members.iter().map(|member| member.best_epoch).collect(),
+        }
+    }
+
+    /// The best epochs: each of a few networks, the range of many.
+    fn best_epochs(&self) -> String {
+        match (self.epochs.iter().min(), self.epochs.iter().max()) {
+            (Some(low), Some(high)) if self.epochs.len() > 4 => format!("{low} to {high}"),
+            _ => self.epochs.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
+fn figure(sides: &Sides) -> Charts {
+    let mut series: Vec<_> = sides
+        .baselines
+        .iter()
+        .map(|source| squared_error_line(&source.source, source, palette::BASELINE))
+        .collect();
+    for (index, (name, part)) in sides.runs.iter().enumerate() {
+        series.extend(part.sources.first().map(|source| {
+            let mut line = squared_error_line(name, source, palette::line(index));
+            if sides.runs.len() > SHADED_RUNS {
+                line.band.clear();
+            }
+            line
+        }));
+    }
+    let domains = sides.runs[0].1.domain_ids().len();
+    let chart = Chart {
+        title: format!("Mean squared error of each time step, {domains} {} domains", sides.part),
+        x_label: "time step (frame)".into(),
+        y_label: match sides.runs.len() <= SHADED_RUNS {
+            true => "MSE, pore space; shaded: 95 % interval over domains".into(),
+            false => "MSE, pore space".into(),
+        },
+        series,
+    };
+    Charts { title: String::new(), charts: vec![chart], columns: 1, cell: (900, 480) }
+}
+
+fn write_csv(scored: &[Scored], sides: &Sides, folder: &Path) -> Result<()> {
+    let text = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<String>>();
+    let mut rows =
+        vec![text(&["run", "frames", "part", "measure", "over", "domains", "mean", "low", "high"])];
+    for frames in sides.frame_sets() {
+        for (name, source) in sides.predictors(frames) {
+            let summary = source.summary(frames);
+            for (over, measures) in [("time steps", &summary.over_time), ("final step", &summary.final_step)]
+            {
+                for (measure, interval) in measures {
+                    let mut row = text(&[&name, &frames_text(frames), &sides.part, measure.key(), over]);
+                    row.push(summary.domains.to_string());
+                    row.extend([interval.mean, interval.low, interval.high].map(|v| v.to_string()));
+                    rows.push(row);
+                }
+            }
+        }
+    }
+    tables::write_rows(&folder.join("comparison.csv"), &rows)?;
+    let heading = ["run", "networks", "parameters", "wall_seconds", "samples_seen", "best_epochs", "device"];
+    let mut rows = vec![text(&heading)];
+    for run in scored {
+        let cost = Cost::of(&run.card);
+        rows.push(vec![
+            run.name.clone(),
+            cost.networks.to_string(),
+            cost.parameters.to_string(),
+            cost.wall_seconds.to_string(),
+            cost.samples_seen.to_string(),
+            cost.epochs.iter().map(usize::to_string).collect::<Vec<_>>().join(" "),
+            run.card.device.clone(),
+        ]);
+    }
+    tables::write_rows(&folder.join("runs.csv"), &rows)
+}
+
+/// The samples go along, so that the report of a comparison needs its folder alone.
+fn copy_samples(run: &Path, target: &Path) -> Result<()> {
+    let folder = RunFolder::new(run).evaluation_path().join("samples");
+    let unreadable = |e| Error::input(&folder, format!("cannot be read: {e}; evaluate the run with --force"));
+    for entry in fs::read_dir(&folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let bytes = fs::read(entry.path()).map_err(unreadable)?;
+        atomic::write(&target.join(entry.file_name()), &bytes)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_difference_of_domains_names_one_of_each_side() {
+        assert_eq!(difference(&["a", "b"], &["b", "a"]), None);
+        assert_eq!(
+            difference(&["a", "b"], &["b", "c", "d"]).unwrap(),
+            "1 only in the first, as \"a\"; 2 only in the second, as \"c\""
+        );
+    }
+
+    #[test]
+    fn many_best_epochs_become_a_range() {
+        let cost = |epochs: &[usize]| Cost {
+            networks: epochs.len(),
+            parameters: 0,
+            wall_seconds: 0.0,
+            samples_seen: 0,
+            epochs: epochs.to_vec(),
+        };
+        assert_eq!(cost(&[7, 3, 9]).best_epochs(), "7, 3, 9");
+        assert_eq!(cost(&[7, 3, 9, 4, 5]).best_epochs(), "3 to 9");
+    }
+}

@@ -1,0 +1,292 @@
+//! The figures of an evaluation.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use image::RgbImage;
+use ndarray::Array2;
+use plotters::style::RGBColor;
+use porecast_simulations::TimeUnit;
+
+use super::baseline::Baseline;
+use super::measure::Measure;
+use super::plan::Plan;
+use super::samples::Sample;
+use super::scores::{Scores, SourceScores};
+use crate::error::{Error, Result};
+use crate::figure::{Chart, Charts, Mosaic, Series, Stroke, difference, palette};
+use crate::picture;
+use crate::store::RunFolder;
+use crate::store::run::{MemberCard, RunCard};
+
+/// Domains among the saturation curves.
+const SATURATION_DOMAINS: usize = 6;
+
+/// Writes all figures to the output folder.
+pub(super) fn write(plan: &Plan, scores: &Scores, samples: &[Sample]) -> Result<()> {
+    let folder = &plan.output;
+    squared_error(scores).save(folder, "mse")?;
+    saturation(scores).save(folder, "saturation")?;
+    if let Some(panel) = panel(scores, samples) {
+        panel.save(folder, "panel")?;
+    }
+    if let Some(errors) = errors(scores, samples) {
+        errors.save(folder, "errors")?;
+    }
+    match &plan.run {
+        Some((run, card)) => training(run, card, folder),
+        None => Ok(()),
+    }
+}
+
+/// The mean squared error over time steps of one predictor. A run of few frames is drawn with marks.
+pub(super) fn squared_error_line(label: &str, source: &SourceScores, colour: RGBColor) -> Series {
+    let frames = source.frames();
+    let steps = source.per_time_step(&frames);
+    let at = |step: &super::scores::TimeStep| step.measures[&Measure::Mse];
+    let stroke = match Baseline::ALL.into_iter().find(|b| source.is_baseline && b.name() == source.source) {
+        Some(Baseline::NothingMoves) => Stroke::Dashed,
+        Some(Baseline::MeanFrame) => Stroke::LongDashed,
+        Some(Baseline::Percolation) => Stroke::Dotted,
+        None if frames.last().map_or(0, |last| last - frames.first().unwrap_or(last) + 1) > frames.len() => {
+            Stroke::Marked
+        }
+        None if frames.len() == 1 => Stroke::Marked,
+        None => Stroke::Solid,
+    };
+    Series {
+        label: label.to_owned(),
+        colour,
+        stroke,
+        points: steps.iter().map(|step| (step.frame as f64, at(step).mean)).collect(),
+        band: match source.is_baseline {
+            true => Vec::new(),
+            false => steps.iter().map(|step| (step.frame as f64, at(step).low, at(step).high)).collect(),
+        },
+    }
+}
+
+fn squared_error(scores: &Scores) -> Charts {
+    let charts: Vec<Chart> = scores
+        .parts
+        .iter()
+        .map(|part| Chart {
+            title: match part.part.as_str() {
+                "all" => format!("All {} domains", part.domain_ids().len()),
+                "train" => format!("{} training domains", part.domain_ids().len()),
+                name => format!("{} {name} domains", part.domain_ids().len()),
+            },
+            x_label: "time step (frame)".into(),
+            y_label: "MSE, pore space".into(),
+            series: part
+                .sources
+                .iter()
+                .rev()
+                .map(|source| {
+                    let colour = if source.is_baseline { palette::BASELINE } else { palette::line(0) };
+                    squared_error_line(&source.source, source, colour)
+                })
+                .collect(),
+        })
+        .collect();
+    let columns = charts.len();
+    Charts {
+        title: "Mean squared error of each time step; shaded: 95 % interval over domains".into(),
+        cell: if columns == 1 { (760, 420) } else { (400, 330) },
+        charts,
+        columns,
+    }
+}
+
+fn saturation(scores: &Scores) -> Charts {
+    let source = scores.main_part().and_then(|part| part.sources.first());
+    let unit = match scores.dataset.time_unit {
+        TimeUnit::PoreVolumes => "pore volumes injected",
+        TimeUnit::Seconds => "time (s)",
+        TimeUnit::Frame => "time step (frame)",
+    };
+    let charts: Vec<Chart> = source
+        .map_or(&[] as &[_], |source| &source.domains)
+        .iter()
+        .take(SATURATION_DOMAINS)
+        .map(|domain| {
+            let curve = |value: fn(&super::score::FrameScore) -> f64| {
+                domain.frames.iter().map(|frame| (frame.time, value(frame))).collect::<Vec<_>>()
+            };
+            let stroke = if domain.frames.len() < 5 { Stroke::Marked } else { Stroke::Solid };
+            let series = |label: &str, colour, points| Series {
+                label: label.to_owned(),
+                colour,
+                stroke,
+                points,
+                band: Vec::new(),
+            };
+            Chart {
+                title: domain.domain_id.clone(),
+                x_label: unit.into(),
+                y_label: "saturation (fraction of pore space)".into(),
+                series: vec![
+                    series("true", palette::INK, curve(|frame| frame.true_saturation)),
+                    series("predicted", palette::line(0), curve(|frame| frame.saturation)),
+                ],
+            }
+        })
+        .collect();
+    Charts {
+        title: format!("Saturation of the invading phase, {} domains", part_name(scores)),
+        charts,
+        columns: 3,
+        cell: (380, 280),
+    }
+}
+
+/// Name of the part that the pictures are of.
+fn part_name(scores: &Scores) -> &str {
+    scores.main_part().map_or("no", |part| part.part.as_str())
+}
+
+/// First, middle and last of the frames; 0, 12 and 25 of 26.
+fn shown_frames(sample: &Sample) -> BTreeSet<usize> {
+    let frames = &sample.frames;
+    [0, frames.len().saturating_sub(1) / 2, frames.len().saturating_sub(1)]
+        .into_iter()
+        .filter_map(|t| frames.get(t).copied())
+        .collect()
+}
+
+fn panel(scores: &Scores, samples: &[Sample]) -> Option<Mosaic> {
+    let frames = shown_frames(samples.first()?);
+    let group =
+        |name: &str| frames.iter().map(|f| (name.to_owned(), format!("frame {f}"))).collect::<Vec<_>>();
+    let columns = [vec![("Domain".to_owned(), String::new())], group("True"), group("Predicted")].concat();
+    let rows = samples
+        .iter()
+        .map(|sample| {
+            let shown = || frames.iter().filter_map(|&frame| sample.position(frame));
+            let solid = sample.solid();
+            let pictures: Vec<RgbImage> = std::iter::once(picture::domain_image(solid))
+                .chain(shown().map(|t| picture::phase_image(solid, sample.true_phase(t))))
+                .chain(shown().map(|t| picture::probability_image(solid, sample.probability(t))))
+                .collect();
+            (sample.prediction.domain_id.clone(), pictures)
+        })
+        .collect();
+    Some(Mosaic {
+        title: format!(
+            "Invasion of {} domains: the truth, and what {} predicts",
+            part_name(scores),
+            scores.source
+        ),
+        columns,
+        rows,
+        legend: vec![
+            ("invading phase (darker: more probable)".into(), picture::INVADING),
+            ("defending phase".into(), picture::DEFENDING),
+            ("solid".into(), picture::SOLID),
+        ],
+    })
+}
+
+fn errors(scores: &Scores, samples: &[Sample]) -> Option<Mosaic> {
+    let frames = shown_frames(samples.first()?);
+    let mut columns: Vec<_> =
+        frames.iter().map(|frame| ("Predicted - true".to_owned(), format!("frame {frame}"))).collect();
+    columns.push(("Mean squared error".into(), "over all frames".into()));
+    let rows = samples
+        .iter()
+        .map(|sample| {
+            let solid = sample.solid();
+            let mut pictures: Vec<RgbImage> = frames
+                .iter()
+                .filter_map(|&frame| sample.position(frame))
+                .map(|t| difference::signed_image(solid, sample.probability(t), sample.true_phase(t)))
+                .collect();
+            pictures.push(difference::magnitude_image(solid, mean_squared_error(sample).view()));
+            (sample.prediction.domain_id.clone(), pictures)
+        })
+        .collect();
+    Some(Mosaic {
+        title: format!("Where {} errs, {} domains", scores.source, part_name(scores)),
+        columns,
+        rows,
+        legend: vec![
+            ("predicted too much".into(), difference::TOO_MUCH),
+            ("missed".into(), difference::MISSED),
+            ("right".into(), picture::DEFENDING),
+            ("solid".into(), picture::SOLID),
+        ],
+    })
+}
+
+fn mean_squared_error(sample: &Sample) -> Array2<f32> {
+    let mut total = Array2::<f32>::zeros(sample.truth.domain.shape());
+    for t in 0..sample.frames.len() {
+        ndarray::Zip::from(&mut total)
+            .and(sample.probability(t))
+            .and(sample.true_phase(t))
+            .for_each(|total, &p, &g| *total += (p - f32::from(u8::from(g))).powi(2));
+    }
+    total / sample.frames.len().max(1) as f32
+}
+
+/// The losses over epochs of each member.
+fn training(run: &RunFolder, card: &RunCard, folder: &Path) -> Result<()> {
+    let mut charts = Vec::new();
+    for member in &card.members {
+        let path = run.member_path(member).join("metrics.csv");
+        // A run that came without its history is scored all the same.
+        if path.exists() {
+            charts.push(loss_chart(card, member, &path)?);
+        }
+    }
+    if charts.is_empty() {
+        return Ok(());
+    }
+    let is_single = charts.len() == 1;
+    Charts {
+        title: if is_single {
+            String::new()
+        } else {
+            "Loss over the epochs, a chart for each network".into()
+        },
+        charts,
+        columns: if is_single { 1 } else { 3 },
+        cell: if is_single { (760, 360) } else { (380, 280) },
+    }
+    .save(folder, "training")
+}
+
+fn loss_chart(card: &RunCard, member: &MemberCard, path: &Path) -> Result<Chart> {
+    let bad = |what: String| Error::input(path, what);
+    let mut reader = csv::Reader::from_path(path).map_err(|e| bad(format!("cannot be read: {e}")))?;
+    let headings = reader.headers().map_err(|e| bad(format!("has no headings: {e}")))?.clone();
+    let column = |name: &str| {
+        headings.iter().position(|h| h == name).ok_or_else(|| bad(format!("has no column {name:?}")))
+    };
+    let (epoch, train, validation) = (column("epoch")?, column("train_loss")?, column("validation_loss")?);
+    let (mut train_points, mut validation_points) = (Vec::new(), Vec::new());
+    for record in reader.records() {
+        let record = record.map_err(|e| bad(format!("is broken: {e}")))?;
+        // An absent value (a run without validation domains) is a gap in the line, not an error.
+        let value = |column: usize| record.get(column).and_then(|text| text.parse().ok()).unwrap_or(f64::NAN);
+        train_points.push((value(epoch), value(train)));
+        validation_points.push((value(epoch), value(validation)));
+    }
+    let series = |label: &str, colour, points| Series {
+        label: label.to_owned(),
+        colour,
+        stroke: Stroke::Solid,
+        points,
+        band: Vec::new(),
+    };
+    let name = member.frame.map_or_else(|| card.name.clone(), |frame| format!("frame {frame}"));
+    Ok(Chart {
+        title: format!("{name}: loss, best at epoch {}", member.best_epoch),
+        x_label: "epoch".into(),
+        y_label: "loss".into(),
+        series: vec![
+            series("training", palette::FAINT_INK, train_points),
+            series("validation", palette::line(0), validation_points),
+        ],
+    })
+}

@@ -1,0 +1,149 @@
+//! The measures of a predicted frame, as one list: tables, files and figures are loops over it.
+
+use serde::{Deserialize, Serialize};
+
+use super::score::{DomainScore, FrameScore};
+
+/// A measure of one frame of one domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// Mean squared error inside the pore space.
+    Mse,
+    /// Mean squared error over the whole image, for comparison with published figures.
+    WholeImageMse,
+    /// Intersection over union of the invaded region.
+    Iou,
+    /// Dice coefficient of the invaded region.
+    Dice,
+    /// Share of the predicted invasion that is true.
+    Precision,
+    /// Share of the true invasion that is predicted.
+    Recall,
+    /// |predicted - true saturation|.
+    SaturationError,
+    /// |predicted - true position of the furthest invaded pixel|, as a fraction of the length.
+    FrontError,
+    /// The same for the front position averaged over the width.
+    MeanFrontError,
+    /// Share of the predicted invaded region that is connected to the inlet.
+    Connected,
+    /// |predicted - true Euler characteristic|.
+    EulerError,
+    /// Share of the pixels predicted as invaded that un-invade until the next frame (see [`FrameScore::retreat`]).
+    Retreat,
+}
+
+/// Which way a measure improves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    /// Lower is better.
+    Lower,
+    /// Higher is better.
+    Higher,
+}
+
+impl Measure {
+    /// All measures, in the order of the tables.
+    pub const ALL: [Self; 12] = [
+        Self::Mse,
+        Self::WholeImageMse,
+        Self::Iou,
+        Self::Dice,
+        Self::Precision,
+        Self::Recall,
+        Self::SaturationError,
+        Self::FrontError,
+        Self::MeanFrontError,
+        Self::Connected,
+        Self::EulerError,
+        Self::Retreat,
+    ];
+
+    /// Name in files: a column of CSV, a key of JSON.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Mse => "mse",
+            Self::WholeImageMse => "whole_image_mse",
+            Self::Iou => "iou",
+            Self::Dice => "dice",
+            Self::Precision => "precision",
+            Self::Recall => "recall",
+            Self::SaturationError => "saturation_error",
+            Self::FrontError => "front_error",
+            Self::MeanFrontError => "mean_front_error",
+            Self::Connected => "connected",
+            Self::EulerError => "euler_error",
+            Self::Retreat => "retreat",
+        }
+    }
+
+    /// Heading in tables for readers.
+    pub fn heading(self) -> &'static str {
+        match self {
+            Self::Mse => "MSE",
+            Self::WholeImageMse => "MSE, whole image",
+            Self::Iou => "IoU",
+            Self::Dice => "Dice",
+            Self::Precision => "precision",
+            Self::Recall => "recall",
+            Self::SaturationError => "|ΔS|",
+            Self::FrontError => "|Δ front|",
+            Self::MeanFrontError => "|Δ mean front|",
+            Self::Connected => "connected",
+            Self::EulerError => "|Δ Euler|",
+            Self::Retreat => "retreat",
+        }
+    }
+
+    /// What it is, in a sentence for readers.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Self::Mse => "mean of (p - g)² over the pore space, p the predicted probability and g the truth",
+            Self::WholeImageMse => {
+                "the same over the whole image, solid included, as some published figures have it"
+            }
+            Self::Iou => "intersection over union of the invaded region (p > 0.5); 1 when both are empty",
+            Self::Dice => "twice the intersection over the sum of both regions; 1 when both are empty",
+            Self::Precision => "share of the predicted invasion that is true; 1 when nothing is predicted",
+            Self::Recall => "share of the true invasion that is predicted; 1 when nothing is invaded",
+            Self::SaturationError => "absolute error of the saturation, a fraction of the pore space",
+            Self::FrontError => "absolute error of the furthest invaded position, a fraction of the length",
+            Self::MeanFrontError => {
+                "absolute error of the front position averaged over the width, a fraction of the length"
+            }
+            Self::Connected => {
+                "share of the predicted invaded pixels joined to the inlet through pixel edges; 1 when there are none"
+            }
+            Self::EulerError => "absolute error of the Euler characteristic (pieces minus holes)",
+            Self::Retreat => "share of the pixels predicted as invaded in one frame that are not in the next",
+        }
+    }
+
+    /// Which way it improves.
+    pub fn better(self) -> Better {
+        match self {
+            Self::Iou | Self::Dice | Self::Precision | Self::Recall | Self::Connected => Better::Higher,
+            _ => Better::Lower,
+        }
+    }
+
+    /// Value in a frame of a domain.
+    pub fn of(self, domain: &DomainScore, frame: &FrameScore) -> f64 {
+        let length = domain.length.max(1) as f64;
+        match self {
+            Self::Mse => frame.mse,
+            Self::WholeImageMse => frame.whole_image_mse,
+            Self::Iou => frame.counts.iou(),
+            Self::Dice => frame.counts.dice(),
+            Self::Precision => frame.counts.precision(),
+            Self::Recall => frame.counts.recall(),
+            Self::SaturationError => (frame.saturation - frame.true_saturation).abs(),
+            Self::FrontError => frame.front.abs_diff(frame.true_front) as f64 / length,
+            Self::MeanFrontError => (frame.mean_front - frame.true_mean_front).abs() / length,
+            Self::Connected => frame.connected,
+            Self::EulerError => frame.euler.abs_diff(frame.true_euler) as f64,
+            Self::Retreat => frame.retreat.fraction(),
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! `scores.json`: everything measured, and what follows from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use porecast_simulations::{Side, TimeUnit};
+use serde::{Deserialize, Serialize};
+
+use super::measure::Measure;
+use super::score::{DomainScore, FrameScore};
+use crate::error::{Error, Result};
+use crate::metric::Interval;
+use crate::metric::bootstrap::Resamples;
+use crate::store::atomic;
+use crate::store::run::RunCard;
+
+/// Seed of the bootstrap: the same draws for all runs, so that their intervals can be compared.
+const BOOTSTRAP_SEED: u64 = 0;
+
+/// The dataset that was scored on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScoredDataset {
+    /// Where it was.
+    pub path: PathBuf,
+    /// [`crate::store::InvasionDataset::fingerprint`].
+    pub fingerprint: String,
+    /// Who simulated or published it.
+    pub simulator: String,
+    /// Frames, height and width.
+    pub shape: (usize, usize, usize),
+    /// Unit of the times.
+    pub time_unit: TimeUnit,
+    /// Edge where the invading fluid enters.
+    pub inlet: Side,
+}
+
+/// What `scores.json` holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// Always [`Scores::FORMAT`].
+    pub format: String,
+    /// Version of this schema.
+    pub version: u32,
+    /// Who predicted.
+    pub source: String,
+    /// The run that predicted, as it was when scored.
+    pub run: Option<RunCard>,
+    /// What was scored on.
+    pub dataset: ScoredDataset,
+    /// What each baseline is here.
+    pub baselines: Vec<String>,
+    /// What a reader has to be told.
+    pub notes: Vec<String>,
+    /// Scores of each part of the split.
+    pub parts: Vec<PartScores>,
+}
+
+/// Scores of one part of the split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PartScores {
+    /// `train`, `validation`, `test`, or `all` for domains without a split.
+    pub part: String,
+    /// The prediction first, then the baselines.
+    pub sources: Vec<SourceScores>,
+}
+
+/// Scores of one predictor on one part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceScores {
+    /// Name of the run, or of the baseline.
+    pub source: String,
+    /// Whether it is a baseline.
+    pub is_baseline: bool,
+    /// Scores of each domain.
+    pub domains: Vec<DomainScore>,
+}
+
+/// Means over domains at one frame.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TimeStep {
+    /// Number of the frame.
+    pub frame: usize,
+    /// Its time, mean over domains.
+    pub time: f64,
+    /// Mean and interval of each measure.
+    pub measures: BTreeMap<Measure, Interval>,
+}
+
+/// Means over domains of a whole sequence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Domains averaged over.
+    pub domains: usize,
+    /// Frames averaged over.
+    pub frames: Vec<usize>,
+    /// Mean over the time steps of each domain, then over domains.
+    pub over_time: BTreeMap<Measure, Interval>,
+    /// Mean over domains at the last of the frames.
+    pub final_step: BTreeMap<Measure, Interval>,
+    /// Breakthrough; `None` when it was asked for other frames than were scored.
+    pub breakthrough: Option<BreakthroughSummary>,
+}
+
+/// How well breakthrough is foretold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BreakthroughSummary {
+    /// Domains in which prediction and truth agree on whether the outlet is reached at all.
+    pub agreeing: usize,
+    /// Mean of |predicted - true time| over the domains in which both reach it; `None` when there are none.
+    pub time_error: Option<Interval>,
+}
+
+impl SourceScores {
+    /// The frames that every domain was scored at.
+    pub fn frames(&self) -> BTreeSet<usize> {
+        let mut domains =
+            self.domains.iter().map(|d| d.frames.iter().map(|f| f.frame).collect::<BTreeSet<_>>());
+        let first = domains.next().unwrap_or_default();
+        domains.fold(first, |common, frames| &common & &frames)
+    }
+
+    /// Means over domains at each of `frames`.
+    pub fn per_time_step(&self, frames: &BTreeSet<usize>) -> Vec<TimeStep> {
+        let resamples = self.resamples();
+        frames
+            .iter()
+            .map(|&frame| {
+                let found: Vec<_> = self.at(frame).collect();
+                TimeStep {
+                    frame,
+                    time: found.iter().map(|(_, f)| f.time).sum::<f64>() / found.len().max(1) as f64,
+                    measures: intervals(&resamples, |measure| {
+                        found.iter().map(|(domain, frame)| measure.of(domain, frame)).collect()
+                    }),
+                }
+            })
+            .collect()
+    }
+
+    /// Means over `frames` and domains.
+    pub fn summary(&self, frames: &BTreeSet<usize>) -> Summary {
+        let resamples = self.resamples();
+        let over_time = intervals(&resamples, |measure| {
+            self.domains
+                .iter()
+                .map(|domain| {
+                    let kept = domain.frames.iter().filter(|f| frames.contains(&f.frame));
+                    let values: Vec<f64> = kept.map(|frame| measure.of(domain, frame)).collect();
+                    values.iter().sum::<f64>() / values.len().max(1) as f64
+                })
+                .collect()
+        });
+        let final_step = frames.last().map_or_else(BTreeMap::new, |&last| {
+            intervals(&resamples, |measure| self.at(last).map(|(domain, f)| measure.of(domain, f)).collect())
+        });
+        Summary {
+            domains: self.domains.len(),
+            frames: frames.iter().copied().collect(),
+            over_time,
+            final_step,
+            breakthrough: (*frames == self.frames()).then(|| self.breakthrough()),
+        }
+    }
+
+    fn breakthrough(&self) -> BreakthroughSummary {
+        let pairs = || self.domains.iter().map(|d| (d.breakthrough_time, d.true_breakthrough_time));
+        let errors: Vec<f64> = pairs().filter_map(|(p, t)| Some((p? - t?).abs())).collect();
+        BreakthroughSummary {
+            agreeing: pairs().filter(|(p, t)| p.is_some() == t.is_some()).count(),
+            time_error: Resamples::draw(errors.len(), BOOTSTRAP_SEED).mean(&errors),
+        }
+    }
+
+    fn at(&self, frame: usize) -> impl Iterator<Item = (&DomainScore, &FrameScore)> {
+        self.domains.iter().filter_map(move |d| Some((d, d.frames.iter().find(|f| f.frame == frame)?)))
+    }
+
+    fn resamples(&self) -> Resamples {
+        Resamples::draw(self.domains.len(), BOOTSTRAP_SEED)
+    }
+}
+
+fn intervals(resamples: &Resamples, values: impl Fn(Measure) -> Vec<f64>) -> BTreeMap<Measure, Interval> {
+    Measure::ALL.into_iter().filter_map(|m| Some((m, resamples.mean(&values(m))?))).collect()
+}
+
+impl PartScores {
+    /// The frames of the prediction: baselines are shown at those, though scored at all.
+    pub fn frames(&self) -> BTreeSet<usize> {
+        self.sources.first().map(SourceScores::frames).unwrap_or_default()
+    }
+
+    /// Identifiers of the domains.
+    pub fn domain_ids(&self) -> Vec<&str> {
+        let domains = self.sources.first().map_or(&[] as &[_], |source| &source.domains);
+        domains.iter().map(|domain| domain.domain_id.as_str()).collect()
+    }
+}
+
+impl Scores {
+    /// The `format` field.
+    pub const FORMAT: &'static str = "porecast-scores";
+    /// Version of the schema written by this program.
+    pub const VERSION: u32 = 1;
+
+    /// Scores of a part, if it was scored.
+    pub fn part(&self, name: &str) -> Option<&PartScores> {
+        self.parts.iter().find(|part| part.part == name)
+    }
+
+    /// The part that says how good the prediction is: the test domains, or whatever comes nearest to them.
+    pub fn main_part(&self) -> Option<&PartScores> {
+        self.part("test").or_else(|| self.part("validation")).or(self.parts.first())
+    }
+
+    /// Reads `scores.json`.
+    ///
+    /// # Errors
+    /// The file is missing or holds something else.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path)
+            .map_err(|e| Error::input(path, format!("cannot be read: {e}; run `porecast evaluate` first")))?;
+        let scores: Self = serde_json::from_slice(&bytes).map_err(|e| {
+            Error::input(path, format!("does not hold scores: {e}; run `porecast evaluate --force`"))
+        })?;
+        if scores.format != Self::FORMAT || scores.version != Self::VERSION {
+            return Err(Error::input(
+                path,
+                format!(
+                    "has format {:?} version {}, expected {:?} version {}; run `porecast evaluate --force`",
+                    scores.format,
+                    scores.version,
+                    Self::FORMAT,
+                    Self::VERSION
+                ),
+            ));
+        }
+        Ok(scores)
+    }
+
+    /// Writes `scores.json` atomically.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let bytes = serde_json::to_vec(self).map_err(|e| Error::output(path, e))?;
+        atomic::write(path, &bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::fabricated::{exact, trajectory};
+    use crate::evaluate::score::score;
+
+    fn source() -> SourceScores {
+        let domains = (1..4)
+            .map(|seed| {
+                let truth = trajectory(seed);
+                let mut predicted = exact(&seed.to_string(), &truth);
+                // The error grows with the domain's number, in the last frame only.
+                let last = truth.times.len() - 1;
+                predicted
+                    .probability
+                    .index_axis_mut(ndarray::Axis(0), last)
+                    .mapv_inplace(|p| if p > 0.5 { 1.0 - 0.1 * seed as f32 } else { 0.0 });
+                score(&truth, &predicted).unwrap()
+            })
+            .collect();
+        SourceScores { source: "network".into(), is_baseline: false, domains }
+    }
+
+    #[test]
+    fn averages_per_time_step_come_first() {
+        let source = source();
+        let frames = source.frames();
+        let steps = source.per_time_step(&frames);
+        let summary = source.summary(&frames);
+        let last = steps.last().unwrap().measures[&Measure::Mse];
+        assert_eq!(summary.final_step[&Measure::Mse], last);
+        assert!(steps[..steps.len() - 1].iter().all(|step| step.measures[&Measure::Mse].mean == 0.0));
+        let over_time = summary.over_time[&Measure::Mse].mean;
+        assert!((over_time - last.mean / steps.len() as f64).abs() < 1e-12);
+        assert!(last.low < last.mean && last.mean < last.high);
+    }
+
+    #[test]
+    fn a_summary_of_some_frames_ends_at_the_last_of_them() {
+        let summary = source().summary(&BTreeSet::from([1, 2]));
+        assert_eq!(summary.frames, [1, 2]);
+        assert_eq!(summary.final_step[&Measure::Mse].mean, 0.0);
+        assert_eq!(summary.breakthrough, None);
+    }
+}

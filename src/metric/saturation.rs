@@ -1,0 +1,32 @@
+//! Saturation of the invading phase.
+
+use ndarray::{ArrayView2, Zip};
+
+/// Invaded pore pixels over pore pixels, S = |invaded ∩ pore| / |pore|; 0 when there is no pore.
+///
+/// A fraction of the pore space, never of the image.
+///
+/// # Panics
+/// The shapes differ.
+pub fn saturation(invaded: ArrayView2<bool>, pore: ArrayView2<bool>) -> f64 {
+    let (mut filled, mut pores) = (0u64, 0u64);
+    Zip::from(&invaded).and(&pore).for_each(|&invaded, &pore| {
+        pores += u64::from(pore);
+        filled += u64::from(pore && invaded);
+    });
+    if pores == 0 { 0.0 } else { filled as f64 / pores as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn counts_pore_only() {
+        let pore = array![[true, true], [true, false]];
+        assert_eq!(saturation(array![[true, false], [false, true]].view(), pore.view()), 1.0 / 3.0);
+        assert_eq!(saturation(pore.view(), pore.view()), 1.0);
+        assert_eq!(saturation(pore.view(), array![[false, false], [false, false]].view()), 0.0);
+    }
+}
