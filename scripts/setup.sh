@@ -31,9 +31,10 @@ install_packages() {
 }
 
 setup_build() {
-    command -v cargo >/dev/null && command -v rustc >/dev/null ||
-        fail "Rust is missing. Install it from https://rustup.rs, then run this again."
-    local version
+    local tool version
+    for tool in cargo rustc; do
+        command -v "$tool" >/dev/null || fail "Rust is missing. Install it from https://rustup.rs, then run this again."
+    done
     version=$(rustc --version | cut -d' ' -f2)
     if [ "$(printf '%s\n' "$RUST_NEEDED" "$version" | sort -V | head -n1)" != "$RUST_NEEDED" ]; then
         fail "Rust $RUST_NEEDED or newer is needed, this is $version. Run: rustup update stable"
