@@ -146,7 +146,7 @@ impl RunFolder {
                 let name = entry.file_name();
                 atomic::is_temporary(&name) || name == "run.json" && !self.config_path().exists()
             }),
-            Err(e) => e.kind() == std::io::ErrorKind::NotFound,
+            Err(_) => !self.path.exists(),
         }
     }
 

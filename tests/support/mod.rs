@@ -97,6 +97,7 @@ pub fn fails(command: &mut Command, code: i32, words: &[&str]) -> String {
     for word in words {
         assert!(message.contains(word), "{word:?} is not in: {message}");
     }
+    let message = message.trim_end_matches("\n\nFor more information, try '--help'.\n");
     let listed = message.lines().filter(|line| line.starts_with("  ")).count();
     assert!(message.lines().count() <= 2 + listed, "too long: {message}");
     message.to_owned()
