@@ -34,9 +34,6 @@ pub enum Error {
 }
 
 fn problem_list(problems: &[(String, String)]) -> String {
-    let lines: Vec<_> = problems
-        .iter()
-        .map(|(key, message)| format!("{key}: {message}"))
-        .collect();
+    let lines: Vec<_> = problems.iter().map(|(key, message)| format!("{key}: {message}")).collect();
     lines.join("; ")
 }

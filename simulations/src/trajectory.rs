@@ -60,12 +60,8 @@ impl Trajectory {
     /// Share of the pore space that the invading fluid fills, for each frame; 0 where there is no pore space.
     pub fn saturation(&self) -> Vec<f64> {
         let pore_count = self.domain.pore_count().max(1) as f64;
-        let invaded =
-            |frame: ndarray::ArrayView2<bool>| frame.iter().filter(|&&invaded| invaded).count();
-        self.phase
-            .axis_iter(Axis(0))
-            .map(|frame| invaded(frame) as f64 / pore_count)
-            .collect()
+        let invaded = |frame: ndarray::ArrayView2<bool>| frame.iter().filter(|&&invaded| invaded).count();
+        self.phase.axis_iter(Axis(0)).map(|frame| invaded(frame) as f64 / pore_count).collect()
     }
 
     /// Time of the first frame in which each pixel is invaded, `[y, x]`; `None` in solid and where the fluid never
@@ -85,8 +81,7 @@ impl Trajectory {
     /// Time of the first frame with invading fluid on the outlet edge; `None` if it never gets there.
     pub fn breakthrough_time(&self) -> Option<f64> {
         let outlet = self.inlet.opposite();
-        let reached =
-            |frame: ndarray::ArrayView2<bool>| outlet.lane(frame).iter().any(|&invaded| invaded);
+        let reached = |frame: ndarray::ArrayView2<bool>| outlet.lane(frame).iter().any(|&invaded| invaded);
         let frame = self.phase.axis_iter(Axis(0)).position(reached)?;
         self.times.get(frame).copied()
     }
@@ -98,10 +93,7 @@ mod tests {
 
     #[test]
     fn derived_quantities_follow_from_the_frames() {
-        let domain = Domain {
-            solid: ndarray::array![[false, true], [false, false]],
-            voxel_size_m: 1.0,
-        };
+        let domain = Domain { solid: ndarray::array![[false, true], [false, false]], voxel_size_m: 1.0 };
         let frames = [
             [[false, false], [false, false]],
             [[true, false], [false, false]],
@@ -125,10 +117,7 @@ mod tests {
             },
         };
         assert_eq!(trajectory.saturation(), [0.0, 1.0 / 3.0, 2.0 / 3.0]);
-        assert_eq!(
-            trajectory.arrival_time(),
-            ndarray::array![[Some(0.5), None], [Some(1.0), None]]
-        );
+        assert_eq!(trajectory.arrival_time(), ndarray::array![[Some(0.5), None], [Some(1.0), None]]);
         assert_eq!(trajectory.breakthrough_time(), Some(1.0));
     }
 }

@@ -10,24 +10,18 @@ use ndarray_npy::NpzReader;
 use porecast_simulations::{Domain, Side, percolation};
 
 fn compare(name: &str) {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/porespy_{name}.npz"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/porespy_{name}.npz"));
     let mut file = NpzReader::new(File::open(&path).unwrap()).unwrap();
     let free: Array2<i16> = file.by_name("free").unwrap();
-    let domain = Domain {
-        solid: free.map(|&rank| rank == 0),
-        voxel_size_m: 1e-6,
-    };
+    let domain = Domain { solid: free.map(|&rank| rank == 0), voxel_size_m: 1e-6 };
     let invasion = percolation::invade(&domain, Side::Top);
     let trapping = invasion.clone().with_trapping(Side::Bottom);
     for (array, invasion) in [("free", invasion), ("trapped", trapping)] {
         let expected: Array2<i16> = file.by_name(array).unwrap();
         let sequence = invasion.invasion_sequence();
-        let differing = Zip::from(&expected)
-            .and(&sequence)
-            .fold(0, |count, &expected, &rank| {
-                count + usize::from(rank != u32::try_from(expected).ok().filter(|&rank| rank > 0))
-            });
+        let differing = Zip::from(&expected).and(&sequence).fold(0, |count, &expected, &rank| {
+            count + usize::from(rank != u32::try_from(expected).ok().filter(|&rank| rank > 0))
+        });
         assert_eq!(differing, 0, "{name}, {array}: pixels that differ");
         assert_eq!(
             invasion.steps() as i16,

@@ -17,7 +17,8 @@ impl<B: Kernels> Network<B> {
     /// # Errors
     /// The file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let mut store = SafetensorsStore::from_bytes(None);
+        // Burn's own entries lie in a hash map: one entry has one order, and equal weights have equal bytes.
+        let mut store = SafetensorsStore::from_bytes(None).clear_metadata().metadata("producer", "porecast");
         self.save_into(&mut store).map_err(|e| Error::output(path, e))?;
         let bytes = store.get_bytes().map_err(|e| Error::output(path, e))?;
         atomic::write(path, &bytes)

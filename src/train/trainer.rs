@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::optimizer::{self, Optimizer};
 use super::progress::Progress;
 use super::{Setting, average, schedule};
-use crate::config::train::ScheduleShape;
+use crate::config::train::{ScheduleShape, TrainConfig};
 use crate::data::order::{self, Pick};
 use crate::data::{Mirror, evenly_spread};
 use crate::error::{Error, ErrorKind, Result};
@@ -44,6 +44,8 @@ pub(super) struct Member {
 /// Where a training stands; together with the weights and the optimiser's history it determines what follows.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct State {
+    /// The network that the weights are of, see [`architecture`].
+    architecture: String,
     /// Finished epochs.
     epoch: usize,
     /// Finished batches of the epoch under way.
@@ -99,6 +101,11 @@ pub(super) struct Trainer<'a, B: TrainBackend> {
     state: State,
 }
 
+/// Everything that decides which weights there are.
+fn architecture(config: &TrainConfig, member: &Member) -> String {
+    format!("{:?} {:?} {:?} {:?}", config.model, config.inputs, config.head, member.frame)
+}
+
 impl<'a, B: TrainBackend> Trainer<'a, B> {
     /// A training at its last checkpoint, or at its beginning: fresh weights, or those in `start`.
     pub(super) fn new(
@@ -128,7 +135,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             optimizer: Optimizer::new(&config.optimizer),
             loss: setting.loss(&frames),
             path: setting.folder.path().join(&member.folder),
-            state: State::default(),
+            state: State { architecture: architecture(config, member), ..State::default() },
             setting,
             member,
             device,
@@ -427,9 +434,14 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
     fn restore(&mut self) -> Result<()> {
         let path = self.path.join(CHECKPOINT);
         let (state, blobs) = checkpoint::read::<State>(&path)?;
-        let other = |e: RecorderError| {
+        let other = |e: &dyn std::fmt::Display| {
             Error::input(&path, format!("belongs to another architecture ({e}); train anew with --force"))
         };
+        // Burn's records take weights of any shape: they have to be known to fit.
+        if state.architecture != self.state.architecture {
+            return Err(other(&"the model of its configuration differs"));
+        }
+        let other = |e: RecorderError| other(&e);
         let missing = || Error::input(&path, "lacks a part; train anew with --force");
         let mut blobs = blobs.into_iter();
         let network = blobs.next().ok_or_else(missing)?;

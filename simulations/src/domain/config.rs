@@ -71,10 +71,7 @@ impl DomainConfig {
                 return Ok(domain);
             }
         }
-        Err(Error::DoesNotPercolate {
-            inlet,
-            outlet: inlet.opposite(),
-        })
+        Err(Error::DoesNotPercolate { inlet, outlet: inlet.opposite() })
     }
 }
 
@@ -86,14 +83,10 @@ mod tests {
 
     #[test]
     fn kind_selects_the_generator_and_unknown_keys_are_refused() {
-        let config: DomainConfig =
-            toml::from_str("kind = \"random-field\"\nporosity = 0.5").unwrap();
+        let config: DomainConfig = toml::from_str("kind = \"random-field\"\nporosity = 0.5").unwrap();
         assert!(matches!(config, DomainConfig::RandomField(field) if field.porosity == 0.5));
         let lattice = "kind = \"jittered-lattice\"\nlattice = \"square\"";
-        assert!(matches!(
-            toml::from_str(lattice),
-            Ok(DomainConfig::JitteredLattice(_))
-        ));
+        assert!(matches!(toml::from_str(lattice), Ok(DomainConfig::JitteredLattice(_))));
         assert!(toml::from_str::<DomainConfig>("kind = \"disc-pack\"\nporositty = 0.5").is_err());
         assert!(toml::from_str::<DomainConfig>("kind = \"honeycomb\"").is_err());
         let written = toml::to_string(&config).unwrap();
@@ -102,18 +95,11 @@ mod tests {
 
     #[test]
     fn a_medium_that_never_percolates_is_an_error() {
-        let field = RandomFieldConfig {
-            porosity: 0.1,
-            correlation_length: 1.0,
-            buffer: 0,
-        };
+        let field = RandomFieldConfig { porosity: 0.1, correlation_length: 1.0, buffer: 0 };
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         assert_eq!(
             DomainConfig::RandomField(field).generate((40, 40), 1e-6, Side::Top, &mut rng),
-            Err(Error::DoesNotPercolate {
-                inlet: Side::Top,
-                outlet: Side::Bottom
-            })
+            Err(Error::DoesNotPercolate { inlet: Side::Top, outlet: Side::Bottom })
         );
     }
 }

@@ -50,12 +50,7 @@ pub fn clusters(mask: &Array2<bool>) -> Clusters {
         labels[start] = Some(count);
         queue.push_back(start);
         while let Some((y, x)) = queue.pop_front() {
-            let neighbours = [
-                (y.wrapping_sub(1), x),
-                (y + 1, x),
-                (y, x.wrapping_sub(1)),
-                (y, x + 1),
-            ];
+            let neighbours = [(y.wrapping_sub(1), x), (y + 1, x), (y, x.wrapping_sub(1)), (y, x + 1)];
             for next in neighbours {
                 if mask.get(next) == Some(&true) && labels[next].is_none() {
                     labels[next] = Some(count);
@@ -65,19 +60,14 @@ pub fn clusters(mask: &Array2<bool>) -> Clusters {
         }
         count += 1;
     }
-    Clusters {
-        labels,
-        count: count as usize,
-    }
+    Clusters { labels, count: count as usize }
 }
 
 /// Pore pixels that fluid entering at `inlet` can reach, `[y, x]`.
 pub fn reachable(domain: &Domain, inlet: Side) -> Array2<bool> {
     let clusters = clusters(&domain.pore_space());
     let touches = clusters.touch(inlet);
-    clusters
-        .labels
-        .map(|label| label.is_some_and(|label| touches[label as usize]))
+    clusters.labels.map(|label| label.is_some_and(|label| touches[label as usize]))
 }
 
 /// Kind of each pore pixel, `[y, x]`; `None` in solid.
@@ -85,13 +75,11 @@ pub fn pore_kinds(domain: &Domain, inlet: Side) -> Array2<Option<PoreKind>> {
     let clusters = clusters(&domain.pore_space());
     let (enters, leaves) = (clusters.touch(inlet), clusters.touch(inlet.opposite()));
     clusters.labels.map(|label| {
-        label.map(
-            |label| match (enters[label as usize], leaves[label as usize]) {
-                (true, true) => PoreKind::Percolating,
-                (false, false) => PoreKind::Isolated,
-                _ => PoreKind::DeadEnd,
-            },
-        )
+        label.map(|label| match (enters[label as usize], leaves[label as usize]) {
+            (true, true) => PoreKind::Percolating,
+            (false, false) => PoreKind::Isolated,
+            _ => PoreKind::DeadEnd,
+        })
     })
 }
 
@@ -99,10 +87,7 @@ pub fn pore_kinds(domain: &Domain, inlet: Side) -> Array2<Option<PoreKind>> {
 pub fn percolates(domain: &Domain, inlet: Side) -> bool {
     let clusters = clusters(&domain.pore_space());
     let (enters, leaves) = (clusters.touch(inlet), clusters.touch(inlet.opposite()));
-    enters
-        .iter()
-        .zip(&leaves)
-        .any(|(&enters, &leaves)| enters && leaves)
+    enters.iter().zip(&leaves).any(|(&enters, &leaves)| enters && leaves)
 }
 
 #[cfg(test)]
@@ -111,13 +96,9 @@ mod tests {
 
     /// `#` is solid.
     fn domain(rows: &[&str]) -> Domain {
-        let solid = Array2::from_shape_fn((rows.len(), rows[0].len()), |(y, x)| {
-            rows[y].as_bytes()[x] == b'#'
-        });
-        Domain {
-            solid,
-            voxel_size_m: 1e-6,
-        }
+        let solid =
+            Array2::from_shape_fn((rows.len(), rows[0].len()), |(y, x)| rows[y].as_bytes()[x] == b'#');
+        Domain { solid, voxel_size_m: 1e-6 }
     }
 
     #[test]
@@ -149,9 +130,6 @@ mod tests {
         let domain = domain(&["..#", "#..", "..#", "#.."]);
         let clusters = clusters(&domain.pore_space());
         assert_eq!(clusters.count, 1);
-        assert_eq!(
-            clusters.labels.iter().flatten().count(),
-            domain.pore_count()
-        );
+        assert_eq!(clusters.labels.iter().flatten().count(), domain.pore_count());
     }
 }

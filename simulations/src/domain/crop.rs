@@ -30,12 +30,7 @@ impl Crop {
         (height, width): (usize, usize),
         rng: &mut impl Rng,
     ) -> Result<Self, Error> {
-        let smallest = Self {
-            y: 0,
-            x: 0,
-            height,
-            width,
-        };
+        let smallest = Self { y: 0, x: 0, height, width };
         smallest.check(shape)?;
         let y = rng.random_range(0..=shape.0 - height);
         let x = rng.random_range(0..=shape.1 - width);
@@ -48,10 +43,7 @@ impl Crop {
     /// [`Error::Image`] when the rectangle is empty or reaches beyond the image.
     pub fn of<'a, T>(&self, image: ArrayView2<'a, T>) -> Result<ArrayView2<'a, T>, Error> {
         self.check(image.dim())?;
-        Ok(image.slice_move(s![
-            self.y..self.y + self.height,
-            self.x..self.x + self.width
-        ]))
+        Ok(image.slice_move(s![self.y..self.y + self.height, self.x..self.x + self.width]))
     }
 
     fn check(&self, (height, width): (usize, usize)) -> Result<(), Error> {
@@ -79,28 +71,13 @@ mod tests {
     #[test]
     fn crops_stay_inside_the_image() {
         let image = Array2::from_shape_fn((9, 7), |(y, x)| (10 * y + x) as u8);
-        let crop = Crop {
-            y: 2,
-            x: 3,
-            height: 2,
-            width: 2,
-        };
+        let crop = Crop { y: 2, x: 3, height: 2, width: 2 };
         assert_eq!(crop.of(image.view()).unwrap(), array![[23, 24], [33, 34]]);
         assert!(Crop { y: 8, ..crop }.of(image.view()).is_err());
-        assert!(
-            Crop {
-                height: usize::MAX,
-                ..crop
-            }
-            .of(image.view())
-            .is_err()
-        );
+        assert!(Crop { height: usize::MAX, ..crop }.of(image.view()).is_err());
         let mut rng = ChaCha8Rng::seed_from_u64(12);
         for _ in 0..50 {
-            Crop::random((9, 7), (4, 7), &mut rng)
-                .unwrap()
-                .of(image.view())
-                .unwrap();
+            Crop::random((9, 7), (4, 7), &mut rng).unwrap().of(image.view()).unwrap();
         }
         assert!(Crop::random((9, 7), (10, 7), &mut rng).is_err());
     }

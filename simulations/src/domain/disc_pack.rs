@@ -26,13 +26,7 @@ pub struct DiscPackConfig {
 
 impl Default for DiscPackConfig {
     fn default() -> Self {
-        Self {
-            porosity: 0.6,
-            grain_radius: 8.0,
-            grain_radius_std: 2.0,
-            min_gap: 3.0,
-            buffer: 0,
-        }
+        Self { porosity: 0.6, grain_radius: 8.0, grain_radius_std: 2.0, min_gap: 3.0, buffer: 0 }
     }
 }
 
@@ -49,19 +43,13 @@ impl DiscPackConfig {
         let mut problems = Problems::default();
         problems.check("porosity", self.porosity, 0.2..=0.99);
         problems.check("grain_radius", self.grain_radius, 1.0..=1000.0);
-        problems.check(
-            "grain_radius_std",
-            self.grain_radius_std,
-            0.0..=self.grain_radius.max(0.0),
-        );
+        problems.check("grain_radius_std", self.grain_radius_std, 0.0..=self.grain_radius.max(0.0));
         problems.check("min_gap", self.min_gap, 0.0..=100.0);
         let coverage = (1.0 - self.porosity) * self.widening();
         if problems.0.is_empty() && coverage > MAX_COVERAGE {
             let lowest = 1.0 - MAX_COVERAGE / self.widening();
-            let message = format!(
-                "{} is too dense for this gap: allowed is [{lowest:.3}, 0.99]",
-                self.porosity
-            );
+            let message =
+                format!("{} is too dense for this gap: allowed is [{lowest:.3}, 0.99]", self.porosity);
             problems.add("porosity", message);
         }
         problems.0
@@ -109,17 +97,11 @@ impl DiscPackConfig {
             if solid_pixels(&grains, 1.0, shape) >= solid_target {
                 let factor = shrink(&grains, solid_target, shape);
                 let solid = rasterize(grains.into_iter().map(|grain| grain.scaled(factor)), shape);
-                return Ok(Domain {
-                    solid,
-                    voxel_size_m,
-                });
+                return Ok(Domain { solid, voxel_size_m });
             }
             area_target *= 1.05;
         }
-        Err(Error::CannotGenerate(format!(
-            "no disc pack of porosity {} fits {shape:?}",
-            self.porosity
-        )))
+        Err(Error::CannotGenerate(format!("no disc pack of porosity {} fits {shape:?}", self.porosity)))
     }
 }
 
@@ -133,11 +115,7 @@ fn shrink(grains: &[Grain], target: f64, shape: (usize, usize)) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
     for _ in 0..30 {
         let middle = 0.5 * (low + high);
-        if solid_pixels(grains, middle, shape) < target {
-            low = middle
-        } else {
-            high = middle
-        }
+        if solid_pixels(grains, middle, shape) < target { low = middle } else { high = middle }
     }
     high
 }
@@ -168,21 +146,12 @@ impl Container {
                 )));
             }
         }
-        Ok(Self {
-            shape,
-            space,
-            confined,
-            margin: config.grain_radius,
-        })
+        Ok(Self { shape, space, confined, margin: config.grain_radius })
     }
 
     /// Range of the centre coordinate of a grain along one axis.
     fn centres(&self, axis: usize, radius: f64) -> (f64, f64) {
-        let inset = if self.confined[axis] {
-            radius
-        } else {
-            -self.margin
-        };
+        let inset = if self.confined[axis] { radius } else { -self.margin };
         let (low, high) = self.space[axis];
         let middle = 0.5 * (low + high);
         ((low + inset).min(middle), (high - inset).max(middle))
@@ -191,14 +160,7 @@ impl Container {
     /// Share of the grains' area that falls into the image.
     fn share_inside(&self) -> f64 {
         let length = |axis: usize| self.space[axis].1 - self.space[axis].0;
-        let reach = |axis: usize| {
-            length(axis)
-                + if self.confined[axis] {
-                    0.0
-                } else {
-                    2.0 * self.margin
-                }
-        };
+        let reach = |axis: usize| length(axis) + if self.confined[axis] { 0.0 } else { 2.0 * self.margin };
         (0..2).map(|axis| length(axis) / reach(axis)).product()
     }
 
@@ -207,11 +169,7 @@ impl Container {
             let (low, high) = self.centres(axis, radius);
             low + (high - low) * rng.random::<f64>()
         };
-        Grain {
-            y: draw(0),
-            x: draw(1),
-            radius,
-        }
+        Grain { y: draw(0), x: draw(1), radius }
     }
 
     /// Moves each pair of grains that is nearer than `gap` apart along the line of centres, until none is.
@@ -228,11 +186,7 @@ impl Container {
                 }
                 worst = worst.max(overlap);
                 // Coincident centres part along x.
-                let (uy, ux) = if distance > 0.0 {
-                    (dy / distance, dx / distance)
-                } else {
-                    (0.0, 1.0)
-                };
+                let (uy, ux) = if distance > 0.0 { (dy / distance, dx / distance) } else { (0.0, 1.0) };
                 for (k, sign) in [(i, -0.5), (j, 0.5)] {
                     let (low_y, high_y) = self.centres(0, grains[k].radius);
                     let (low_x, high_x) = self.centres(1, grains[k].radius);
@@ -257,10 +211,7 @@ fn near_pairs(grains: &[Grain], reach: f64) -> Vec<(usize, usize)> {
     by_y.sort_by(|&i, &j| grains[i].y.total_cmp(&grains[j].y));
     let mut pairs = Vec::new();
     for (position, &i) in by_y.iter().enumerate() {
-        for &j in by_y[position + 1..]
-            .iter()
-            .take_while(|&&j| grains[j].y - grains[i].y < reach)
-        {
+        for &j in by_y[position + 1..].iter().take_while(|&&j| grains[j].y - grains[i].y < reach) {
             if (grains[j].x - grains[i].x).abs() < reach {
                 pairs.push((i, j));
             }
@@ -278,15 +229,11 @@ mod tests {
 
     #[test]
     fn grains_pushed_apart_keep_the_gap() {
-        let config = DiscPackConfig {
-            porosity: 0.55,
-            ..DiscPackConfig::default()
-        };
+        let config = DiscPackConfig { porosity: 0.55, ..DiscPackConfig::default() };
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let container = Container::new((200, 150), Side::Top, &config).unwrap();
-        let mut grains: Vec<_> = (0..70)
-            .map(|_| container.throw(8.0 + 2.0 * rng.random::<f64>(), &mut rng))
-            .collect();
+        let mut grains: Vec<_> =
+            (0..70).map(|_| container.throw(8.0 + 2.0 * rng.random::<f64>(), &mut rng)).collect();
         container.push_apart(&mut grains, 3.0).unwrap();
         for (i, a) in grains.iter().enumerate() {
             for b in &grains[i + 1..] {
@@ -298,24 +245,11 @@ mod tests {
 
     #[test]
     fn porosity_and_buffer_are_met_from_sparse_to_dense() {
-        for (porosity, min_gap, buffer) in
-            [(0.9, 3.0, 0), (0.6, 3.0, 6), (0.45, 2.0, 0), (0.3, 1.0, 0)]
-        {
-            let config = DiscPackConfig {
-                porosity,
-                min_gap,
-                buffer,
-                ..DiscPackConfig::default()
-            };
+        for (porosity, min_gap, buffer) in [(0.9, 3.0, 0), (0.6, 3.0, 6), (0.45, 2.0, 0), (0.3, 1.0, 0)] {
+            let config = DiscPackConfig { porosity, min_gap, buffer, ..DiscPackConfig::default() };
             let mut rng = ChaCha8Rng::seed_from_u64(4);
-            let domain = config
-                .generate((256, 128), 1e-6, Side::Top, &mut rng)
-                .unwrap();
-            assert!(
-                (domain.porosity() - porosity).abs() < 2e-3,
-                "{porosity}: {}",
-                domain.porosity()
-            );
+            let domain = config.generate((256, 128), 1e-6, Side::Top, &mut rng).unwrap();
+            assert!((domain.porosity() - porosity).abs() < 2e-3, "{porosity}: {}", domain.porosity());
             for row in (0..buffer).chain(256 - buffer..256) {
                 assert!(!domain.solid.row(row).iter().any(|&solid| solid));
             }
@@ -324,31 +258,17 @@ mod tests {
 
     #[test]
     fn all_problems_are_reported_at_once() {
-        let config = DiscPackConfig {
-            porosity: 1.5,
-            grain_radius: f64::NAN,
-            min_gap: -1.0,
-            ..Default::default()
-        };
+        let config =
+            DiscPackConfig { porosity: 1.5, grain_radius: f64::NAN, min_gap: -1.0, ..Default::default() };
         let keys: Vec<_> = config.problems().into_iter().map(|(key, _)| key).collect();
-        assert_eq!(
-            keys,
-            ["porosity", "grain_radius", "grain_radius_std", "min_gap"]
-        );
-        let dense = DiscPackConfig {
-            porosity: 0.3,
-            min_gap: 8.0,
-            ..Default::default()
-        };
+        assert_eq!(keys, ["porosity", "grain_radius", "grain_radius_std", "min_gap"]);
+        let dense = DiscPackConfig { porosity: 0.3, min_gap: 8.0, ..Default::default() };
         assert!(dense.problems()[0].1.contains("too dense"));
     }
 
     #[test]
     fn a_pack_that_cannot_fit_is_an_error() {
-        let config = DiscPackConfig {
-            buffer: 40,
-            ..Default::default()
-        };
+        let config = DiscPackConfig { buffer: 40, ..Default::default() };
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         assert!(matches!(
             config.generate((64, 64), 1e-6, Side::Left, &mut rng),

@@ -36,10 +36,7 @@ pub fn squared_distance(solid: &Array2<bool>) -> Array2<u32> {
 fn vertical_distance(solid: &Array2<bool>) -> Vec<u32> {
     let (height, width) = solid.dim();
     let far = (height + width) as u32;
-    let mut distance: Vec<u32> = solid
-        .iter()
-        .map(|&solid| if solid { 0 } else { far })
-        .collect();
+    let mut distance: Vec<u32> = solid.iter().map(|&solid| if solid { 0 } else { far }).collect();
     // Row by row in both sweeps, so that the inner loop runs along memory.
     for y in 1..height {
         let (above, here) = distance.split_at_mut(y * width);
@@ -136,17 +133,11 @@ mod tests {
     fn image_edge_is_not_solid() {
         let mut solid = Array2::from_elem((1, 4), false);
         solid[[0, 0]] = true;
-        assert_eq!(
-            squared_distance(&solid).into_raw_vec_and_offset().0,
-            [0, 1, 4, 9]
-        );
+        assert_eq!(squared_distance(&solid).into_raw_vec_and_offset().0, [0, 1, 4, 9]);
     }
 
     #[test]
     fn empty_image_has_no_distances() {
-        assert_eq!(
-            squared_distance(&Array2::from_elem((0, 5), true)).dim(),
-            (0, 5)
-        );
+        assert_eq!(squared_distance(&Array2::from_elem((0, 5), true)).dim(), (0, 5));
     }
 }

@@ -12,10 +12,7 @@ pub(super) struct Grain {
 
 impl Grain {
     pub fn scaled(self, factor: f64) -> Self {
-        Self {
-            radius: self.radius * factor,
-            ..self
-        }
+        Self { radius: self.radius * factor, ..self }
     }
 }
 
@@ -50,44 +47,13 @@ mod tests {
 
     #[test]
     fn a_grain_covers_its_area_and_may_cross_the_edges() {
-        let solid = rasterize(
-            [Grain {
-                y: 30.0,
-                x: 30.0,
-                radius: 20.0,
-            }],
-            (60, 60),
-        );
+        let solid = rasterize([Grain { y: 30.0, x: 30.0, radius: 20.0 }], (60, 60));
         let area = solid.iter().filter(|&&solid| solid).count() as f64;
-        assert!(
-            (area / (std::f64::consts::PI * 400.0) - 1.0).abs() < 0.01,
-            "{area}"
-        );
-        let quarter = rasterize(
-            [Grain {
-                y: 0.0,
-                x: 60.0,
-                radius: 20.0,
-            }],
-            (60, 60),
-        );
+        assert!((area / (std::f64::consts::PI * 400.0) - 1.0).abs() < 0.01, "{area}");
+        let quarter = rasterize([Grain { y: 0.0, x: 60.0, radius: 20.0 }], (60, 60));
         let area = quarter.iter().filter(|&&solid| solid).count() as f64;
-        assert!(
-            (area / (std::f64::consts::PI * 100.0) - 1.0).abs() < 0.02,
-            "{area}"
-        );
+        assert!((area / (std::f64::consts::PI * 100.0) - 1.0).abs() < 0.02, "{area}");
         assert!(quarter[[0, 59]] && !quarter[[59, 0]]);
-        assert!(
-            !rasterize(
-                [Grain {
-                    y: -30.0,
-                    x: 90.0,
-                    radius: 20.0
-                }],
-                (60, 60)
-            )
-            .iter()
-            .any(|&solid| solid)
-        );
+        assert!(!rasterize([Grain { y: -30.0, x: 90.0, radius: 20.0 }], (60, 60)).iter().any(|&solid| solid));
     }
 }

@@ -39,10 +39,7 @@ impl ImageConfig {
     pub fn problems(&self) -> Vec<(String, String)> {
         let mut problems = Problems::default();
         if !self.threshold.is_finite() {
-            problems.add(
-                "threshold",
-                format!("{} is not a finite number", self.threshold),
-            );
+            problems.add("threshold", format!("{} is not a finite number", self.threshold));
         }
         problems.check("downscale", self.downscale, 1..=1024);
         problems.0
@@ -77,18 +74,13 @@ impl ImageConfig {
             square.iter().map(|&grey| grey.into()).sum::<f64>() / (side * side) as f64
         });
         if grey.iter().any(|grey| grey.is_nan()) {
-            return Err(Error::Image(
-                "the image has values that are not numbers".into(),
-            ));
+            return Err(Error::Image("the image has values that are not numbers".into()));
         }
         let solid = grey.map(|&grey| match self.polarity {
             Polarity::PoreBright => grey <= self.threshold,
             Polarity::PoreDark => grey > self.threshold,
         });
-        Ok(Domain {
-            solid,
-            voxel_size_m: voxel_size_m * side as f64,
-        })
+        Ok(Domain { solid, voxel_size_m: voxel_size_m * side as f64 })
     }
 }
 
@@ -101,37 +93,16 @@ mod tests {
     #[test]
     fn polarity_and_threshold_are_obeyed() {
         let image = array![[0u8, 128, 255]];
-        let bright = ImageConfig {
-            polarity: Polarity::PoreBright,
-            threshold: 128.0,
-            downscale: 1,
-        };
-        assert_eq!(
-            bright.domain(image.view(), 1e-6).unwrap().solid,
-            array![[true, true, false]]
-        );
-        let dark = ImageConfig {
-            polarity: Polarity::PoreDark,
-            ..bright
-        };
-        assert_eq!(
-            dark.domain(image.view(), 1e-6).unwrap().solid,
-            array![[false, false, true]]
-        );
+        let bright = ImageConfig { polarity: Polarity::PoreBright, threshold: 128.0, downscale: 1 };
+        assert_eq!(bright.domain(image.view(), 1e-6).unwrap().solid, array![[true, true, false]]);
+        let dark = ImageConfig { polarity: Polarity::PoreDark, ..bright };
+        assert_eq!(dark.domain(image.view(), 1e-6).unwrap().solid, array![[false, false, true]]);
     }
 
     #[test]
     fn downscaling_averages_before_the_threshold() {
-        let image = array![
-            [0u16, 0, 4000, 0, 9],
-            [0, 1000, 4000, 0, 9],
-            [7, 7, 7, 7, 9]
-        ];
-        let config = ImageConfig {
-            polarity: Polarity::PoreBright,
-            threshold: 1999.0,
-            downscale: 2,
-        };
+        let image = array![[0u16, 0, 4000, 0, 9], [0, 1000, 4000, 0, 9], [7, 7, 7, 7, 9]];
+        let config = ImageConfig { polarity: Polarity::PoreBright, threshold: 1999.0, downscale: 2 };
         let domain = config.domain(image.view(), 1e-6).unwrap();
         assert_eq!(domain.solid, array![[true, false]]);
         assert_eq!(domain.voxel_size_m, 2e-6);
@@ -139,16 +110,9 @@ mod tests {
 
     #[test]
     fn bad_images_are_errors() {
-        let config = ImageConfig {
-            polarity: Polarity::PoreDark,
-            threshold: 0.5,
-            downscale: 4,
-        };
+        let config = ImageConfig { polarity: Polarity::PoreDark, threshold: 0.5, downscale: 4 };
         assert!(config.domain(array![[0.0f32]].view(), 1e-6).is_err());
-        let nan = ImageConfig {
-            downscale: 1,
-            ..config
-        };
+        let nan = ImageConfig { downscale: 1, ..config };
         assert!(nan.domain(array![[f32::NAN]].view(), 1e-6).is_err());
     }
 }

@@ -58,11 +58,7 @@ impl JitteredLatticeConfig {
         let mut problems = Problems::default();
         problems.check("spacing", self.spacing, 2.0..=10_000.0);
         problems.check("grain_radius", self.grain_radius, 0.5..=5_000.0);
-        problems.check(
-            "grain_radius_std",
-            self.grain_radius_std,
-            0.0..=self.grain_radius.max(0.0),
-        );
+        problems.check("grain_radius_std", self.grain_radius_std, 0.0..=self.grain_radius.max(0.0));
         problems.check("jitter", self.jitter, 0.0..=1.0);
         problems.0
     }
@@ -116,14 +112,10 @@ impl JitteredLatticeConfig {
                 Side::Left | Side::Right => (|grain| grain.x, width),
             };
             grains.retain(|grain| {
-                along(grain) - grain.radius >= buffer
-                    && along(grain) + grain.radius <= length - buffer
+                along(grain) - grain.radius >= buffer && along(grain) + grain.radius <= length - buffer
             });
         }
-        Ok(Domain {
-            solid: rasterize(grains, shape),
-            voxel_size_m,
-        })
+        Ok(Domain { solid: rasterize(grains, shape), voxel_size_m })
     }
 }
 
@@ -136,39 +128,21 @@ mod tests {
 
     #[test]
     fn porosity_of_an_ordered_lattice_is_that_of_its_cell() {
-        for (lattice, cell) in [
-            (Lattice::Square, 400.0),
-            (Lattice::Triangular, 400.0 * 0.75_f64.sqrt()),
-        ] {
-            let config = JitteredLatticeConfig {
-                lattice,
-                grain_radius_std: 0.0,
-                jitter: 0.0,
-                ..Default::default()
-            };
+        for (lattice, cell) in [(Lattice::Square, 400.0), (Lattice::Triangular, 400.0 * 0.75_f64.sqrt())] {
+            let config =
+                JitteredLatticeConfig { lattice, grain_radius_std: 0.0, jitter: 0.0, ..Default::default() };
             let mut rng = ChaCha8Rng::seed_from_u64(7);
-            let domain = config
-                .generate((400, 400), 1e-6, Side::Top, &mut rng)
-                .unwrap();
+            let domain = config.generate((400, 400), 1e-6, Side::Top, &mut rng).unwrap();
             let expected = 1.0 - std::f64::consts::PI * 49.0 / cell;
-            assert!(
-                (domain.porosity() - expected).abs() < 0.02,
-                "{lattice:?}: {}",
-                domain.porosity()
-            );
+            assert!((domain.porosity() - expected).abs() < 0.02, "{lattice:?}: {}", domain.porosity());
         }
     }
 
     #[test]
     fn buffers_are_free_of_grains() {
-        let config = JitteredLatticeConfig {
-            buffer: 5,
-            ..Default::default()
-        };
+        let config = JitteredLatticeConfig { buffer: 5, ..Default::default() };
         let mut rng = ChaCha8Rng::seed_from_u64(8);
-        let domain = config
-            .generate((60, 90), 1e-6, Side::Right, &mut rng)
-            .unwrap();
+        let domain = config.generate((60, 90), 1e-6, Side::Right, &mut rng).unwrap();
         for column in (0..5).chain(85..90) {
             assert!(!domain.solid.column(column).iter().any(|&solid| solid));
         }

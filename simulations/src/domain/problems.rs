@@ -15,14 +15,7 @@ impl Problems {
         allowed: RangeInclusive<T>,
     ) {
         if !allowed.contains(&value) {
-            self.add(
-                key,
-                format!(
-                    "{value} is outside [{}, {}]",
-                    allowed.start(),
-                    allowed.end()
-                ),
-            );
+            self.add(key, format!("{value} is outside [{}, {}]", allowed.start(), allowed.end()));
         }
     }
 

@@ -23,11 +23,7 @@ pub struct RandomFieldConfig {
 
 impl Default for RandomFieldConfig {
     fn default() -> Self {
-        Self {
-            porosity: 0.65,
-            correlation_length: 4.0,
-            buffer: 0,
-        }
+        Self { porosity: 0.65, correlation_length: 4.0, buffer: 0 }
     }
 }
 
@@ -67,10 +63,7 @@ impl RandomFieldConfig {
         // Ties are broken by position, so that the count is exact even for a constant field.
         order.sort_unstable_by(|&a, &b| values[a].total_cmp(&values[b]).then(a.cmp(&b)));
         let lowest = &order[..solid_count];
-        if lowest
-            .last()
-            .is_some_and(|&last| values[last] == f64::INFINITY)
-        {
+        if lowest.last().is_some_and(|&last| values[last] == f64::INFINITY) {
             return Err(Error::CannotGenerate(format!(
                 "buffers of {} rows leave no room for porosity {} in {shape:?}",
                 self.buffer, self.porosity
@@ -80,10 +73,7 @@ impl RandomFieldConfig {
         for &pixel in lowest {
             solid[[pixel / shape.1, pixel % shape.1]] = true;
         }
-        Ok(Domain {
-            solid,
-            voxel_size_m,
-        })
+        Ok(Domain { solid, voxel_size_m })
     }
 }
 
@@ -102,14 +92,10 @@ fn smooth(field: &Array2<f64>, standard_deviation: f64) -> Array2<f64> {
             let before = lane.to_vec();
             for (position, value) in lane.iter_mut().enumerate() {
                 let at = |k: usize| {
-                    before[(position as isize + k as isize - reach)
-                        .rem_euclid(before.len() as isize) as usize]
+                    before
+                        [(position as isize + k as isize - reach).rem_euclid(before.len() as isize) as usize]
                 };
-                *value = kernel
-                    .iter()
-                    .enumerate()
-                    .map(|(k, weight)| weight * at(k))
-                    .sum();
+                *value = kernel.iter().enumerate().map(|(k, weight)| weight * at(k)).sum();
             }
         }
     }
@@ -125,18 +111,10 @@ mod tests {
 
     #[test]
     fn porosity_is_met_to_the_pixel() {
-        for (porosity, correlation_length, buffer) in
-            [(0.65, 4.0, 0), (0.5, 0.0, 3), (0.9, 30.0, 1)]
-        {
-            let config = RandomFieldConfig {
-                porosity,
-                correlation_length,
-                buffer,
-            };
+        for (porosity, correlation_length, buffer) in [(0.65, 4.0, 0), (0.5, 0.0, 3), (0.9, 30.0, 1)] {
+            let config = RandomFieldConfig { porosity, correlation_length, buffer };
             let mut rng = ChaCha8Rng::seed_from_u64(9);
-            let domain = config
-                .generate((61, 47), 1e-6, Side::Left, &mut rng)
-                .unwrap();
+            let domain = config.generate((61, 47), 1e-6, Side::Left, &mut rng).unwrap();
             let solid = (61 * 47) - domain.pore_count();
             assert_eq!(solid, ((1.0 - porosity) * (61.0 * 47.0)).round() as usize);
             for column in (0..buffer).chain(47 - buffer..47) {
@@ -158,24 +136,13 @@ mod tests {
             .sum();
         let expected = (-(lag as f64).powi(2) / (4.0 * 9.0)).exp();
         let measured = covariance / variance * 256.0 / (256 - lag) as f64;
-        assert!(
-            (measured - expected).abs() < 0.05,
-            "{measured} for {expected}"
-        );
+        assert!((measured - expected).abs() < 0.05, "{measured} for {expected}");
     }
 
     #[test]
     fn buffers_that_leave_no_room_are_an_error() {
-        let config = RandomFieldConfig {
-            porosity: 0.5,
-            buffer: 20,
-            ..Default::default()
-        };
+        let config = RandomFieldConfig { porosity: 0.5, buffer: 20, ..Default::default() };
         let mut rng = ChaCha8Rng::seed_from_u64(11);
-        assert!(
-            config
-                .generate((40, 40), 1e-6, Side::Top, &mut rng)
-                .is_err()
-        );
+        assert!(config.generate((40, 40), 1e-6, Side::Top, &mut rng).is_err());
     }
 }

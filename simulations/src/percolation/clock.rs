@@ -70,9 +70,7 @@ pub fn schedule(
     let intervals = config.frames.saturating_sub(1).max(1) as f64;
     let volume = |frame: usize| injected * frame as f64 / intervals;
     Ok(Schedule {
-        times: (0..config.frames)
-            .map(|frame| volume(frame) * time_per_pixel)
-            .collect(),
+        times: (0..config.frames).map(|frame| volume(frame) * time_per_pixel).collect(),
         time_unit,
         // Rounding must not lose a step that ends exactly at the frame.
         steps: (0..config.frames)

@@ -44,18 +44,12 @@ impl PercolationConfig {
         if let Until::PoreVolumes(volumes) = self.until
             && !(volumes > 0.0 && volumes.is_finite())
         {
-            report(
-                "until.pore_volumes",
-                format!("{volumes} is outside (0, inf)"),
-            );
+            report("until.pore_volumes", format!("{volumes} is outside (0, inf)"));
         }
         if let Some(rate) = self.injection_rate_m2_per_s
             && !(rate > 0.0 && rate.is_finite())
         {
-            report(
-                "injection_rate_m2_per_s",
-                format!("{rate} is outside (0, inf)"),
-            );
+            report("injection_rate_m2_per_s", format!("{rate} is outside (0, inf)"));
         }
         problems
     }
@@ -67,24 +61,19 @@ mod tests {
 
     #[test]
     fn every_problem_is_reported_with_its_key() {
-        let config: PercolationConfig = toml::from_str(
-            "frames = 1\nuntil = { pore_volumes = -0.5 }\ninjection_rate_m2_per_s = 0.0",
-        )
-        .unwrap();
+        let config: PercolationConfig =
+            toml::from_str("frames = 1\nuntil = { pore_volumes = -0.5 }\ninjection_rate_m2_per_s = 0.0")
+                .unwrap();
         let keys: Vec<_> = config.problems().into_iter().map(|(key, _)| key).collect();
-        assert_eq!(
-            keys,
-            ["frames", "until.pore_volumes", "injection_rate_m2_per_s"]
-        );
+        assert_eq!(keys, ["frames", "until.pore_volumes", "injection_rate_m2_per_s"]);
         assert!(PercolationConfig::default().problems().is_empty());
     }
 
     #[test]
     fn a_configuration_is_read_from_toml() {
-        let config: PercolationConfig = toml::from_str(
-            "until = \"breakthrough\"\nafter_breakthrough = \"continue\"\ntrapping = false",
-        )
-        .unwrap();
+        let config: PercolationConfig =
+            toml::from_str("until = \"breakthrough\"\nafter_breakthrough = \"continue\"\ntrapping = false")
+                .unwrap();
         assert_eq!(config.until, Until::Breakthrough);
         assert_eq!(config.after_breakthrough, AfterBreakthrough::Continue);
         assert!(!config.trapping);

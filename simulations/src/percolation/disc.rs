@@ -18,19 +18,13 @@ impl Discs {
     pub fn new(grid: Grid, largest_radius: u32) -> Self {
         let words_per_row = grid.width.div_ceil(64);
         let half_widths = vec![Vec::new(); largest_radius as usize + 1];
-        Self {
-            grid,
-            words_per_row,
-            filled: vec![0; words_per_row * grid.height],
-            half_widths,
-        }
+        Self { grid, words_per_row, filled: vec![0; words_per_row * grid.height], half_widths }
     }
 
     /// Covers the disc around a pixel and appends the newly covered pixels to `order`, in reading order.
     pub fn insert(&mut self, centre: u32, radius: u32, order: &mut Vec<u32>) {
         let (cy, cx) = self.grid.coordinates(centre);
-        let rows =
-            cy.saturating_sub(radius as usize - 1)..(cy + radius as usize).min(self.grid.height);
+        let rows = cy.saturating_sub(radius as usize - 1)..(cy + radius as usize).min(self.grid.height);
         for y in rows {
             let half_width = self.half_width(radius, y.abs_diff(cy));
             let first = cx.saturating_sub(half_width);
@@ -76,17 +70,8 @@ mod tests {
 
     #[test]
     fn disc_covers_each_pixel_strictly_nearer_than_its_radius_once() {
-        let grid = Grid {
-            height: 40,
-            width: 150,
-        };
-        for (y, x, radius) in [
-            (20, 70, 1),
-            (20, 64, 2),
-            (3, 63, 9),
-            (39, 149, 15),
-            (0, 0, 300),
-        ] {
+        let grid = Grid { height: 40, width: 150 };
+        for (y, x, radius) in [(20, 70, 1), (20, 64, 2), (3, 63, 9), (39, 149, 15), (0, 0, 300)] {
             let mut discs = Discs::new(grid, radius);
             let mut order = Vec::new();
             discs.insert(grid.index(y, x) as u32, radius, &mut order);

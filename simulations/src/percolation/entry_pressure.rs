@@ -29,19 +29,12 @@ mod tests {
 
     #[test]
     fn wetting_defender_resists_and_narrow_openings_resist_more() {
-        let fluids = FluidPair {
-            surface_tension: 0.03,
-            contact_angle_deg: 60.0,
-            ..FluidPair::default()
-        };
+        let fluids = FluidPair { surface_tension: 0.03, contact_angle_deg: 60.0, ..FluidPair::default() };
         let wide = entry_pressure_pa(&fluids, 30e-6, None);
         assert!((wide - 500.0).abs() < 1e-9);
         assert!((entry_pressure_pa(&fluids, 15e-6, None) - 1000.0).abs() < 1e-9);
         assert!((entry_pressure_pa(&fluids, 30e-6, Some(60e-6)) - 1000.0).abs() < 1e-9);
-        let reversed = FluidPair {
-            contact_angle_deg: 120.0,
-            ..fluids
-        };
+        let reversed = FluidPair { contact_angle_deg: 120.0, ..fluids };
         assert!((entry_pressure_pa(&reversed, 30e-6, None) + wide).abs() < 1e-9);
     }
 }

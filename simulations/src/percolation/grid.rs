@@ -37,12 +37,7 @@ impl Grid {
     }
 
     pub fn neighbours(self, index: usize) -> [usize; 4] {
-        [
-            index - self.stride(),
-            index - 1,
-            index + 1,
-            index + self.stride(),
-        ]
+        [index - self.stride(), index - 1, index + 1, index + self.stride()]
     }
 
     pub fn is_on(self, edge: Side, index: u32) -> bool {
@@ -63,11 +58,7 @@ impl Grid {
             Side::Left => (self.index(0, 0), self.stride(), self.height),
             Side::Right => (self.stride() + self.width, self.stride(), self.height),
         };
-        let count = if self.height == 0 || self.width == 0 {
-            0
-        } else {
-            count
-        };
+        let count = if self.height == 0 || self.width == 0 { 0 } else { count };
         (0..count).map(move |i| first + i * step)
     }
 

@@ -36,11 +36,7 @@ pub fn invade(domain: &Domain, inlet: Side) -> Invasion {
 ///
 /// # Errors
 /// [`Error::Image`] when `initial` has not the shape of the domain.
-pub fn invade_from(
-    domain: &Domain,
-    initial: &Array2<bool>,
-    inlet: Side,
-) -> Result<Invasion, Error> {
+pub fn invade_from(domain: &Domain, initial: &Array2<bool>, inlet: Side) -> Result<Invasion, Error> {
     if initial.dim() != domain.shape() {
         return Err(Error::Image(format!(
             "the first frame has {:?} pixels (height, width), the domain {:?}",
@@ -216,8 +212,7 @@ impl Invasion {
         let mut batches = self.batches();
         kept.order.extend(batches.next().into_iter().flatten());
         for (pixels, &squared_radius) in batches.zip(&self.squared_radii) {
-            kept.order
-                .extend(pixels.iter().filter(|&&pixel| escapes[pixel as usize]));
+            kept.order.extend(pixels.iter().filter(|&&pixel| escapes[pixel as usize]));
             kept.close_step(squared_radius);
         }
         kept
@@ -226,9 +221,7 @@ impl Invasion {
     /// The pixels present from the start, then those of each step.
     pub(super) fn batches(&self) -> impl DoubleEndedIterator<Item = &[u32]> {
         (0..=self.steps()).map(|step| {
-            let start = step
-                .checked_sub(1)
-                .map_or(0, |previous| self.invaded_after(previous));
+            let start = step.checked_sub(1).map_or(0, |previous| self.invaded_after(previous));
             &self.order[start..self.invaded_after(step)]
         })
     }

@@ -137,11 +137,7 @@ pub fn at_saturations(
         let pixels = saturation * pore_count;
         let below = invasion.steps_within(pixels);
         let miss = |steps: usize| (invasion.invaded_after(steps) as f64 - pixels).abs();
-        let nearest = if miss(below + 1) < miss(below) {
-            below + 1
-        } else {
-            below
-        };
+        let nearest = if miss(below + 1) < miss(below) { below + 1 } else { below };
         invasion.phase_after(nearest)
     };
     Ok(saturations.iter().map(state).collect())

@@ -25,21 +25,11 @@ pub(super) fn escaping(invasion: &Invasion, outlet: Side) -> Vec<bool> {
         defender[index] = Defender::Connected;
     }
     let mut stack = Vec::new();
-    for pixels in invasion
-        .batches()
-        .skip(1)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev()
-    {
+    for pixels in invasion.batches().skip(1).collect::<Vec<_>>().into_iter().rev() {
         for &pixel in pixels {
             let pixel = pixel as usize;
             defender[pixel] = Defender::CutOff;
-            if grid
-                .neighbours(pixel)
-                .iter()
-                .any(|&next| defender[next] == Defender::Connected)
-            {
+            if grid.neighbours(pixel).iter().any(|&next| defender[next] == Defender::Connected) {
                 connect(grid, pixel, &mut defender, &mut stack);
             }
         }
