@@ -4,20 +4,21 @@ use std::path::Path;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::store::{ModuleSnapshot, SafetensorsStore};
-use burn::tensor::{Tensor, backend::AutodiffBackend};
+use burn::tensor::{Tensor, backend::Backend};
 
 use super::Network;
-use super::ops::Backend;
+use super::ops::{Kernels, TrainBackend};
 use crate::error::{Error, Result};
 use crate::store::atomic;
 
-impl<B: Backend> Network<B> {
+impl<B: Kernels> Network<B> {
     /// Writes the weights, running statistics included, atomically.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let mut store = SafetensorsStore::from_bytes(None);
+        // Burn's own entries lie in a hash map: one entry has one order, and equal weights have equal bytes.
+        let mut store = SafetensorsStore::from_bytes(None).clear_metadata().metadata("producer", "porecast");
         self.save_into(&mut store).map_err(|e| Error::output(path, e))?;
         let bytes = store.get_bytes().map_err(|e| Error::output(path, e))?;
         atomic::write(path, &bytes)
@@ -52,7 +53,7 @@ impl<B: Backend> Network<B> {
     }
 }
 
-impl<B: AutodiffBackend> Network<B> {
+impl<B: TrainBackend> Network<B> {
     /// Parameters that an optimiser changes; running statistics are not among them.
     pub fn parameter_count(&self) -> usize {
         struct Count(usize);

@@ -6,7 +6,6 @@ mod tiles;
 
 use std::path::Path;
 
-use burn::tensor::backend::{AutodiffBackend, Backend};
 use ndarray::{Array2, Axis};
 use porecast_simulations::domain::connectivity::percolates;
 use porecast_simulations::{Domain, Side};
@@ -15,6 +14,7 @@ use serde::Serialize;
 use crate::cli::{PredictArgs, Verbosity};
 use crate::device::{Device, on_device};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::ops::{Kernels, TrainBackend};
 use crate::picture;
 use crate::store::prediction::{self, PredictionHeader};
 use crate::store::run::RunCard;
@@ -24,6 +24,8 @@ use predictor::{Moment, Predictor};
 
 /// Edge of the largest tile that is predicted at once, in pixels.
 const TILE: usize = 512;
+/// Edge of the smallest tile that can be asked for, in pixels.
+const SMALLEST_TILE: usize = 16;
 /// Longest edge of an animation in pixels.
 const ANIMATION_EDGE: usize = 1024;
 /// Time between the frames of an animation.
@@ -35,10 +37,28 @@ const FRAME_MS: u32 = 200;
 /// An unusable run, image or dataset, a domain that does not percolate, an existing output without `--force`.
 pub fn run(args: &PredictArgs, verbosity: Verbosity) -> Result<()> {
     let device = Device::parse(&args.device)?;
+    check(args)?;
     if args.output.exists() && !args.force {
         return Err(Error::exists(&args.output));
     }
     on_device!(device, predict_input(args, verbosity))
+}
+
+/// Refuses arguments outside their range.
+fn check(args: &PredictArgs) -> Result<()> {
+    if !(0.0..=1.0).contains(&args.threshold) {
+        return Err(Error::config("--threshold", format!("{} is outside 0 to 1", args.threshold)));
+    }
+    if args.tile < SMALLEST_TILE {
+        return Err(Error::config("--tile", format!("{} is below {SMALLEST_TILE}", args.tile)));
+    }
+    if let Some(bad) = args.times.iter().find(|time| !time.is_finite() || **time < 0.0) {
+        return Err(Error::config("--times", format!("{bad} is not a time; use finite times from 0")));
+    }
+    if args.times.windows(2).any(|pair| pair[0] >= pair[1]) {
+        return Err(Error::config("--times", "must ascend"));
+    }
+    Ok(())
 }
 
 /// Predicts the domains of a part of a run's split, where that is not done yet, for `evaluate` and `compare`.
@@ -61,7 +81,7 @@ pub fn complete(run: &RunFolder, device: &str, anew: bool, verbosity: Verbosity)
     on_device!(device, predict_parts(run, &missing, verbosity))
 }
 
-fn predict_parts<B: AutodiffBackend>(
+fn predict_parts<B: TrainBackend>(
     device: &B::Device,
     run: &RunFolder,
     parts: &[&str],
@@ -89,13 +109,13 @@ fn predict_parts<B: AutodiffBackend>(
     Ok(())
 }
 
-fn predict_input<B: AutodiffBackend>(
+fn predict_input<B: TrainBackend>(
     device: &B::Device,
     args: &PredictArgs,
     verbosity: Verbosity,
 ) -> Result<()> {
     let run = RunFolder::new(&args.run);
-    let predictor = Predictor::<B::InnerBackend>::load(&run, args.tile.max(16), device)?;
+    let predictor = Predictor::<B::InnerBackend>::load(&run, args.tile, device)?;
     let is_image = args
         .input
         .extension()
@@ -108,7 +128,7 @@ fn predict_input<B: AutodiffBackend>(
     }
 }
 
-fn predict_image<B: Backend>(
+fn predict_image<B: Kernels>(
     predictor: &Predictor<B>,
     args: &PredictArgs,
     verbosity: Verbosity,
@@ -145,7 +165,7 @@ fn predict_image<B: Backend>(
     Ok(())
 }
 
-fn predict_file<B: Backend>(
+fn predict_file<B: Kernels>(
     predictor: &Predictor<B>,
     args: &PredictArgs,
     verbosity: Verbosity,
@@ -197,7 +217,7 @@ fn predict_file<B: Backend>(
     Ok(())
 }
 
-fn predict_dataset<B: Backend>(
+fn predict_dataset<B: Kernels>(
     predictor: &Predictor<B>,
     dataset: &InvasionDataset,
     ids: Option<&[String]>,
@@ -228,10 +248,7 @@ fn predict_dataset<B: Backend>(
 }
 
 /// The times asked for; without any, the mean times of the training domains.
-fn image_moments<B: Backend>(predictor: &Predictor<B>, times: &[f64]) -> Result<Vec<Moment>> {
-    if let Some(bad) = times.iter().find(|time| !time.is_finite() || **time < 0.0) {
-        return Err(Error::config("--times", format!("{bad} is not a time; use finite times from 0")));
-    }
+fn image_moments<B: Kernels>(predictor: &Predictor<B>, times: &[f64]) -> Result<Vec<Moment>> {
     let card = predictor.card();
     let mean_times = &card.dataset.mean_times;
     if times.is_empty() {
@@ -273,9 +290,14 @@ fn header(card: &RunCard) -> PredictionHeader {
 /// Frames as PNG and as an animation.
 fn write_pictures(folder: &Path, prediction: &Prediction) -> Result<()> {
     let (height, width) = prediction.solid.dim();
+    let frames = folder.join("frames");
+    if frames.exists() {
+        // A shorter sequence must not leave frames of a longer one behind.
+        std::fs::remove_dir_all(&frames).map_err(|e| Error::output(&frames, e))?;
+    }
     for (index, frame) in prediction.probability.axis_iter(Axis(0)).enumerate() {
         let picture = picture::probability_image(prediction.solid.view(), frame);
-        image::write_png(&folder.join("frames").join(format!("frame-{index:03}.png")), &picture)?;
+        image::write_png(&frames.join(format!("frame-{index:03}.png")), &picture)?;
     }
     // Every n-th pixel keeps an animation of a large domain small.
     let step = height.max(width).div_ceil(ANIMATION_EDGE) as isize;

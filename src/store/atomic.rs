@@ -1,10 +1,19 @@
 //! Files that appear whole or not at all: temporary file, fsync, rename.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+
+/// Beginning of the names of temporary files.
+const PREFIX: &str = ".porecast-";
+
+/// Whether a file of this name is a temporary one; a write that was killed leaves it behind.
+pub fn is_temporary(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with(PREFIX)
+}
 
 /// Writes `path` through `write`, which fills a temporary file in the same folder; on success the file
 /// replaces `path` in one step, on failure nothing is left behind.
@@ -18,7 +27,7 @@ pub fn write_with(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Resul
     };
     fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".porecast-");
+    builder.prefix(PREFIX);
     // Temporary files are private unless told otherwise; this one is to be an ordinary file, as umask wants it.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

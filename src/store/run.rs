@@ -138,6 +138,37 @@ impl RunFolder {
         self.path.join("run.json")
     }
 
+    /// Whether nothing would be lost by beginning a run here: there is no folder, or a run was killed in it before
+    /// it had begun.
+    pub fn is_vacant(&self) -> bool {
+        match std::fs::read_dir(&self.path) {
+            Ok(entries) => entries.flatten().all(|entry| {
+                let name = entry.file_name();
+                atomic::is_temporary(&name) || name == "run.json" && !self.config_path().exists()
+            }),
+            Err(_) => !self.path.exists(),
+        }
+    }
+
+    /// Removes what writes that were killed have left behind.
+    ///
+    /// # Errors
+    /// The folder cannot be changed.
+    pub fn remove_temporaries(&self) -> Result<()> {
+        fn clean(folder: &Path) -> std::io::Result<()> {
+            for entry in std::fs::read_dir(folder)? {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    clean(&entry.path())?;
+                } else if atomic::is_temporary(&entry.file_name()) {
+                    std::fs::remove_file(entry.path())?;
+                }
+            }
+            Ok(())
+        }
+        clean(&self.path).map_err(|e| Error::output(&self.path, e))
+    }
+
     /// Predictions for a part of the split.
     pub fn predictions_path(&self, part: &str) -> PathBuf {
         self.path.join("predictions").join(format!("{part}.h5"))

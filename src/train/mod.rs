@@ -13,8 +13,6 @@ mod trainer;
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::backend::AutodiffBackend;
-
 use crate::cli::{TrainArgs, Verbosity};
 use crate::config::train::{ClassWeights, Conditioning, Start, TrainConfig};
 use crate::config::{self};
@@ -22,6 +20,7 @@ use crate::data::{InvasionData, split};
 use crate::device::{Device, on_device};
 use crate::error::{Error, Result};
 use crate::loss::Loss;
+use crate::model::ops::TrainBackend;
 use crate::store::run::{DatasetCard, MemberCard, RunCard};
 use crate::store::{InvasionDataset, RunFolder, atomic};
 use progress::Progress;
@@ -50,9 +49,11 @@ pub fn run(args: &TrainArgs, verbosity: Verbosity) -> Result<()> {
     let folder = RunFolder::new(&path);
     let resolved = config::to_toml(&config)?;
 
-    if args.resume {
+    // A run has begun once its configuration is there; one that was killed before that begins now.
+    let has_begun = folder.config_path().exists();
+    if args.resume && has_begun {
         check_same_config(&folder, &config)?;
-    } else if path.exists() {
+    } else if !folder.is_vacant() {
         if !args.force {
             return Err(Error::new(
                 crate::ErrorKind::Exists,
@@ -66,8 +67,8 @@ pub fn run(args: &TrainArgs, verbosity: Verbosity) -> Result<()> {
 
     let dataset = InvasionDataset::open(&config.dataset)?;
     let data = InvasionData::load(&dataset, &config.inputs)?;
-    let card = make_card(&config, &dataset, &data, &device)?;
-    if args.resume {
+    let mut card = make_card(&config, &dataset, &data, &device)?;
+    if args.resume && has_begun {
         let before = folder.card()?;
         if before.dataset.fingerprint != card.dataset.fingerprint {
             return Err(Error::new(
@@ -76,7 +77,11 @@ pub fn run(args: &TrainArgs, verbosity: Verbosity) -> Result<()> {
                 "is no longer the dataset this run began with; restore it, or train anew with --force",
             ));
         }
+        // An earlier part of the run may have finished some members.
+        card.members = before.members;
+        folder.remove_temporaries()?;
     }
+    folder.write_card(&card)?;
     atomic::write(&folder.config_path(), resolved.as_bytes())?;
 
     let train = data.indices(&card.split.train, &config.dataset)?;
@@ -85,7 +90,7 @@ pub fn run(args: &TrainArgs, verbosity: Verbosity) -> Result<()> {
     on_device!(device, train_members(setting, Progress::new(verbosity.quiet)))
 }
 
-fn train_members<B: AutodiffBackend>(
+fn train_members<B: TrainBackend>(
     device: &B::Device,
     mut setting: Setting,
     progress: Progress,
@@ -99,9 +104,6 @@ fn train_members<B: AutodiffBackend>(
         setting.config.dataset.display(),
     ));
     let members = members(&setting.config, setting.card.dataset.shape.0);
-    // An earlier part of the same run may have finished some members.
-    setting.card.members = setting.folder.card().map(|card| card.members).unwrap_or_default();
-    setting.folder.write_card(&setting.card)?;
     let mut neighbour: Option<PathBuf> = None;
     for member in &members {
         let path = setting.folder.path().join(&member.folder);

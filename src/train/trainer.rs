@@ -7,18 +7,18 @@ use burn::module::{AutodiffModule, Module};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder, RecorderError};
 use burn::tensor::Tensor;
-use burn::tensor::backend::AutodiffBackend;
 use serde::{Deserialize, Serialize};
 
 use super::optimizer::{self, Optimizer};
 use super::progress::Progress;
 use super::{Setting, average, schedule};
-use crate::config::train::ScheduleShape;
+use crate::config::train::{ScheduleShape, TrainConfig};
 use crate::data::order::{self, Pick};
 use crate::data::{Mirror, evenly_spread};
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::{self, Loss, Terms};
 use crate::model::Network;
+use crate::model::ops::TrainBackend;
 use crate::sample::HostBatch;
 use crate::store::run::MemberCard;
 use crate::store::{checkpoint, table};
@@ -44,6 +44,8 @@ pub(super) struct Member {
 /// Where a training stands; together with the weights and the optimiser's history it determines what follows.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct State {
+    /// The network that the weights are of, see [`architecture`].
+    architecture: String,
     /// Finished epochs.
     epoch: usize,
     /// Finished batches of the epoch under way.
@@ -86,7 +88,7 @@ struct Row {
 }
 
 /// The training of one network, at some point of it.
-pub(super) struct Trainer<'a, B: AutodiffBackend> {
+pub(super) struct Trainer<'a, B: TrainBackend> {
     setting: &'a Setting,
     member: &'a Member,
     path: PathBuf,
@@ -99,7 +101,12 @@ pub(super) struct Trainer<'a, B: AutodiffBackend> {
     state: State,
 }
 
-impl<'a, B: AutodiffBackend> Trainer<'a, B> {
+/// Everything that decides which weights there are.
+fn architecture(config: &TrainConfig, member: &Member) -> String {
+    format!("{:?} {:?} {:?} {:?}", config.model, config.inputs, config.head, member.frame)
+}
+
+impl<'a, B: TrainBackend> Trainer<'a, B> {
     /// A training at its last checkpoint, or at its beginning: fresh weights, or those in `start`.
     pub(super) fn new(
         setting: &'a Setting,
@@ -128,7 +135,7 @@ impl<'a, B: AutodiffBackend> Trainer<'a, B> {
             optimizer: Optimizer::new(&config.optimizer),
             loss: setting.loss(&frames),
             path: setting.folder.path().join(&member.folder),
-            state: State::default(),
+            state: State { architecture: architecture(config, member), ..State::default() },
             setting,
             member,
             device,
@@ -427,9 +434,14 @@ impl<'a, B: AutodiffBackend> Trainer<'a, B> {
     fn restore(&mut self) -> Result<()> {
         let path = self.path.join(CHECKPOINT);
         let (state, blobs) = checkpoint::read::<State>(&path)?;
-        let other = |e: RecorderError| {
+        let other = |e: &dyn std::fmt::Display| {
             Error::input(&path, format!("belongs to another architecture ({e}); train anew with --force"))
         };
+        // Burn's records take weights of any shape: they have to be known to fit.
+        if state.architecture != self.state.architecture {
+            return Err(other(&"the model of its configuration differs"));
+        }
+        let other = |e: RecorderError| other(&e);
         let missing = || Error::input(&path, "lacks a part; train anew with --force");
         let mut blobs = blobs.into_iter();
         let network = blobs.next().ok_or_else(missing)?;

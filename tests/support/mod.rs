@@ -1,7 +1,8 @@
 //! What several tests need: small datasets and the program.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use porecast::store::invasion::{self, Origin};
@@ -9,10 +10,11 @@ use porecast_simulations::percolation::{self, PercolationConfig};
 use porecast_simulations::{DomainConfig, FluidPair, Side};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use tempfile::TempDir;
 
 /// The program under test.
 pub fn porecast() -> Command {
-    Command::cargo_bin("porecast").expect("the program is built")
+    Command::new(env!("CARGO_BIN_EXE_porecast"))
 }
 
 /// Writes a percolation dataset of disc packs.
@@ -31,4 +33,104 @@ pub fn dataset(path: &Path, domains: u64, shape: (usize, usize), frames: usize) 
         Ok((format!("domain-{index:04}"), trajectory))
     });
     invasion::write(path, &origin, sequences).expect("written");
+}
+
+/// A folder with a small dataset (`data.h5`) and, beside it, the configurations and runs of a test.
+pub struct Project {
+    folder: TempDir,
+}
+
+impl Project {
+    /// Eight domains of 32 x 32 pixels, five frames each.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        dataset(&folder.path().join("data.h5"), 8, (32, 32), 5);
+        Self { folder }
+    }
+
+    /// A path in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes `train.toml` for a network that trains in a second; `more` begins with keys outside any table.
+    pub fn config(&self, more: &str) -> PathBuf {
+        let path = self.path("train.toml");
+        let data = self.path("data.h5");
+        let text = format!(
+            "name = 'small'\ndataset = {data:?}\n{more}\n[model.unet]\nbase_channels = 4\nlevels = 2\n"
+        );
+        std::fs::write(&path, text).expect("written");
+        path
+    }
+
+    /// `porecast train <config> -o <run>`.
+    pub fn train(&self, config: &Path, run: &str) -> Command {
+        let mut command = porecast();
+        command.arg("train").arg(config).arg("-o").arg(self.path(run));
+        command
+    }
+
+    /// `porecast predict --run <run> <input> -o <output>`.
+    pub fn predict(&self, run: &str, input: &str, output: &str) -> Command {
+        let mut command = porecast();
+        command.arg("predict").arg("--run").arg(self.path(run));
+        command.arg(self.path(input)).arg("-o").arg(self.path(output));
+        command
+    }
+
+    /// Trains a network for a few steps.
+    pub fn trained(&self, more: &str, run: &str) {
+        let more =
+            format!("{more}\n[loss]\ncross_entropy = 1.0\n[training]\nepochs = 1\nsamples_per_epoch = 8");
+        self.train(&self.config(&more), run).assert().success();
+    }
+}
+
+/// Runs a command that must fail with `code` and say `words`; the whole message, which names no panic and has two
+/// lines, or one more for each of several problems.
+pub fn fails(command: &mut Command, code: i32, words: &[&str]) -> String {
+    let output = command.assert().code(code).get_output().clone();
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    let (_, message) = stderr.split_once("error: ").unwrap_or_else(|| panic!("no error in: {stderr}"));
+    for word in words {
+        assert!(message.contains(word), "{word:?} is not in: {message}");
+    }
+    let message = message.trim_end_matches("\n\nFor more information, try '--help'.\n");
+    let listed = message.lines().filter(|line| line.starts_with("  ")).count();
+    assert!(message.lines().count() <= 2 + listed, "too long: {message}");
+    message.to_owned()
+}
+
+/// The files of a run that must not depend on when it was interrupted, by name: weights, and the metrics of each
+/// epoch but its wall time.
+pub fn outcome(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(run).expect("a run folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(outcome(&path));
+        } else if path.extension().is_some_and(|extension| extension == "safetensors") {
+            files.insert(path.clone(), std::fs::read(&path).expect("read"));
+        } else if path.ends_with("metrics.csv") {
+            let text = std::fs::read_to_string(&path).expect("read");
+            let rows = text.lines().map(|row| row.rsplit_once(',').expect("several columns").0);
+            files.insert(path.clone(), rows.collect::<Vec<_>>().join("\n").into_bytes());
+        }
+    }
+    files
+        .into_iter()
+        .map(|(path, bytes)| (path.strip_prefix(run).unwrap_or(&path).to_owned(), bytes))
+        .collect()
+}
+
+/// Asserts that two runs ended with the same bytes.
+pub fn assert_same_outcome(run: &Path, other: &Path) {
+    let (run, other) = (outcome(run), outcome(other));
+    assert!(run.len() >= 3, "no run: {:?}", run.keys());
+    assert!(run.keys().eq(other.keys()), "{:?} against {:?}", run.keys(), other.keys());
+    for (name, bytes) in &run {
+        assert!(bytes == &other[name], "{} differs", name.display());
+    }
 }

@@ -1,0 +1,39 @@
+# porecast: `make` lists what there is.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# One profile for everything, so that nothing is compiled twice.
+PROFILE := --release
+# Clippy and docs see the code of the GPU as well, without a GPU or its toolkit.
+ALL := --workspace --features cuda
+
+.PHONY: help setup build check test notebook demo bench-percolation
+
+help: ## List the commands
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
+
+setup: ## Check what the build needs; install libhdf5-dev when missing and possible
+	@scripts/setup.sh
+
+build: setup ## Build the program
+	cargo build $(PROFILE)
+
+check: setup ## Format, lints, docs (the quick part of `make test`)
+	cargo fmt --all --check
+	cargo clippy $(PROFILE) $(ALL) --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc $(PROFILE) $(ALL) --no-deps
+
+test: check ## Everything that continuous integration runs
+	cargo test $(PROFILE) --workspace --no-run
+	notebooks/check.sh
+	cargo test $(PROFILE) --workspace
+
+notebook: build ## Run the notebook on a small dataset and two small runs
+	notebooks/check.sh
+
+demo: build ## From nothing to a comparison and a prediction, about five minutes
+	scripts/demo.sh
+
+bench-percolation: setup ## Time percolation against PoreSpy
+	"$$(scripts/venv.sh simulations/benches/requirements.txt)" simulations/benches/against_porespy.py

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Checks what the build needs and installs what is missing where that is possible.
+#
+#   scripts/setup.sh           Rust, a C compiler, pkg-config, HDF5
+#   scripts/setup.sh python    Python with venv, for the notebook and the benchmark
+set -euo pipefail
+
+readonly RUST_NEEDED=1.92
+
+fail() {
+    printf 'setup: %s\n' "$@" >&2
+    exit 1
+}
+
+# Installs Debian packages, or says how.
+install_packages() {
+    local why=$1 as_root=()
+    shift
+    command -v apt-get >/dev/null || fail "$why" "Install it with your system's package manager" \
+        "(the Debian packages are: $*), then run this again."
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! sudo -n true 2>/dev/null; then
+            fail "$why" "Run this, then try again:" "    sudo apt-get update && sudo apt-get install -y $*"
+        fi
+        as_root=(sudo -n)
+    fi
+    echo "setup: installing $*"
+    "${as_root[@]}" apt-get update -qq || echo "setup: apt-get update failed; trying with the lists at hand" >&2
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
+        fail "$why" "apt-get could not install: $*"
+}
+
+setup_build() {
+    local tool version
+    for tool in cargo rustc; do
+        command -v "$tool" >/dev/null || fail "Rust is missing. Install it from https://rustup.rs, then run this again."
+    done
+    version=$(rustc --version | cut -d' ' -f2)
+    if [ "$(printf '%s\n' "$RUST_NEEDED" "$version" | sort -V | head -n1)" != "$RUST_NEEDED" ]; then
+        fail "Rust $RUST_NEEDED or newer is needed, this is $version. Run: rustup update stable"
+    fi
+
+    local missing=()
+    command -v cc >/dev/null || missing+=(gcc libc6-dev)
+    command -v pkg-config >/dev/null || missing+=(pkg-config)
+    if [ -z "${HDF5_DIR:-}" ]; then
+        pkg-config --exists hdf5 2>/dev/null || pkg-config --exists hdf5-serial 2>/dev/null ||
+            missing+=(libhdf5-dev)
+    fi
+    if [ ${#missing[@]} -gt 0 ]; then
+        install_packages "A C compiler, pkg-config and the HDF5 library are needed." "${missing[@]}"
+    fi
+}
+
+setup_python() {
+    local missing=()
+    command -v python3 >/dev/null || missing+=(python3)
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+    if [ ${#missing[@]} -gt 0 ]; then
+        install_packages "Python 3 with venv is needed." "${missing[@]}"
+    fi
+}
+
+case ${1:-build} in
+build) setup_build ;;
+python) setup_python ;;
+*) fail "usage: scripts/setup.sh [build|python]" ;;
+esac

@@ -1,0 +1,184 @@
+//! Prediction as a user asks for it: any size, any side, any times.
+
+mod support;
+
+use std::path::Path;
+
+use image::{GrayImage, Luma};
+use ndarray::Axis;
+use porecast::store::{Prediction, PredictionFile};
+use porecast_simulations::Side;
+use support::{Project, dataset};
+
+/// Grains on a slanted lattice: no symmetry that would hide a wrong turn.
+fn is_solid(y: u32, x: u32) -> bool {
+    (3 * y + x) % 17 < 3 && (y + 2 * x) % 13 < 6
+}
+
+fn image(path: &Path, height: u32, width: u32, is_solid: impl Fn(u32, u32) -> bool) {
+    let grey = |x, y| Luma([if is_solid(y, x) { 0 } else { 255 }]);
+    GrayImage::from_fn(width, height, grey).save(path).expect("written");
+}
+
+/// Reads what `predict` wrote, after checking that its files tell the same.
+fn output(folder: &Path) -> (PredictionFile, Prediction) {
+    let file = PredictionFile::open(&folder.join("predictions.h5")).expect("predictions");
+    let prediction = file.prediction(0).expect("a prediction");
+    let (frames, height, width) = prediction.probability.dim();
+    for frame in 0..frames {
+        let picture = image::open(folder.join(format!("frames/frame-{frame:03}.png"))).expect("a frame");
+        assert_eq!((picture.height(), picture.width()), (height as u32, width as u32));
+    }
+    assert!(!folder.join(format!("frames/frame-{frames:03}.png")).exists());
+    let animation = std::fs::read(folder.join("animation.gif")).expect("an animation");
+    assert!(animation.starts_with(b"GIF89a"));
+
+    let table = std::fs::read_to_string(folder.join("saturation.csv")).expect("a table");
+    let mut rows = table.lines();
+    assert_eq!(rows.next(), Some("domain_id,time,saturation,saturation_above_half"));
+    let pores = prediction.solid.iter().filter(|&&solid| !solid).count() as f64;
+    for (frame, row) in prediction.probability.axis_iter(Axis(0)).zip(rows.by_ref()) {
+        let saturation: f64 = row.split(',').nth(2).expect("a column").parse().expect("a number");
+        let expected = frame.iter().map(|&p| f64::from(p)).sum::<f64>() / pores;
+        assert!((saturation - expected).abs() < 1e-9, "{saturation} against {expected}");
+    }
+    assert_eq!(rows.count(), (file.domain_ids().len() - 1) * frames);
+    for frame in prediction.probability.axis_iter(Axis(0)) {
+        assert!(frame.iter().zip(&prediction.solid).all(|(&p, &solid)| !solid || p == 0.0));
+    }
+    (file, prediction)
+}
+
+/// Largest difference of two predictions.
+fn difference(a: &Prediction, b: &Prediction) -> f32 {
+    assert_eq!(a.probability.dim(), b.probability.dim());
+    (&a.probability - &b.probability).iter().fold(0.0, |largest, d| d.abs().max(largest))
+}
+
+#[test]
+fn images_of_any_size_are_predicted_at_the_training_times() {
+    let project = Project::new();
+    project.trained("", "run");
+    for (height, width) in [(32, 32), (50, 21), (17, 90)] {
+        let name = format!("{height}x{width}");
+        image(&project.path(&format!("{name}.png")), height, width, is_solid);
+        project.predict("run", &format!("{name}.png"), &name).assert().success();
+        let (file, prediction) = output(&project.path(&name));
+        assert_eq!(file.shape(), (5, height as usize, width as usize));
+        assert_eq!(prediction.domain_id, name);
+        assert!(prediction.solid.indexed_iter().all(|((y, x), &s)| s == is_solid(y as u32, x as u32)));
+    }
+}
+
+#[test]
+fn any_ascending_times_can_be_asked_for() {
+    let project = Project::new();
+    project.trained("", "run");
+    image(&project.path("domain.png"), 32, 32, is_solid);
+    project.predict("run", "domain.png", "many").assert().success();
+    let times = "0,0.05,0.123,0.2";
+    project.predict("run", "domain.png", "many").args(["--force", "--times", times]).assert().success();
+    let (_, many) = output(&project.path("many"));
+    assert_eq!(many.times, [0.0, 0.05, 0.123, 0.2]);
+    project.predict("run", "domain.png", "one").args(["--times", "0.123"]).assert().success();
+    let (_, one) = output(&project.path("one"));
+    let frame = many.probability.index_axis(Axis(0), 2);
+    assert!((&one.probability.index_axis(Axis(0), 0) - &frame).iter().all(|d| d.abs() < 1e-6));
+}
+
+#[test]
+fn an_inlet_on_another_side_turns_the_prediction_with_the_domain() {
+    let project = Project::new();
+    project.trained("", "run");
+    let (height, width) = (40, 24);
+    image(&project.path("top.png"), height, width, is_solid);
+    project.predict("run", "top.png", "top").assert().success();
+    let (_, top) = output(&project.path("top"));
+    image(&project.path("bottom.png"), height, width, |y, x| is_solid(height - 1 - y, x));
+    image(&project.path("left.png"), width, height, |y, x| is_solid(x, y));
+    image(&project.path("right.png"), width, height, |y, x| is_solid(height - 1 - x, y));
+    for (name, side) in [("bottom", Side::Bottom), ("left", Side::Left), ("right", Side::Right)] {
+        project.predict("run", &format!("{name}.png"), name).args(["--inlet", name]).assert().success();
+        let (file, mut turned) = output(&project.path(name));
+        assert_eq!(file.header().inlet, side);
+        if side == Side::Bottom || side == Side::Right {
+            turned.probability.invert_axis(Axis(if side == Side::Bottom { 1 } else { 2 }));
+        }
+        if side != Side::Bottom {
+            turned.probability.swap_axes(1, 2);
+        }
+        assert_eq!(difference(&top, &turned), 0.0, "{name}");
+    }
+}
+
+#[test]
+fn a_domain_in_tiles_is_covered_and_differs_little() {
+    let project = Project::new();
+    project.trained("", "run");
+    image(&project.path("domain.png"), 96, 64, is_solid);
+    project.predict("run", "domain.png", "whole").assert().success();
+    project.predict("run", "domain.png", "large").args(["--tile", "96"]).assert().success();
+    project.predict("run", "domain.png", "tiles").args(["--tile", "48"]).assert().success();
+    let (whole, large, tiles) = (
+        output(&project.path("whole")).1,
+        output(&project.path("large")).1,
+        output(&project.path("tiles")).1,
+    );
+    assert_eq!(difference(&whole, &large), 0.0);
+    let mean = (&whole.probability - &tiles.probability).mapv(f32::abs).mean().expect("pixels");
+    assert!(mean < 0.02, "{mean}");
+    // Every pixel of the pore space belongs to a tile: a network's probability is never exactly zero.
+    let frame = tiles.probability.index_axis(Axis(0), 2);
+    assert!(frame.iter().zip(&tiles.solid).all(|(&p, &solid)| solid || p > 0.0));
+}
+
+#[test]
+fn bright_solid_and_other_thresholds_give_the_same_domain() {
+    let project = Project::new();
+    project.trained("", "run");
+    image(&project.path("dark.png"), 32, 32, is_solid);
+    image(&project.path("bright.png"), 32, 32, |y, x| !is_solid(y, x));
+    GrayImage::from_fn(32, 32, |x, y| Luma([if is_solid(y, x) { 20 } else { 60 }]))
+        .save(project.path("dim.png"))
+        .expect("written");
+    project.predict("run", "dark.png", "dark").assert().success();
+    project.predict("run", "bright.png", "bright").arg("--invert").assert().success();
+    project.predict("run", "dim.png", "dim").args(["--threshold", "0.15"]).assert().success();
+    let dark = output(&project.path("dark")).1;
+    for other in ["bright", "dim"] {
+        assert_eq!(difference(&dark, &output(&project.path(other)).1), 0.0, "{other}");
+    }
+}
+
+#[test]
+fn the_domains_of_a_part_are_predicted_at_their_own_times() {
+    let project = Project::new();
+    project.trained("", "run");
+    let run = porecast::store::RunFolder::new(project.path("run")).card().expect("a run");
+    for (part, ids) in run.split.parts() {
+        project.predict("run", "data.h5", part).args(["--part", part]).assert().success();
+        let (file, _) = output(&project.path(part));
+        assert_eq!(file.domain_ids(), ids);
+    }
+    dataset(&project.path("other.h5"), 2, (48, 40), 3);
+    project.predict("run", "other.h5", "other").assert().success();
+    assert_eq!(output(&project.path("other")).0.shape(), (3, 48, 40));
+}
+
+#[test]
+fn single_frame_networks_predict_their_frames() {
+    let project = Project::new();
+    project.trained("conditioning = { single-frame = [1, 4] }", "run");
+    image(&project.path("domain.png"), 32, 32, is_solid);
+    project.predict("run", "domain.png", "image").assert().success();
+    let (_, prediction) = output(&project.path("image"));
+    let run = porecast::store::RunFolder::new(project.path("run")).card().expect("a run");
+    assert_eq!(prediction.times, [run.dataset.mean_times[1], run.dataset.mean_times[4]]);
+    support::fails(
+        project.predict("run", "domain.png", "out").args(["--times", "0.1"]),
+        2,
+        &["--times", "single-frame"],
+    );
+    project.predict("run", "data.h5", "data").assert().success();
+    assert_eq!(output(&project.path("data")).0.shape(), (2, 32, 32));
+}
