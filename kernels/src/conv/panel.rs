@@ -88,6 +88,11 @@ impl Panel {
         channels * self.channel + OVERHANG
     }
 
+    /// Output columns.
+    pub fn width(&self) -> usize {
+        self.shape.out_size[1]
+    }
+
     /// The runs of a tile of `rows` rows.
     pub fn runs(&self, rows: usize) -> Runs {
         let width = self.shape.out_size[1];

@@ -29,7 +29,7 @@ const KERNEL: usize = 3;
 const PANEL_BYTES: usize = 800 * 1024;
 
 /// G
-const KERNEL_TO_COMPONENTS: [[f32; KERNEL]; COMPONENTS] = [
+pub(crate) const KERNEL_TO_COMPONENTS: [[f32; KERNEL]; COMPONENTS] = [
     [1.0 / 4.0, 0.0, 0.0],
     [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
     [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
@@ -228,6 +228,25 @@ fn input_components(
             v4[x] = near - twice;
             v5[x] = 4.0 * d1[x] - 5.0 * d3[x] + d5[x];
         }
+    }
+}
+
+/// The components `[component][column]` of four rows of an output gradient.
+#[inline(always)]
+pub(crate) fn output_components(rows: [&[f32]; GROUP], to: &mut [f32]) {
+    let [y0, y1, y2, y3] = rows;
+    let width = y0.len();
+    let (y1, y2, y3) = (&y1[..width], &y2[..width], &y3[..width]);
+    let [v0, v1, v2, v3, v4, v5] = component_rows_mut(to, 0, 1, width);
+    for x in 0..width {
+        let (even, odd) = (y0[x] + y2[x], y1[x] + y3[x]);
+        let (far_even, far_odd) = (y0[x] + 4.0 * y2[x], 2.0 * y1[x] + 8.0 * y3[x]);
+        v0[x] = y0[x];
+        v1[x] = even + odd;
+        v2[x] = even - odd;
+        v3[x] = far_even + far_odd;
+        v4[x] = far_even - far_odd;
+        v5[x] = y3[x];
     }
 }
 
@@ -450,6 +469,7 @@ impl Tile<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conv::weight_gradient::weight_gradient;
     use crate::reference::{self, assert_close, noise};
     use proptest::prelude::*;
 
@@ -469,7 +489,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(120))]
 
         #[test]
-        fn convolution_and_input_gradient_equal_the_definition(shape in shapes(), seed in 1u64..1000) {
+        fn convolution_and_gradients_equal_the_definition(shape in shapes(), seed in 1u64..1000) {
             let x = noise(seed, shape.in_len());
             let weight = noise(seed + 1, shape.weight_len());
             let bias = noise(seed + 2, shape.out_channels);
@@ -477,6 +497,7 @@ mod tests {
             let backward = shape.input_gradient().expect("stride one has an input gradient");
             let expected = reference::convolve(&shape, &x, &weight, Some(&bias));
             let expected_x = reference::input_gradient(&shape, &weight, &out_gradient);
+            let expected_weight = reference::weight_gradient(&shape, &x, &out_gradient);
             for level in Level::available() {
                 let mut out = vec![f32::NAN; shape.out_len()];
                 convolve(level, &shape, Direction::Forward, &x, &weight, Some(&bias), &mut out);
@@ -484,6 +505,9 @@ mod tests {
                 let mut gradient = vec![f32::NAN; shape.in_len()];
                 convolve(level, &backward, Direction::Backward, &out_gradient, &weight, None, &mut gradient);
                 assert_close(&gradient, &expected_x, 5e-6);
+                let mut gradient = vec![f32::NAN; shape.weight_len()];
+                weight_gradient(level, &shape, &x, &out_gradient, &mut gradient);
+                assert_close(&gradient, &expected_weight, 5e-6);
             }
         }
     }
