@@ -473,14 +473,21 @@ unsafe fn tile<S: Simd, const G: usize, const V: usize, const P: usize>(
                 gradient = gradient.add(V * S::LANES);
             }
         }
-        for row in 0..live {
-            for vector in 0..V {
-                let to = sums.as_mut_ptr().add(row * padded_out + vector * S::LANES);
-                let mut sum = S::load(to);
-                for acc in &acc {
-                    sum = S::add(sum, acc[row][vector]);
+        // Every row by a constant index, or the sums would be kept in memory throughout.
+        let [first, others @ ..] = &mut acc[..] else { return };
+        for other in others {
+            for (first, other) in first.iter_mut().zip(other) {
+                for (first, other) in first.iter_mut().zip(other) {
+                    *first = S::add(*first, *other);
                 }
-                S::store(to, sum);
+            }
+        }
+        for (row, acc) in acc[0].iter().enumerate() {
+            if row < live {
+                for (vector, &acc) in acc.iter().enumerate() {
+                    let to = sums.as_mut_ptr().add(row * padded_out + vector * S::LANES);
+                    S::store(to, S::add(S::load(to), acc));
+                }
             }
         }
     }
