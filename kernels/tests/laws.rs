@@ -1,14 +1,28 @@
 //! What holds whatever the implementation: derivatives, determinism.
 
+use std::cell::Cell;
+
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::{Tensor, TensorData};
 use porecast_kernels::{self as kernels, Activation};
 
 type Train = Autodiff<Flex>;
 
+/// Values in [-1, 1), the same in every run: each test has a thread and so a sequence of its own. (Burn's generator is
+/// shared by all threads.)
 fn random<const D: usize>(shape: [usize; D]) -> Tensor<Train, D> {
-    Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), &Default::default())
+    thread_local! { static STATE: Cell<u64> = const { Cell::new(0x9e37_79b9_7f4a_7c15) } }
+    let draw = || {
+        let mut state = STATE.get();
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        STATE.set(state);
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    let values = (0..shape.iter().product()).map(|_| draw()).collect::<Vec<f32>>();
+    Tensor::from_data(TensorData::new(values, shape), &Default::default())
 }
 
 /// A small network through every operation.

@@ -287,7 +287,10 @@ impl Product<'_> {
             let weights = self.weights.values.as_ptr().add(block * self.terms.weights() + first);
             let start = self.weights.bias.as_ptr().add(channel);
             let sums = self.terms.sum::<S, R, C>(self.packed.as_ptr(), vectors, weights, start);
-            for (row, sums) in sums.iter().enumerate().take(live) {
+            for (row, sums) in sums.iter().enumerate() {
+                if row >= live {
+                    continue;
+                }
                 for (&sum, vector) in sums.iter().zip(vectors) {
                     let to = (channel + row) * self.plane + self.first_pixel + vector.to;
                     let to = self.out.pointer(to, vector.live);

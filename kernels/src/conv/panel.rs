@@ -88,6 +88,19 @@ impl Panel {
         channels * self.channel + OVERHANG
     }
 
+    /// Floats from row to row where there is one copy with zeros left and right.
+    pub fn padded_line(&self) -> Option<usize> {
+        match self.kind {
+            Kind::Padded { line } => Some(line),
+            Kind::Shifted { .. } | Kind::Gathered { .. } => None,
+        }
+    }
+
+    /// Output columns.
+    pub fn width(&self) -> usize {
+        self.shape.out_size[1]
+    }
+
     /// The runs of a tile of `rows` rows.
     pub fn runs(&self, rows: usize) -> Runs {
         let width = self.shape.out_size[1];
@@ -177,9 +190,7 @@ fn copy_row(from: Option<&[f32]>, pad: usize, first: usize, stride: usize, to: &
     let inside = from.len().saturating_sub(start).div_ceil(stride).min(to.len() - before);
     let (left, rest) = to.split_at_mut(before);
     let (middle, right) = rest.split_at_mut(inside);
-    for value in left {
-        *value = 0.0;
-    }
+    zero(left);
     if stride == 1 {
         for (to, from) in middle.iter_mut().zip(&from[start.min(from.len())..]) {
             *to = *from;
@@ -189,8 +200,16 @@ fn copy_row(from: Option<&[f32]>, pad: usize, first: usize, stride: usize, to: &
             *to = *from;
         }
     }
-    for value in right {
-        *value = 0.0;
+    zero(right);
+}
+
+/// Mostly there is a single value, for which a call would take longer than the row.
+#[inline(always)]
+fn zero(values: &mut [f32]) {
+    match values {
+        [] => {}
+        [value] => *value = 0.0,
+        values => values.fill(0.0),
     }
 }
 

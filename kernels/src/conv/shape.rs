@@ -64,11 +64,8 @@ impl ConvShape {
         if self.stride != [1, 1] {
             return None;
         }
-        let mut padding = [0; 2];
-        for axis in 0..2 {
-            padding[axis] =
-                (self.dilation[axis] * (self.kernel[axis] - 1)).checked_sub(self.padding[axis])?;
-        }
+        let reach = |axis: usize| self.dilation[axis] * (self.kernel[axis] - 1);
+        let padding = [reach(0).checked_sub(self.padding[0])?, reach(1).checked_sub(self.padding[1])?];
         Some(Self {
             in_channels: self.out_channels,
             in_size: self.out_size,

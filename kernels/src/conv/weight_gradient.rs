@@ -1,23 +1,26 @@
 //! The gradient for the weights: products of the output gradient with the panel, summed over pixels.
 //!
-//! The output gradient of a row tile is transposed to `[pixel][out]`, so that a vector holds output channels, and the
-//! input is broadcast from the same panels as in the forward pass. Each task sums its tiles into weights of its own;
-//! these are added in the order of the tasks.
+//! The output gradient of a tile is transposed to `[pixel][out]`, so that a vector holds output channels, and the
+//! input is broadcast from the same panels as in the forward pass: its rows, or for 3x3 kernels the components of
+//! [`winograd`](super::winograd). Each task sums its tiles into weights of its own; these are added in the order of
+//! the tasks, and Winograd's components become kernel rows at the very end.
 
 use rayon::prelude::*;
 
-use super::panel::{Panel, Runs, odd_lines};
+use super::panel::{Panel, odd_lines};
 use super::shape::ConvShape;
+use super::winograd::{self, COMPONENTS, GROUP, KERNEL_TO_COMPONENTS};
 use crate::memory::{Buffer, with_scratch};
 use crate::share::Shared;
 use crate::simd::{Kernel, Level, Simd};
 
-/// Bytes of a tile, panel and transposed gradient together.
-const TILE_BYTES: usize = 512 * 1024;
-/// Most tasks, a constant for the sake of determinism.
+/// Pixels that are summed in registers before the sums in memory are touched; more than this make a tile too large
+/// for the cache.
+const PIXELS: usize = 512;
+/// Tasks to aim for, a constant for the sake of determinism.
 const TASKS: usize = 16;
-/// Bytes of all tasks' own weights together above which there are fewer of them.
-const PARTIAL_BYTES: usize = 16 << 20;
+/// Input channels that are worth a task of their own, which transposes the output gradient once more.
+const PART: usize = 32;
 /// Output channels are padded to whole pairs of the widest vector.
 const OUT_BLOCK: usize = 32;
 
@@ -45,79 +48,85 @@ pub(crate) fn weight_gradient(
             level.run(Task { shape, plan: &plan, x, out_gradient, task, sums, scratch });
         });
     });
-    let taps = shape.taps();
-    let padded = plan.padded_out;
-    gradient.par_chunks_mut(shape.in_channels * taps).enumerate().for_each(|(out, gradient)| {
-        for (index, gradient) in gradient.iter_mut().enumerate() {
-            let part = index / taps / plan.part_channels;
-            let row = index - part * plan.part_channels * taps;
-            *gradient = (0..plan.chunks)
-                .map(|chunk| partials[(chunk * plan.parts + part) * plan.partial + row * padded + out])
-                .sum();
-        }
+    let part = shape.in_channels * shape.taps();
+    gradient.par_chunks_mut(LINE * part).enumerate().for_each(|(index, gradient)| {
+        level.run(Collect { shape, plan: &plan, partials: &partials, first_out: index * LINE, gradient });
     });
 }
 
-/// How the work is split: chunks of tiles by parts of the input channels.
+/// How the work is split: chunks of units (some rows of an image) by parts of the input channels.
 struct Plan {
+    /// Winograd's components, or none: then a unit's rows are output rows and not groups of them.
+    is_winograd: bool,
     panel: Panel,
-    /// Row tiles of an image.
-    tiles: usize,
+    /// Rows (or groups) of an image.
+    rows: usize,
+    /// Units of an image.
+    units: usize,
+    /// Units that are packed and multiplied together.
+    together: usize,
     chunks: usize,
     parts: usize,
     /// Input channels of a part.
     part_channels: usize,
     padded_out: usize,
-    /// Most pixels in a tile.
-    tile_pixels: usize,
-    /// Floats of a task's own weights, `[in][tap][padded out]`.
+    /// Floats of a task's own weights, `[component][in][tap][padded out]`.
     partial: usize,
 }
 
 impl Plan {
     fn new(shape: &ConvShape) -> Self {
-        let height = shape.out_size[0];
-        let padded_out = shape.out_channels.next_multiple_of(OUT_BLOCK);
-        let whole = shape.in_channels * shape.taps() * padded_out * size_of::<f32>();
-        let most_chunks = (PARTIAL_BYTES / whole).clamp(2, TASKS);
-        let mut rows = height.div_ceil(TASKS.div_ceil(shape.batch)).max(8).min(height);
-        let bytes = |rows| {
-            let panel = Panel::new(shape, rows).len(shape.in_channels);
-            (panel + rows * shape.out_size[1] * padded_out) * size_of::<f32>()
-        };
-        while rows > 1 && bytes(rows) > TILE_BYTES {
-            rows = rows * 3 / 4;
-        }
-        let rows = height.div_ceil(height.div_ceil(rows));
-        let tiles = height.div_ceil(rows);
-        let chunks = most_chunks.min(shape.batch * tiles);
-        // Where there are few tiles, split the input channels as well.
-        let parts = (TASKS / chunks).clamp(1, shape.in_channels.div_ceil(32));
+        let is_winograd = winograd::is_suitable(shape);
+        let panel_shape = if is_winograd { winograd::component_rows(shape) } else { *shape };
+        let [rows, width] = panel_shape.out_size;
+        // Overlapping rows of neighbouring units are packed twice, so that a few rows are the least.
+        let least = if is_winograd { 1 } else { 8 };
+        let panel = Panel::new(&panel_shape, (PIXELS / width).max(least).min(rows));
+        let units = rows.div_ceil(panel.rows);
+        let parts = shape.in_channels.div_ceil(PART).min(TASKS / 2);
         let part_channels = shape.in_channels.div_ceil(parts);
         let parts = shape.in_channels.div_ceil(part_channels);
-        Self {
-            panel: Panel::new(shape, rows),
-            tiles,
-            chunks,
-            parts,
-            part_channels,
-            padded_out,
-            tile_pixels: rows * shape.out_size[1],
-            partial: odd_lines(part_channels * shape.taps() * padded_out),
-        }
+        let all_units = shape.batch * units;
+        let full = (shape.batch * rows * width).div_ceil(PIXELS);
+        let chunks = full.clamp((TASKS / 2).div_ceil(parts), TASKS.div_ceil(parts)).min(all_units);
+        let together = (PIXELS / (panel.rows * width)).clamp(1, all_units.div_ceil(chunks));
+        let padded_out = shape.out_channels.next_multiple_of(OUT_BLOCK);
+        let components = if is_winograd { COMPONENTS } else { 1 };
+        let partial = odd_lines(components * part_channels * panel.taps.len() * padded_out);
+        Self { is_winograd, panel, rows, units, together, chunks, parts, part_channels, padded_out, partial }
     }
 
     fn tasks(&self) -> usize {
         self.chunks * self.parts
     }
 
-    fn panel_len(&self) -> usize {
-        self.panel.len(self.part_channels).next_multiple_of(16)
+    fn components(&self) -> usize {
+        if self.is_winograd { COMPONENTS } else { 1 }
     }
 
-    /// Floats for the panel and the transposed gradient of a tile.
+    /// Most pixels that are multiplied together.
+    fn pixels(&self) -> usize {
+        self.together * self.panel.rows * self.panel.width()
+    }
+
+    /// Floats of the panels of a unit.
+    fn unit_panel(&self) -> usize {
+        self.panel.len(self.components() * self.part_channels).next_multiple_of(16)
+    }
+
+    /// Floats for the components of one channel, or of the output gradient of one group.
+    fn components_len(&self) -> usize {
+        match self.is_winograd {
+            true => COMPONENTS * self.panel.width() * self.panel.rows.max(LINE),
+            false => 0,
+        }
+    }
+
+    /// Floats for the panels, the transposed gradient and the components.
     fn scratch(&self) -> usize {
-        self.panel_len() + self.tile_pixels * self.padded_out
+        self.together * self.unit_panel()
+            + self.components() * self.pixels() * self.padded_out
+            + self.components_len()
     }
 }
 
@@ -140,100 +149,251 @@ impl Kernel for Task<'_> {
         let (chunk, part) = (task / plan.parts, task % plan.parts);
         let first_channel = part * plan.part_channels;
         let channels = plan.part_channels.min(shape.in_channels - first_channel);
-        let [height, width] = shape.out_size;
         let panel = &plan.panel;
-        // One offset for each row of the sums, in the same order, filled up to whole groups.
-        let mut offsets = Vec::with_capacity(channels * panel.taps.len() + 24);
+        let width = panel.width();
+        let (in_image, out_image) =
+            (shape.in_channels * shape.in_plane(), shape.out_channels * shape.out_plane());
+        let (packed, rest) = scratch.split_at_mut(plan.together * plan.unit_panel());
+        let (transposed, components) = rest.split_at_mut(plan.components() * plan.pixels() * plan.padded_out);
+        // One offset for each row of a component's sums, in the same order, filled up to whole register tiles.
+        let mut offsets = Vec::with_capacity(channels * panel.taps.len() + MOST_ROWS);
         for channel in 0..channels {
-            offsets.extend(panel.taps.iter().map(|tap| channel * panel.channel + tap));
+            for tap in &panel.taps {
+                offsets.push(channel * panel.channel + tap);
+            }
         }
         let sum_rows = offsets.len();
-        offsets.resize(sum_rows.next_multiple_of(24), 0);
+        offsets.resize(sum_rows.next_multiple_of(MOST_ROWS), 0);
         sums.fill(0.0);
-        let work = shape.batch * plan.tiles;
-        let (packed, transposed) = scratch.split_at_mut(plan.panel_len());
-        for tile in chunk * work / plan.chunks..(chunk + 1) * work / plan.chunks {
-            let (image, first_row) = (tile / plan.tiles, tile % plan.tiles * panel.rows);
-            let rows = panel.rows.min(height - first_row);
-            for channel in 0..channels {
-                let plane = &x[(image * shape.in_channels + first_channel + channel) * shape.in_plane()..];
-                let packed = &mut packed[channel * panel.channel..][..panel.channel];
-                panel.pack(&plane[..shape.in_plane()], first_row, rows, packed);
+        let all_units = shape.batch * plan.units;
+        let (mut unit, end) = (chunk * all_units / plan.chunks, (chunk + 1) * all_units / plan.chunks);
+        let mut runs = Vec::new();
+        while unit < end {
+            // Pack a few units, whose pixels follow each other in the transposed gradient.
+            let last = (unit + plan.together).min(end);
+            let mut pixels = 0;
+            for other in unit..last {
+                let first_row = other % plan.units * panel.rows;
+                pixels += panel.rows.min(plan.rows - first_row) * width;
             }
-            let planes = &out_gradient[image * shape.out_channels * shape.out_plane()..];
-            let pixels = first_row * width..(first_row + rows) * width;
-            // SAFETY: the instructions are the caller's promise; the panel holds every offset of the tile's
-            // pixels, the transposed gradient holds the tile's pixels, and the sums hold `sum_rows` rows.
-            unsafe {
-                transpose_planes::<S>(
-                    planes,
-                    shape.out_plane(),
-                    shape.out_channels,
-                    pixels.clone(),
-                    transposed,
-                );
-                let product = Product { packed, transposed, runs: panel.runs(rows), pixels: pixels.len() };
-                accumulate::<S>(&product, &offsets, sum_rows, plan.padded_out, shape.out_channels, sums);
+            let (mut first_pixel, mut base) = (0, 0);
+            runs.clear();
+            for other in unit..last {
+                let (image, first_row) = (other / plan.units, other % plan.units * panel.rows);
+                let rows = panel.rows.min(plan.rows - first_row);
+                let image_x = &x[image * in_image..][..in_image];
+                let image_gradient = &out_gradient[image * out_image..][..out_image];
+                let packed = &mut packed[base..][..plan.unit_panel()];
+                let to = Transposed { all: &mut *transposed, pixels, first_pixel };
+                // SAFETY: the instructions are the caller's promise.
+                unsafe {
+                    if plan.is_winograd {
+                        let wanted = first_channel..first_channel + channels;
+                        winograd::pack_components(
+                            shape, panel, image_x, wanted, first_row, rows, components, packed,
+                        );
+                        to.take_components::<S>(shape, image_gradient, first_row, rows, components);
+                    } else {
+                        for channel in 0..channels {
+                            let plane = &image_x[(first_channel + channel) * shape.in_plane()..];
+                            let to = &mut packed[channel * panel.channel..][..panel.channel];
+                            panel.pack(&plane[..shape.in_plane()], first_row, rows, to);
+                        }
+                        to.take::<S>(shape, image_gradient, first_row * width, rows * width);
+                    }
+                }
+                let unit_runs = panel.runs(rows);
+                for run in 0..unit_runs.count {
+                    runs.push(Run { from: base + run * unit_runs.line, len: unit_runs.len });
+                }
+                first_pixel += rows * width;
+                base += plan.unit_panel();
             }
+            for component in 0..plan.components() {
+                let product = Product {
+                    packed: &packed[component * channels * panel.channel..],
+                    transposed: &transposed[component * pixels * padded_block::<S>(shape.out_channels)..],
+                    runs: &runs,
+                    pixels,
+                };
+                let sums = &mut sums[component * sum_rows * plan.padded_out..];
+                // SAFETY: the instructions are the caller's promise; the panels hold every offset of the runs.
+                unsafe {
+                    accumulate::<S>(&product, &offsets, sum_rows, plan.padded_out, shape.out_channels, sums);
+                }
+            }
+            unit = last;
         }
     }
 }
 
-/// Transposes `pixels` of each channel's plane to blocks `[out / OUT_BLOCK][pixel][OUT_BLOCK]`, channels that do not
-/// exist being zero.
+/// Consecutive pixels in the panels.
+#[derive(Clone, Copy)]
+struct Run {
+    from: usize,
+    len: usize,
+}
+
+/// Vectors of output channels in a register tile: two, unless one holds all channels.
+#[inline(always)]
+fn out_vectors<S: Simd>(out_channels: usize) -> usize {
+    if out_channels <= S::LANES { 1 } else { 2 }
+}
+
+/// Output channels rounded up to whole register tiles.
+#[inline(always)]
+fn padded_block<S: Simd>(out_channels: usize) -> usize {
+    out_channels.next_multiple_of(out_vectors::<S>(out_channels) * S::LANES)
+}
+
+/// Where the output gradient goes: `[component][out block][pixel][out of the block]`, from `first_pixel` of `pixels`.
+struct Transposed<'a> {
+    all: &'a mut [f32],
+    pixels: usize,
+    first_pixel: usize,
+}
+
+impl Transposed<'_> {
+    /// Takes `count` pixels from `first` of each channel.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `S`.
+    #[inline(always)]
+    unsafe fn take<S: Simd>(self, shape: &ConvShape, planes: &[f32], first: usize, count: usize) {
+        for lanes in (0..padded_block::<S>(shape.out_channels)).step_by(S::LANES) {
+            let live = S::LANES.min(shape.out_channels.saturating_sub(lanes));
+            let planes = &planes[lanes.min(shape.out_channels) * shape.out_plane()..];
+            let to = self.place::<S>(shape, 0, lanes) + self.first_pixel * self.line::<S>(shape);
+            // SAFETY: the caller's promise.
+            unsafe {
+                let (line, all) = (self.line::<S>(shape), &mut self.all[to..]);
+                transpose_lanes::<S>(planes, shape.out_plane(), first, count, live, all, line);
+            }
+        }
+    }
+
+    /// Takes the components of groups of rows.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `S`.
+    #[inline(always)]
+    unsafe fn take_components<S: Simd>(
+        self,
+        shape: &ConvShape,
+        planes: &[f32],
+        first_group: usize,
+        groups: usize,
+        components: &mut [f32],
+    ) {
+        let [height, width] = shape.out_size;
+        let zeros = vec![0.0; width];
+        for lanes in (0..padded_block::<S>(shape.out_channels)).step_by(S::LANES) {
+            let live = S::LANES.min(shape.out_channels.saturating_sub(lanes));
+            for group in 0..groups {
+                for lane in 0..live {
+                    let plane = &planes[(lanes + lane) * shape.out_plane()..][..shape.out_plane()];
+                    let mut rows = [zeros.as_slice(); GROUP];
+                    for (index, to) in rows.iter_mut().enumerate() {
+                        let row = (first_group + group) * GROUP + index;
+                        if row < height {
+                            *to = &plane[row * width..][..width];
+                        }
+                    }
+                    winograd::output_components(
+                        rows,
+                        &mut components[lane * COMPONENTS * width..][..COMPONENTS * width],
+                    );
+                }
+                for component in 0..COMPONENTS {
+                    let to = self.place::<S>(shape, component, lanes)
+                        + (self.first_pixel + group * width) * self.line::<S>(shape);
+                    // SAFETY: the caller's promise.
+                    unsafe {
+                        let (line, all) = (self.line::<S>(shape), &mut self.all[to..]);
+                        transpose_lanes::<S>(
+                            components,
+                            COMPONENTS * width,
+                            component * width,
+                            width,
+                            live,
+                            all,
+                            line,
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// Floats from pixel to pixel.
+    #[inline(always)]
+    fn line<S: Simd>(&self, shape: &ConvShape) -> usize {
+        out_vectors::<S>(shape.out_channels) * S::LANES
+    }
+
+    /// Where a vector of output channels starts.
+    #[inline(always)]
+    fn place<S: Simd>(&self, shape: &ConvShape, component: usize, lanes: usize) -> usize {
+        let line = self.line::<S>(shape);
+        let block = lanes / line * self.pixels * line + lanes % line;
+        component * self.pixels * padded_block::<S>(shape.out_channels) + block
+    }
+}
+
+/// Transposes `count` pixels from `first` of `live` channels, at most LANES, `plane` floats apart; channels that do
+/// not exist are zero.
 ///
 /// # Safety
 /// The processor has the instructions of `S`.
 #[inline(always)]
-unsafe fn transpose_planes<S: Simd>(
+unsafe fn transpose_lanes<S: Simd>(
     planes: &[f32],
     plane: usize,
-    channels: usize,
-    pixels: std::ops::Range<usize>,
+    first: usize,
+    count: usize,
+    live: usize,
     to: &mut [f32],
+    line: usize,
 ) {
-    let count = pixels.len();
-    for (block, to) in to.chunks_exact_mut(count * OUT_BLOCK).enumerate().take(channels.div_ceil(OUT_BLOCK)) {
-        for lane in (0..OUT_BLOCK).step_by(S::LANES) {
-            let first = block * OUT_BLOCK + lane;
-            let mut done = 0;
-            if first + S::LANES <= channels {
-                let from = &planes[first * plane..(first + S::LANES) * plane];
-                while done + S::LANES <= count {
-                    debug_assert!(pixels.start + done + S::LANES <= plane);
-                    // SAFETY: LANES channels by LANES pixels, inside both slices.
-                    unsafe {
-                        let from = from.as_ptr().add(pixels.start + done);
-                        S::transpose(from, plane, to.as_mut_ptr().add(done * OUT_BLOCK + lane), OUT_BLOCK);
-                    }
-                    done += S::LANES;
-                }
+    let mut done = 0;
+    if live == S::LANES {
+        assert!(planes.len() >= (S::LANES - 1) * plane + first + count);
+        assert!(count == 0 || to.len() >= (count - 1) * line + S::LANES);
+        while done + S::LANES <= count {
+            // SAFETY: LANES channels by LANES pixels, inside both slices as just asserted.
+            unsafe {
+                S::transpose(
+                    planes.as_ptr().add(first + done),
+                    plane,
+                    to.as_mut_ptr().add(done * line),
+                    line,
+                );
             }
-            for pixel in done..count {
-                for channel in 0..S::LANES {
-                    let value = match first + channel < channels {
-                        true => planes[(first + channel) * plane + pixels.start + pixel],
-                        false => 0.0,
-                    };
-                    to[pixel * OUT_BLOCK + lane + channel] = value;
-                }
-            }
+            done += S::LANES;
+        }
+    }
+    for pixel in done..count {
+        for (channel, to) in to[pixel * line..][..S::LANES].iter_mut().enumerate() {
+            *to = if channel < live { planes[channel * plane + first + pixel] } else { 0.0 };
         }
     }
 }
 
-/// A packed panel and the transposed gradient of the same pixels.
+/// Packed panels and the transposed gradient of the same pixels.
 struct Product<'a> {
     packed: &'a [f32],
     transposed: &'a [f32],
-    runs: Runs,
+    runs: &'a [Run],
     pixels: usize,
 }
 
-/// Adds the tile's products to the sums `[row][padded out]`.
+/// Most rows of the sums in a register tile.
+const MOST_ROWS: usize = 12;
+
+/// Adds the products of a component to its sums `[row][padded out]`.
 ///
 /// # Safety
-/// The processor has the instructions of `S`; every offset is valid in the panel for all runs.
+/// The processor has the instructions of `S`; every offset is valid in the panels for all runs.
 #[inline(always)]
 unsafe fn accumulate<S: Simd>(
     product: &Product,
@@ -243,44 +403,36 @@ unsafe fn accumulate<S: Simd>(
     out_channels: usize,
     sums: &mut [f32],
 ) {
-    // The register tile: vectors of output channels by rows of the sums.
-    let one_vector = out_channels <= S::LANES;
-    let group = match (S::ROWS * S::COLUMNS, one_vector) {
-        (24, true) => 24,
-        (24, false) | (12, true) => 12,
-        (12, false) => 6,
-        (_, true) => 8,
-        (_, false) => 4,
-    };
-    let step = if one_vector { S::LANES } else { 2 * S::LANES };
-    for first_out in (0..out_channels).step_by(step) {
-        let (block, lane) = (first_out / OUT_BLOCK, first_out % OUT_BLOCK);
-        let gradient = &product.transposed[block * product.pixels * OUT_BLOCK + lane..];
+    // As many rows as the accumulators of a forward tile hold in two vectors: of output channels, or else of pixels.
+    let group = S::ROWS * S::COLUMNS / 2;
+    let line = out_vectors::<S>(out_channels) * S::LANES;
+    for first_out in (0..out_channels).step_by(line) {
+        let gradient = &product.transposed[first_out * product.pixels..][..product.pixels * line];
         for first in (0..sum_rows).step_by(group) {
             let live = group.min(sum_rows - first);
             let offsets = &offsets[first..first + group];
             let sums = &mut sums[first * padded_out + first_out..];
-            // SAFETY: by the caller's promise; a padded row of the sums holds two vectors from `first_out`.
+            // SAFETY: by the caller's promise.
             unsafe {
-                match (group, one_vector) {
-                    (24, _) => tile::<S, 24, 1>(product, gradient, offsets, live, padded_out, sums),
-                    (12, true) => tile::<S, 12, 1>(product, gradient, offsets, live, padded_out, sums),
-                    (12, false) => tile::<S, 12, 2>(product, gradient, offsets, live, padded_out, sums),
-                    (6, _) => tile::<S, 6, 2>(product, gradient, offsets, live, padded_out, sums),
-                    (8, _) => tile::<S, 8, 1>(product, gradient, offsets, live, padded_out, sums),
-                    (_, _) => tile::<S, 4, 2>(product, gradient, offsets, live, padded_out, sums),
+                match (group, line == S::LANES) {
+                    (12, true) => tile::<S, 12, 1, 2>(product, gradient, offsets, live, padded_out, sums),
+                    (12, false) => tile::<S, 12, 2, 1>(product, gradient, offsets, live, padded_out, sums),
+                    (6, true) => tile::<S, 6, 1, 2>(product, gradient, offsets, live, padded_out, sums),
+                    (6, false) => tile::<S, 6, 2, 1>(product, gradient, offsets, live, padded_out, sums),
+                    (_, true) => tile::<S, 4, 1, 2>(product, gradient, offsets, live, padded_out, sums),
+                    (_, false) => tile::<S, 4, 2, 1>(product, gradient, offsets, live, padded_out, sums),
                 }
             }
         }
     }
 }
 
-/// A register tile: G rows of the sums by V vectors of output channels.
+/// A register tile: G rows of the sums by V vectors of output channels, for P pixels at a time.
 ///
 /// # Safety
 /// As for [`accumulate`].
 #[inline(always)]
-unsafe fn tile<S: Simd, const G: usize, const V: usize>(
+unsafe fn tile<S: Simd, const G: usize, const V: usize, const P: usize>(
     product: &Product,
     gradient: &[f32],
     offsets: &[usize],
@@ -288,13 +440,14 @@ unsafe fn tile<S: Simd, const G: usize, const V: usize>(
     padded_out: usize,
     sums: &mut [f32],
 ) {
-    let runs = product.runs;
-    debug_assert_eq!(runs.count * runs.len, product.pixels);
-    debug_assert!((product.pixels - 1) * OUT_BLOCK + V * S::LANES <= gradient.len());
+    debug_assert_eq!(offsets.len(), G);
+    debug_assert_eq!(product.runs.iter().map(|run| run.len).sum::<usize>(), product.pixels);
+    debug_assert_eq!(product.pixels * V * S::LANES, gradient.len());
     debug_assert!(
-        offsets
+        product
+            .runs
             .iter()
-            .all(|&offset| { offset + (runs.count - 1) * runs.line + runs.len <= product.packed.len() })
+            .all(|run| { offsets.iter().all(|&offset| offset + run.from + run.len <= product.packed.len()) })
     );
     debug_assert!((live - 1) * padded_out + V * S::LANES <= sums.len());
     // SAFETY: every address is inside the ranges just asserted.
@@ -303,27 +456,122 @@ unsafe fn tile<S: Simd, const G: usize, const V: usize>(
         for (from, &offset) in from.iter_mut().zip(offsets) {
             *from = from.add(offset);
         }
-        let mut acc = [[S::splat(0.0); V]; G];
+        let mut acc = [[[S::splat(0.0); V]; G]; P];
         let mut gradient = gradient.as_ptr();
-        for run in 0..runs.count {
-            for pixel in run * runs.line..run * runs.line + runs.len {
-                let mut lanes = [S::splat(0.0); V];
-                for (vector, lanes) in lanes.iter_mut().enumerate() {
-                    *lanes = S::load(gradient.add(vector * S::LANES));
+        for run in product.runs {
+            let (mut pixel, end) = (run.from, run.from + run.len);
+            while pixel + P <= end {
+                for (ahead, acc) in acc.iter_mut().enumerate() {
+                    step::<S, G, V>(gradient.add(ahead * V * S::LANES), &from, pixel + ahead, acc);
                 }
-                for row in 0..G {
-                    let x = S::splat(*from[row].add(pixel));
-                    for vector in 0..V {
-                        acc[row][vector] = S::fma(lanes[vector], x, acc[row][vector]);
-                    }
-                }
-                gradient = gradient.wrapping_add(OUT_BLOCK);
+                pixel += P;
+                gradient = gradient.add(P * V * S::LANES);
+            }
+            while pixel < end {
+                step::<S, G, V>(gradient, &from, pixel, &mut acc[0]);
+                pixel += 1;
+                gradient = gradient.add(V * S::LANES);
             }
         }
-        for (row, acc) in acc.iter().enumerate().take(live) {
-            for (vector, &acc) in acc.iter().enumerate() {
-                let to = sums.as_mut_ptr().add(row * padded_out + vector * S::LANES);
-                S::store(to, S::add(S::load(to), acc));
+        // Every row by a constant index, or the sums would be kept in memory throughout.
+        let [first, others @ ..] = &mut acc[..] else { return };
+        for other in others {
+            for (first, other) in first.iter_mut().zip(other) {
+                for (first, other) in first.iter_mut().zip(other) {
+                    *first = S::add(*first, *other);
+                }
+            }
+        }
+        for (row, acc) in acc[0].iter().enumerate() {
+            if row < live {
+                for (vector, &acc) in acc.iter().enumerate() {
+                    let to = sums.as_mut_ptr().add(row * padded_out + vector * S::LANES);
+                    S::store(to, S::add(S::load(to), acc));
+                }
+            }
+        }
+    }
+}
+
+/// Adds the products of one pixel.
+///
+/// # Safety
+/// The processor has the instructions of `S`; the gradient is valid for V vectors, and each row at `pixel`.
+#[inline(always)]
+unsafe fn step<S: Simd, const G: usize, const V: usize>(
+    gradient: *const f32,
+    from: &[*const f32; G],
+    pixel: usize,
+    acc: &mut [[S::Vector; V]; G],
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut lanes = [S::splat(0.0); V];
+        for (vector, lanes) in lanes.iter_mut().enumerate() {
+            *lanes = S::load(gradient.add(vector * S::LANES));
+        }
+        for (acc, from) in acc.iter_mut().zip(from) {
+            let x = S::splat(*from.add(pixel));
+            for (acc, &lanes) in acc.iter_mut().zip(&lanes) {
+                *acc = S::fma(lanes, x, *acc);
+            }
+        }
+    }
+}
+
+/// Output channels that share a cache line in the sums.
+const LINE: usize = 16;
+
+/// Adds the tasks' sums for some output channels and writes their weights.
+struct Collect<'a> {
+    shape: &'a ConvShape,
+    plan: &'a Plan,
+    partials: &'a [f32],
+    first_out: usize,
+    gradient: &'a mut [f32],
+}
+
+impl Kernel for Collect<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { shape, plan, partials, first_out, gradient } = self;
+        let taps = plan.panel.taps.len();
+        let part_len = shape.in_channels * shape.taps();
+        for input in 0..shape.in_channels {
+            let (part, channel) = (input / plan.part_channels, input % plan.part_channels);
+            let channels = plan.part_channels.min(shape.in_channels - part * plan.part_channels);
+            for tap in 0..taps {
+                let mut found = [[0.0f32; LINE]; COMPONENTS];
+                for chunk in 0..plan.chunks {
+                    let partial = &partials[(chunk * plan.parts + part) * plan.partial..][..plan.partial];
+                    for (component, found) in found.iter_mut().enumerate().take(plan.components()) {
+                        let row = (component * channels + channel) * taps + tap;
+                        let sums = &partial[row * plan.padded_out + first_out..][..LINE];
+                        for (found, sum) in found.iter_mut().zip(sums) {
+                            *found += sum;
+                        }
+                    }
+                }
+                if !plan.is_winograd {
+                    for (gradient, found) in gradient.chunks_exact_mut(part_len).zip(found[0]) {
+                        gradient[input * taps + tap] = found;
+                    }
+                    continue;
+                }
+                // Here a tap is a kernel column.
+                for row in 0..3 {
+                    let mut sums = [0.0f32; LINE];
+                    for (factors, found) in KERNEL_TO_COMPONENTS.iter().zip(&found) {
+                        for (sum, found) in sums.iter_mut().zip(found) {
+                            *sum += factors[row] * found;
+                        }
+                    }
+                    for (gradient, sum) in gradient.chunks_exact_mut(part_len).zip(sums) {
+                        gradient[(input * 3 + row) * 3 + tap] = sum;
+                    }
+                }
             }
         }
     }

@@ -29,7 +29,7 @@ const KERNEL: usize = 3;
 const PANEL_BYTES: usize = 800 * 1024;
 
 /// G
-const KERNEL_TO_COMPONENTS: [[f32; KERNEL]; COMPONENTS] = [
+pub(crate) const KERNEL_TO_COMPONENTS: [[f32; KERNEL]; COMPONENTS] = [
     [1.0 / 4.0, 0.0, 0.0],
     [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
     [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
@@ -174,12 +174,12 @@ impl Kernel for PackBlock<'_> {
                     Direction::Forward => (first + lane) * shape.in_channels + input,
                     Direction::Backward => input * shape.out_channels + first + lane,
                 };
-                for (tap, &value) in weight[index * KERNEL * KERNEL..][..KERNEL * KERNEL].iter().enumerate() {
-                    let tap = match direction {
-                        Direction::Forward => tap,
-                        Direction::Backward => KERNEL * KERNEL - 1 - tap,
+                let values = &weight[index * KERNEL * KERNEL..][..KERNEL * KERNEL];
+                for (tap, taps) in taps.iter_mut().enumerate() {
+                    taps[lane] = match direction {
+                        Direction::Forward => values[tap],
+                        Direction::Backward => values[KERNEL * KERNEL - 1 - tap],
                     };
-                    taps[tap][lane] = value;
                 }
             }
             for column in 0..KERNEL {
@@ -197,53 +197,70 @@ impl Kernel for PackBlock<'_> {
     }
 }
 
-/// The components of the input rows of some groups of one channel, `[component][group][column]`. Rows outside the
+/// The components of the six input rows of a group of one channel, `stride` apart from `start`. Rows outside the
 /// image are `zeros`.
 #[inline(always)]
 fn input_components(
     plane: &[f32],
     [height, width]: [usize; 2],
     zeros: &[f32],
-    first_group: usize,
-    groups: usize,
+    group: usize,
     to: &mut [f32],
+    [start, stride]: [usize; 2],
 ) {
-    for group in 0..groups {
-        let mut rows = [zeros; COMPONENTS];
-        for (index, to) in rows.iter_mut().enumerate() {
-            let row = (first_group + group) * GROUP + index;
-            if (1..=height).contains(&row) {
-                *to = &plane[(row - 1) * width..][..width];
-            }
+    let mut rows = [zeros; COMPONENTS];
+    for (index, to) in rows.iter_mut().enumerate() {
+        let row = group * GROUP + index;
+        if (1..=height).contains(&row) {
+            *to = &plane[(row - 1) * width..][..width];
         }
-        let [v0, v1, v2, v3, v4, v5] = component_rows_mut(to, group, groups, width);
-        let [d0, d1, d2, d3, d4, d5] = rows;
-        for x in 0..width {
-            let (even, odd) = (d4[x] - 4.0 * d2[x], d3[x] - 4.0 * d1[x]);
-            let (near, twice) = (d4[x] - d2[x], 2.0 * (d3[x] - d1[x]));
-            v0[x] = 4.0 * d0[x] - 5.0 * d2[x] + d4[x];
-            v1[x] = even + odd;
-            v2[x] = even - odd;
-            v3[x] = near + twice;
-            v4[x] = near - twice;
-            v5[x] = 4.0 * d1[x] - 5.0 * d3[x] + d5[x];
-        }
+    }
+    let [v0, v1, v2, v3, v4, v5] = component_rows_mut(to, start, stride, width);
+    let [d0, d1, d2, d3, d4, d5] = rows;
+    for x in 0..width {
+        let (even, odd) = (d4[x] - 4.0 * d2[x], d3[x] - 4.0 * d1[x]);
+        let (near, twice) = (d4[x] - d2[x], 2.0 * (d3[x] - d1[x]));
+        v0[x] = 4.0 * d0[x] - 5.0 * d2[x] + d4[x];
+        v1[x] = even + odd;
+        v2[x] = even - odd;
+        v3[x] = near + twice;
+        v4[x] = near - twice;
+        v5[x] = 4.0 * d1[x] - 5.0 * d3[x] + d5[x];
     }
 }
 
-/// The rows of one group in `[component][group][column]`.
+/// The components `[component][column]` of four rows of an output gradient.
+#[inline(always)]
+pub(crate) fn output_components(rows: [&[f32]; GROUP], to: &mut [f32]) {
+    let [y0, y1, y2, y3] = rows;
+    let width = y0.len();
+    let (y1, y2, y3) = (&y1[..width], &y2[..width], &y3[..width]);
+    let [v0, v1, v2, v3, v4, v5] = component_rows_mut(to, 0, width, width);
+    for x in 0..width {
+        let (even, odd) = (y0[x] + y2[x], y1[x] + y3[x]);
+        let (far_even, far_odd) = (y0[x] + 4.0 * y2[x], 2.0 * y1[x] + 8.0 * y3[x]);
+        v0[x] = y0[x];
+        v1[x] = even + odd;
+        v2[x] = even - odd;
+        v3[x] = far_even + far_odd;
+        v4[x] = far_even - far_odd;
+        v5[x] = y3[x];
+    }
+}
+
+/// Six rows of `width` from `start`, `stride` apart.
 #[inline(always)]
 fn component_rows_mut(
     all: &mut [f32],
-    group: usize,
-    groups: usize,
+    start: usize,
+    stride: usize,
     width: usize,
 ) -> [&mut [f32]; COMPONENTS] {
-    let (a, rest) = all[group * width..].split_at_mut(groups * width);
-    let (b, rest) = rest.split_at_mut(groups * width);
-    let (c, rest) = rest.split_at_mut(groups * width);
-    let (d, rest) = rest.split_at_mut(groups * width);
-    let (e, f) = rest.split_at_mut(groups * width);
+    let (a, rest) = all[start..].split_at_mut(stride);
+    let (b, rest) = rest.split_at_mut(stride);
+    let (c, rest) = rest.split_at_mut(stride);
+    let (d, rest) = rest.split_at_mut(stride);
+    let (e, f) = rest.split_at_mut(stride);
     [&mut a[..width], &mut b[..width], &mut c[..width], &mut d[..width], &mut e[..width], &mut f[..width]]
 }
 
@@ -265,8 +282,9 @@ struct Tile<'a> {
     blocks: std::ops::Range<usize>,
 }
 
-/// Packs the components of all channels: component-major, as the weights.
+/// Packs the components of some channels: component-major, as the weights.
 #[inline(always)]
+#[allow(clippy::too_many_arguments)] // Sizes, input, place, scratch, output.
 pub(crate) fn pack_components(
     shape: &ConvShape,
     panel: &Panel,
@@ -277,20 +295,29 @@ pub(crate) fn pack_components(
     components: &mut [f32],
     packed: &mut [f32],
 ) {
-    let plane = shape.in_plane();
+    let (plane, width) = (shape.in_plane(), shape.in_size[1]);
     let count = channels.len();
-    let zeros = vec![0.0; shape.in_size[1]];
+    let zeros = vec![0.0; width];
     for (index, channel) in channels.enumerate() {
-        input_components(
-            &image[channel * plane..][..plane],
-            shape.in_size,
-            &zeros,
-            first_group,
-            groups,
-            components,
-        );
-        let components = components.chunks_exact(groups * shape.out_size[1]);
-        for (component, rows) in components.enumerate().take(COMPONENTS) {
+        let plane = &image[channel * plane..][..plane];
+        if let Some(line) = panel.padded_line() {
+            // Straight to their places, between a zero on either side.
+            let stride = count * panel.channel;
+            for group in 0..groups {
+                let start = index * panel.channel + group * line + 1;
+                input_components(plane, shape.in_size, &zeros, first_group + group, packed, [start, stride]);
+                for component in 0..COMPONENTS {
+                    packed[component * stride + start - 1] = 0.0;
+                    packed[component * stride + start + width] = 0.0;
+                }
+            }
+            continue;
+        }
+        for group in 0..groups {
+            let place = [group * width, groups * width];
+            input_components(plane, shape.in_size, &zeros, first_group + group, components, place);
+        }
+        for (component, rows) in components.chunks_exact(groups * width).enumerate().take(COMPONENTS) {
             let to = &mut packed[(component * count + index) * panel.channel..][..panel.channel];
             panel.pack_rows(rows, groups, to);
         }
@@ -450,6 +477,7 @@ impl Tile<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conv::weight_gradient::weight_gradient;
     use crate::reference::{self, assert_close, noise};
     use proptest::prelude::*;
 
@@ -469,7 +497,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(120))]
 
         #[test]
-        fn convolution_and_input_gradient_equal_the_definition(shape in shapes(), seed in 1u64..1000) {
+        fn convolution_and_gradients_equal_the_definition(shape in shapes(), seed in 1u64..1000) {
             let x = noise(seed, shape.in_len());
             let weight = noise(seed + 1, shape.weight_len());
             let bias = noise(seed + 2, shape.out_channels);
@@ -477,6 +505,7 @@ mod tests {
             let backward = shape.input_gradient().expect("stride one has an input gradient");
             let expected = reference::convolve(&shape, &x, &weight, Some(&bias));
             let expected_x = reference::input_gradient(&shape, &weight, &out_gradient);
+            let expected_weight = reference::weight_gradient(&shape, &x, &out_gradient);
             for level in Level::available() {
                 let mut out = vec![f32::NAN; shape.out_len()];
                 convolve(level, &shape, Direction::Forward, &x, &weight, Some(&bias), &mut out);
@@ -484,6 +513,9 @@ mod tests {
                 let mut gradient = vec![f32::NAN; shape.in_len()];
                 convolve(level, &backward, Direction::Backward, &out_gradient, &weight, None, &mut gradient);
                 assert_close(&gradient, &expected_x, 5e-6);
+                let mut gradient = vec![f32::NAN; shape.weight_len()];
+                weight_gradient(level, &shape, &x, &out_gradient, &mut gradient);
+                assert_close(&gradient, &expected_weight, 5e-6);
             }
         }
     }
