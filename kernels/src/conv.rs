@@ -7,5 +7,7 @@
 pub(crate) mod direct;
 pub(crate) mod panel;
 pub(crate) mod shape;
+pub(crate) mod tile;
 pub(crate) mod transposed;
 pub(crate) mod weight_gradient;
+pub(crate) mod winograd;

@@ -3,9 +3,9 @@
 use burn::module::Module;
 use burn::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig};
 use burn::nn::{LayerNorm, LayerNormConfig};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData, backend::Backend};
 
-use super::ops::Backend;
+use super::ops::Kernels;
 use crate::config::train::Positional;
 
 /// x + attention(norm(x) + position), each pixel a token.
@@ -19,7 +19,7 @@ pub struct SelfAttention<B: Backend> {
     knows_position: bool,
 }
 
-impl<B: Backend> SelfAttention<B> {
+impl<B: Kernels> SelfAttention<B> {
     /// Attention over tokens of `channels`, a multiple of 4 and of `heads`.
     pub fn init(channels: usize, heads: usize, positional: Positional, device: &B::Device) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl<B: Backend> SelfAttention<B> {
 ///
 /// # Shapes
 /// `[h * w, channels]`, `channels` a multiple of 4.
-pub fn sinusoidal_positions<B: Backend>(
+pub fn sinusoidal_positions<B: Kernels>(
     h: usize,
     w: usize,
     channels: usize,

@@ -2,9 +2,9 @@
 
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, backend::Backend};
 
-use super::ops::{Backend, Conv, Norm, relu};
+use super::ops::{Activation, Conv, Kernels, Norm, relu};
 use super::time_embedding::TimeInjection;
 use crate::config::train::ModelConfig;
 
@@ -19,7 +19,7 @@ pub struct Block<B: Backend> {
     second_norm: Norm<B>,
 }
 
-impl<B: Backend> Block<B> {
+impl<B: Kernels> Block<B> {
     /// A block from `inputs` to `outputs` channels, told the time where `takes_time`.
     pub fn init(
         config: &ModelConfig,
@@ -42,11 +42,14 @@ impl<B: Backend> Block<B> {
 
     /// `[n, inputs, h, w]` to `[n, outputs, h, w]`; `time` `[n, embedding]`.
     pub fn forward(&self, x: Tensor<B, 4>, time: Option<&Tensor<B, 2>>) -> Tensor<B, 4> {
-        let mut x = self.first_norm.forward(self.first.forward(x));
-        if let (Some(injection), Some(time)) = (&self.time, time) {
-            x = injection.forward(x, time.clone());
-        }
-        let x = self.dropout.forward(relu(x));
-        relu(self.second_norm.forward(self.second.forward(x)))
+        let x = self.first.forward(x);
+        let x = match (&self.time, time) {
+            (Some(injection), Some(time)) => {
+                relu(injection.forward(self.first_norm.forward(x, Activation::Identity), time.clone()))
+            }
+            _ => self.first_norm.forward(x, Activation::Relu),
+        };
+        let x = self.second.forward(self.dropout.forward(x));
+        self.second_norm.forward(x, Activation::Relu)
     }
 }

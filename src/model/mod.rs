@@ -9,10 +9,10 @@ pub mod vit;
 mod weights;
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, backend::Backend};
 
 use crate::config::train::{Architecture, ModelConfig};
-use ops::Backend;
+use ops::Kernels;
 use unet::{Unet, UnetFeatures};
 use vit::{Vit, VitFeatures};
 
@@ -34,7 +34,7 @@ pub enum Features<B: Backend> {
     Vit(VitFeatures<B>),
 }
 
-impl<B: Backend> Network<B> {
+impl<B: Kernels> Network<B> {
     /// A network with fresh weights, drawn from the backend's generator in the order of its layers.
     ///
     /// `takes_time` is false for a network of a single frame.
@@ -87,7 +87,7 @@ impl<B: Backend> Network<B> {
 ///
 /// # Shapes
 /// `[n, c, h, w]` to `[n * k, c, h, w]`.
-fn repeat_each<B: Backend>(x: Tensor<B, 4>, k: usize) -> Tensor<B, 4> {
+fn repeat_each<B: Kernels>(x: Tensor<B, 4>, k: usize) -> Tensor<B, 4> {
     if k == 1 {
         return x;
     }
@@ -96,7 +96,7 @@ fn repeat_each<B: Backend>(x: Tensor<B, 4>, k: usize) -> Tensor<B, 4> {
 }
 
 /// Pads height and width with zeros (solid) at the far edges to multiples of `multiple`.
-fn pad_to_multiple<B: Backend>(x: Tensor<B, 4>, multiple: usize) -> Tensor<B, 4> {
+fn pad_to_multiple<B: Kernels>(x: Tensor<B, 4>, multiple: usize) -> Tensor<B, 4> {
     let [_, _, h, w] = x.dims();
     let (down, right) = (h.next_multiple_of(multiple) - h, w.next_multiple_of(multiple) - w);
     if down == 0 && right == 0 { x } else { x.pad((0, right, 0, down), 0.0) }

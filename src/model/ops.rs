@@ -3,13 +3,12 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig, PaddingConfig2d};
-use burn::tensor::module::{interpolate, max_pool2d};
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
-use burn::tensor::{Tensor, activation};
+use burn::tensor::{Tensor, activation, backend::Backend};
+use porecast_kernels::layer;
 
 use crate::config::train::{NormKind, Upsampling};
 
-pub use burn::tensor::backend::Backend;
+pub use porecast_kernels::{Activation, AutodiffBackend as TrainBackend, Backend as Kernels};
 
 /// Convolution that keeps height and width.
 #[derive(Module, Debug)]
@@ -17,7 +16,7 @@ pub struct Conv<B: Backend> {
     inner: Conv2d<B>,
 }
 
-impl<B: Backend> Conv<B> {
+impl<B: Kernels> Conv<B> {
     /// A `kernel` x `kernel` convolution with bias; `kernel` is odd.
     pub fn init(inputs: usize, outputs: usize, kernel: usize, device: &B::Device) -> Self {
         let half = kernel / 2;
@@ -29,7 +28,7 @@ impl<B: Backend> Conv<B> {
 
     /// `[n, inputs, h, w]` to `[n, outputs, h, w]`.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        self.inner.forward(x)
+        layer::conv2d(&self.inner, x)
     }
 }
 
@@ -39,7 +38,7 @@ pub struct PatchConv<B: Backend> {
     inner: Conv2d<B>,
 }
 
-impl<B: Backend> PatchConv<B> {
+impl<B: Kernels> PatchConv<B> {
     /// One output pixel for each `patch` x `patch` pixels.
     pub fn init(inputs: usize, outputs: usize, patch: usize, device: &B::Device) -> Self {
         let inner =
@@ -49,7 +48,7 @@ impl<B: Backend> PatchConv<B> {
 
     /// `[n, inputs, h, w]` to `[n, outputs, h / patch, w / patch]`.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        self.inner.forward(x)
+        layer::conv2d(&self.inner, x)
     }
 }
 
@@ -62,7 +61,7 @@ pub enum Norm<B: Backend> {
     Group(GroupNorm<B>),
 }
 
-impl<B: Backend> Norm<B> {
+impl<B: Kernels> Norm<B> {
     /// A normalisation of `channels`; groups hold 8 channels, or all where there are fewer.
     pub fn init(kind: NormKind, channels: usize, device: &B::Device) -> Self {
         match kind {
@@ -74,11 +73,11 @@ impl<B: Backend> Norm<B> {
         }
     }
 
-    /// Shape kept.
-    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+    /// The norm, then `activation`; shape kept.
+    pub fn forward(&self, x: Tensor<B, 4>, activation: Activation) -> Tensor<B, 4> {
         match self {
-            Self::Batch(norm) => norm.forward(x),
-            Self::Group(norm) => norm.forward(x),
+            Self::Batch(norm) => layer::batch_norm(norm, x, activation),
+            Self::Group(norm) => layer::group_norm(norm, x, activation),
         }
     }
 }
@@ -92,7 +91,7 @@ pub enum Upsample<B: Backend> {
     Nearest(Conv<B>),
 }
 
-impl<B: Backend> Upsample<B> {
+impl<B: Kernels> Upsample<B> {
     /// An upsampling from `inputs` to `outputs` channels.
     pub fn init(kind: Upsampling, inputs: usize, outputs: usize, device: &B::Device) -> Self {
         match kind {
@@ -106,27 +105,23 @@ impl<B: Backend> Upsample<B> {
     /// `[n, inputs, h, w]` to `[n, outputs, 2 h, 2 w]`.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         match self {
-            Self::Transposed(conv) => conv.forward(x),
-            Self::Nearest(conv) => {
-                let [_, _, h, w] = x.dims();
-                let nearest = InterpolateOptions::new(InterpolateMode::Nearest);
-                conv.forward(interpolate(x, [2 * h, 2 * w], nearest))
-            }
+            Self::Transposed(conv) => layer::conv_transpose2d(conv, x),
+            Self::Nearest(conv) => conv.forward(porecast_kernels::upsample2x(x)),
         }
     }
 }
 
 /// Halves height and width: the maximum of each 2x2 square.
-pub fn max_pool<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
-    max_pool2d(x, [2, 2], [2, 2], [0, 0], [1, 1], false)
+pub fn max_pool<B: Kernels>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+    porecast_kernels::max_pool2x2(x)
 }
 
 /// Rectified linear unit.
-pub fn relu<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+pub fn relu<B: Kernels>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     activation::relu(x)
 }
 
 /// Joins channels.
-pub fn concat_channels<B: Backend>(a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B, 4> {
-    Tensor::cat(vec![a, b], 1)
+pub fn concat_channels<B: Kernels>(a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B, 4> {
+    porecast_kernels::concat_channels(a, b)
 }

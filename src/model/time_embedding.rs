@@ -5,9 +5,9 @@ use std::f32::consts::PI;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::silu;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData, backend::Backend};
 
-use super::ops::Backend;
+use super::ops::Kernels;
 use crate::config::train::TimeMode;
 
 /// Sinusoidal features of a time in [0, 1], then two linear layers.
@@ -24,7 +24,7 @@ pub struct TimeEmbedding<B: Backend> {
     channels: usize,
 }
 
-impl<B: Backend> TimeEmbedding<B> {
+impl<B: Kernels> TimeEmbedding<B> {
     /// An embedding of even width `channels`.
     pub fn init(channels: usize, device: &B::Device) -> Self {
         let linear = || LinearConfig::new(channels, channels).init(device);
@@ -50,7 +50,7 @@ pub struct TimeInjection<B: Backend> {
     scales: bool,
 }
 
-impl<B: Backend> TimeInjection<B> {
+impl<B: Kernels> TimeInjection<B> {
     /// From an embedding of width `embedding` to features of `channels`.
     pub fn init(mode: TimeMode, embedding: usize, channels: usize, device: &B::Device) -> Self {
         let scales = mode == TimeMode::ScaleAndShift;

@@ -1,11 +1,11 @@
 //! The UNet, told the time at its bottleneck, encoder or decoder.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, backend::Backend};
 
 use super::attention::SelfAttention;
 use super::blocks::Block;
-use super::ops::{Backend, Conv, Upsample, concat_channels, max_pool};
+use super::ops::{Conv, Kernels, Upsample, concat_channels, max_pool};
 use super::time_embedding::TimeEmbedding;
 use super::{pad_to_multiple, repeat_each};
 use crate::config::train::{ModelConfig, TimePlace};
@@ -46,7 +46,7 @@ enum Stage<B: Backend> {
     Bottlenecked(Vec<Tensor<B, 4>>, Tensor<B, 4>),
 }
 
-impl<B: Backend> Unet<B> {
+impl<B: Kernels> Unet<B> {
     /// A UNet with fresh weights.
     pub fn init(
         config: &ModelConfig,

@@ -3,10 +3,10 @@
 use burn::module::Module;
 use burn::nn::transformer::{TransformerEncoder, TransformerEncoderConfig, TransformerEncoderInput};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, backend::Backend};
 
 use super::attention::sinusoidal_positions;
-use super::ops::{Backend, PatchConv};
+use super::ops::{Kernels, PatchConv};
 use super::time_embedding::TimeEmbedding;
 use super::{pad_to_multiple, repeat_each};
 use crate::config::train::ModelConfig;
@@ -36,7 +36,7 @@ pub struct VitFeatures<B: Backend> {
     width: usize,
 }
 
-impl<B: Backend> Vit<B> {
+impl<B: Kernels> Vit<B> {
     /// A vision transformer with fresh weights.
     pub fn init(
         config: &ModelConfig,

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::store::{ModuleSnapshot, SafetensorsStore};
-use burn::tensor::{Tensor, backend::AutodiffBackend};
+use burn::tensor::{Tensor, backend::Backend};
 
 use super::Network;
-use super::ops::Backend;
+use super::ops::{Kernels, TrainBackend};
 use crate::error::{Error, Result};
 use crate::store::atomic;
 
-impl<B: Backend> Network<B> {
+impl<B: Kernels> Network<B> {
     /// Writes the weights, running statistics included, atomically.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl<B: Backend> Network<B> {
     }
 }
 
-impl<B: AutodiffBackend> Network<B> {
+impl<B: TrainBackend> Network<B> {
     /// Parameters that an optimiser changes; running statistics are not among them.
     pub fn parameter_count(&self) -> usize {
         struct Count(usize);

@@ -6,7 +6,6 @@ mod tiles;
 
 use std::path::Path;
 
-use burn::tensor::backend::{AutodiffBackend, Backend};
 use ndarray::{Array2, Axis};
 use porecast_simulations::domain::connectivity::percolates;
 use porecast_simulations::{Domain, Side};
@@ -15,6 +14,7 @@ use serde::Serialize;
 use crate::cli::{PredictArgs, Verbosity};
 use crate::device::{Device, on_device};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::ops::{Kernels, TrainBackend};
 use crate::picture;
 use crate::store::prediction::{self, PredictionHeader};
 use crate::store::run::RunCard;
@@ -81,7 +81,7 @@ pub fn complete(run: &RunFolder, device: &str, anew: bool, verbosity: Verbosity)
     on_device!(device, predict_parts(run, &missing, verbosity))
 }
 
-fn predict_parts<B: AutodiffBackend>(
+fn predict_parts<B: TrainBackend>(
     device: &B::Device,
     run: &RunFolder,
     parts: &[&str],
@@ -109,7 +109,7 @@ fn predict_parts<B: AutodiffBackend>(
     Ok(())
 }
 
-fn predict_input<B: AutodiffBackend>(
+fn predict_input<B: TrainBackend>(
     device: &B::Device,
     args: &PredictArgs,
     verbosity: Verbosity,
@@ -128,7 +128,7 @@ fn predict_input<B: AutodiffBackend>(
     }
 }
 
-fn predict_image<B: Backend>(
+fn predict_image<B: Kernels>(
     predictor: &Predictor<B>,
     args: &PredictArgs,
     verbosity: Verbosity,
@@ -165,7 +165,7 @@ fn predict_image<B: Backend>(
     Ok(())
 }
 
-fn predict_file<B: Backend>(
+fn predict_file<B: Kernels>(
     predictor: &Predictor<B>,
     args: &PredictArgs,
     verbosity: Verbosity,
@@ -217,7 +217,7 @@ fn predict_file<B: Backend>(
     Ok(())
 }
 
-fn predict_dataset<B: Backend>(
+fn predict_dataset<B: Kernels>(
     predictor: &Predictor<B>,
     dataset: &InvasionDataset,
     ids: Option<&[String]>,
@@ -248,7 +248,7 @@ fn predict_dataset<B: Backend>(
 }
 
 /// The times asked for; without any, the mean times of the training domains.
-fn image_moments<B: Backend>(predictor: &Predictor<B>, times: &[f64]) -> Result<Vec<Moment>> {
+fn image_moments<B: Kernels>(predictor: &Predictor<B>, times: &[f64]) -> Result<Vec<Moment>> {
     let card = predictor.card();
     let mean_times = &card.dataset.mean_times;
     if times.is_empty() {

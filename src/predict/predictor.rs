@@ -1,6 +1,5 @@
 //! A run's networks, ready to predict.
 
-use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use ndarray::{Array3, ArrayView3, ArrayViewMut3, s};
 use porecast_simulations::Domain;
@@ -11,6 +10,7 @@ use crate::config::train::TrainConfig;
 use crate::data::channels::channels;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Network;
+use crate::model::ops::Kernels;
 use crate::store::RunFolder;
 use crate::store::run::RunCard;
 use crate::task::invading_probability;
@@ -19,7 +19,7 @@ use crate::task::invading_probability;
 const DECODED_AT_ONCE: usize = 512 * 512;
 
 /// The networks of a run with everything they were trained to expect.
-pub struct Predictor<B: Backend> {
+pub struct Predictor<B: Kernels> {
     config: TrainConfig,
     card: RunCard,
     networks: Vec<(Option<usize>, Network<B>)>,
@@ -36,7 +36,7 @@ pub struct Moment {
     pub frame: usize,
 }
 
-impl<B: Backend> Predictor<B> {
+impl<B: Kernels> Predictor<B> {
     /// Loads the best weights of every member of a run; domains larger than `tile` pixels are predicted in tiles.
     ///
     /// # Errors

@@ -13,8 +13,6 @@ mod trainer;
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::backend::AutodiffBackend;
-
 use crate::cli::{TrainArgs, Verbosity};
 use crate::config::train::{ClassWeights, Conditioning, Start, TrainConfig};
 use crate::config::{self};
@@ -22,6 +20,7 @@ use crate::data::{InvasionData, split};
 use crate::device::{Device, on_device};
 use crate::error::{Error, Result};
 use crate::loss::Loss;
+use crate::model::ops::TrainBackend;
 use crate::store::run::{DatasetCard, MemberCard, RunCard};
 use crate::store::{InvasionDataset, RunFolder, atomic};
 use progress::Progress;
@@ -91,7 +90,7 @@ pub fn run(args: &TrainArgs, verbosity: Verbosity) -> Result<()> {
     on_device!(device, train_members(setting, Progress::new(verbosity.quiet)))
 }
 
-fn train_members<B: AutodiffBackend>(
+fn train_members<B: TrainBackend>(
     device: &B::Device,
     mut setting: Setting,
     progress: Progress,

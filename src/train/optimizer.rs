@@ -6,15 +6,16 @@ use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{Adam, AdamConfig, AdamW, AdamWConfig, GradientsParams, Optimizer as _, Sgd, SgdConfig};
 use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder, RecorderError};
-use burn::tensor::{ElementConversion, Tensor, backend::AutodiffBackend};
+use burn::tensor::{ElementConversion, Tensor};
 
 use crate::config::train::{Algorithm, OptimizerConfig};
 use crate::model::Network;
+use crate::model::ops::TrainBackend;
 
 type Bytes = BinBytesRecorder<FullPrecisionSettings>;
 
 /// An optimiser of a network's weights.
-pub enum Optimizer<B: AutodiffBackend> {
+pub enum Optimizer<B: TrainBackend> {
     /// Adam.
     Adam(OptimizerAdaptor<Adam, Network<B>, B>),
     /// Adam with decoupled weight decay.
@@ -23,7 +24,7 @@ pub enum Optimizer<B: AutodiffBackend> {
     Sgd(OptimizerAdaptor<Sgd<B::InnerBackend>, Network<B>, B>),
 }
 
-impl<B: AutodiffBackend> Optimizer<B> {
+impl<B: TrainBackend> Optimizer<B> {
     /// An optimiser without history.
     pub fn new(config: &OptimizerConfig) -> Self {
         let decay = config.weight_decay as f32;
@@ -76,12 +77,12 @@ impl<B: AutodiffBackend> Optimizer<B> {
 }
 
 /// Euclidean norm of all gradients together, summed in the order of the layers.
-pub fn global_norm<B: AutodiffBackend>(network: &Network<B>, gradients: &GradientsParams) -> f64 {
-    struct Squares<'a, B: AutodiffBackend> {
+pub fn global_norm<B: TrainBackend>(network: &Network<B>, gradients: &GradientsParams) -> f64 {
+    struct Squares<'a, B: TrainBackend> {
         gradients: &'a GradientsParams,
         sums: Vec<Tensor<B::InnerBackend, 1>>,
     }
-    impl<B: AutodiffBackend> ModuleVisitor<B> for Squares<'_, B> {
+    impl<B: TrainBackend> ModuleVisitor<B> for Squares<'_, B> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
             if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(param.id) {
                 self.sums.push((gradient.clone() * gradient).sum());
@@ -97,7 +98,7 @@ pub fn global_norm<B: AutodiffBackend>(network: &Network<B>, gradients: &Gradien
 }
 
 /// Multiplies all gradients by `factor`.
-pub fn scale<B: AutodiffBackend>(
+pub fn scale<B: TrainBackend>(
     network: &Network<B>,
     gradients: GradientsParams,
     factor: f64,
@@ -106,7 +107,7 @@ pub fn scale<B: AutodiffBackend>(
         gradients: GradientsParams,
         factor: f64,
     }
-    impl<B: AutodiffBackend> ModuleVisitor<B> for Scale {
+    impl<B: TrainBackend> ModuleVisitor<B> for Scale {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
             if let Some(gradient) = self.gradients.remove::<B::InnerBackend, D>(param.id) {
                 self.gradients.register(param.id, gradient * self.factor);
@@ -119,12 +120,12 @@ pub fn scale<B: AutodiffBackend>(
 }
 
 /// Weights as bytes, with the identifiers that tie them to the optimiser's history.
-pub fn network_to_bytes<B: AutodiffBackend>(network: &Network<B>) -> Result<Vec<u8>, RecorderError> {
+pub fn network_to_bytes<B: TrainBackend>(network: &Network<B>) -> Result<Vec<u8>, RecorderError> {
     Recorder::<B::InnerBackend>::record(&Bytes::default(), network.valid().into_record(), ())
 }
 
 /// The network with the weights in `bytes`.
-pub fn network_from_bytes<B: AutodiffBackend>(
+pub fn network_from_bytes<B: TrainBackend>(
     network: Network<B>,
     bytes: Vec<u8>,
     device: &B::Device,

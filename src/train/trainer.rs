@@ -7,7 +7,6 @@ use burn::module::{AutodiffModule, Module};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder, RecorderError};
 use burn::tensor::Tensor;
-use burn::tensor::backend::AutodiffBackend;
 use serde::{Deserialize, Serialize};
 
 use super::optimizer::{self, Optimizer};
@@ -19,6 +18,7 @@ use crate::data::{Mirror, evenly_spread};
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::{self, Loss, Terms};
 use crate::model::Network;
+use crate::model::ops::TrainBackend;
 use crate::sample::HostBatch;
 use crate::store::run::MemberCard;
 use crate::store::{checkpoint, table};
@@ -88,7 +88,7 @@ struct Row {
 }
 
 /// The training of one network, at some point of it.
-pub(super) struct Trainer<'a, B: AutodiffBackend> {
+pub(super) struct Trainer<'a, B: TrainBackend> {
     setting: &'a Setting,
     member: &'a Member,
     path: PathBuf,
@@ -106,7 +106,7 @@ fn architecture(config: &TrainConfig, member: &Member) -> String {
     format!("{:?} {:?} {:?} {:?}", config.model, config.inputs, config.head, member.frame)
 }
 
-impl<'a, B: AutodiffBackend> Trainer<'a, B> {
+impl<'a, B: TrainBackend> Trainer<'a, B> {
     /// A training at its last checkpoint, or at its beginning: fresh weights, or those in `start`.
     pub(super) fn new(
         setting: &'a Setting,

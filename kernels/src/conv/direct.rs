@@ -2,14 +2,14 @@
 
 use rayon::prelude::*;
 
-use super::panel::{Panel, Runs};
+use super::panel::{Panel, Vector};
 use super::shape::ConvShape;
-use crate::memory::with_scratch;
+use super::tile::{BLOCK, Terms};
+use super::winograd::{self, Direction};
+use crate::memory::{Buffer, with_scratch};
 use crate::share::Shared;
 use crate::simd::{Kernel, Level, Simd};
 
-/// Output channels that are computed together and whose weights lie together.
-pub(crate) const BLOCK: usize = 8;
 /// Bytes of a panel: a share of the second-level cache that leaves room for weights and output.
 const PANEL_BYTES: usize = 384 * 1024;
 /// Tasks to aim for, so that any usual number of threads finds enough. A constant, for the sake of determinism: the
@@ -18,7 +18,7 @@ const TASKS: usize = 16;
 
 /// Weights as `[out / 8][in][tap][8]`, the order in which the register tile reads them.
 pub(crate) struct PackedWeights {
-    values: Vec<f32>,
+    values: Buffer,
     bias: Vec<f32>,
 }
 
@@ -26,19 +26,22 @@ impl PackedWeights {
     /// Packs `weight(out, in, tap)` and the bias, if any, filling the last block up with zeros.
     pub fn new(
         [out_channels, in_channels, taps]: [usize; 3],
-        weight: impl Fn(usize, usize, usize) -> f32,
+        weight: impl Fn(usize, usize, usize) -> f32 + Sync,
         bias: Option<&[f32]>,
     ) -> Self {
         let blocks = out_channels.div_ceil(BLOCK);
-        let mut values = Vec::with_capacity(blocks * in_channels * taps * BLOCK);
-        for block in 0..blocks {
-            for input in 0..in_channels {
-                for tap in 0..taps {
-                    for out in block * BLOCK..(block + 1) * BLOCK {
-                        values.push(if out < out_channels { weight(out, input, tap) } else { 0.0 });
+        let mut values = Buffer::uninitialised(blocks * in_channels * taps * BLOCK);
+        if !values.is_empty() {
+            values.par_chunks_mut(in_channels * taps * BLOCK).enumerate().for_each(|(block, values)| {
+                let (rows, _) = values.as_chunks_mut::<BLOCK>();
+                for lane in 0..BLOCK {
+                    let out = block * BLOCK + lane;
+                    for (row, values) in rows.iter_mut().enumerate() {
+                        values[lane] =
+                            if out < out_channels { weight(out, row / taps, row % taps) } else { 0.0 };
                     }
                 }
-            }
+            });
         }
         let mut padded_bias = vec![0.0; blocks * BLOCK];
         if let Some(bias) = bias {
@@ -57,6 +60,9 @@ pub(crate) fn convolve(
     bias: Option<&[f32]>,
     out: &mut [f32],
 ) {
+    if winograd::is_suitable(shape) {
+        return winograd::convolve(level, shape, Direction::Forward, x, weight, bias, out);
+    }
     assert_eq!(weight.len(), shape.weight_len());
     let (channels, taps) = (shape.in_channels, shape.taps());
     let weights = PackedWeights::new(
@@ -76,6 +82,17 @@ pub(crate) fn convolve_input_gradient(
     weight: &[f32],
     x_gradient: &mut [f32],
 ) {
+    if winograd::is_suitable(backward) {
+        return winograd::convolve(
+            level,
+            backward,
+            Direction::Backward,
+            out_gradient,
+            weight,
+            None,
+            x_gradient,
+        );
+    }
     assert_eq!(weight.len(), backward.weight_len());
     let (channels, taps) = (backward.out_channels, backward.taps());
     let weights = PackedWeights::new(
@@ -102,37 +119,55 @@ pub(crate) fn convolve_packed(
         return;
     }
     let height = shape.out_size[0];
-    let panel = Panel::new(shape, tile_rows(shape));
+    let bytes = |rows| Panel::new(shape, rows).len(shape.in_channels) * size_of::<f32>();
+    let panel = Panel::new(shape, tile_rows_within(shape, 8, bytes, PANEL_BYTES));
     let tiles = height.div_ceil(panel.rows);
-    // Small images are also split by output channels, each part with a panel of its own.
-    let parts = (TASKS / (shape.batch * tiles)).clamp(1, blocks.div_ceil(4));
-    let part = blocks.div_ceil(parts);
+    let (parts, part) = task_split(shape.batch * tiles, blocks);
     let out = Shared::new(out);
     (0..shape.batch * tiles * parts).into_par_iter().for_each(|task| {
         let (task, first_block) = (task / parts, task % parts * part);
         let (image, first_row) = (task / tiles, task % tiles * panel.rows);
-        level.run(Tile {
-            shape,
-            panel: &panel,
-            image: &x[image * shape.in_channels * shape.in_plane()..],
-            weights,
-            out: out
-                .part(image * shape.out_channels * shape.out_plane(), shape.out_channels * shape.out_plane()),
-            first_row,
-            rows: panel.rows.min(height - first_row),
-            blocks: first_block.min(blocks)..(first_block + part).min(blocks),
+        with_scratch(panel.len(shape.in_channels), |packed| {
+            level.run(Tile {
+                shape,
+                panel: &panel,
+                image: &x[image * shape.in_channels * shape.in_plane()..],
+                weights,
+                packed,
+                out: out.part(
+                    image * shape.out_channels * shape.out_plane(),
+                    shape.out_channels * shape.out_plane(),
+                ),
+                first_row,
+                rows: panel.rows.min(height - first_row),
+                blocks: first_block.min(blocks)..(first_block + part).min(blocks),
+            });
         });
     });
 }
 
-/// Output rows of a tile: as many as the panel has room for, fewer where there would be too few tasks.
-fn tile_rows(shape: &ConvShape) -> usize {
+/// Output rows of a tile: as many as `budget` has room for, fewer where there would be too few tasks, though at least
+/// `least`.
+pub(crate) fn tile_rows_within(
+    shape: &ConvShape,
+    least: usize,
+    bytes: impl Fn(usize) -> usize,
+    budget: usize,
+) -> usize {
     let height = shape.out_size[0];
-    let mut rows = height.div_ceil(TASKS.div_ceil(shape.batch)).max(8).min(height);
-    while rows > 1 && Panel::new(shape, rows).len(shape.in_channels) * size_of::<f32>() > PANEL_BYTES {
-        rows = rows * 3 / 4;
+    let mut rows = height.div_ceil(TASKS.div_ceil(shape.batch)).max(least).min(height);
+    while rows > 1 && bytes(rows) > budget {
+        rows = (rows * 3 / 4).max(1);
     }
     height.div_ceil(height.div_ceil(rows))
+}
+
+/// Parts into which the blocks of output channels are split, and the blocks of a part. Where there are few tiles,
+/// each part packs a panel of its own.
+pub(crate) fn task_split(tiles: usize, blocks: usize) -> (usize, usize) {
+    let parts = (TASKS / tiles).clamp(1, blocks.div_ceil(4));
+    let part = blocks.div_ceil(parts);
+    (blocks.div_ceil(part), part)
 }
 
 /// One tile: packs its panel, then multiplies.
@@ -141,6 +176,8 @@ struct Tile<'a> {
     panel: &'a Panel,
     image: &'a [f32],
     weights: &'a PackedWeights,
+    /// Scratch for the panel.
+    packed: &'a mut [f32],
     /// The output channels of the image.
     out: Shared<'a, f32>,
     first_row: usize,
@@ -153,165 +190,111 @@ impl Kernel for Tile<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { shape, panel, image, weights, out, first_row, rows, blocks } = self;
-        with_scratch(panel.len(shape.in_channels), |packed| {
-            for channel in 0..shape.in_channels {
-                let plane = &image[channel * shape.in_plane()..][..shape.in_plane()];
-                panel.pack(plane, first_row, rows, &mut packed[channel * panel.channel..][..panel.channel]);
-            }
-            let product = Product {
-                channels: shape.in_channels,
-                channel: panel.channel,
-                taps: &panel.taps,
-                weights,
-                out_channels: shape.out_channels,
-            };
-            let first_pixel = first_row * shape.out_size[1];
-            // SAFETY: the instructions are the caller's promise. The panel holds every tap of the tile's pixels and
-            // an overhang of a vector; the tile's pixels of the blocks' channels are inside `out`, and no other task
-            // has the same rows and blocks.
+        let Self { shape, panel, image, weights, packed, out, first_row, rows, blocks } = self;
+        for channel in 0..shape.in_channels {
+            let plane = &image[channel * shape.in_plane()..][..shape.in_plane()];
+            panel.pack(plane, first_row, rows, &mut packed[channel * panel.channel..][..panel.channel]);
+        }
+        let mut vectors = Vec::new();
+        panel.vectors(rows, S::LANES, &mut vectors);
+        let product = Product {
+            terms: Terms { channels: shape.in_channels, channel: panel.channel, taps: &panel.taps },
+            packed,
+            weights,
+            out_channels: shape.out_channels,
+            out,
+            plane: shape.out_plane(),
+            first_pixel: first_row * shape.out_size[1],
+            blocks,
+        };
+        let mut rest = vectors.as_slice();
+        while !rest.is_empty() {
+            // SAFETY: the instructions are the caller's promise. The panel holds every tap of its vectors and an
+            // overhang of a vector; no other task has the same rows and blocks.
             unsafe {
-                multiply::<S>(
-                    &product,
-                    packed,
-                    panel.runs(rows),
-                    blocks,
-                    &out,
-                    first_pixel,
-                    shape.out_plane(),
-                );
-            }
-        });
-    }
-}
-
-/// The matrix product of a panel with packed weights.
-pub(crate) struct Product<'a> {
-    pub channels: usize,
-    pub channel: usize,
-    pub taps: &'a [usize],
-    pub weights: &'a PackedWeights,
-    pub out_channels: usize,
-}
-
-/// Multiplies all runs of a panel for some blocks of output channels.
-///
-/// # Safety
-/// The processor has the instructions of `S`; the panel is valid for every tap of the runs and [`Simd::LANES`] - 1
-/// floats beyond; `out` is valid from `first_pixel` for the pixels of the runs in each channel, and not accessed from
-/// elsewhere.
-#[inline(always)]
-unsafe fn multiply<S: Simd>(
-    product: &Product,
-    panel: &[f32],
-    runs: Runs,
-    blocks: std::ops::Range<usize>,
-    out: &Shared<f32>,
-    first_pixel: usize,
-    plane: usize,
-) {
-    let vectors = runs.len.div_ceil(S::LANES);
-    let steps = vectors.div_ceil(S::COLUMNS);
-    let block_len = product.channels * product.taps.len() * BLOCK;
-    for run in 0..runs.count {
-        for step in 0..steps {
-            // Steps of nearly equal width: 4 vectors are 2 + 2, not 3 + 1.
-            let (first, end) = (step * vectors / steps, (step + 1) * vectors / steps);
-            let columns = end - first;
-            let last = (runs.len - (end - 1) * S::LANES).min(S::LANES);
-            let from = run * runs.line + first * S::LANES;
-            let to = first_pixel + run * runs.len + first * S::LANES;
-            let pixels = (columns - 1) * S::LANES + last;
-            for block in blocks.clone() {
-                let live = BLOCK.min(product.out_channels - block * BLOCK);
-                for row in (0..live).step_by(S::ROWS) {
-                    let channel = block * BLOCK + row;
-                    let live = (live - row).min(S::ROWS);
-                    debug_assert!(
-                        (product.channels.max(1) - 1) * product.channel
-                            + product.taps.iter().max().unwrap_or(&0)
-                            + from
-                            + columns * S::LANES
-                            <= panel.len()
-                    );
-                    debug_assert!((block + 1) * block_len <= product.weights.values.len());
-                    // SAFETY: by the caller's promise and the two assertions; the pointer covers `live` channels of
-                    // `pixels` pixels, `plane` apart.
-                    unsafe {
-                        let strip = Strip {
-                            panel: panel.as_ptr().add(from),
-                            weights: product.weights.values.as_ptr().add(block * block_len + row),
-                            bias: product.weights.bias.as_ptr().add(channel),
-                            out: out.pointer(channel * plane + to, (live - 1) * plane + pixels),
-                            out_line: plane,
-                            live,
-                            last,
-                        };
-                        match (S::ROWS, columns) {
-                            (8, 1) => strip.multiply::<S, 8, 1>(product),
-                            (8, 2) => strip.multiply::<S, 8, 2>(product),
-                            (8, _) => strip.multiply::<S, 8, 3>(product),
-                            (_, 1) => strip.multiply::<S, 4, 1>(product),
-                            (_, 2) => strip.multiply::<S, 4, 2>(product),
-                            (_, _) => strip.multiply::<S, 4, 3>(product),
-                        }
-                    }
+                if let (3.., Some((some, after))) = (S::COLUMNS, rest.split_first_chunk::<3>()) {
+                    product.columns::<S, 3>(some);
+                    rest = after;
+                } else if let Some((some, after)) = rest.split_first_chunk::<2>() {
+                    product.columns::<S, 2>(some);
+                    rest = after;
+                } else if let Some((some, after)) = rest.split_first_chunk::<1>() {
+                    product.columns::<S, 1>(some);
+                    rest = after;
                 }
             }
         }
     }
 }
 
-/// A register tile: R output channels by C vectors of pixels.
-struct Strip {
-    panel: *const f32,
-    weights: *const f32,
-    bias: *const f32,
-    out: *mut f32,
-    out_line: usize,
-    /// Channels to store, at most R.
-    live: usize,
-    /// Pixels to store from the last vector.
-    last: usize,
+/// The matrix product of a panel with packed weights.
+struct Product<'a> {
+    terms: Terms<'a>,
+    packed: &'a [f32],
+    weights: &'a PackedWeights,
+    out_channels: usize,
+    /// The output channels of the image, each `plane` pixels.
+    out: Shared<'a, f32>,
+    plane: usize,
+    /// Where the tile starts in each plane.
+    first_pixel: usize,
+    blocks: std::ops::Range<usize>,
 }
 
-impl Strip {
+impl Product<'_> {
+    /// All output channels of C vectors.
+    ///
     /// # Safety
-    /// As for [`multiply`]; the weights are valid for R floats every [`BLOCK`] floats, and the bias for R floats.
+    /// The processor has the instructions of `S`; the panel is valid for every tap of the vectors; no other task
+    /// writes their pixels in these blocks.
     #[inline(always)]
-    unsafe fn multiply<S: Simd, const R: usize, const C: usize>(&self, product: &Product) {
-        // SAFETY: every address is inside the ranges that the caller promises.
-        unsafe {
-            let mut sums = [[S::splat(0.0); C]; R];
-            for (row, sums) in sums.iter_mut().enumerate() {
-                *sums = [S::splat(*self.bias.add(row)); C];
-            }
-            let mut weights = self.weights;
-            let mut channel = self.panel;
-            for _ in 0..product.channels {
-                for &tap in product.taps {
-                    let from = channel.add(tap);
-                    let mut pixels = [S::splat(0.0); C];
-                    for (column, pixels) in pixels.iter_mut().enumerate() {
-                        *pixels = S::load(from.add(column * S::LANES));
+    unsafe fn columns<S: Simd, const C: usize>(&self, vectors: &[Vector; C]) {
+        for block in self.blocks.clone() {
+            // SAFETY: the caller's promise; the rows are those of a block.
+            unsafe {
+                match S::ROWS {
+                    8 => self.rows::<S, 8, C>(vectors, block, 0),
+                    _ => {
+                        self.rows::<S, 4, C>(vectors, block, 0);
+                        self.rows::<S, 4, C>(vectors, block, 4);
                     }
-                    for (row, sums) in sums.iter_mut().enumerate() {
-                        let weight = S::splat(*weights.add(row));
-                        for (sum, &pixels) in sums.iter_mut().zip(&pixels) {
-                            *sum = S::fma(pixels, weight, *sum);
-                        }
-                    }
-                    weights = weights.add(BLOCK);
                 }
-                channel = channel.wrapping_add(product.channel);
             }
-            for (row, sums) in sums.iter().enumerate().take(self.live) {
-                let to = self.out.add(row * self.out_line);
-                for (column, &sum) in sums.iter().enumerate() {
-                    if column + 1 < C || self.last == S::LANES {
-                        S::store(to.add(column * S::LANES), sum);
+        }
+    }
+
+    /// R output channels of C vectors.
+    ///
+    /// # Safety
+    /// As for `columns`, and `first` + R is at most a block.
+    #[inline(always)]
+    unsafe fn rows<S: Simd, const R: usize, const C: usize>(
+        &self,
+        vectors: &[Vector; C],
+        block: usize,
+        first: usize,
+    ) {
+        let channel = block * BLOCK + first;
+        let live = R.min(self.out_channels.saturating_sub(channel));
+        if live == 0 {
+            return;
+        }
+        debug_assert!(vectors.iter().all(|v| v.from + self.terms.reach() + S::LANES <= self.packed.len()));
+        debug_assert!((block + 1) * self.terms.weights() <= self.weights.values.len());
+        debug_assert!(channel + R <= self.weights.bias.len());
+        // SAFETY: by the caller's promise and the assertions; outputs go through checked pointers.
+        unsafe {
+            let weights = self.weights.values.as_ptr().add(block * self.terms.weights() + first);
+            let start = self.weights.bias.as_ptr().add(channel);
+            let sums = self.terms.sum::<S, R, C>(self.packed.as_ptr(), vectors, weights, start);
+            for (row, sums) in sums.iter().enumerate().take(live) {
+                for (&sum, vector) in sums.iter().zip(vectors) {
+                    let to = (channel + row) * self.plane + self.first_pixel + vector.to;
+                    let to = self.out.pointer(to, vector.live);
+                    if vector.live == S::LANES {
+                        S::store(to, sum);
                     } else {
-                        S::store_first(to.add(column * S::LANES), self.last, sum);
+                        S::store_first(to, vector.live, sum);
                     }
                 }
             }

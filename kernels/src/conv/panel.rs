@@ -9,7 +9,7 @@ use super::shape::ConvShape;
 
 /// Floats that may be read beyond the last output pixel of a panel, one vector less one.
 const OVERHANG: usize = 16;
-/// Rows at least this wide are worth a padded copy with runs of their own.
+/// Rows at least this wide, or of whole widest vectors, are worth a padded copy with runs of their own.
 const WIDE: usize = 64;
 
 /// How the input of a row tile lies in memory.
@@ -43,6 +43,14 @@ pub(crate) struct Runs {
     pub line: usize,
 }
 
+/// A vector of output pixels: where the panel holds it, which pixel of the tile is its first, and how many exist.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vector {
+    pub from: usize,
+    pub to: usize,
+    pub live: usize,
+}
+
 impl Panel {
     /// A panel for tiles of at most `rows` output rows.
     pub fn new(shape: &ConvShape, rows: usize) -> Self {
@@ -51,7 +59,7 @@ impl Panel {
         let width = shape.out_size[1];
         let rows = rows.min(shape.out_size[0]).max(1);
         let in_rows = rows + down * (kernel_height - 1);
-        let wide = shape.stride == [1, 1] && width >= WIDE;
+        let wide = shape.stride == [1, 1] && (width >= WIDE || width.is_multiple_of(16));
         let (kind, floats) = if wide {
             let line = (width + across * (kernel_width - 1)).next_multiple_of(16);
             (Kind::Padded { line }, in_rows * line)
@@ -87,6 +95,29 @@ impl Panel {
             Kind::Padded { line } => Runs { count: rows, len: width, line },
             Kind::Shifted { .. } | Kind::Gathered { .. } => Runs { count: 1, len: rows * width, line: 0 },
         }
+    }
+
+    /// The vectors of a tile of `rows` rows, `lanes` pixels each.
+    #[inline(always)]
+    pub fn vectors(&self, rows: usize, lanes: usize, vectors: &mut Vec<Vector>) {
+        let runs = self.runs(rows);
+        for run in 0..runs.count {
+            for first in (0..runs.len).step_by(lanes) {
+                vectors.push(Vector {
+                    from: run * runs.line + first,
+                    to: run * runs.len + first,
+                    live: lanes.min(runs.len - first),
+                });
+            }
+        }
+    }
+
+    /// Copies rows of a tile that starts at the first of them, for a kernel one row high.
+    #[inline(always)]
+    pub fn pack_rows(&self, plane: &[f32], rows: usize, to: &mut [f32]) {
+        debug_assert_eq!((self.shape.kernel[0], self.shape.padding[0]), (1, 0));
+        debug_assert!(plane.len() >= rows * self.shape.in_size[1]);
+        self.pack(plane, 0, rows, to);
     }
 
     /// Copies one channel's part of the tile that starts at output row `first_row` and has `rows` rows.

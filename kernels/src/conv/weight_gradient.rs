@@ -41,7 +41,9 @@ pub(crate) fn weight_gradient(
     (0..plan.tasks()).into_par_iter().for_each(|task| {
         // SAFETY: each task has its own part.
         let sums = unsafe { shared.slice(task * plan.partial, plan.partial) };
-        level.run(Task { shape, plan: &plan, x, out_gradient, task, sums });
+        with_scratch(plan.scratch(), |scratch| {
+            level.run(Task { shape, plan: &plan, x, out_gradient, task, sums, scratch });
+        });
     });
     let taps = shape.taps();
     let padded = plan.padded_out;
@@ -66,6 +68,8 @@ struct Plan {
     /// Input channels of a part.
     part_channels: usize,
     padded_out: usize,
+    /// Most pixels in a tile.
+    tile_pixels: usize,
     /// Floats of a task's own weights, `[in][tap][padded out]`.
     partial: usize,
 }
@@ -98,12 +102,22 @@ impl Plan {
             parts,
             part_channels,
             padded_out,
+            tile_pixels: rows * shape.out_size[1],
             partial: odd_lines(part_channels * shape.taps() * padded_out),
         }
     }
 
     fn tasks(&self) -> usize {
         self.chunks * self.parts
+    }
+
+    fn panel_len(&self) -> usize {
+        self.panel.len(self.part_channels).next_multiple_of(16)
+    }
+
+    /// Floats for the panel and the transposed gradient of a tile.
+    fn scratch(&self) -> usize {
+        self.panel_len() + self.tile_pixels * self.padded_out
     }
 }
 
@@ -114,6 +128,7 @@ struct Task<'a> {
     out_gradient: &'a [f32],
     task: usize,
     sums: &'a mut [f32],
+    scratch: &'a mut [f32],
 }
 
 impl Kernel for Task<'_> {
@@ -121,13 +136,12 @@ impl Kernel for Task<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { shape, plan, x, out_gradient, task, sums } = self;
+        let Self { shape, plan, x, out_gradient, task, sums, scratch } = self;
         let (chunk, part) = (task / plan.parts, task % plan.parts);
         let first_channel = part * plan.part_channels;
         let channels = plan.part_channels.min(shape.in_channels - first_channel);
         let [height, width] = shape.out_size;
         let panel = &plan.panel;
-        let panel_len = panel.len(channels).next_multiple_of(16);
         // One offset for each row of the sums, in the same order, filled up to whole groups.
         let mut offsets = Vec::with_capacity(channels * panel.taps.len() + 24);
         for channel in 0..channels {
@@ -137,35 +151,31 @@ impl Kernel for Task<'_> {
         offsets.resize(sum_rows.next_multiple_of(24), 0);
         sums.fill(0.0);
         let work = shape.batch * plan.tiles;
-        with_scratch(panel_len + panel.rows * width * plan.padded_out, |scratch| {
-            let (packed, transposed) = scratch.split_at_mut(panel_len);
-            for tile in chunk * work / plan.chunks..(chunk + 1) * work / plan.chunks {
-                let (image, first_row) = (tile / plan.tiles, tile % plan.tiles * panel.rows);
-                let rows = panel.rows.min(height - first_row);
-                for channel in 0..channels {
-                    let plane =
-                        &x[(image * shape.in_channels + first_channel + channel) * shape.in_plane()..];
-                    let packed = &mut packed[channel * panel.channel..][..panel.channel];
-                    panel.pack(&plane[..shape.in_plane()], first_row, rows, packed);
-                }
-                let planes = &out_gradient[image * shape.out_channels * shape.out_plane()..];
-                let pixels = first_row * width..(first_row + rows) * width;
-                // SAFETY: the instructions are the caller's promise; the panel holds every offset of the tile's
-                // pixels, the transposed gradient holds the tile's pixels, and the sums hold `sum_rows` rows.
-                unsafe {
-                    transpose_planes::<S>(
-                        planes,
-                        shape.out_plane(),
-                        shape.out_channels,
-                        pixels.clone(),
-                        transposed,
-                    );
-                    let product =
-                        Product { packed, transposed, runs: panel.runs(rows), pixels: pixels.len() };
-                    accumulate::<S>(&product, &offsets, sum_rows, plan.padded_out, shape.out_channels, sums);
-                }
+        let (packed, transposed) = scratch.split_at_mut(plan.panel_len());
+        for tile in chunk * work / plan.chunks..(chunk + 1) * work / plan.chunks {
+            let (image, first_row) = (tile / plan.tiles, tile % plan.tiles * panel.rows);
+            let rows = panel.rows.min(height - first_row);
+            for channel in 0..channels {
+                let plane = &x[(image * shape.in_channels + first_channel + channel) * shape.in_plane()..];
+                let packed = &mut packed[channel * panel.channel..][..panel.channel];
+                panel.pack(&plane[..shape.in_plane()], first_row, rows, packed);
             }
-        });
+            let planes = &out_gradient[image * shape.out_channels * shape.out_plane()..];
+            let pixels = first_row * width..(first_row + rows) * width;
+            // SAFETY: the instructions are the caller's promise; the panel holds every offset of the tile's
+            // pixels, the transposed gradient holds the tile's pixels, and the sums hold `sum_rows` rows.
+            unsafe {
+                transpose_planes::<S>(
+                    planes,
+                    shape.out_plane(),
+                    shape.out_channels,
+                    pixels.clone(),
+                    transposed,
+                );
+                let product = Product { packed, transposed, runs: panel.runs(rows), pixels: pixels.len() };
+                accumulate::<S>(&product, &offsets, sum_rows, plan.padded_out, shape.out_channels, sums);
+            }
+        }
     }
 }
 

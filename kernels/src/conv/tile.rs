@@ -1,0 +1,74 @@
+//! The register tile that all convolutions are made of.
+
+use super::panel::Vector;
+use crate::simd::Simd;
+
+/// Output channels whose weights lie together.
+pub(crate) const BLOCK: usize = 8;
+
+/// What is summed for an output: channels of a panel, `channel` floats apart, and in each the taps at their offsets.
+/// The weights are `[channel][tap][BLOCK]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    pub channels: usize,
+    pub channel: usize,
+    pub taps: &'a [usize],
+}
+
+impl Terms<'_> {
+    /// Floats from a panel pointer that are read, beyond the vector itself.
+    pub fn reach(&self) -> usize {
+        (self.channels.max(1) - 1) * self.channel + self.taps.iter().max().unwrap_or(&0)
+    }
+
+    /// Floats of the weights of a block.
+    pub fn weights(&self) -> usize {
+        self.channels * self.taps.len() * BLOCK
+    }
+
+    /// The sums of R output channels for C vectors of pixels, on top of `start`.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `S`. The panel is valid for [`reach`](Self::reach) + LANES floats from
+    /// each vector's place; the weights are valid for R floats at every multiple of [`BLOCK`] below
+    /// [`weights`](Self::weights), and `start` for R floats.
+    #[inline(always)]
+    pub unsafe fn sum<S: Simd, const R: usize, const C: usize>(
+        &self,
+        panel: *const f32,
+        vectors: &[Vector; C],
+        mut weights: *const f32,
+        start: *const f32,
+    ) -> [[S::Vector; C]; R] {
+        // SAFETY: every address is inside the ranges that the caller promises.
+        unsafe {
+            let mut sums = [[S::splat(0.0); C]; R];
+            for (row, sums) in sums.iter_mut().enumerate() {
+                *sums = [S::splat(*start.add(row)); C];
+            }
+            let mut from = [panel; C];
+            for (from, vector) in from.iter_mut().zip(vectors) {
+                *from = from.add(vector.from);
+            }
+            let mut channel = 0;
+            for _ in 0..self.channels {
+                for &tap in self.taps {
+                    let offset = channel + tap;
+                    let mut pixels = [S::splat(0.0); C];
+                    for (pixels, from) in pixels.iter_mut().zip(&from) {
+                        *pixels = S::load(from.add(offset));
+                    }
+                    for (row, sums) in sums.iter_mut().enumerate() {
+                        let weight = S::splat(*weights.add(row));
+                        for (sum, &pixels) in sums.iter_mut().zip(&pixels) {
+                            *sum = S::fma(pixels, weight, *sum);
+                        }
+                    }
+                    weights = weights.add(BLOCK);
+                }
+                channel += self.channel;
+            }
+            sums
+        }
+    }
+}

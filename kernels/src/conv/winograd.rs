@@ -1,0 +1,490 @@
+//! Convolution 3x3 with half the multiplications: Winograd's F(4, 3) along the height.
+//!
+//! Four output rows need six input rows. With the matrices below, yᵢ = Σ_c Aᵢc (G w)_c (Bᵀ d)_c: the six input rows
+//! become six components (Bᵀ), the three kernel rows likewise (G), each component is a convolution with a 1x3 kernel
+//! along the width, and the six results become four output rows (A). 6 x 3 products replace 4 x 9. The same with A
+//! and B exchanged sums the weight gradient: components of the output gradient (A) times components of the input (Bᵀ),
+//! and at the end Gᵀ.
+//!
+//! Vectors lie along the width, so that the transforms are plain sums of rows. Lavin and Gray, "Fast algorithms for
+//! convolutional neural networks" (2016), equations 5 to 11; interpolation points 0, ±1, ±2, ∞.
+
+use rayon::prelude::*;
+
+use super::direct::{task_split, tile_rows_within};
+use super::panel::{Panel, Vector};
+use super::shape::ConvShape;
+use super::tile::{BLOCK, Terms};
+use crate::memory::{Buffer, with_scratch};
+use crate::share::Shared;
+use crate::simd::{Kernel, Level, Simd};
+
+/// Components of a group of rows.
+pub(crate) const COMPONENTS: usize = 6;
+/// Output rows of a group.
+pub(crate) const GROUP: usize = 4;
+/// Kernel rows.
+const KERNEL: usize = 3;
+/// Bytes of a panel: most of a second-level cache.
+const PANEL_BYTES: usize = 800 * 1024;
+
+/// G
+const KERNEL_TO_COMPONENTS: [[f32; KERNEL]; COMPONENTS] = [
+    [1.0 / 4.0, 0.0, 0.0],
+    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+    [0.0, 0.0, 1.0],
+];
+
+/// Whether this way is possible and pays.
+pub(crate) fn is_suitable(shape: &ConvShape) -> bool {
+    shape.kernel == [3, 3]
+        && shape.stride == [1, 1]
+        && shape.dilation == [1, 1]
+        && shape.padding == [1, 1]
+        && shape.in_channels >= 8
+        && shape.out_channels >= 8
+        // Rows of the last group that do not exist are computed in vain.
+        && shape.out_size[0] >= GROUP
+}
+
+/// Which kernel rows and columns, and which channel is which, in the weights of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// Weights `[out, in, 3, 3]`.
+    Forward,
+    /// Weights `[in, out, 3, 3]` of the convolution whose input gradient this is; the kernel is turned round.
+    Backward,
+}
+
+/// Convolves `x` with a 3x3 kernel into `out`.
+pub(crate) fn convolve(
+    level: Level,
+    shape: &ConvShape,
+    direction: Direction,
+    x: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    out: &mut [f32],
+) {
+    assert!(is_suitable(shape));
+    assert_eq!(x.len(), shape.in_len());
+    assert_eq!(out.len(), shape.out_len());
+    assert_eq!(weight.len(), shape.weight_len());
+    if out.is_empty() {
+        return;
+    }
+    let weights = pack_weights(level, shape, direction, weight);
+    let blocks = shape.out_channels.div_ceil(BLOCK);
+    let mut starts = vec![0.0; blocks * BLOCK];
+    if let Some(bias) = bias {
+        starts[..shape.out_channels].copy_from_slice(bias);
+    }
+    let rows = component_rows(shape);
+    let groups = tile_groups(shape, &rows, |_| 0, PANEL_BYTES);
+    let panel = Panel::new(&rows, groups);
+    let all_groups = rows.out_size[0];
+    let tiles = all_groups.div_ceil(panel.rows);
+    let (parts, part) = task_split(shape.batch * tiles, blocks);
+    let panel_len = panel.len(COMPONENTS * shape.in_channels);
+    let [in_image, out_image] =
+        [shape.in_channels * shape.in_plane(), shape.out_channels * shape.out_plane()];
+    let out = Shared::new(out);
+    (0..shape.batch * tiles * parts).into_par_iter().for_each(|task| {
+        let (task, first_block) = (task / parts, task % parts * part);
+        let (image, first_group) = (task / tiles, task % tiles * panel.rows);
+        with_scratch(panel_len + component_plane(shape, &panel), |scratch| {
+            let (packed, components) = scratch.split_at_mut(panel_len);
+            level.run(Tile {
+                shape,
+                panel: &panel,
+                image: &x[image * in_image..][..in_image],
+                weights: &weights,
+                starts: &starts,
+                packed,
+                components,
+                out: out.part(image * out_image, out_image),
+                first_group,
+                groups: panel.rows.min(all_groups - first_group),
+                blocks: first_block.min(blocks)..(first_block + part).min(blocks),
+            });
+        });
+    });
+}
+
+/// The convolution 1x3 of a component: its rows are groups.
+pub(crate) fn component_rows(shape: &ConvShape) -> ConvShape {
+    let size = [shape.out_size[0].div_ceil(GROUP), shape.out_size[1]];
+    ConvShape { in_size: size, out_size: size, kernel: [1, 3], padding: [0, 1], ..*shape }
+}
+
+/// Floats for the components of one channel of a tile.
+pub(crate) fn component_plane(shape: &ConvShape, panel: &Panel) -> usize {
+    COMPONENTS * panel.rows * shape.out_size[1]
+}
+
+/// Groups of rows in a tile.
+pub(crate) fn tile_groups(
+    shape: &ConvShape,
+    rows: &ConvShape,
+    more: impl Fn(usize) -> usize,
+    budget: usize,
+) -> usize {
+    let bytes = |groups: usize| {
+        let panel = Panel::new(rows, groups).len(COMPONENTS * shape.in_channels);
+        (panel + more(groups)) * size_of::<f32>()
+    };
+    tile_rows_within(rows, 2, bytes, budget)
+}
+
+/// Weights as `[out / BLOCK][component][in][kernel column][BLOCK]`.
+fn pack_weights(level: Level, shape: &ConvShape, direction: Direction, weight: &[f32]) -> Buffer {
+    let block_len = COMPONENTS * shape.in_channels * KERNEL * BLOCK;
+    let mut packed = Buffer::uninitialised(shape.out_channels.div_ceil(BLOCK) * block_len);
+    packed.par_chunks_mut(block_len).enumerate().for_each(|(block, packed)| {
+        level.run(PackBlock { shape, direction, weight, first: block * BLOCK, packed });
+    });
+    packed
+}
+
+struct PackBlock<'a> {
+    shape: &'a ConvShape,
+    direction: Direction,
+    weight: &'a [f32],
+    /// First output channel.
+    first: usize,
+    packed: &'a mut [f32],
+}
+
+impl Kernel for PackBlock<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { shape, direction, weight, first, packed } = self;
+        let live = BLOCK.min(shape.out_channels - first);
+        let (packed, _) = packed.as_chunks_mut::<BLOCK>();
+        for input in 0..shape.in_channels {
+            // The nine taps, eight output channels each.
+            let mut taps = [[0.0f32; BLOCK]; KERNEL * KERNEL];
+            for lane in 0..live {
+                let index = match direction {
+                    Direction::Forward => (first + lane) * shape.in_channels + input,
+                    Direction::Backward => input * shape.out_channels + first + lane,
+                };
+                for (tap, &value) in weight[index * KERNEL * KERNEL..][..KERNEL * KERNEL].iter().enumerate() {
+                    let tap = match direction {
+                        Direction::Forward => tap,
+                        Direction::Backward => KERNEL * KERNEL - 1 - tap,
+                    };
+                    taps[tap][lane] = value;
+                }
+            }
+            for column in 0..KERNEL {
+                let rows = [taps[column], taps[KERNEL + column], taps[2 * KERNEL + column]];
+                for (component, factors) in KERNEL_TO_COMPONENTS.iter().enumerate() {
+                    let to = &mut packed[(component * shape.in_channels + input) * KERNEL + column];
+                    for (lane, to) in to.iter_mut().enumerate() {
+                        *to = factors[0] * rows[0][lane]
+                            + factors[1] * rows[1][lane]
+                            + factors[2] * rows[2][lane];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The components of the input rows of some groups of one channel, `[component][group][column]`. Rows outside the
+/// image are `zeros`.
+#[inline(always)]
+fn input_components(
+    plane: &[f32],
+    [height, width]: [usize; 2],
+    zeros: &[f32],
+    first_group: usize,
+    groups: usize,
+    to: &mut [f32],
+) {
+    for group in 0..groups {
+        let mut rows = [zeros; COMPONENTS];
+        for (index, to) in rows.iter_mut().enumerate() {
+            let row = (first_group + group) * GROUP + index;
+            if (1..=height).contains(&row) {
+                *to = &plane[(row - 1) * width..][..width];
+            }
+        }
+        let [v0, v1, v2, v3, v4, v5] = component_rows_mut(to, group, groups, width);
+        let [d0, d1, d2, d3, d4, d5] = rows;
+        for x in 0..width {
+            let (even, odd) = (d4[x] - 4.0 * d2[x], d3[x] - 4.0 * d1[x]);
+            let (near, twice) = (d4[x] - d2[x], 2.0 * (d3[x] - d1[x]));
+            v0[x] = 4.0 * d0[x] - 5.0 * d2[x] + d4[x];
+            v1[x] = even + odd;
+            v2[x] = even - odd;
+            v3[x] = near + twice;
+            v4[x] = near - twice;
+            v5[x] = 4.0 * d1[x] - 5.0 * d3[x] + d5[x];
+        }
+    }
+}
+
+/// The rows of one group in `[component][group][column]`.
+#[inline(always)]
+fn component_rows_mut(
+    all: &mut [f32],
+    group: usize,
+    groups: usize,
+    width: usize,
+) -> [&mut [f32]; COMPONENTS] {
+    let (a, rest) = all[group * width..].split_at_mut(groups * width);
+    let (b, rest) = rest.split_at_mut(groups * width);
+    let (c, rest) = rest.split_at_mut(groups * width);
+    let (d, rest) = rest.split_at_mut(groups * width);
+    let (e, f) = rest.split_at_mut(groups * width);
+    [&mut a[..width], &mut b[..width], &mut c[..width], &mut d[..width], &mut e[..width], &mut f[..width]]
+}
+
+/// One tile: packs the components of its input, multiplies, and transforms the products to output rows.
+struct Tile<'a> {
+    shape: &'a ConvShape,
+    panel: &'a Panel,
+    image: &'a [f32],
+    weights: &'a [f32],
+    starts: &'a [f32],
+    /// Scratch for the panel.
+    packed: &'a mut [f32],
+    /// Scratch for the components of a channel.
+    components: &'a mut [f32],
+    /// The output channels of the image.
+    out: Shared<'a, f32>,
+    first_group: usize,
+    groups: usize,
+    blocks: std::ops::Range<usize>,
+}
+
+/// Packs the components of all channels: component-major, as the weights.
+#[inline(always)]
+pub(crate) fn pack_components(
+    shape: &ConvShape,
+    panel: &Panel,
+    image: &[f32],
+    channels: std::ops::Range<usize>,
+    first_group: usize,
+    groups: usize,
+    components: &mut [f32],
+    packed: &mut [f32],
+) {
+    let plane = shape.in_plane();
+    let count = channels.len();
+    let zeros = vec![0.0; shape.in_size[1]];
+    for (index, channel) in channels.enumerate() {
+        input_components(
+            &image[channel * plane..][..plane],
+            shape.in_size,
+            &zeros,
+            first_group,
+            groups,
+            components,
+        );
+        let components = components.chunks_exact(groups * shape.out_size[1]);
+        for (component, rows) in components.enumerate().take(COMPONENTS) {
+            let to = &mut packed[(component * count + index) * panel.channel..][..panel.channel];
+            panel.pack_rows(rows, groups, to);
+        }
+    }
+}
+
+impl Kernel for Tile<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let channels = 0..self.shape.in_channels;
+        let (first, groups) = (self.first_group, self.groups);
+        pack_components(
+            self.shape,
+            self.panel,
+            self.image,
+            channels,
+            first,
+            groups,
+            self.components,
+            self.packed,
+        );
+        let mut vectors = Vec::new();
+        self.panel.vectors(self.groups, S::LANES, &mut vectors);
+        let mut rest = vectors.as_slice();
+        while !rest.is_empty() {
+            // SAFETY: the instructions are the caller's promise; the vectors are those of the panel.
+            unsafe {
+                if let (3.., Some((some, after))) = (S::COLUMNS, rest.split_first_chunk::<3>()) {
+                    self.columns::<S, 3>(some);
+                    rest = after;
+                } else if let Some((some, after)) = rest.split_first_chunk::<2>() {
+                    self.columns::<S, 2>(some);
+                    rest = after;
+                } else if let Some((some, after)) = rest.split_first_chunk::<1>() {
+                    self.columns::<S, 1>(some);
+                    rest = after;
+                }
+            }
+        }
+    }
+}
+
+impl Tile<'_> {
+    /// All output channels of C vectors.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `S`, and the vectors are the panel's.
+    #[inline(always)]
+    unsafe fn columns<S: Simd, const C: usize>(&self, vectors: &[Vector; C]) {
+        for block in self.blocks.clone() {
+            // SAFETY: the caller's promise; the rows are those of a block.
+            unsafe {
+                match S::ROWS {
+                    8 => self.rows::<S, 8, C>(vectors, block, 0),
+                    _ => {
+                        self.rows::<S, 4, C>(vectors, block, 0);
+                        self.rows::<S, 4, C>(vectors, block, 4);
+                    }
+                }
+            }
+        }
+    }
+
+    /// R output channels of C vectors.
+    ///
+    /// # Safety
+    /// As for `columns`, and `first` + R is at most a block.
+    #[inline(always)]
+    unsafe fn rows<S: Simd, const R: usize, const C: usize>(
+        &self,
+        vectors: &[Vector; C],
+        block: usize,
+        first: usize,
+    ) {
+        let shape = self.shape;
+        let terms =
+            Terms { channels: shape.in_channels, channel: self.panel.channel, taps: &self.panel.taps };
+        let zeros = [0.0; R];
+        let first_channel = block * BLOCK + first;
+        let plane = shape.out_plane();
+        debug_assert!(vectors.iter().all(|vector| {
+            let component = (COMPONENTS - 1) * terms.channels * terms.channel;
+            component + vector.from + terms.reach() + S::LANES <= self.packed.len()
+        }));
+        debug_assert!((block + 1) * COMPONENTS * terms.weights() <= self.weights.len());
+        // SAFETY: by the caller's promise and the two assertions; outputs go through checked pointers.
+        unsafe {
+            let mut products = [[[S::splat(0.0); C]; R]; COMPONENTS];
+            for (component, products) in products.iter_mut().enumerate() {
+                let panel = self.packed.as_ptr().add(component * terms.channels * terms.channel);
+                let weights = (block * COMPONENTS + component) * terms.weights() + first;
+                *products =
+                    terms.sum::<S, R, C>(panel, vectors, self.weights.as_ptr().add(weights), zeros.as_ptr());
+            }
+            for row in 0..R.min(shape.out_channels.saturating_sub(first_channel)) {
+                let start = S::splat(self.starts[first_channel + row]);
+                for (column, vector) in vectors.iter().enumerate() {
+                    let mut m = [start; COMPONENTS];
+                    for (m, products) in m.iter_mut().zip(&products) {
+                        *m = products[row][column];
+                    }
+                    let (sum, difference) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
+                    let (far_sum, far_difference) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
+                    let rows = [
+                        S::add(S::add(m[0], start), S::add(sum, far_sum)),
+                        S::add(S::fma(S::splat(2.0), far_difference, difference), start),
+                        S::add(S::fma(S::splat(4.0), far_sum, sum), start),
+                        S::add(S::add(m[5], start), S::fma(S::splat(8.0), far_difference, difference)),
+                    ];
+                    self.store::<S>(rows, (first_channel + row) * plane, vector);
+                }
+            }
+        }
+    }
+
+    /// Stores a vector of each of the four rows.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `S`; no other task writes these rows of the plane that starts at `plane`.
+    #[inline(always)]
+    unsafe fn store<S: Simd>(&self, rows: [S::Vector; GROUP], plane: usize, vector: &Vector) {
+        let [height, width] = self.shape.out_size;
+        let (group, column) = (self.first_group + vector.to / width, vector.to % width);
+        let inside = column + vector.live <= width;
+        for (index, row) in rows.into_iter().enumerate() {
+            // SAFETY: the pointers cover what is stored, which the caller promises is this task's.
+            unsafe {
+                if inside && group * GROUP + index < height {
+                    let to = plane + (group * GROUP + index) * width + column;
+                    let to = self.out.pointer(to, vector.live);
+                    if vector.live == S::LANES {
+                        S::store(to, row);
+                    } else {
+                        S::store_first(to, vector.live, row);
+                    }
+                } else if !inside {
+                    // The vector goes on in the next groups.
+                    let mut lanes = [0.0f32; 16];
+                    S::store(lanes.as_mut_ptr(), row);
+                    let (mut group, mut column, mut lanes) = (group, column, &lanes[..vector.live]);
+                    while !lanes.is_empty() {
+                        let (here, rest) = lanes.split_at(lanes.len().min(width - column));
+                        if group * GROUP + index < height {
+                            let to = plane + (group * GROUP + index) * width + column;
+                            self.out.slice(to, here.len()).copy_from_slice(here);
+                        }
+                        (group, column, lanes) = (group + 1, 0, rest);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::{self, assert_close, noise};
+    use proptest::prelude::*;
+
+    pub(crate) fn shapes() -> impl Strategy<Value = ConvShape> {
+        let width =
+            prop_oneof![1usize..20, 30usize..34, 46usize..50, 60usize..68, Just(8usize), Just(16usize)];
+        let channels = || prop_oneof![8usize..10, 15usize..18, 31usize..34];
+        (1usize..3, channels(), 4usize..23, width, channels()).prop_map(
+            |(batch, input, height, width, out)| {
+                ConvShape::new([batch, input, height, width], [out, 3, 3], [1, 1], [1, 1], [1, 1])
+                    .expect("a padded kernel fits every size")
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(120))]
+
+        #[test]
+        fn convolution_and_input_gradient_equal_the_definition(shape in shapes(), seed in 1u64..1000) {
+            let x = noise(seed, shape.in_len());
+            let weight = noise(seed + 1, shape.weight_len());
+            let bias = noise(seed + 2, shape.out_channels);
+            let out_gradient = noise(seed + 3, shape.out_len());
+            let backward = shape.input_gradient().expect("stride one has an input gradient");
+            let expected = reference::convolve(&shape, &x, &weight, Some(&bias));
+            let expected_x = reference::input_gradient(&shape, &weight, &out_gradient);
+            for level in Level::available() {
+                let mut out = vec![f32::NAN; shape.out_len()];
+                convolve(level, &shape, Direction::Forward, &x, &weight, Some(&bias), &mut out);
+                assert_close(&out, &expected, 5e-6);
+                let mut gradient = vec![f32::NAN; shape.in_len()];
+                convolve(level, &backward, Direction::Backward, &out_gradient, &weight, None, &mut gradient);
+                assert_close(&gradient, &expected_x, 5e-6);
+            }
+        }
+    }
+}
