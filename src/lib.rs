@@ -8,6 +8,8 @@ mod device;
 pub mod error;
 pub mod evaluate;
 pub mod figure;
+pub mod import;
+pub mod inspect;
 pub mod interrupt;
 pub mod loss;
 pub mod metric;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use porecast::cli::{Cli, Command};
 use porecast::store::RunFolder;
-use porecast::{campaign, evaluate, predict, report, train};
+use porecast::{campaign, evaluate, import, inspect, predict, report, train};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -23,8 +23,8 @@ fn run(cli: &Cli) -> porecast::Result<()> {
     let verbosity = cli.verbosity;
     match &cli.command {
         Command::Simulate(args) => campaign::run(args, verbosity),
-        Command::Import(_) => todo!(),
-        Command::Inspect(_) => todo!(),
+        Command::Import(args) => import::run(args, verbosity),
+        Command::Inspect(args) => inspect::run(args, verbosity),
         Command::Train(args) => train::run(args, verbosity),
         Command::Predict(args) => predict::run(args, verbosity),
         Command::Evaluate(args) => {

@@ -171,7 +171,7 @@ impl DomainKind {
         let mut problems = Vec::new();
         for (key, &(low, high)) in &self.vary {
             let place = format!("vary.{key}");
-            if !(low <= high) {
+            if low > high || low.is_nan() || high.is_nan() {
                 problems.push(Problem::new(
                     place,
                     format!("[{low}, {high}] is no range: write [lowest, highest]"),
@@ -340,5 +340,16 @@ mod tests {
             ),
             "{error}"
         );
+    }
+
+    #[test]
+    fn the_campaigns_that_come_with_the_program_are_valid() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/simulate");
+        let mut count = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            crate::config::load::<SimulateConfig>(&entry.unwrap().path(), &[]).unwrap();
+            count += 1;
+        }
+        assert!(count >= 3);
     }
 }

@@ -343,7 +343,8 @@ fn all_tables(scored: &[Scored], sides: &Sides) -> Vec<Table> {
         tables.push(squared_error(scored, frames, Measure::Mse, "Mean squared error in the pore space"));
         let whole = "Mean squared error over the whole image, as published";
         tables.push(squared_error(scored, frames, Measure::WholeImageMse, whole));
-        tables.push(tables::measures(&sides.part, &sides.predictors(frames), frames, &Measure::ALL));
+        let measures = tables::measures(&sides.part, &sides.predictors(frames), frames, &Measure::ALL);
+        tables.push(measures.transposed());
     }
     tables
 }

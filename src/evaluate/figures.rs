@@ -154,30 +154,39 @@ fn shown_frames(sample: &Sample) -> BTreeSet<usize> {
         .collect()
 }
 
+/// The study's panel. Wide domains have prediction under truth, others beside it.
 fn panel(scores: &Scores, samples: &[Sample]) -> Option<Mosaic> {
-    let frames = shown_frames(samples.first()?);
+    let first = samples.first()?;
+    let frames = shown_frames(first);
     let group =
         |name: &str| frames.iter().map(|f| (name.to_owned(), format!("frame {f}"))).collect::<Vec<_>>();
-    let columns = [vec![("Domain".to_owned(), String::new())], group("True"), group("Predicted")].concat();
-    let rows = samples
-        .iter()
-        .map(|sample| {
-            let shown = || frames.iter().filter_map(|&frame| sample.position(frame));
-            let solid = sample.solid();
-            let pictures: Vec<RgbImage> = std::iter::once(picture::domain_image(solid))
-                .chain(shown().map(|t| picture::phase_image(solid, sample.true_phase(t))))
-                .chain(shown().map(|t| picture::probability_image(solid, sample.probability(t))))
-                .collect();
-            (sample.prediction.domain_id.clone(), pictures)
-        })
-        .collect();
+    let domain = vec![("Domain".to_owned(), String::new())];
+    let (height, width) = first.truth.domain.shape();
+    let is_wide = 2 * width > 3 * height;
+    let mut rows = Vec::new();
+    for sample in samples {
+        let shown = || frames.iter().filter_map(|&frame| sample.position(frame));
+        let (id, solid) = (sample.prediction.domain_id.clone(), sample.solid());
+        let mut truth = vec![Some(picture::domain_image(solid))];
+        truth.extend(shown().map(|t| Some(picture::phase_image(solid, sample.true_phase(t)))));
+        let predicted = shown().map(|t| Some(picture::probability_image(solid, sample.probability(t))));
+        if is_wide {
+            rows.push((format!("{id}, true"), truth));
+            rows.push(("predicted".into(), std::iter::once(None).chain(predicted).collect()));
+        } else {
+            rows.push((id, truth.into_iter().chain(predicted).collect()));
+        }
+    }
     Some(Mosaic {
         title: format!(
             "Invasion of {} domains: the truth, and what {} predicts",
             part_name(scores),
             scores.source
         ),
-        columns,
+        columns: match is_wide {
+            true => [domain, group("Invasion")].concat(),
+            false => [domain, group("True"), group("Predicted")].concat(),
+        },
         rows,
         legend: vec![
             ("invading phase (darker: more probable)".into(), picture::INVADING),
@@ -196,12 +205,12 @@ fn errors(scores: &Scores, samples: &[Sample]) -> Option<Mosaic> {
         .iter()
         .map(|sample| {
             let solid = sample.solid();
-            let mut pictures: Vec<RgbImage> = frames
+            let mut pictures: Vec<Option<RgbImage>> = frames
                 .iter()
                 .filter_map(|&frame| sample.position(frame))
-                .map(|t| difference::signed_image(solid, sample.probability(t), sample.true_phase(t)))
+                .map(|t| Some(difference::signed_image(solid, sample.probability(t), sample.true_phase(t))))
                 .collect();
-            pictures.push(difference::magnitude_image(solid, mean_squared_error(sample).view()));
+            pictures.push(Some(difference::magnitude_image(solid, mean_squared_error(sample).view())));
             (sample.prediction.domain_id.clone(), pictures)
         })
         .collect();

@@ -57,6 +57,14 @@ impl Table {
         format!("**{}**\n\n{}| {} |\n{rows}", self.title, line(&self.headings), rule.join(" | "))
     }
 
+    /// Rows as columns: for many headings over few rows.
+    pub fn transposed(&self) -> Self {
+        let column = |c: usize| self.rows.iter().map(move |row| row.cells[c].clone());
+        let line = |c: usize| std::iter::once(self.headings[c].clone()).chain(column(c)).collect::<Vec<_>>();
+        let rows = (1..self.headings.len()).map(|c| Row { cells: line(c), is_baseline: false });
+        Self { title: self.title.clone(), headings: line(0), rows: rows.collect() }
+    }
+
     fn lines(&self) -> impl Iterator<Item = &[String]> {
         std::iter::once(self.headings.as_slice()).chain(self.rows.iter().map(|row| row.cells.as_slice()))
     }
@@ -102,6 +110,12 @@ mod tests {
             table().to_text(),
             "Scores\n  source           |ΔS|\n  time           0.0123\n  nothing moves    12.0\n"
         );
+    }
+
+    #[test]
+    fn transposed_twice_is_the_table() {
+        assert_eq!(table().transposed().headings, ["source", "time", "nothing moves"]);
+        assert_eq!(table().transposed().transposed().to_text(), table().to_text());
     }
 
     #[test]

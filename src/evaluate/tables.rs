@@ -25,7 +25,7 @@ pub fn overview(scores: &Scores) -> Vec<Table> {
             "Mean squared error over the whole image, as published",
         ),
     ];
-    tables.extend(main_measures(scores, &Measure::ALL));
+    tables.extend(main_measures(scores, &Measure::ALL).map(|table| table.transposed()));
     tables
 }
 

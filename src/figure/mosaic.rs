@@ -21,8 +21,8 @@ pub struct Mosaic {
     pub title: String,
     /// Group and heading of each column; a group is written over the first of its columns.
     pub columns: Vec<(String, String)>,
-    /// Heading and pictures of each row.
-    pub rows: Vec<(String, Vec<RgbImage>)>,
+    /// Heading and pictures of each row; a place may stay empty.
+    pub rows: Vec<(String, Vec<Option<RgbImage>>)>,
     /// What the colours mean.
     pub legend: Vec<(String, Rgb<u8>)>,
 }
@@ -69,12 +69,12 @@ impl Mosaic {
         let (width, height) = self
             .rows
             .iter()
-            .flat_map(|(_, pictures)| pictures.first())
+            .flat_map(|(_, pictures)| pictures.iter().flatten())
             .map(RgbImage::dimensions)
             .next()
             .unwrap_or((1, 1));
         let columns = self.columns.len().max(1) as f64;
-        let scale = (900.0 / columns / f64::from(width)).min(220.0 / f64::from(height)).min(3.0);
+        let scale = (1080.0 / columns / f64::from(width)).min(220.0 / f64::from(height)).min(3.0);
         let scaled = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
         (scaled(width), scaled(height))
     }
@@ -106,8 +106,8 @@ impl Mosaic {
     fn places(&self) -> impl Iterator<Item = (u32, u32, u32, u32, &RgbImage)> {
         let (width, height) = self.cell();
         self.rows.iter().enumerate().flat_map(move |(row, (_, pictures))| {
-            pictures.iter().take(self.columns.len()).enumerate().map(move |(column, picture)| {
-                (self.column_x(column), self.row_y(row), width, height, picture)
+            pictures.iter().take(self.columns.len()).enumerate().filter_map(move |(column, picture)| {
+                Some((self.column_x(column), self.row_y(row), width, height, picture.as_ref()?))
             })
         })
     }
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn pictures_lie_inside_the_figure_and_apart() {
-        let picture = RgbImage::new(64, 128);
+        let picture = Some(RgbImage::new(64, 128));
         let column = |group: &str| (group.to_owned(), "frame 25".to_owned());
         let mosaic = Mosaic {
             title: "Panel".into(),

@@ -8,12 +8,17 @@
 //! The layout names neither inlet nor pixel size nor clock: the benchmark's own are taken
 //! (inlet left, 35 µm, frames counted).
 
+use std::path::Path;
+
 use ndarray::{Array2, Array3, Axis, Zip};
 use porecast_simulations::{Domain, Parameters, Side, TimeUnit, Trajectory};
 
 use super::h5::{H5Reader, last_cause};
 use super::invasion::{Common, Layout, Origin, Shard};
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// Name of the benchmark, as origin of a dataset.
+pub const NAME: &str = "CO2-water benchmark";
 
 const VOXEL_SIZE_M: f64 = 35e-6;
 
@@ -49,9 +54,21 @@ pub(super) fn open(file: &H5Reader) -> Result<Shard> {
             time_unit: TimeUnit::Frame,
             voxel_size_m: VOXEL_SIZE_M,
         },
-        origin: Origin { simulator: "CO2-water benchmark".to_owned(), campaign: String::new() },
+        origin: Origin { simulator: NAME.to_owned(), campaign: String::new() },
         ids: vec![stem.into_owned()],
     })
+}
+
+/// Reads one file of the benchmark.
+///
+/// # Errors
+/// The file is missing, damaged or of another layout, or holds values that are none of a mask or a volume fraction.
+pub fn read_file(path: &Path) -> Result<Trajectory> {
+    let file = H5Reader::open(path)?;
+    if !is_benchmark(&file) {
+        return Err(Error::input(path, "is not of the benchmark's layout: it has no /img and /alpha_water"));
+    }
+    read(&open(&file)?)
 }
 
 pub(super) fn read(shard: &Shard) -> Result<Trajectory> {

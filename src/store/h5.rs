@@ -44,6 +44,11 @@ impl H5Reader {
         &self.path
     }
 
+    /// The file itself, for a listing of what is in it.
+    pub(crate) fn file(&self) -> &hdf5::File {
+        &self.file
+    }
+
     /// An error at an HDF5 path of this file.
     pub(crate) fn error(&self, place: &str, what: impl std::fmt::Display) -> Error {
         Error::input(&self.path, format!("{place} {what}"))

@@ -7,6 +7,8 @@ pub mod checkpoint;
 mod h5;
 pub mod image;
 pub mod invasion;
+pub mod listing;
+pub mod npz;
 pub mod prediction;
 pub mod run;
 pub mod table;

@@ -1,0 +1,139 @@
+//! `porecast import`, from the outside: both published layouts, and everything that can be wrong with them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use ndarray::{Array2, Array3, Array4, array};
+use ndarray_npy::NpzWriter;
+use porecast::store::InvasionDataset;
+use porecast_simulations::{Side, TimeUnit};
+
+fn import(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_porecast"))
+        .current_dir(folder)
+        .arg("import")
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn refused(folder: &Path, arguments: &[&str], wanted: &[&str]) {
+    let output = import(folder, arguments);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.lines().count() <= 2 && !said.contains("HDF5-DIAG"), "{said}");
+    for wanted in wanted {
+        assert!(said.contains(wanted), "{said:?} does not say {wanted:?}");
+    }
+}
+
+/// A domain in the layout of the benchmark: water recedes from the left, a grain in the middle.
+fn write_benchmark(path: &Path, frames: usize, change: impl FnOnce(&mut Array2<u8>, &mut Array3<f32>)) {
+    let mut img =
+        Array2::from_shape_fn((6, 8), |(y, x)| u8::from(!((2..4).contains(&y) && (3..5).contains(&x))));
+    let mut water =
+        Array3::from_shape_fn((frames, 6, 8), |(t, y, x)| if img[(y, x)] == 1 && x >= t { 1.0 } else { 0.0 });
+    change(&mut img, &mut water);
+    let file = hdf5::File::create(path).unwrap();
+    file.new_dataset_builder().with_data(&img).create("img").unwrap();
+    file.new_dataset_builder().with_data(&water).create("alpha_water").unwrap();
+    file.new_dataset_builder().with_data(&Array4::<f32>::zeros((1, 1, 1, 1))).create("Ux").unwrap();
+}
+
+#[test]
+fn a_folder_of_the_benchmark_becomes_a_dataset() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("sequences")).unwrap();
+    for name in ["b", "a"] {
+        write_benchmark(&folder.path().join(format!("sequences/{name}.h5")), 5, |_, _| ());
+    }
+    let out = import(folder.path(), &["sequences", "-o", "d.h5", "--inlet", "left", "--voxel-size", "35e-6"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let dataset = InvasionDataset::open(&folder.path().join("d.h5")).unwrap();
+    assert_eq!(dataset.domain_ids(), ["a", "b"]);
+    assert_eq!((dataset.shape(), dataset.inlet()), ((5, 6, 8), Side::Left));
+    assert_eq!((dataset.time_unit(), dataset.voxel_size_m()), (TimeUnit::Frame, 35e-6));
+    let sequence = dataset.sequence(0).unwrap();
+    assert_eq!(sequence.times, [0.0, 1.0, 2.0, 3.0, 4.0]);
+    assert!(sequence.parameters.capillary_number.is_nan());
+    for ((t, y, x), &invaded) in sequence.phase.indexed_iter() {
+        assert_eq!(invaded, x < t && !sequence.domain.solid[(y, x)], "solid also holds no water");
+    }
+    // The published layout opens without an import as well.
+    let direct = InvasionDataset::open(&folder.path().join("sequences")).unwrap();
+    assert_eq!(direct.sequence(1).unwrap().phase, sequence.phase);
+    assert!(folder.path().join("d.h5.card.md").exists());
+}
+
+#[test]
+fn files_that_do_not_fit_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    write_benchmark(&path("a.h5"), 5, |_, _| ());
+    write_benchmark(&path("longer.h5"), 6, |_, _| ());
+    refused(
+        folder.path(),
+        &["a.h5", "longer.h5", "-o", "d.h5"],
+        &["longer.h5: has 6 frames", "a.h5 has 5 frames"],
+    );
+    write_benchmark(&path("nan.h5"), 5, |_, water| water[(2, 0, 1)] = f32::NAN);
+    refused(
+        folder.path(),
+        &["nan.h5", "-o", "d.h5"],
+        &["nan.h5", "/alpha_water holds NaN at (time, y, x) = (2, 0, 1)"],
+    );
+    write_benchmark(&path("three.h5"), 5, |img, _| img[(1, 1)] = 3);
+    refused(folder.path(), &["three.h5", "-o", "d.h5"], &["three.h5", "/img holds 3 at (y, x) = (1, 1)"]);
+    write_benchmark(&path("narrow.h5"), 5, |img, _| *img = Array2::ones((6, 7)));
+    refused(
+        folder.path(),
+        &["narrow.h5", "-o", "d.h5"],
+        &["narrow.h5", "/img has shape [6, 7], expected [6, 8]"],
+    );
+    let whole = fs::read(path("a.h5")).unwrap();
+    fs::write(path("cut.h5"), &whole[..whole.len() / 2]).unwrap();
+    refused(folder.path(), &["cut.h5", "-o", "d.h5"], &["cut.h5", "truncated"]);
+    refused(folder.path(), &["absent.h5", "-o", "d.h5"], &["absent.h5", "cannot be opened"]);
+    refused(folder.path(), &["a.h5", "a.h5", "-o", "d.h5"], &["a.h5", "has the same name"]);
+    refused(folder.path(), &["a.h5", "-o", "d.h5", "--voxel-size", "0"], &["--voxel-size 0"]);
+    fs::create_dir(path("empty")).unwrap();
+    refused(folder.path(), &["empty", "-o", "d.h5"], &["empty", "has no .h5, .hdf5 or .npz"]);
+    assert!(!path("d.h5").exists() && !path("d.h5.card.md").exists());
+    fs::write(path("d.h5"), "a diary").unwrap();
+    refused(folder.path(), &["a.h5", "-o", "d.h5"], &["d.h5", "exists already", "--force"]);
+    assert!(import(folder.path(), &["a.h5", "-o", "d.h5", "--force", "-q"]).status.success());
+}
+
+#[test]
+fn retreat_conflicts_and_a_wrong_inlet_are_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stack.npz");
+    let mut writer = NpzWriter::new_compressed(fs::File::create(&path).unwrap());
+    let labels = array![[[1_u8, 2], [1, 1], [0, 1]], [[1, 1], [1, 2], [0, 1]], [[1, 1], [0, 2], [0, 1]]];
+    writer.add_array("labels", &labels).unwrap();
+    writer.finish().unwrap();
+    let out = import(folder.path(), &["stack.npz", "-o", "d.h5", "--inlet", "bottom"]);
+    let said = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(said.contains("| stack | 0.833 | 0.200 to 0.200 | 1 | 1 |"), "{said}");
+    assert!(String::from_utf8_lossy(&out.stderr).contains("no invading fluid is at the inlet edge"));
+}
+
+#[test]
+fn the_published_label_stack_imports() {
+    let data =
+        std::env::var_os("PORECAST_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from);
+    let stack = data.join("invasion_sequences/multiphaseFlowLowCa_labels.npz");
+    if !stack.exists() {
+        println!("skipped: {} is absent", stack.display());
+        return;
+    }
+    let stack = stack.canonicalize().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let out = import(folder.path(), &[stack.to_str().unwrap(), "-o", "d.h5", "--inlet", "top"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let sequence = InvasionDataset::open(&folder.path().join("d.h5")).unwrap().sequence(0).unwrap();
+    assert_eq!(sequence.phase.dim(), (7, 698, 659));
+    assert!(sequence.saturation().windows(2).all(|pair| pair[0] < pair[1]));
+}
