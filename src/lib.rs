@@ -1,4 +1,25 @@
 //! porecast predicts how an invading fluid fills a porous medium: geometry in, the whole invasion sequence out.
+//!
+//! ```text
+//! domain --campaign--> Trajectory --store--> dataset.h5 --data--> batches --model--> logits
+//!        --loss--> train -> run folder --predict--> predictions.h5 --evaluate--> scores --report--> one HTML file
+//! ```
+//!
+//! In the order of that pipeline:
+//!
+//! - [`cli`], [`config`]: what was typed becomes a checked value once; every problem is reported.
+//! - [`campaign`], [`import`]: simulated or published sequences become a dataset.
+//! - [`store`]: every file format; the only module that opens data files.
+//! - [`inspect`], [`picture`]: what is in a file, as a table and a picture.
+//! - [`data`]: split by domain, channels of the geometry, the order of an epoch.
+//! - [`sample`], [`task`]: what a network is given and asked.
+//! - [`model`], [`loss`]: networks and losses; they know neither files nor each other.
+//! - [`train`]: the loop, checkpoints, resuming.
+//! - [`predict`]: whole sequences for domains of any size.
+//! - [`metric`], [`evaluate`]: measures per time step beside the baselines, from files alone.
+//! - [`figure`], [`report`]: charts, panels, one page.
+//!
+//! Every command is one call of a stage's `run`.
 
 pub mod campaign;
 pub mod cli;
