@@ -1,11 +1,9 @@
 //! The `porecast` program: one match on the command, one call each.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use porecast::cli::{Cli, Command};
-use porecast::store::RunFolder;
+use porecast::cli::{Cli, Command, Verbosity};
 use porecast::{campaign, evaluate, import, inspect, predict, report, train};
 
 fn main() -> ExitCode {
@@ -28,14 +26,13 @@ fn run(cli: &Cli) -> porecast::Result<()> {
         Command::Train(args) => train::run(args, verbosity),
         Command::Predict(args) => predict::run(args, verbosity),
         Command::Evaluate(args) => {
-            if args.dataset.is_none() {
-                predict_first(&args.input, &args.device, args.force, cli)?;
-            }
-            evaluate::run(args, verbosity)
+            let plan = evaluate::Plan::new(args)?;
+            predict_first(&plan, &args.device, args.force, verbosity)?;
+            evaluate::run(&plan, verbosity)
         }
         Command::Compare(args) => {
-            for run in &args.runs {
-                predict_first(run, &args.device, false, cli)?;
+            for plan in evaluate::unscored(args)? {
+                predict_first(&plan, &args.device, false, verbosity)?;
             }
             evaluate::compare(args, verbosity)
         }
@@ -43,8 +40,15 @@ fn run(cli: &Cli) -> porecast::Result<()> {
     }
 }
 
-/// Scores need predictions: makes those that a run lacks.
-fn predict_first(run: &Path, device: &str, anew: bool, cli: &Cli) -> porecast::Result<()> {
-    let folder = RunFolder::new(run);
-    if folder.card_path().exists() { predict::complete(&folder, device, anew, cli.verbosity) } else { Ok(()) }
+/// Scores need predictions: makes those that a run lacks, or all of them anew.
+fn predict_first(
+    plan: &evaluate::Plan,
+    device: &str,
+    anew: bool,
+    verbosity: Verbosity,
+) -> porecast::Result<()> {
+    let Some((run, _)) = &plan.run else { return Ok(()) };
+    let wanted = plan.parts.iter().filter(|part| anew || !part.predictions.exists());
+    let parts = wanted.map(|part| (part.domain_ids.as_slice(), part.predictions.as_path()));
+    predict::predict_parts(run, &plan.dataset, parts, device, verbosity)
 }

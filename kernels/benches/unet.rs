@@ -176,4 +176,11 @@ fn main() {
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
         model = optimizer.step(1e-3, model.clone(), gradients);
     });
+    // As the system counts it: the most that was resident at one time.
+    if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+        println!("peak memory {:.0} MiB", peak.unwrap_or(f64::NAN) / 1024.0);
+    }
 }

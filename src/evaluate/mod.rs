@@ -32,12 +32,12 @@ use std::io::Write;
 
 use rayon::prelude::*;
 
-pub use compare::compare;
+pub use compare::{compare, unscored};
 pub use measure::Measure;
 pub use plan::{Part, Plan};
 pub use scores::Scores;
 
-use crate::cli::{EvaluateArgs, Verbosity};
+use crate::cli::Verbosity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{InvasionDataset, Prediction, PredictionFile};
 use baseline::{Baseline, TrainingMean};
@@ -51,9 +51,8 @@ use table::Table;
 /// # Errors
 /// The arguments do not fit together, predictions or dataset are missing or do not belong together, or the
 /// output exists or cannot be written.
-pub fn run(args: &EvaluateArgs, verbosity: Verbosity) -> Result<()> {
-    let plan = Plan::new(args)?;
-    let scores = execute(&plan)?;
+pub fn run(plan: &Plan, verbosity: Verbosity) -> Result<()> {
+    let scores = execute(plan)?;
     if !verbosity.quiet {
         print(
             &tables::terminal(&scores),

@@ -6,7 +6,7 @@ mod tiles;
 
 use std::path::Path;
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
 use porecast_simulations::domain::connectivity::percolates;
 use porecast_simulations::{Domain, Side};
 use serde::Serialize;
@@ -16,10 +16,10 @@ use crate::device::{Device, on_device};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ops::{Kernels, TrainBackend};
 use crate::picture;
-use crate::store::prediction::{self, PredictionHeader};
+use crate::progress::Progress;
+use crate::store::prediction::{self, PredictionFile, PredictionHeader};
 use crate::store::run::RunCard;
 use crate::store::{InvasionDataset, Prediction, RunFolder, image, table};
-use orientation::Orientation;
 use predictor::{Moment, Predictor};
 
 /// Edge of the largest tile that is predicted at once, in pixels.
@@ -61,50 +61,32 @@ fn check(args: &PredictArgs) -> Result<()> {
     Ok(())
 }
 
-/// Predicts the domains of a part of a run's split, where that is not done yet, for `evaluate` and `compare`.
+/// Predicts some domains of a dataset with a run, for `evaluate` and `compare`: the domains of each part go to a file.
 ///
 /// # Errors
-/// As [`run`]; the run's dataset is gone or has changed.
-pub fn complete(run: &RunFolder, device: &str, anew: bool, verbosity: Verbosity) -> Result<()> {
-    let card = run.card()?;
-    let missing: Vec<&str> = card
-        .split
-        .parts()
-        .into_iter()
-        .filter(|(part, ids)| !ids.is_empty() && (anew || !run.predictions_path(part).exists()))
-        .map(|(part, _)| part)
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
+/// As [`run`].
+pub fn predict_parts<'a>(
+    run: &RunFolder,
+    dataset: &InvasionDataset,
+    parts: impl Iterator<Item = (&'a [String], &'a Path)>,
+    device: &str,
+    verbosity: Verbosity,
+) -> Result<()> {
     let device = Device::parse(device)?;
-    on_device!(device, predict_parts(run, &missing, verbosity))
+    let parts: Vec<_> = parts.collect();
+    if parts.is_empty() { Ok(()) } else { on_device!(device, predict_files(run, dataset, &parts, verbosity)) }
 }
 
-fn predict_parts<B: TrainBackend>(
+fn predict_files<B: TrainBackend>(
     device: &B::Device,
     run: &RunFolder,
-    parts: &[&str],
+    dataset: &InvasionDataset,
+    parts: &[(&[String], &Path)],
     verbosity: Verbosity,
 ) -> Result<()> {
     let predictor = Predictor::<B::InnerBackend>::load(run, TILE, device)?;
-    let card = predictor.card();
-    let dataset = InvasionDataset::open(&card.dataset.path)?;
-    if dataset.fingerprint()? != card.dataset.fingerprint {
-        return Err(Error::new(
-            ErrorKind::Mismatch,
-            card.dataset.path.display().to_string(),
-            format!("is not the dataset that run {} was trained on; restore it or train again", card.name),
-        ));
-    }
-    for (part, ids) in card.split.parts() {
-        if parts.contains(&part) {
-            if !verbosity.quiet {
-                eprintln!("{}: predicting {} {part} domains", card.name, ids.len());
-            }
-            let path = run.predictions_path(part);
-            predict_dataset(&predictor, &dataset, Some(ids), &path)?;
-        }
+    for (ids, path) in parts {
+        predict_dataset(&predictor, dataset, ids, path, verbosity)?;
     }
     Ok(())
 }
@@ -144,9 +126,7 @@ fn predict_image<B: Kernels>(
     require_path(&domain, inlet, &args.input)?;
     let moments = image_moments(predictor, &args.times)?;
 
-    let turn = Orientation::between(inlet, card.dataset.inlet);
-    let turned = Domain { solid: turn.turn(domain.solid.clone()), voxel_size_m: domain.voxel_size_m };
-    let probability = turn.back(predictor.predict(&turned, &moments)?);
+    let probability = predictor.predict(&domain, inlet, &moments)?;
     let id =
         args.input.file_stem().map_or_else(|| "domain".into(), |stem| stem.to_string_lossy().into_owned());
     let prediction = Prediction {
@@ -156,7 +136,7 @@ fn predict_image<B: Kernels>(
         probability,
     };
     write_pictures(&args.output, &prediction)?;
-    write_saturations(&args.output.join("saturation.csv"), std::iter::once(&prediction))?;
+    table::write_csv(&args.output.join("saturation.csv"), saturations(&prediction))?;
     let header = PredictionHeader { inlet, ..header(card) };
     prediction::write(&args.output.join("predictions.h5"), &header, std::iter::once(Ok(prediction)))?;
     if !verbosity.quiet {
@@ -178,41 +158,31 @@ fn predict_file<B: Kernels>(
             "a dataset is predicted at its own times; pass an image to choose",
         ));
     }
-    if args.inlet.is_some_and(|inlet| inlet != dataset.inlet()) || dataset.inlet() != card.dataset.inlet {
-        return Err(Error::new(
-            ErrorKind::Mismatch,
-            args.input.display().to_string(),
-            format!("has its inlet at the {}, the run learnt the {}", dataset.inlet(), card.dataset.inlet),
-        ));
-    }
-    if dataset.time_unit() != card.dataset.time_unit {
-        return Err(Error::new(
-            ErrorKind::Mismatch,
-            args.input.display().to_string(),
-            format!("counts time in {:?}, the run learnt {:?}", dataset.time_unit(), card.dataset.time_unit),
+    if args.inlet.is_some_and(|inlet| inlet != dataset.inlet()) {
+        return Err(Error::config(
+            "--inlet",
+            format!("the dataset has its inlet at the {}", dataset.inlet()),
         ));
     }
     let ids = match args.part.as_deref() {
-        None => None,
-        Some(part) => Some(
+        None => dataset.domain_ids(),
+        Some(part) => {
             card.split.parts().into_iter().find(|(name, _)| *name == part).map(|(_, ids)| ids).ok_or_else(
                 || Error::config("--part", format!("{part:?} is unknown; use train, validation or test")),
-            )?,
-        ),
+            )?
+        }
     };
     let path = args.output.join("predictions.h5");
-    predict_dataset(predictor, &dataset, ids, &path)?;
-    let file = prediction::PredictionFile::open(&path)?;
-    let all = (0..file.domain_ids().len()).map(|i| file.prediction(i)).collect::<Result<Vec<_>>>()?;
-    write_saturations(&args.output.join("saturation.csv"), all.iter())?;
-    write_pictures(&args.output, &all[0])?;
+    predict_dataset(predictor, &dataset, ids, &path, verbosity)?;
+    let file = PredictionFile::open(&path)?;
+    let mut rows = Vec::new();
+    for index in 0..ids.len() {
+        rows.extend(saturations(&file.prediction(index)?));
+    }
+    table::write_csv(&args.output.join("saturation.csv"), rows)?;
+    write_pictures(&args.output, &file.prediction(0)?)?;
     if !verbosity.quiet {
-        eprintln!(
-            "predicted {} domains, pictures of {}: {}",
-            all.len(),
-            all[0].domain_id,
-            args.output.display()
-        );
+        eprintln!("predicted {} domains, pictures of {}: {}", ids.len(), ids[0], args.output.display());
     }
     Ok(())
 }
@@ -220,31 +190,37 @@ fn predict_file<B: Kernels>(
 fn predict_dataset<B: Kernels>(
     predictor: &Predictor<B>,
     dataset: &InvasionDataset,
-    ids: Option<&[String]>,
+    ids: &[String],
     path: &Path,
+    verbosity: Verbosity,
 ) -> Result<()> {
-    let chosen: Vec<usize> = match ids {
-        None => (0..dataset.len()).collect(),
-        Some(ids) => ids
-            .iter()
-            .map(|id| {
-                dataset.domain_ids().iter().position(|other| other == id).ok_or_else(|| {
-                    Error::input(dataset.path(), format!("has no domain {id:?} of the run's split"))
-                })
-            })
-            .collect::<Result<_>>()?,
-    };
-    let predictions = chosen.into_iter().map(|index| {
+    let card = predictor.card();
+    if dataset.time_unit() != card.dataset.time_unit {
+        return Err(Error::new(
+            ErrorKind::Mismatch,
+            dataset.path().display().to_string(),
+            format!("counts time in {:?}, the run learnt {:?}", dataset.time_unit(), card.dataset.time_unit),
+        ));
+    }
+    let progress = Progress::new("domains predicted", ids.len(), 0, verbosity);
+    let predictions = ids.iter().map(|id| {
+        let index = dataset.domain_ids().iter().position(|other| other == id).ok_or_else(|| {
+            Error::input(dataset.path(), format!("has no domain {id:?} of the run's split"))
+        })?;
         let trajectory = dataset.sequence(index)?;
         let moments = predictor.moments(&trajectory.times);
+        let probability = predictor.predict(&trajectory.domain, dataset.inlet(), &moments)?;
+        progress.step();
         Ok(Prediction {
-            domain_id: dataset.domain_ids()[index].clone(),
-            probability: predictor.predict(&trajectory.domain, &moments)?,
+            domain_id: id.clone(),
+            probability,
             solid: trajectory.domain.solid,
             times: moments.iter().map(|moment| moment.time).collect(),
         })
     });
-    prediction::write(path, &header(predictor.card()), predictions)
+    prediction::write(path, &PredictionHeader { inlet: dataset.inlet(), ..header(card) }, predictions)?;
+    progress.finish();
+    Ok(())
 }
 
 /// The times asked for; without any, the mean times of the training domains.
@@ -309,26 +285,25 @@ fn write_pictures(folder: &Path, prediction: &Prediction) -> Result<()> {
     image::write_gif(&folder.join("animation.gif"), frames, FRAME_MS)
 }
 
-/// Saturation of each frame: mean probability over the pore space, and the share above one half.
-fn write_saturations<'a>(path: &Path, predictions: impl Iterator<Item = &'a Prediction>) -> Result<()> {
-    #[derive(Serialize)]
-    struct Row<'a> {
-        domain_id: &'a str,
-        time: f64,
-        saturation: f64,
-        saturation_above_half: f64,
-    }
-    table::write_csv(
-        path,
-        predictions.flat_map(|prediction| {
-            let pore = prediction.solid.iter().filter(|&&solid| !solid).count().max(1) as f64;
-            let frames = prediction.times.iter().zip(prediction.probability.axis_iter(Axis(0)));
-            frames.map(move |(&time, frame)| Row {
-                domain_id: &prediction.domain_id,
-                time,
-                saturation: frame.iter().map(|&p| f64::from(p)).sum::<f64>() / pore,
-                saturation_above_half: frame.iter().filter(|&&p| p > 0.5).count() as f64 / pore,
-            })
-        }),
-    )
+/// A row of `saturation.csv`.
+#[derive(Serialize)]
+struct SaturationRow {
+    domain_id: String,
+    time: f64,
+    /// Mean probability over the pore space.
+    saturation: f64,
+    /// Share of the pore space with a probability above one half.
+    saturation_above_half: f64,
+}
+
+fn saturations(prediction: &Prediction) -> Vec<SaturationRow> {
+    let pore = prediction.solid.iter().filter(|&&solid| !solid).count().max(1) as f64;
+    let frames = prediction.times.iter().zip(prediction.probability.axis_iter(Axis(0)));
+    let row = |(&time, frame): (&f64, ArrayView2<'_, f32>)| SaturationRow {
+        domain_id: prediction.domain_id.clone(),
+        time,
+        saturation: frame.iter().map(|&p| f64::from(p)).sum::<f64>() / pore,
+        saturation_above_half: frame.iter().filter(|&&p| p > 0.5).count() as f64 / pore,
+    };
+    frames.map(row).collect()
 }

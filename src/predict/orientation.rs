@@ -28,14 +28,14 @@ impl Orientation {
     pub fn turn<T: Clone, D: Dimension>(self, mut image: Array<T, D>) -> Array<T, D> {
         self.swap(&mut image);
         self.mirror(&mut image);
-        image.as_standard_layout().into_owned()
+        standard(image)
     }
 
     /// Undoes [`turn`](Self::turn).
     pub fn back<T: Clone, D: Dimension>(self, mut image: Array<T, D>) -> Array<T, D> {
         self.mirror(&mut image);
         self.swap(&mut image);
-        image.as_standard_layout().into_owned()
+        standard(image)
     }
 
     fn swap<T, D: Dimension>(self, image: &mut Array<T, D>) {
@@ -51,6 +51,11 @@ impl Orientation {
             image.invert_axis(Axis(n - 1 - self.flow));
         }
     }
+}
+
+/// Rows one after the other in memory; no copy where they are.
+fn standard<T: Clone, D: Dimension>(image: Array<T, D>) -> Array<T, D> {
+    if image.is_standard_layout() { image } else { image.as_standard_layout().into_owned() }
 }
 
 #[cfg(test)]

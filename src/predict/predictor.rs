@@ -2,8 +2,9 @@
 
 use burn::tensor::{Tensor, TensorData};
 use ndarray::{Array3, ArrayView3, ArrayViewMut3, s};
-use porecast_simulations::Domain;
+use porecast_simulations::{Domain, Side};
 
+use super::orientation::Orientation;
 use super::tiles::{Tiles, blend};
 use crate::config;
 use crate::config::train::TrainConfig;
@@ -79,15 +80,19 @@ impl<B: Kernels> Predictor<B> {
             .collect()
     }
 
-    /// Probability of the invading phase in a domain whose inlet lies as in the training data; 0 in solid.
+    /// Probability of the invading phase in a domain; 0 in solid. The domain is turned so that its inlet lies as in the
+    /// training data, and the prediction turned back.
     ///
     /// # Shapes
     /// `[moment, y, x]`.
     ///
     /// # Errors
     /// A moment that no network of the run can predict.
-    pub fn predict(&self, domain: &Domain, moments: &[Moment]) -> Result<Array3<f32>> {
-        let input = channels(domain, self.card.dataset.inlet, &self.config.inputs);
+    pub fn predict(&self, domain: &Domain, inlet: Side, moments: &[Moment]) -> Result<Array3<f32>> {
+        let learnt = self.card.dataset.inlet;
+        let turn = Orientation::between(inlet, learnt);
+        let turned = Domain { solid: turn.turn(domain.solid.clone()), voxel_size_m: domain.voxel_size_m };
+        let input = channels(&turned, learnt, &self.config.inputs);
         let (_, height, width) = input.dim();
         let (rows, columns) = (Tiles::cover(height, self.tile), Tiles::cover(width, self.tile));
         let mut probability = Array3::<f32>::zeros((moments.len(), height, width));
@@ -100,6 +105,7 @@ impl<B: Kernels> Predictor<B> {
                 })?;
             }
         }
+        let mut probability = turn.back(probability);
         keep_pore_space(probability.view_mut(), domain);
         Ok(probability)
     }
