@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command as Process;
 
 use image::{GrayImage, Luma};
-use support::{Project, assert_same_outcome, dataset, fails, porecast};
+use support::{Project, UNLOCKED, assert_same_outcome, dataset, fails, porecast};
 
 const SHORT: &str = "[loss]\ncross_entropy = 1.0\n[training]\nepochs = 1\nsamples_per_epoch = 8";
 
@@ -275,7 +275,7 @@ fn on_a_full_disk(command: &assert_cmd::Command, kilobytes: usize) -> assert_cmd
     let mut shell = assert_cmd::Command::new("sh");
     // The unit of `ulimit -f` is 512 bytes in POSIX.
     shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", 2 * kilobytes));
-    shell.arg(command.get_program()).args(command.get_args());
+    shell.arg(command.get_program()).args(command.get_args()).env(UNLOCKED.0, UNLOCKED.1);
     shell
 }
 
@@ -296,6 +296,7 @@ fn a_full_disk_stops_a_training_and_keeps_its_checkpoint() {
     let mut child = Process::new(env!("CARGO_BIN_EXE_porecast"))
         .args(["train", "-q", "-o"])
         .args([&run, &config])
+        .env(UNLOCKED.0, UNLOCKED.1)
         .spawn()
         .expect("started");
     while !run.join("metrics.csv").exists() {

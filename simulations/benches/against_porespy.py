@@ -1,6 +1,6 @@
 """Times invasion percolation with trapping against PoreSpy's `qbip`, interleaved, single thread against single thread.
 
-    pip install porespy==3.2.0
+    pip install -r simulations/benches/requirements.txt
     python simulations/benches/against_porespy.py [--repeats 15]
 
 Builds the Rust example `time_invasion` and, for each image, checks that both programs give the same sequence at

@@ -17,6 +17,7 @@ use unet::{Unet, UnetFeatures};
 use vit::{Vit, VitFeatures};
 
 /// A network of either architecture.
+#[allow(clippy::large_enum_variant, reason = "a program holds a few networks at most")]
 #[derive(Module, Debug)]
 pub enum Network<B: Backend> {
     /// Encoder and decoder with skips.

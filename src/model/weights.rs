@@ -30,11 +30,19 @@ impl<B: Kernels> Network<B> {
     /// The file is missing or broken, or belongs to another architecture.
     pub fn load(mut self, path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| Error::input(path, format!("cannot be read: {e}")))?;
-        let mut store = SafetensorsStore::from_bytes(Some(bytes));
+        // What does not fit is reported below, in one line rather than in Burn's table.
+        let mut store = SafetensorsStore::from_bytes(Some(bytes)).validate(false).allow_partial(true);
         let other = |what: String| {
+            let what = what.lines().next().unwrap_or_default().to_owned();
             Error::input(path, format!("does not hold the weights of the configured network: {what}"))
         };
         let applied = self.load_from(&mut store).map_err(|e| other(e.to_string()))?;
+        if let Some(error) = applied.errors.first() {
+            return Err(other(error.to_string()));
+        }
+        if let Some((tensor, _)) = applied.missing.first() {
+            return Err(other(format!("it lacks tensor {tensor}")));
+        }
         match applied.unused.first() {
             Some(tensor) => Err(other(format!("tensor {tensor} has no place in it"))),
             None => Ok(self),

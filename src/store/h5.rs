@@ -28,12 +28,15 @@ impl H5Reader {
             return Err(Error::input(path, "is a folder, expected an HDF5 file"));
         }
         let file = hdf5::File::open(path).map_err(|e| {
+            let cause = last_cause(&e);
             Error::input(
                 path,
                 if e.contains_minor(MinorErrorCode::NotHdf5) {
                     "is not an HDF5 file".to_owned()
+                } else if cause.contains("unable to lock") {
+                    "is being written by another program; wait until that has ended".to_owned()
                 } else {
-                    format!("is truncated or damaged ({}); copy or make it again", last_cause(&e))
+                    format!("is truncated or damaged ({cause}); copy or make it again")
                 },
             )
         })?;

@@ -35,6 +35,10 @@ pub fn dataset(path: &Path, domains: u64, shape: (usize, usize), frames: usize) 
     invasion::write(path, &origin, sequences).expect("written");
 }
 
+/// A program started while another test writes its dataset inherits HDF5's lock of that file and keeps it for as
+/// long as it runs: programs under test read without locks.
+pub const UNLOCKED: (&str, &str) = ("HDF5_USE_FILE_LOCKING", "FALSE");
+
 /// A folder with a small dataset (`data.h5`) and, beside it, the configurations and runs of a test.
 pub struct Project {
     folder: TempDir,
@@ -67,6 +71,7 @@ impl Project {
     /// `porecast train <config> -o <run>`.
     pub fn train(&self, config: &Path, run: &str) -> Command {
         let mut command = porecast();
+        command.env(UNLOCKED.0, UNLOCKED.1);
         command.arg("train").arg(config).arg("-o").arg(self.path(run));
         command
     }
@@ -74,6 +79,7 @@ impl Project {
     /// `porecast predict --run <run> <input> -o <output>`.
     pub fn predict(&self, run: &str, input: &str, output: &str) -> Command {
         let mut command = porecast();
+        command.env(UNLOCKED.0, UNLOCKED.1);
         command.arg("predict").arg("--run").arg(self.path(run));
         command.arg(self.path(input)).arg("-o").arg(self.path(output));
         command
