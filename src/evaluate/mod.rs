@@ -2,8 +2,8 @@
 //!
 //! [`Plan`] says what is to be scored and where its files are, [`score`] scores one sequence, [`baseline`] makes what
 //! has to be beaten, [`scores`] holds and averages the result, [`tables`] and [`figures`] show it, and
-//! [`compare`] sets several runs side by side. Predictions are read from files: a network of ours, a physical
-//! baseline and another program are scored by the same code.
+//! [`compare`](mod@compare) sets several runs side by side. Predictions are read from files: a network of ours, a
+//! physical baseline and another program are scored by the same code.
 //!
 //! Files in the output folder:
 //!
