@@ -118,6 +118,14 @@ mod tests {
 
     type Ad = Autodiff<Flex>;
 
+    /// Begins Flex's generator anew, which all threads share, and keeps the other tests from drawing meanwhile.
+    fn seeded() -> std::sync::MutexGuard<'static, ()> {
+        static GENERATOR: std::sync::Mutex<()> = std::sync::Mutex::new(());
+        let alone = GENERATOR.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        <Flex as Backend>::seed(&Default::default(), 7);
+        alone
+    }
+
     /// Every kind of network, small.
     fn variants() -> Vec<(&'static str, ModelConfig)> {
         let unet = UnetConfig { base_channels: 4, levels: 2, ..UnetConfig::default() };
@@ -165,6 +173,7 @@ mod tests {
 
     #[test]
     fn any_size_any_time_any_head() {
+        let _alone = seeded();
         for (name, config) in variants() {
             for head in [Head::Regression, Head::MultiClass] {
                 for takes_time in [true, false] {
@@ -181,6 +190,7 @@ mod tests {
 
     #[test]
     fn encoding_once_gives_the_same_as_encoding_for_each_frame() {
+        let _alone = seeded();
         for (name, config) in variants() {
             let network = Network::<Flex>::init(&config, 1, 3, true, &Default::default());
             let (input, times) = (random::<Flex, 4>([1, 1, 16, 16]), random::<Flex, 1>([3]));
@@ -195,6 +205,7 @@ mod tests {
 
     #[test]
     fn a_gradient_reaches_every_parameter_and_time_matters() {
+        let _alone = seeded();
         struct Check<'a> {
             gradients: &'a GradientsParams,
             missing: usize,
@@ -229,10 +240,10 @@ mod tests {
 
     #[test]
     fn one_batch_can_be_learnt_by_heart() {
+        let _alone = seeded();
         let loss =
             Loss::new(Head::MultiClass, LossConfig { cross_entropy: 1.0, ..LossConfig::default() }, [1.0; 3]);
         for (name, config) in variants() {
-            <Ad as burn::tensor::backend::Backend>::seed(&Default::default(), 7);
             let mut network = Network::<Ad>::init(&config, 1, 3, true, &Default::default());
             let mut adam = AdamConfig::new().init();
             let scored = random::<Ad, 4>([1, 1, 16, 16]).greater_elem(0.3).float();
@@ -260,6 +271,7 @@ mod tests {
 
     #[test]
     fn the_network_of_the_study_has_its_size() {
+        let _alone = seeded();
         let config = ModelConfig::default();
         let network = Network::<Ad>::init(&config, 1, 3, false, &Default::default());
         // 1.94 million in the study's UNet of base 16 and four levels; its last layer has 435.
