@@ -199,8 +199,8 @@ fn scores_are_the_same_every_time() {
     let workshop = Workshop::new();
     workshop.assert_done("evaluate time --dataset data.h5 -q");
     let first = fs::read(workshop.path("time/evaluation/scores.json")).unwrap();
-    // With --dataset the predictions are taken as they are.
-    workshop.assert_done("evaluate time --dataset data.h5 -q --force");
+    fs::remove_dir_all(workshop.path("time/evaluation")).unwrap();
+    workshop.assert_done("evaluate time --dataset data.h5 -q");
     assert!(first == fs::read(workshop.path("time/evaluation/scores.json")).unwrap());
 }
 
@@ -234,7 +234,8 @@ fn missing_files_are_named_with_a_remedy() {
     workshop.assert_refused("report .", &["neither a run folder nor a comparison"]);
     workshop.assert_refused("report time", &["scores.json", "porecast evaluate"]);
     fs::remove_file(workshop.path("time/predictions/validation.h5")).unwrap();
-    workshop.assert_refused("evaluate time --dataset data.h5", &["validation.h5", "porecast predict"]);
+    // What is missing is predicted anew, which a run without a network cannot.
+    workshop.assert_refused("evaluate time --dataset data.h5", &["time/config.toml"]);
     fs::rename(workshop.path("data.h5"), workshop.path("moved.h5")).unwrap();
     workshop.assert_refused("evaluate frame", &["data.h5", "--dataset"]);
     workshop.assert_done("evaluate frame --dataset moved.h5");
@@ -244,7 +245,7 @@ fn missing_files_are_named_with_a_remedy() {
 fn another_dataset_is_not_scored_with_these_predictions() {
     let workshop = Workshop::new();
     write_percolation(&workshop.path("other.h5"), 10..14);
-    workshop.assert_refused("evaluate time --dataset other.h5", &["other.h5", "porecast predict"]);
+    workshop.assert_refused("evaluate time --dataset other.h5", &["time/config.toml"]);
     workshop.assert_refused(
         "evaluate time/predictions/test.h5 --dataset other.h5 -o scores",
         &["other.h5", "has no domain", "\"d04\""],

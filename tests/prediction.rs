@@ -182,3 +182,22 @@ fn single_frame_networks_predict_their_frames() {
     project.predict("run", "data.h5", "data").assert().success();
     assert_eq!(output(&project.path("data")).0.shape(), (2, 32, 32));
 }
+
+#[test]
+fn a_run_is_scored_on_a_dataset_that_it_has_never_seen() {
+    let project = Project::new();
+    project.trained("", "run");
+    dataset(&project.path("other.h5"), 3, (40, 40), 5);
+    let mut evaluate = support::porecast();
+    evaluate.env(support::UNLOCKED.0, support::UNLOCKED.1).current_dir(project.path(".")).args([
+        "evaluate",
+        "run",
+        "--dataset",
+        "other.h5",
+        "--quiet",
+    ]);
+    evaluate.assert().success();
+    let predictions = PredictionFile::open(&project.path("run/predictions/other.h5")).expect("predictions");
+    assert_eq!(predictions.shape(), (5, 40, 40));
+    assert!(project.path("run/evaluation-other/scores.json").exists());
+}
