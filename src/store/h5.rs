@@ -28,14 +28,17 @@ impl H5Reader {
             return Err(Error::input(path, "is a folder, expected an HDF5 file"));
         }
         let file = hdf5::File::open(path).map_err(|e| {
-            Error::input(
-                path,
-                if e.contains_minor(MinorErrorCode::NotHdf5) {
-                    "is not an HDF5 file".to_owned()
-                } else {
-                    format!("is truncated or damaged ({}); copy or make it again", last_cause(&e))
-                },
-            )
+            let cause = last_cause(&e);
+            let what = if e.contains_minor(MinorErrorCode::NotHdf5) {
+                "is not an HDF5 file".to_owned()
+            } else if cause.contains("unable to lock") {
+                "is locked: another program is writing it, or the file system knows no locks \
+                 (then set HDF5_USE_FILE_LOCKING=FALSE)"
+                    .to_owned()
+            } else {
+                format!("is truncated or damaged ({cause}); copy or make it again")
+            };
+            Error::input(path, what)
         })?;
         Ok(Self { path: path.to_owned(), file })
     }
