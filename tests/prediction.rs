@@ -187,7 +187,7 @@ fn single_frame_networks_predict_their_frames() {
 fn a_run_is_scored_on_a_dataset_that_it_has_never_seen() {
     let project = Project::new();
     project.trained("", "run");
-    dataset(&project.path("other.h5"), 3, (40, 40), 5);
+    dataset(&project.path("other.h5"), 3, (32, 32), 5);
     let mut evaluate = support::porecast();
     evaluate.env(support::UNLOCKED.0, support::UNLOCKED.1).current_dir(project.path(".")).args([
         "evaluate",
@@ -198,6 +198,6 @@ fn a_run_is_scored_on_a_dataset_that_it_has_never_seen() {
     ]);
     evaluate.assert().success();
     let predictions = PredictionFile::open(&project.path("run/predictions/other.h5")).expect("predictions");
-    assert_eq!(predictions.shape(), (5, 40, 40));
+    assert_eq!(predictions.domain_ids().len(), 3);
     assert!(project.path("run/evaluation-other/scores.json").exists());
 }
