@@ -113,7 +113,7 @@ pub struct InspectArgs {
 /// Arguments of `porecast train`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  porecast train configs/invasion/time-embedded.toml -o runs/time\n  porecast train configs/invasion/time-embedded.toml -o runs/frame-15 --set conditioning.single_frame=[15]\n  porecast train configs/invasion/time-embedded.toml -o runs/time --resume"
+    after_help = "Examples:\n  porecast train configs/invasion/time-embedded.toml -o runs/time\n  porecast train configs/invasion/time-embedded.toml -o runs/frame-15 --set 'conditioning={single-frame=[15]}'\n  porecast train configs/invasion/time-embedded.toml -o runs/time --resume"
 )]
 pub struct TrainArgs {
     /// Training configuration (TOML).
