@@ -8,10 +8,10 @@ PROFILE := --release
 # Clippy and docs see the code of the GPU as well, without a GPU or its toolkit.
 ALL := --workspace --features cuda
 
-.PHONY: help setup build check test notebook demo bench-percolation
+.PHONY: help setup build check test notebook demo study-1 bench-percolation
 
 help: ## List the commands
-	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
+	@grep -E '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
 
 setup: ## Check what the build needs; install libhdf5-dev when missing and possible
 	@scripts/setup.sh
@@ -34,6 +34,9 @@ notebook: build ## Run the notebook on a small dataset and two small runs
 
 demo: build ## From nothing to a comparison and a prediction, about five minutes
 	scripts/demo.sh
+
+study-1: build ## Study 1 at full size, about an hour; resumable
+	scripts/study-1.sh
 
 bench-percolation: setup ## Time percolation against PoreSpy
 	"$$(scripts/venv.sh simulations/benches/requirements.txt)" simulations/benches/against_porespy.py

@@ -24,7 +24,7 @@ use crate::cli::{SimulateArgs, Verbosity};
 use crate::config::simulate::{ImageSource, SimulateConfig, Simulator};
 use crate::config::{self, parse};
 use crate::error::{Error, ErrorKind, Result};
-use crate::progress::Progress;
+use crate::progress::{Progress, say};
 use crate::store::invasion::{self, InvasionDataset, Origin, parts_folder};
 use crate::store::{card, image};
 
@@ -134,8 +134,10 @@ impl Campaign {
             ));
         }
         let missing: Vec<usize> = indices.iter().copied().filter(|&i| !done.contains(&self.id(i))).collect();
-        if !verbosity.quiet && !done.is_empty() {
-            eprintln!("{}: {} domains are there, {} to go", target.display(), done.len(), missing.len());
+        if !done.is_empty() {
+            let line =
+                format!("{}: {} domains are there, {} to go", target.display(), done.len(), missing.len());
+            say(verbosity, &line);
         }
         let failures = self.simulate_all(&missing, parts, done.len(), verbosity)?;
         let stored = done.len() + missing.len() - failures.len();
@@ -143,8 +145,8 @@ impl Campaign {
         if stored > 0 && !(is_merged && card::path(target).exists()) {
             self.merge(target, parts)?;
         }
-        if !verbosity.quiet && stored > 0 {
-            eprintln!("{}: {stored} sequences", target.display());
+        if stored > 0 {
+            say(verbosity, &format!("{}: {stored} sequences", target.display()));
         }
         Ok(Outcome { stored, failures })
     }
@@ -211,7 +213,7 @@ impl Campaign {
                     failures.push((index, reason));
                 }
             }
-            progress.step();
+            progress.advance(1, "");
             Ok(())
         });
         progress.finish();

@@ -1,7 +1,8 @@
 //! What a network is asked, made from the configuration and the data's own description.
 
-use burn::tensor::activation::{sigmoid, softmax};
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::Tensor;
+use burn::tensor::activation::sigmoid;
+use porecast_kernels::{Backend as Kernels, log_softmax_channels};
 
 use crate::config::train::Head;
 
@@ -12,9 +13,9 @@ pub const INVADING: usize = 2;
 ///
 /// # Shapes
 /// `[n, head channels, h, w]` to `[n, 1, h, w]`.
-pub fn invading_probability<B: Backend>(head: Head, logits: Tensor<B, 4>) -> Tensor<B, 4> {
+pub fn invading_probability<B: Kernels>(head: Head, logits: Tensor<B, 4>) -> Tensor<B, 4> {
     match head {
         Head::Regression => sigmoid(logits),
-        Head::MultiClass => softmax(logits, 1).narrow(1, INVADING, 1),
+        Head::MultiClass => log_softmax_channels(logits).narrow(1, INVADING, 1).exp(),
     }
 }

@@ -113,7 +113,7 @@ impl Workshop {
         let workshop = Self { folder: tempfile::tempdir().unwrap() };
         write_percolation(&workshop.path("data.h5"), 0..8);
         workshop.write_run("time", "data.h5", &ALL, &[4, 5, 6]);
-        workshop.write_run("frame", "data.h5", &[3], &[4, 5, 6]);
+        write_run(&workshop.path("frame"), &workshop.path("data.h5"), &[3], &[4, 5, 6], 0.8);
         workshop
     }
 
@@ -287,6 +287,16 @@ fn runs_with_some_frames_are_compared_at_those() {
     for file in ["comparison.json", "comparison.md", "mse.svg", "mse.png"] {
         assert!(workshop.path("both").join(file).is_file(), "{file}");
     }
+    let text = std::fs::read_to_string(workshop.path("both/comparison.md")).unwrap();
+    let line =
+        |start: &str| text.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}"));
+    let cells = |start: &str| line(start).split('|').map(str::trim).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(cells("| frame | time |")[2..4], ["time", "frame"]);
+    let (second, third) = (cells("| 2 |"), cells("| 3 |"));
+    assert_eq!(second[3], "-", "the single-frame run knows frame 3 only");
+    let [time, frame] = [2, 3].map(|column| third[column].parse::<f64>().unwrap());
+    let difference: f64 = cells("| frame | +")[2].parse().unwrap();
+    assert!(difference > 0.0 && (difference - (frame - time)).abs() < 1e-4, "{difference} {frame} {time}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use image::{GrayImage, Luma};
 use ndarray::Axis;
 use porecast::store::{Prediction, PredictionFile};
 use porecast_simulations::Side;
-use support::{Project, dataset};
+use support::{Exits, Project, dataset};
 
 /// Grains on a slanted lattice: no symmetry that would hide a wrong turn.
 fn is_solid(y: u32, x: u32) -> bool {
@@ -62,7 +62,7 @@ fn images_of_any_size_are_predicted_at_the_training_times() {
     for (height, width) in [(32, 32), (50, 21), (17, 90)] {
         let name = format!("{height}x{width}");
         image(&project.path(&format!("{name}.png")), height, width, is_solid);
-        project.predict("run", &format!("{name}.png"), &name).assert().success();
+        project.predict("run", &format!("{name}.png"), &name).succeeds();
         let (file, prediction) = output(&project.path(&name));
         assert_eq!(file.shape(), (5, height as usize, width as usize));
         assert_eq!(prediction.domain_id, name);
@@ -75,12 +75,12 @@ fn any_ascending_times_can_be_asked_for() {
     let project = Project::new();
     project.trained("", "run");
     image(&project.path("domain.png"), 32, 32, is_solid);
-    project.predict("run", "domain.png", "many").assert().success();
+    project.predict("run", "domain.png", "many").succeeds();
     let times = "0,0.05,0.123,0.2";
-    project.predict("run", "domain.png", "many").args(["--force", "--times", times]).assert().success();
+    project.predict("run", "domain.png", "many").args(["--force", "--times", times]).succeeds();
     let (_, many) = output(&project.path("many"));
     assert_eq!(many.times, [0.0, 0.05, 0.123, 0.2]);
-    project.predict("run", "domain.png", "one").args(["--times", "0.123"]).assert().success();
+    project.predict("run", "domain.png", "one").args(["--times", "0.123"]).succeeds();
     let (_, one) = output(&project.path("one"));
     let frame = many.probability.index_axis(Axis(0), 2);
     assert!((&one.probability.index_axis(Axis(0), 0) - &frame).iter().all(|d| d.abs() < 1e-6));
@@ -92,13 +92,13 @@ fn an_inlet_on_another_side_turns_the_prediction_with_the_domain() {
     project.trained("", "run");
     let (height, width) = (40, 24);
     image(&project.path("top.png"), height, width, is_solid);
-    project.predict("run", "top.png", "top").assert().success();
+    project.predict("run", "top.png", "top").succeeds();
     let (_, top) = output(&project.path("top"));
     image(&project.path("bottom.png"), height, width, |y, x| is_solid(height - 1 - y, x));
     image(&project.path("left.png"), width, height, |y, x| is_solid(x, y));
     image(&project.path("right.png"), width, height, |y, x| is_solid(height - 1 - x, y));
     for (name, side) in [("bottom", Side::Bottom), ("left", Side::Left), ("right", Side::Right)] {
-        project.predict("run", &format!("{name}.png"), name).args(["--inlet", name]).assert().success();
+        project.predict("run", &format!("{name}.png"), name).args(["--inlet", name]).succeeds();
         let (file, mut turned) = output(&project.path(name));
         assert_eq!(file.header().inlet, side);
         if side == Side::Bottom || side == Side::Right {
@@ -116,9 +116,9 @@ fn a_domain_in_tiles_is_covered_and_differs_little() {
     let project = Project::new();
     project.trained("", "run");
     image(&project.path("domain.png"), 96, 64, is_solid);
-    project.predict("run", "domain.png", "whole").assert().success();
-    project.predict("run", "domain.png", "large").args(["--tile", "96"]).assert().success();
-    project.predict("run", "domain.png", "tiles").args(["--tile", "48"]).assert().success();
+    project.predict("run", "domain.png", "whole").succeeds();
+    project.predict("run", "domain.png", "large").args(["--tile", "96"]).succeeds();
+    project.predict("run", "domain.png", "tiles").args(["--tile", "48"]).succeeds();
     let (whole, large, tiles) = (
         output(&project.path("whole")).1,
         output(&project.path("large")).1,
@@ -141,9 +141,9 @@ fn bright_solid_and_other_thresholds_give_the_same_domain() {
     GrayImage::from_fn(32, 32, |x, y| Luma([if is_solid(y, x) { 20 } else { 60 }]))
         .save(project.path("dim.png"))
         .expect("written");
-    project.predict("run", "dark.png", "dark").assert().success();
-    project.predict("run", "bright.png", "bright").arg("--invert").assert().success();
-    project.predict("run", "dim.png", "dim").args(["--threshold", "0.15"]).assert().success();
+    project.predict("run", "dark.png", "dark").succeeds();
+    project.predict("run", "bright.png", "bright").arg("--invert").succeeds();
+    project.predict("run", "dim.png", "dim").args(["--threshold", "0.15"]).succeeds();
     let dark = output(&project.path("dark")).1;
     for other in ["bright", "dim"] {
         assert_eq!(difference(&dark, &output(&project.path(other)).1), 0.0, "{other}");
@@ -156,12 +156,12 @@ fn the_domains_of_a_part_are_predicted_at_their_own_times() {
     project.trained("", "run");
     let run = porecast::store::RunFolder::new(project.path("run")).card().expect("a run");
     for (part, ids) in run.split.parts() {
-        project.predict("run", "data.h5", part).args(["--part", part]).assert().success();
+        project.predict("run", "data.h5", part).args(["--part", part]).succeeds();
         let (file, _) = output(&project.path(part));
         assert_eq!(file.domain_ids(), ids);
     }
     dataset(&project.path("other.h5"), 2, (48, 40), 3);
-    project.predict("run", "other.h5", "other").assert().success();
+    project.predict("run", "other.h5", "other").succeeds();
     assert_eq!(output(&project.path("other")).0.shape(), (3, 48, 40));
 }
 
@@ -170,7 +170,7 @@ fn single_frame_networks_predict_their_frames() {
     let project = Project::new();
     project.trained("conditioning = { single-frame = [1, 4] }", "run");
     image(&project.path("domain.png"), 32, 32, is_solid);
-    project.predict("run", "domain.png", "image").assert().success();
+    project.predict("run", "domain.png", "image").succeeds();
     let (_, prediction) = output(&project.path("image"));
     let run = porecast::store::RunFolder::new(project.path("run")).card().expect("a run");
     assert_eq!(prediction.times, [run.dataset.mean_times[1], run.dataset.mean_times[4]]);
@@ -179,7 +179,7 @@ fn single_frame_networks_predict_their_frames() {
         2,
         &["--times", "single-frame"],
     );
-    project.predict("run", "data.h5", "data").assert().success();
+    project.predict("run", "data.h5", "data").succeeds();
     assert_eq!(output(&project.path("data")).0.shape(), (2, 32, 32));
 }
 
@@ -196,7 +196,7 @@ fn a_run_is_scored_on_a_dataset_that_it_has_never_seen() {
         "other.h5",
         "--quiet",
     ]);
-    evaluate.assert().success();
+    evaluate.succeeds();
     let predictions = PredictionFile::open(&project.path("run/predictions/other.h5")).expect("predictions");
     assert_eq!(predictions.domain_ids().len(), 3);
     assert!(project.path("run/evaluation-other/scores.json").exists());

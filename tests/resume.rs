@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use support::{Project, UNLOCKED, assert_same_outcome, fails};
+use support::{Exits, Project, UNLOCKED, assert_same_outcome, fails};
 
 /// Everything that carries state from step to step: averaged weights, dropout, accumulation, flips, the plateau.
 const STATEFUL: &str = "
@@ -79,7 +79,7 @@ fn survives_sigkill(more: &str, seed: u64) {
     let project = Project::new();
     let config = project.config(more);
     let began = Instant::now();
-    project.train(&config, "whole").assert().success();
+    project.train(&config, "whole").succeeds();
     let whole = began.elapsed();
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     let (mut killed, mut runs) = (0, 0);
@@ -120,7 +120,7 @@ fn single_frame_trainings_from_their_neighbours_survive_sigkill_at_any_moment() 
 fn ctrl_c_keeps_the_training_and_resume_ends_equal() {
     let project = Project::new();
     let config = project.config(&STATEFUL.replace("checkpoint_seconds = 0", "checkpoint_seconds = 1000"));
-    project.train(&config, "whole").assert().success();
+    project.train(&config, "whole").succeeds();
     let run = project.path("stopped");
     let child = start(&config, &run, &["--set", "training.epochs=400"]);
     wait_for(&run.join("checkpoint"));
@@ -145,7 +145,7 @@ fn ctrl_c_keeps_the_training_and_resume_ends_equal() {
             !status.success() // it was in time
         })
         .expect("attempts do not end");
-    project.train(&config, &run).arg("--resume").assert().success();
+    project.train(&config, &run).arg("--resume").succeeds();
     let run = project.path(&run);
     assert_same_outcome(&project.path("whole"), &run);
 }
@@ -168,7 +168,7 @@ fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
     let project = Project::new();
     let config = project.config(STATEFUL);
     for (run, threads) in [("one", "1"), ("two", "2"), ("again", "2"), ("many", "5")] {
-        project.train(&config, run).env("RAYON_NUM_THREADS", threads).assert().success();
+        project.train(&config, run).env("RAYON_NUM_THREADS", threads).succeeds();
     }
     for run in ["two", "again", "many"] {
         assert_same_outcome(&project.path("one"), &project.path(run));
@@ -179,8 +179,8 @@ fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
 fn another_seed_gives_other_weights() {
     let project = Project::new();
     let config = project.config(SINGLE_FRAMES);
-    project.train(&config, "one").assert().success();
-    project.train(&config, "other").args(["--set", "seed=1"]).assert().success();
+    project.train(&config, "one").succeeds();
+    project.train(&config, "other").args(["--set", "seed=1"]).succeeds();
     let read =
         |run: &str| std::fs::read(project.path(run).join("frame-03/last.safetensors")).expect("weights");
     assert_ne!(read("one"), read("other"));
@@ -190,8 +190,8 @@ fn another_seed_gives_other_weights() {
 fn a_finished_run_resumes_to_itself() {
     let project = Project::new();
     let config = project.config(SINGLE_FRAMES);
-    project.train(&config, "run").assert().success();
+    project.train(&config, "run").succeeds();
     let before = support::outcome(&project.path("run"));
-    project.train(&config, "run").arg("--resume").assert().success();
+    project.train(&config, "run").arg("--resume").succeeds();
     assert!(before == support::outcome(&project.path("run")));
 }

@@ -4,7 +4,7 @@ mod support;
 
 use std::path::Path;
 
-use support::{dataset, porecast};
+use support::{Exits, dataset, porecast};
 
 fn config(folder: &Path, more: &str) -> std::path::PathBuf {
     let path = folder.join("train.toml");
@@ -21,5 +21,5 @@ fn training_lowers_the_loss() {
     let folder = tempfile::tempdir().expect("a folder");
     dataset(&folder.path().join("data.h5"), 10, (32, 32), 6);
     let config = config(folder.path(), "[loss]\ncross_entropy = 1.0\n[training]\nepochs = 4\n");
-    porecast().arg("train").arg(config).arg("-o").arg(folder.path().join("run")).assert().success();
+    porecast().arg("train").arg(config).arg("-o").arg(folder.path().join("run")).succeeds();
 }

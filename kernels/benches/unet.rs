@@ -11,6 +11,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfi
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::optim::{AdamConfig, GradientsParams, Optimizer};
 use burn::tensor::{Distribution, Tensor, activation, module};
+use porecast_kernels::layer::Joined;
 use porecast_kernels::{self as kernels, Activation, Backend};
 
 type Train = Autodiff<Flex>;
@@ -34,13 +35,12 @@ impl<B: Backend> Half<B> {
         Self { conv, norm: BatchNormConfig::new(to).init(device) }
     }
 
-    fn forward(&self, x: Tensor<B, 4>, by: By) -> Tensor<B, 4> {
+    fn forward(&self, x: Joined<B>, by: By) -> Tensor<B, 4> {
         match by {
             By::Kernels => {
-                let x = kernels::layer::conv2d(&self.conv, x);
-                kernels::layer::batch_norm(&self.norm, x, Activation::Relu)
+                kernels::layer::conv2d_batch_norm(&self.conv, &self.norm, x, None, Activation::Relu)
             }
-            By::Burn => activation::relu(self.norm.forward(self.conv.forward(x))),
+            By::Burn => activation::relu(self.norm.forward(self.conv.forward(x.own))),
         }
     }
 }
@@ -56,8 +56,8 @@ impl<B: Backend> Block<B> {
         Self { first: Half::new([from, to], device), second: Half::new([to, to], device) }
     }
 
-    fn forward(&self, x: Tensor<B, 4>, by: By) -> Tensor<B, 4> {
-        self.second.forward(self.first.forward(x, by), by)
+    fn forward(&self, x: impl Into<Joined<B>>, by: By) -> Tensor<B, 4> {
+        self.second.forward(self.first.forward(x.into(), by).into(), by)
     }
 }
 
@@ -104,13 +104,14 @@ impl<B: Backend> UNet<B> {
         }
         x = self.bottleneck.forward(x, by);
         for (level, skip) in skips.into_iter().enumerate().rev() {
-            x = match by {
+            let joined = match by {
                 By::Kernels => {
-                    kernels::concat_channels(skip, kernels::layer::conv_transpose2d(&self.up[level], x))
+                    let own = kernels::layer::conv_transpose2d(&self.up[level], x);
+                    Joined { shared: Some(skip), own }
                 }
-                By::Burn => Tensor::cat(vec![skip, self.up[level].forward(x)], 1),
+                By::Burn => Tensor::cat(vec![skip, self.up[level].forward(x)], 1).into(),
             };
-            x = self.decoder[level].forward(x, by);
+            x = self.decoder[level].forward(joined, by);
         }
         match by {
             By::Kernels => kernels::layer::conv2d(&self.head, x),

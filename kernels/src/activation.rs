@@ -65,7 +65,7 @@ impl Function for Silu {
 /// eˣ to about 2 units in the last place, without branches or calls, so that loops over it become vector code. Saturates
 /// at e⁻⁸⁷ and e⁸⁸.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     // x = k ln 2 + r with |r| <= ln 2 / 2; adding 1.5 · 2²³ rounds to an integer, which is then in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);

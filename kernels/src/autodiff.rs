@@ -52,6 +52,25 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
         }
     }
 
+    fn convolve2d_onto(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        onto: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node.clone(), weight.node.clone(), onto.node.clone()];
+        match ConvolutionOnto.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let convolution = (prep.checkpoint(&x), prep.checkpoint(&weight), options.clone());
+                let state = (convolution, onto.primitive.shape()[0]);
+                prep.finish(state, B::convolve2d_onto(x.primitive, weight.primitive, onto.primitive, options))
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(B::convolve2d_onto(x.primitive, weight.primitive, onto.primitive, options))
+            }
+        }
+    }
+
     fn convolve_transposed2d(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -134,6 +153,16 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
         prep.stateless(B::upsample2x_nearest(x.primitive))
     }
 
+    fn log_softmax_channels(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        match LogSoftmax.prepare::<C>([x.node.clone()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let out = B::log_softmax_channels(x.primitive);
+                prep.finish(out.clone(), out)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::log_softmax_channels(x.primitive)),
+        }
+    }
+
     fn join_channels(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         let channels = a.shape()[1];
         match Concatenation.prepare::<C>([a.node.clone(), b.node.clone()]).compute_bound().stateful() {
@@ -191,6 +220,24 @@ impl<B: Backend> Backward<B, 3> for Convolution {
             gradients.register::<B>(node, B::bias_gradient(gradient.clone()));
         }
         Self::register::<B>(ops.state, [x, weight], gradient, gradients, checkpointer);
+    }
+}
+
+#[derive(Debug)]
+struct ConvolutionOnto;
+
+impl<B: Backend> Backward<B, 3> for ConvolutionOnto {
+    /// And the number of images that it was summed onto.
+    type State = (ConvolutionState, usize);
+
+    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        let [x, weight, onto] = ops.parents.map(|parent| parent.map(|node| node.id));
+        let (state, images) = ops.state;
+        if let Some(node) = onto {
+            gradients.register::<B>(node, B::sum_images(gradient.clone(), images));
+        }
+        Convolution::register::<B>(state, [x, weight], gradient, gradients, checkpointer);
     }
 }
 
@@ -284,6 +331,20 @@ impl<B: Backend> Backward<B, 1> for Upsampling {
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
         unary::<B, _>(ops.parents, ops.node, gradients, B::upsample2x_nearest_gradient);
+    }
+}
+
+#[derive(Debug)]
+struct LogSoftmax;
+
+impl<B: Backend> Backward<B, 1> for LogSoftmax {
+    /// The output.
+    type State = FloatTensor<B>;
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        unary::<B, _>(ops.parents, ops.node, gradients, |gradient| {
+            B::log_softmax_channels_gradient(ops.state, gradient)
+        });
     }
 }
 

@@ -3,6 +3,7 @@
 use burn::tensor::backend;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, FloatTensor};
 
+use crate::activation::Activation;
 use crate::fallback;
 use crate::norm::NormOptions;
 
@@ -43,6 +44,34 @@ pub trait Backend: backend::Backend {
         Self::conv2d_weight_backward(x, weight, out_gradient, options)
     }
 
+    /// [`convolve2d`](Self::convolve2d) on top of `onto` `[b / k, out, oh, ow]`, each image of which belongs to k
+    /// consecutive images of `x`.
+    fn convolve2d_onto(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        onto: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        fallback::convolve2d_onto::<Self>(x, weight, onto, options)
+    }
+
+    /// Sums of consecutive images: `[b, c, h, w]` to `[images, c, h, w]`.
+    fn sum_images(x: FloatTensor<Self>, images: usize) -> FloatTensor<Self> {
+        fallback::sum_images::<Self>(x, images)
+    }
+
+    /// Convolution, sum with `onto`, scale and shift `[1 or b, out]`, and activation.
+    fn convolve2d_finished(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        onto: Option<FloatTensor<Self>>,
+        affine: [FloatTensor<Self>; 2],
+        activation: Activation,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        fallback::convolve2d_finished::<Self>(x, weight, onto, affine, activation, options)
+    }
+
     /// Transposed convolution of `x` `[b, in, h, w]` with `weight` `[in, out / groups, kh, kw]`.
     fn convolve_transposed2d(
         x: FloatTensor<Self>,
@@ -70,7 +99,7 @@ pub trait Backend: backend::Backend {
         fallback::bias_gradient::<Self>(out_gradient)
     }
 
-    /// Norm with the statistics of `x` itself, then the activation.
+    /// Norm with the statistics of `x` itself, then the activation; `gamma` and `beta` `[c]` or `[b, c]`.
     fn normalize(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -126,6 +155,19 @@ pub trait Backend: backend::Backend {
     /// `a` and `b` one after the other along the channels.
     fn join_channels(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         fallback::join_channels::<Self>(a, b)
+    }
+
+    /// Logarithm of the softmax over the channels.
+    fn log_softmax_channels(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        fallback::log_softmax_channels::<Self>(x)
+    }
+
+    /// Gradient of [`log_softmax_channels`](Self::log_softmax_channels), given its output.
+    fn log_softmax_channels_gradient(
+        out: FloatTensor<Self>,
+        out_gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        fallback::log_softmax_channels_gradient::<Self>(out, out_gradient)
     }
 
     /// The first `channels` channels and the rest.

@@ -1,4 +1,4 @@
-//! Joining and splitting channels.
+//! Joining and splitting channels, and summing images.
 
 use rayon::prelude::*;
 
@@ -30,4 +30,24 @@ pub(crate) fn split(joined: &[f32], [a_image, b_image]: [usize; 2], a: &mut [f32
             b.copy_from_slice(&joined[index * image + a_image..][..b_image]);
         });
     }
+}
+
+/// Sums of consecutive images: `[batch, channels, plane]` to `[images, channels, plane]`.
+pub(crate) fn sum_images(x: &[f32], [images, channels, plane]: [usize; 3], sums: &mut [f32]) {
+    let image = channels * plane;
+    assert_eq!(sums.len(), images * image);
+    if sums.is_empty() {
+        return;
+    }
+    assert!(x.len().is_multiple_of(sums.len()));
+    let repeats = x.len() / sums.len();
+    sums.par_chunks_mut(plane).enumerate().for_each(|(index, sums)| {
+        let first = index / channels * repeats * image + index % channels * plane;
+        sums.copy_from_slice(&x[first..][..plane]);
+        for repeat in 1..repeats {
+            for (sum, value) in sums.iter_mut().zip(&x[first + repeat * image..][..plane]) {
+                *sum += value;
+            }
+        }
+    });
 }

@@ -5,6 +5,7 @@
 //! output pixel. What remains is a matrix product on registers, whatever the kernel size, stride and dilation.
 
 pub(crate) mod direct;
+pub(crate) mod finish;
 pub(crate) mod panel;
 pub(crate) mod shape;
 pub(crate) mod tile;

@@ -1,12 +1,69 @@
 //! The operations in terms of Burn's own, for backends and cases without kernels.
 
 use burn::tensor::backend::Backend;
-use burn::tensor::ops::{ConvTransposeOptions, FloatTensor, InterpolateMode, InterpolateOptions};
-use burn::tensor::{Tensor, TensorMetadata, TensorPrimitive, activation};
+use burn::tensor::ops::{
+    ConvOptions, ConvTransposeOptions, FloatTensor, InterpolateMode, InterpolateOptions,
+};
+use burn::tensor::{Shape, Tensor, TensorMetadata, TensorPrimitive, activation};
 
 use crate::activation::Activation;
 use crate::backend::Normalized;
 use crate::norm::{NormOptions, Statistics};
+
+pub(crate) fn convolve2d_onto<B: crate::Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    onto: FloatTensor<B>,
+    options: ConvOptions<2>,
+) -> FloatTensor<B> {
+    let batch = x.shape()[0];
+    let sum =
+        tensor::<B, 4>(B::convolve2d(x, weight, None, options)) + repeat_images(tensor::<B, 4>(onto), batch);
+    primitive(sum)
+}
+
+pub(crate) fn sum_images<B: Backend>(x: FloatTensor<B>, images: usize) -> FloatTensor<B> {
+    let x = tensor::<B, 4>(x);
+    let [batch, channels, height, width] = x.dims();
+    let together = x.reshape([images, batch / images, channels * height * width]).sum_dim(1);
+    primitive(together.reshape([images, channels, height, width]))
+}
+
+pub(crate) fn convolve2d_finished<B: crate::Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    onto: Option<FloatTensor<B>>,
+    affine: [FloatTensor<B>; 2],
+    activation: Activation,
+    options: ConvOptions<2>,
+) -> FloatTensor<B> {
+    let channels = weight.shape()[0];
+    let y = match onto {
+        Some(onto) => B::convolve2d_onto(x, weight, onto, options),
+        None => B::convolve2d(x, weight, None, options),
+    };
+    let [scale, shift] = affine.map(|of| per_image::<B>(of, channels));
+    primitive(activate(tensor::<B, 4>(y) * scale + shift, activation))
+}
+
+/// Each image as often as it takes to make a batch.
+fn repeat_images<B: Backend>(x: Tensor<B, 4>, batch: usize) -> Tensor<B, 4> {
+    let [images, channels, height, width] = x.dims();
+    let rows = x.reshape([images, 1, channels * height * width]).repeat_dim(1, batch / images);
+    rows.reshape([batch, channels, height, width])
+}
+
+pub(crate) fn log_softmax_channels<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    primitive(activation::log_softmax(tensor::<B, 4>(x), 1))
+}
+
+pub(crate) fn log_softmax_channels_gradient<B: Backend>(
+    out: FloatTensor<B>,
+    out_gradient: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let (out, gradient) = (tensor::<B, 4>(out), tensor::<B, 4>(out_gradient));
+    primitive(gradient.clone() - out.exp() * gradient.sum_dim(1))
+}
 
 pub(crate) fn convolve_transposed2d_gradients<B: Backend>(
     x: FloatTensor<B>,
@@ -40,7 +97,7 @@ pub(crate) fn normalize<B: Backend>(
     let sets = mean.dims()[0];
     let moments = [mean, variance].map(|moment| moment.reshape([sets]));
     let [mean, variance] = moments.clone().map(|moment| per_plane(moment, &x, options.statistics));
-    let [gamma, beta] = [gamma, beta].map(|of| per_channel(tensor::<B, 1>(of)));
+    let [gamma, beta] = [gamma, beta].map(|of| per_image::<B>(of, x.dims()[1]));
     let z = (x - mean) / (variance + options.epsilon).sqrt() * gamma + beta;
     let [mean, variance] = moments.map(primitive);
     Normalized { output: primitive(activate(z, options.activation)), mean, variance }
@@ -58,12 +115,17 @@ pub(crate) fn normalize_gradients<B: Backend>(
     let gradient = tensor::<B, 4>(out_gradient);
     let statistics = options.statistics;
     let [mean, variance] = moments.map(|moment| per_plane(tensor::<B, 1>(moment), &x, statistics));
-    let [gamma, beta] = [gamma, beta].map(|of| per_channel(tensor::<B, 1>(of)));
     let channels = x.dims()[1];
+    let affine_shape = gamma.shape();
+    let [gamma, beta] = [gamma, beta].map(|of| per_image::<B>(of, channels));
     let deviation = (variance + options.epsilon).sqrt();
     let normalised = (x.clone() - mean) / deviation.clone();
     let inner = gradient * slope(normalised.clone() * gamma.clone() + beta, options.activation);
-    let over_planes = |values: Tensor<B, 4>| values.sum_dims(&[0, 2, 3]).reshape([channels]);
+    let each_image = gamma.dims()[0] > 1;
+    let over_planes = |values: Tensor<B, 4>| {
+        let sums = values.sum_dims(if each_image { &[2, 3] } else { &[0, 2, 3] });
+        B::float_reshape(primitive(sums), affine_shape.clone())
+    };
     let for_beta = over_planes(inner.clone());
     let for_gamma = over_planes(inner.clone() * normalised.clone());
     let inner = inner * gamma;
@@ -75,7 +137,7 @@ pub(crate) fn normalize_gradients<B: Backend>(
     let mean = set_mean(inner.clone());
     let weighted_mean = set_mean(inner.clone() * normalised.clone());
     let for_x = (inner - mean - normalised * weighted_mean) / deviation;
-    [primitive(for_x), primitive(for_gamma), primitive(for_beta)]
+    [primitive(for_x), for_gamma, for_beta]
 }
 
 pub(crate) fn normalize_with<B: Backend>(
@@ -85,7 +147,8 @@ pub(crate) fn normalize_with<B: Backend>(
     moments: [FloatTensor<B>; 2],
     options: NormOptions,
 ) -> FloatTensor<B> {
-    let [gamma, beta] = [gamma, beta].map(|of| per_channel(tensor::<B, 1>(of)));
+    let channels = x.shape()[1];
+    let [gamma, beta] = [gamma, beta].map(|of| per_image::<B>(of, channels));
     let [mean, variance] = moments.map(|moment| per_channel(tensor::<B, 1>(moment)));
     let z = (tensor::<B, 4>(x) - mean) / (variance + options.epsilon).sqrt() * gamma + beta;
     primitive(activate(z, options.activation))
@@ -154,6 +217,12 @@ fn per_plane<B: Backend>(of: Tensor<B, 1>, x: &Tensor<B, 4>, statistics: Statist
             .repeat_dim(2, channels / groups)
             .reshape([batch, channels, 1, 1]),
     }
+}
+
+/// A value of each channel, or of each channel of each image.
+fn per_image<B: Backend>(of: FloatTensor<B>, channels: usize) -> Tensor<B, 4> {
+    let images = of.shape().num_elements() / channels.max(1);
+    tensor(B::float_reshape(of, Shape::new([images, channels, 1, 1])))
 }
 
 fn per_channel<B: Backend>(of: Tensor<B, 1>) -> Tensor<B, 4> {

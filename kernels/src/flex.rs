@@ -10,9 +10,11 @@ use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, ModuleOps};
 use burn::tensor::{DType, TensorMetadata};
 use burn_flex::FlexTensor;
 
+use crate::activation::Activation;
 use crate::backend::{Backend, Normalized};
 use crate::concat;
 use crate::conv::direct::{convolve, convolve_input_gradient};
+use crate::conv::finish::Finish;
 use crate::conv::shape::ConvShape;
 use crate::conv::transposed::{TransposedShape, convolve_transposed, convolve_transposed_gradients};
 use crate::conv::weight_gradient::{channel_sums, weight_gradient};
@@ -21,6 +23,7 @@ use crate::memory::Buffer;
 use crate::norm::{self, Affine, Moments, NormOptions, NormShape};
 use crate::pool;
 use crate::simd::Level;
+use crate::softmax;
 
 /// Whether all tensors are single precision.
 macro_rules! is_single {
@@ -39,8 +42,60 @@ impl Backend for Flex {
         };
         let (x, weight, bias) = (Floats::of(&x), Floats::of(&weight), bias.as_ref().map(Floats::of));
         let mut out = Buffer::uninitialised(shape.out_len());
-        convolve(Level::current(), &shape, &x, &weight, bias.as_deref(), &mut out);
-        out.into_tensor([shape.batch, shape.out_channels, shape.out_size[0], shape.out_size[1]])
+        convolve(Level::current(), &shape, &x, &weight, bias.as_deref(), Finish::default(), &mut out);
+        out.into_tensor(shape.out_dims())
+    }
+
+    fn convolve2d_onto(
+        x: FlexTensor,
+        weight: FlexTensor,
+        onto: FlexTensor,
+        options: ConvOptions<2>,
+    ) -> FlexTensor {
+        let Some(shape) = conv_shape(&x, &weight, &options).filter(|_| is_single!(onto)) else {
+            return fallback::convolve2d_onto::<Self>(x, weight, onto, options);
+        };
+        let (x, weight, onto) = (Floats::of(&x), Floats::of(&weight), Floats::of(&onto));
+        let mut out = Buffer::uninitialised(shape.out_len());
+        let finish = Finish { onto: Some(&onto), ..Finish::default() };
+        convolve(Level::current(), &shape, &x, &weight, None, finish, &mut out);
+        out.into_tensor(shape.out_dims())
+    }
+
+    fn sum_images(x: FlexTensor, images: usize) -> FlexTensor {
+        let [batch, channels, height, width] = x.shape().dims();
+        if batch == images || !is_single!(x) {
+            return if batch == images { x } else { fallback::sum_images::<Self>(x, images) };
+        }
+        let mut sums = Buffer::uninitialised(images * channels * height * width);
+        concat::sum_images(&Floats::of(&x), [images, channels, height * width], &mut sums);
+        sums.into_tensor([images, channels, height, width])
+    }
+
+    fn convolve2d_finished(
+        x: FlexTensor,
+        weight: FlexTensor,
+        onto: Option<FlexTensor>,
+        affine: [FlexTensor; 2],
+        activation: Activation,
+        options: ConvOptions<2>,
+    ) -> FlexTensor {
+        let [scale, shift] = &affine;
+        let is_single = is_single!(scale, shift) && onto.as_ref().is_none_or(|onto| is_single!(onto));
+        let shape = conv_shape(&x, &weight, &options).filter(|_| is_single && activation != Activation::Silu);
+        let Some(shape) = shape else {
+            return fallback::convolve2d_finished::<Self>(x, weight, onto, affine, activation, options);
+        };
+        let (x, weight, onto) = (Floats::of(&x), Floats::of(&weight), onto.as_ref().map(Floats::of));
+        let (scale, shift) = (Floats::of(scale), Floats::of(shift));
+        let mut out = Buffer::uninitialised(shape.out_len());
+        let finish = Finish {
+            onto: onto.as_deref(),
+            affine: Some([&scale, &shift]),
+            rectifies: activation == Activation::Relu,
+        };
+        convolve(Level::current(), &shape, &x, &weight, None, finish, &mut out);
+        out.into_tensor(shape.out_dims())
     }
 
     fn convolve2d_input_gradient(
@@ -173,8 +228,9 @@ impl Backend for Flex {
             return fallback::normalize_gradients::<Self>(x, gamma, beta, moments, out_gradient, options);
         };
         let mut for_x = Buffer::uninitialised(shape.len());
-        let mut for_gamma = Buffer::uninitialised(shape.channels);
-        let mut for_beta = Buffer::uninitialised(shape.channels);
+        let affine_shape = gamma.shape();
+        let mut for_gamma = Buffer::uninitialised(affine_shape.num_elements());
+        let mut for_beta = Buffer::uninitialised(affine_shape.num_elements());
         let (gamma, beta) = (Floats::of(&gamma), Floats::of(&beta));
         let (mean, variance) = (Floats::of(mean), Floats::of(variance));
         norm::normalize_gradient(
@@ -189,8 +245,11 @@ impl Backend for Flex {
             &mut for_gamma,
             &mut for_beta,
         );
-        let channels = [shape.channels];
-        [for_x.into_tensor(x.shape()), for_gamma.into_tensor(channels), for_beta.into_tensor(channels)]
+        [
+            for_x.into_tensor(x.shape()),
+            for_gamma.into_tensor(affine_shape.clone()),
+            for_beta.into_tensor(affine_shape),
+        ]
     }
 
     fn normalize_with(
@@ -277,6 +336,28 @@ impl Backend for Flex {
         let mut out = Buffer::uninitialised(batch * (images[0] + images[1]));
         concat::join(&Floats::of(&a), &Floats::of(&b), images, &mut out);
         out.into_tensor([batch, a_channels + b_channels, height, width])
+    }
+
+    fn log_softmax_channels(x: FlexTensor) -> FlexTensor {
+        if !is_single!(x) {
+            return fallback::log_softmax_channels::<Self>(x);
+        }
+        let [_, channels, height, width] = x.shape().dims();
+        let mut out = Buffer::uninitialised(x.shape().num_elements());
+        softmax::log_softmax(Level::current(), [channels, height * width], &Floats::of(&x), &mut out);
+        out.into_tensor(x.shape())
+    }
+
+    fn log_softmax_channels_gradient(out: FlexTensor, out_gradient: FlexTensor) -> FlexTensor {
+        if !is_single!(out, out_gradient) {
+            return fallback::log_softmax_channels_gradient::<Self>(out, out_gradient);
+        }
+        let [_, channels, height, width] = out.shape().dims();
+        let sizes = [channels, height * width];
+        let mut gradient = Buffer::uninitialised(out.shape().num_elements());
+        let (values, out_gradient) = (Floats::of(&out), Floats::of(&out_gradient));
+        softmax::log_softmax_gradient(Level::current(), sizes, &values, &out_gradient, &mut gradient);
+        gradient.into_tensor(out.shape())
     }
 
     fn split_channels(joined: FlexTensor, channels: usize) -> [FlexTensor; 2] {

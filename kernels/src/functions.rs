@@ -30,7 +30,92 @@ pub fn conv2d<B: Backend>(
     bias: Option<Tensor<B, 1>>,
     options: impl Into<PaddedConvOptions<2>>,
 ) -> Tensor<B, 4> {
-    let PaddedConvOptions { mut options, padding_end } = options.into();
+    let (x, options) = padded(x, &weight, options.into());
+    tensor(B::convolve2d(primitive(x), primitive(weight), bias.map(primitive), options))
+}
+
+/// Convolves `x` with `weight` on top of `onto`, which is the same for consecutive images.
+///
+/// What a convolution of joined channels has in common for several images is computed once: with the channels of
+/// `x` and of another input `s`, the convolution of both is `conv2d_onto(x, weight of x, conv2d(s, weight of s))`.
+///
+/// # Shapes
+/// As [`conv2d`]; `onto` `[b / k, out, oh, ow]`, each image of which belongs to k images of `x`.
+///
+/// # Panics
+/// When the shapes do not fit together.
+pub fn conv2d_onto<B: Backend>(
+    x: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    onto: Tensor<B, 4>,
+    options: impl Into<PaddedConvOptions<2>>,
+) -> Tensor<B, 4> {
+    let (x, options) = padded(x, &weight, options.into());
+    check_onto(&x, &weight, &onto);
+    tensor(B::convolve2d_onto(primitive(x), primitive(weight), primitive(onto), options))
+}
+
+/// What follows a convolution: z = `scale` (y + `onto`) + `shift`, then the activation.
+#[derive(Clone, Debug)]
+pub struct Finish<B: Backend> {
+    /// Added first, as in [`conv2d_onto`].
+    pub onto: Option<Tensor<B, 4>>,
+    /// `[1, out]`, or `[b, out]` where each image has its own.
+    pub scale: Tensor<B, 2>,
+    /// As `scale`.
+    pub shift: Tensor<B, 2>,
+    /// Applied last.
+    pub activation: Activation,
+}
+
+/// Convolution with everything that follows it in one pass: for prediction, where a norm is an affine function.
+/// No backend has a gradient of its own for it.
+///
+/// # Shapes
+/// As [`conv2d`].
+///
+/// # Panics
+/// When the shapes do not fit together.
+pub fn conv2d_finished<B: Backend>(
+    x: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    finish: Finish<B>,
+    options: impl Into<PaddedConvOptions<2>>,
+) -> Tensor<B, 4> {
+    let (x, options) = padded(x, &weight, options.into());
+    let (batch, channels) = (x.dims()[0], weight.dims()[0]);
+    for affine in [&finish.scale, &finish.shift] {
+        let [images, found] = affine.dims();
+        assert!(
+            found == channels && (images == 1 || images == batch),
+            "conv2d: one scale and shift for each output channel, or for each of each image"
+        );
+    }
+    if let Some(onto) = &finish.onto {
+        check_onto(&x, &weight, onto);
+    }
+    let Finish { onto, scale, shift, activation } = finish;
+    let affine = [primitive(scale), primitive(shift)];
+    let onto = onto.map(primitive);
+    tensor(B::convolve2d_finished(primitive(x), primitive(weight), onto, affine, activation, options))
+}
+
+fn check_onto<B: Backend>(x: &Tensor<B, 4>, weight: &Tensor<B, 4>, onto: &Tensor<B, 4>) {
+    let ([batch, ..], [images, channels, ..]) = (x.dims(), onto.dims());
+    assert_eq!(channels, weight.dims()[0], "conv2d_onto: channels of the output and of the sum differ");
+    assert!(
+        images > 0 && batch.is_multiple_of(images),
+        "conv2d_onto: {images} images for a batch of {batch}"
+    );
+}
+
+/// The input, padded where the padding is not the same on both sides, and the options that remain.
+fn padded<B: Backend>(
+    x: Tensor<B, 4>,
+    weight: &Tensor<B, 4>,
+    options: PaddedConvOptions<2>,
+) -> (Tensor<B, 4>, ConvOptions<2>) {
+    let PaddedConvOptions { mut options, padding_end } = options;
     let (in_channels, weight_channels) = (x.dims()[1], weight.dims()[1] * options.groups);
     assert_eq!(in_channels, weight_channels, "conv2d: channels of the input and of the weight differ");
     let x = match padding_end {
@@ -40,8 +125,7 @@ pub fn conv2d<B: Backend>(
             x.pad((left, right, top, bottom), PadMode::Constant(0.0))
         }
     };
-    let options = ConvOptions::new(options.stride, options.padding, options.dilation, options.groups);
-    tensor(B::convolve2d(primitive(x), primitive(weight), bias.map(primitive), options))
+    (x, ConvOptions::new(options.stride, options.padding, options.dilation, options.groups))
 }
 
 /// Transposed convolution; fast where the kernel equals the stride, without padding.
@@ -77,15 +161,15 @@ pub struct BatchNormOutput<B: Backend> {
 /// Batch norm with the statistics of `x` itself, then the activation: training mode.
 ///
 /// # Shapes
-/// `x` `[b, c, h, w]`, `gamma` and `beta` `[c]`.
-pub fn batch_norm<B: Backend>(
+/// `x` `[b, c, h, w]`, `gamma` and `beta` `[c]` (or `[1, c]`), or `[b, c]` where each image has its own.
+pub fn batch_norm<B: Backend, const D: usize>(
     x: Tensor<B, 4>,
-    gamma: Tensor<B, 1>,
-    beta: Tensor<B, 1>,
+    gamma: Tensor<B, D>,
+    beta: Tensor<B, D>,
     epsilon: f64,
     activation: Activation,
 ) -> BatchNormOutput<B> {
-    check_channels(&x, &[&gamma, &beta]);
+    check_affine(&x, &gamma, &beta);
     let options = NormOptions { statistics: Statistics::Batch, epsilon, activation };
     let found = B::normalize(primitive(x), primitive(gamma), primitive(beta), options);
     BatchNormOutput {
@@ -98,17 +182,18 @@ pub fn batch_norm<B: Backend>(
 /// Batch norm with given statistics, then the activation: inference mode.
 ///
 /// # Shapes
-/// `x` `[b, c, h, w]`, everything else `[c]`.
-pub fn batch_norm_inference<B: Backend>(
+/// `x` `[b, c, h, w]`, `gamma` and `beta` `[c]` or `[b, c]`, `mean` and `variance` `[c]`.
+pub fn batch_norm_inference<B: Backend, const D: usize>(
     x: Tensor<B, 4>,
-    gamma: Tensor<B, 1>,
-    beta: Tensor<B, 1>,
+    gamma: Tensor<B, D>,
+    beta: Tensor<B, D>,
     mean: Tensor<B, 1>,
     variance: Tensor<B, 1>,
     epsilon: f64,
     activation: Activation,
 ) -> Tensor<B, 4> {
-    check_channels(&x, &[&gamma, &beta, &mean, &variance]);
+    check_affine(&x, &gamma, &beta);
+    check_affine(&x, &mean, &variance);
     let options = NormOptions { statistics: Statistics::Batch, epsilon, activation };
     let moments = [primitive(mean), primitive(variance)];
     tensor(B::normalize_with(primitive(x), primitive(gamma), primitive(beta), moments, options))
@@ -117,19 +202,19 @@ pub fn batch_norm_inference<B: Backend>(
 /// Group norm, then the activation.
 ///
 /// # Shapes
-/// `x` `[b, c, h, w]`, `gamma` and `beta` `[c]`.
+/// `x` `[b, c, h, w]`, `gamma` and `beta` `[c]` or `[b, c]`.
 ///
 /// # Panics
 /// When `groups` does not divide the number of channels.
-pub fn group_norm<B: Backend>(
+pub fn group_norm<B: Backend, const D: usize>(
     x: Tensor<B, 4>,
     groups: usize,
-    gamma: Tensor<B, 1>,
-    beta: Tensor<B, 1>,
+    gamma: Tensor<B, D>,
+    beta: Tensor<B, D>,
     epsilon: f64,
     activation: Activation,
 ) -> Tensor<B, 4> {
-    check_channels(&x, &[&gamma, &beta]);
+    check_affine(&x, &gamma, &beta);
     let channels = x.dims()[1];
     assert!(
         groups > 0 && channels.is_multiple_of(groups),
@@ -139,10 +224,11 @@ pub fn group_norm<B: Backend>(
     tensor(B::normalize(primitive(x), primitive(gamma), primitive(beta), options).output)
 }
 
-fn check_channels<B: Backend>(x: &Tensor<B, 4>, per_channel: &[&Tensor<B, 1>]) {
-    for of in per_channel {
-        assert_eq!(of.dims(), [x.dims()[1]], "norm: one value for each channel of the input");
-    }
+fn check_affine<B: Backend, const D: usize>(x: &Tensor<B, 4>, gamma: &Tensor<B, D>, beta: &Tensor<B, D>) {
+    let [batch, channels, _, _] = x.dims();
+    let dims = gamma.dims();
+    let fits = [&[channels] as &[usize], &[1, channels], &[batch, channels]].contains(&dims.as_slice());
+    assert!(fits && beta.dims() == dims, "norm: one value for each channel, or each channel of each image");
 }
 
 /// Largest value of each 2x2 block: `[b, c, h, w]` to `[b, c, h / 2, w / 2]`, an odd last row or column left out.
@@ -167,4 +253,9 @@ pub fn concat_channels<B: Backend>(a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B
         "concat_channels: batch and size differ"
     );
     tensor(B::join_channels(primitive(a), primitive(b)))
+}
+
+/// Logarithm of the softmax over the channels: `[b, c, h, w]` to the same.
+pub fn log_softmax_channels<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+    tensor(B::log_softmax_channels(primitive(x)))
 }

@@ -7,14 +7,65 @@ use burn::tensor::ops::{ConvTransposeOptions, PaddedConvOptions};
 
 use crate::activation::Activation;
 use crate::backend::Backend;
-use crate::functions::{self, BatchNormOutput};
+use crate::functions::{self, BatchNormOutput, Finish};
 
 /// `layer.forward(x)`
 pub fn conv2d<B: Backend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
+    let options = options(layer, &x);
+    functions::conv2d(x, layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()), options)
+}
+
+/// Channels of `shared`, each image of which belongs to as many consecutive images of `own`, then those of `own`.
+#[derive(Clone, Debug)]
+pub struct Joined<B: Backend> {
+    /// `[b / k, m, h, w]`
+    pub shared: Option<Tensor<B, 4>>,
+    /// `[b, n, h, w]`
+    pub own: Tensor<B, 4>,
+}
+
+impl<B: Backend> From<Tensor<B, 4>> for Joined<B> {
+    fn from(own: Tensor<B, 4>) -> Self {
+        Self { shared: None, own }
+    }
+}
+
+/// `layer.forward` of the joined channels, without joining them and with the shared ones convolved once.
+pub fn conv2d_joined<B: Backend>(layer: &Conv2d<B>, x: Joined<B>) -> Tensor<B, 4> {
+    let bias = layer.bias.as_ref().map(|bias| bias.val());
+    match Parts::of(layer, x, bias.clone()) {
+        Parts { own, weight, onto: None, options } => functions::conv2d(own, weight, bias, options),
+        Parts { own, weight, onto: Some(onto), options } => {
+            functions::conv2d_onto(own, weight, onto, options)
+        }
+    }
+}
+
+/// A convolution whose shared channels are done.
+struct Parts<B: Backend> {
+    own: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    onto: Option<Tensor<B, 4>>,
+    options: PaddedConvOptions<2>,
+}
+
+impl<B: Backend> Parts<B> {
+    /// `bias` goes with the shared channels.
+    fn of(layer: &Conv2d<B>, Joined { shared, own }: Joined<B>, bias: Option<Tensor<B, 1>>) -> Self {
+        let options = options(layer, &own);
+        let weight = layer.weight.val();
+        let Some(shared) = shared else { return Self { own, weight, onto: None, options } };
+        assert_eq!(layer.groups, 1, "conv2d: joined channels in groups");
+        let (first, all) = (shared.dims()[1], weight.dims()[1]);
+        let onto = functions::conv2d(shared, weight.clone().narrow(1, 0, first), bias, options.clone());
+        Self { own, weight: weight.narrow(1, first, all - first), onto: Some(onto), options }
+    }
+}
+
+fn options<B: Backend>(layer: &Conv2d<B>, x: &Tensor<B, 4>) -> PaddedConvOptions<2> {
     let [_, _, height, width] = x.dims();
     let (start, end) = padding(&layer.padding, layer.kernel_size, layer.stride, [height, width]);
-    let options = PaddedConvOptions::asymmetric(layer.stride, start, end, layer.dilation, layer.groups);
-    functions::conv2d(x, layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()), options)
+    PaddedConvOptions::asymmetric(layer.stride, start, end, layer.dilation, layer.groups)
 }
 
 /// `layer.forward(x)`
@@ -29,11 +80,43 @@ pub fn conv_transpose2d<B: Backend>(layer: &ConvTranspose2d<B>, x: Tensor<B, 4>)
     functions::conv_transpose2d(x, layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()), options)
 }
 
-/// The activation of `layer.forward(x)`: batch statistics and an update of the running ones on an autodiff backend,
-/// the running ones otherwise.
-pub fn batch_norm<B: Backend>(layer: &BatchNorm<B>, x: Tensor<B, 4>, activation: Activation) -> Tensor<B, 4> {
+/// A change of normalised values that each image has of its own: z (1 + scale) + shift, before the activation.
+#[derive(Clone, Debug)]
+pub struct Condition<B: Backend> {
+    /// `[b, c]`
+    pub scale: Option<Tensor<B, 2>>,
+    /// `[b, c]`
+    pub shift: Tensor<B, 2>,
+}
+
+/// γ and β `[1, c]`, or `[b, c]` under a condition.
+fn affine<B: Backend>(
+    gamma: Tensor<B, 1>,
+    beta: Tensor<B, 1>,
+    condition: Option<Condition<B>>,
+) -> [Tensor<B, 2>; 2] {
+    let [gamma, beta] = [gamma.unsqueeze::<2>(), beta.unsqueeze::<2>()];
+    let Some(Condition { scale, shift }) = condition else { return [gamma, beta] };
+    let images = shift.dims()[0];
+    match scale {
+        Some(scale) => {
+            let scale = scale + 1.0;
+            [gamma * scale.clone(), beta * scale + shift]
+        }
+        None => [gamma.repeat_dim(0, images), beta + shift],
+    }
+}
+
+/// The activation of `layer.forward(x)`, changed by a condition: batch statistics and an update of the running ones
+/// on an autodiff backend, the running ones otherwise.
+pub fn batch_norm<B: Backend>(
+    layer: &BatchNorm<B>,
+    x: Tensor<B, 4>,
+    condition: Option<Condition<B>>,
+    activation: Activation,
+) -> Tensor<B, 4> {
     let device = x.device();
-    let (gamma, beta) = (layer.gamma.val(), layer.beta.val());
+    let [gamma, beta] = affine(layer.gamma.val(), layer.beta.val(), condition);
     if !B::ad_enabled(&device) {
         let mean = layer.running_mean.value().to_device(&device);
         let variance = layer.running_var.value().to_device(&device);
@@ -48,11 +131,43 @@ pub fn batch_norm<B: Backend>(layer: &BatchNorm<B>, x: Tensor<B, 4>, activation:
     output
 }
 
-/// The activation of `layer.forward(x)`.
-pub fn group_norm<B: Backend>(layer: &GroupNorm<B>, x: Tensor<B, 4>, activation: Activation) -> Tensor<B, 4> {
+/// A convolution and the batch norm after it. In prediction, where the norm is an affine function of each channel,
+/// they are one operation.
+pub fn conv2d_batch_norm<B: Backend>(
+    conv: &Conv2d<B>,
+    norm: &BatchNorm<B>,
+    x: Joined<B>,
+    condition: Option<Condition<B>>,
+    activation: Activation,
+) -> Tensor<B, 4> {
+    let device = x.own.device();
+    if B::ad_enabled(&device) {
+        return batch_norm(norm, conv2d_joined(conv, x), condition, activation);
+    }
+    let Parts { own, weight, onto, options } = Parts::of(conv, x, None);
+    let [gamma, beta] = affine(norm.gamma.val(), norm.beta.val(), condition);
+    let mean = norm.running_mean.value().to_device(&device);
+    let variance = norm.running_var.value().to_device(&device);
+    let scale = gamma / (variance + norm.epsilon).sqrt().unsqueeze::<2>();
+    let offset = match &conv.bias {
+        Some(bias) => bias.val() - mean,
+        None => mean.neg(),
+    };
+    let shift = beta + scale.clone() * offset.unsqueeze::<2>();
+    functions::conv2d_finished(own, weight, Finish { onto, scale, shift, activation }, options)
+}
+
+/// The activation of `layer.forward(x)`, changed by a condition.
+pub fn group_norm<B: Backend>(
+    layer: &GroupNorm<B>,
+    x: Tensor<B, 4>,
+    condition: Option<Condition<B>>,
+    activation: Activation,
+) -> Tensor<B, 4> {
     let (device, channels) = (x.device(), [layer.num_channels]);
     let gamma = layer.gamma.as_ref().map_or_else(|| Tensor::ones(channels, &device), |gamma| gamma.val());
     let beta = layer.beta.as_ref().map_or_else(|| Tensor::zeros(channels, &device), |beta| beta.val());
+    let [gamma, beta] = affine(gamma, beta, condition);
     functions::group_norm(x, layer.num_groups, gamma, beta, layer.epsilon, activation)
 }
 

@@ -23,12 +23,13 @@ mod pool;
 mod reference;
 mod share;
 mod simd;
+mod softmax;
 
 pub use activation::Activation;
 pub use backend::{AutodiffBackend, Backend, Normalized};
 pub use functions::{
-    BatchNormOutput, batch_norm, batch_norm_inference, concat_channels, conv_transpose2d, conv2d, group_norm,
-    max_pool2x2, upsample2x,
+    BatchNormOutput, Finish, batch_norm, batch_norm_inference, concat_channels, conv_transpose2d, conv2d,
+    conv2d_finished, conv2d_onto, group_norm, log_softmax_channels, max_pool2x2, upsample2x,
 };
 pub use norm::{NormOptions, Statistics};
 pub use simd::Level;

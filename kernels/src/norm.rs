@@ -78,11 +78,18 @@ impl NormShape {
     }
 }
 
-/// γ and β of each channel.
+/// γ and β of each channel, or of each channel of each image.
 #[derive(Clone, Copy)]
 pub(crate) struct Affine<'a> {
     pub gamma: &'a [f32],
     pub beta: &'a [f32],
+}
+
+impl Affine<'_> {
+    fn check(&self, shape: &NormShape) {
+        assert!([shape.channels, shape.planes()].contains(&self.gamma.len()));
+        assert_eq!(self.gamma.len(), self.beta.len());
+    }
 }
 
 /// Mean and variance of each set.
@@ -117,6 +124,7 @@ pub(crate) fn normalize(
 ) {
     assert_eq!((x.len(), out.len()), (shape.len(), shape.len()));
     assert_eq!((mean.len(), variance.len()), (shape.sets(), shape.sets()));
+    affine.check(shape);
     let out = Shared::new(out);
     mean.par_iter_mut().zip(variance).enumerate().for_each(|(set, (mean, variance))| {
         let mut moments = Sums::default();
@@ -128,7 +136,7 @@ pub(crate) fn normalize(
         *variance = (moments.squares / moments.count.max(1.0)) as f32;
         for index in 0..shape.planes_in_set() {
             let plane = shape.plane_of(set, index);
-            let line = Line::new(affine, plane % shape.channels, *mean, *variance, options.epsilon);
+            let line = Line::new(affine, plane, *mean, *variance, options.epsilon);
             let x = &x[plane * shape.plane..][..shape.plane];
             // SAFETY: a plane belongs to one set.
             let out = unsafe { out.slice(plane * shape.plane, shape.plane) };
@@ -154,7 +162,7 @@ pub(crate) fn normalize_with(
         |(plane, (out, x))| {
             let channel = plane % shape.channels;
             let line =
-                Line::new(affine, channel, moments.mean[channel], moments.variance[channel], options.epsilon);
+                Line::new(affine, plane, moments.mean[channel], moments.variance[channel], options.epsilon);
             with_function!(options.activation, apply, level, line, x, out);
         },
     );
@@ -186,7 +194,7 @@ pub(crate) fn normalize_gradient(
         let mut totals = [0.0f64; 2];
         for index in 0..shape.planes_in_set() {
             let plane = shape.plane_of(set, index);
-            let line = Line::new(affine, plane % shape.channels, mean, variance, options.epsilon);
+            let line = Line::new(affine, plane, mean, variance, options.epsilon);
             let (x, gradient) = (&x[values(plane)], &out_gradient[values(plane)]);
             let found = with_function!(options.activation, gradient_sums, level, line, x, gradient);
             // SAFETY: a plane belongs to one set.
@@ -199,19 +207,18 @@ pub(crate) fn normalize_gradient(
         let means = totals.map(|total| (total / count) as f32);
         for index in 0..shape.planes_in_set() {
             let plane = shape.plane_of(set, index);
-            let line = Line::new(affine, plane % shape.channels, mean, variance, options.epsilon);
+            let line = Line::new(affine, plane, mean, variance, options.epsilon);
             let (x, gradient) = (&x[values(plane)], &out_gradient[values(plane)]);
             // SAFETY: a plane belongs to one set.
             let to = unsafe { x_gradient.slice(plane * shape.plane, shape.plane) };
             with_function!(options.activation, apply_gradient, level, line, means, x, gradient, to);
         }
     });
-    for channel in 0..shape.channels {
-        let [beta, gamma] = (channel..shape.planes())
-            .step_by(shape.channels)
-            .fold([0.0, 0.0], |total, plane| [total[0] + sums[plane][0], total[1] + sums[plane][1]]);
-        beta_gradient[channel] = beta as f32;
-        gamma_gradient[channel] = gamma as f32;
+    let affines = gamma_gradient.len();
+    for (first, (gamma, beta)) in gamma_gradient.iter_mut().zip(beta_gradient).enumerate() {
+        let sums = sums.iter().skip(first).step_by(affines);
+        let total = sums.fold([0.0, 0.0], |total, sums| [total[0] + sums[0], total[1] + sums[1]]);
+        [*beta, *gamma] = total.map(|total| total as f32);
     }
 }
 
@@ -299,12 +306,12 @@ struct Line {
 }
 
 impl Line {
-    fn new(affine: Affine, channel: usize, mean: f32, variance: f32, epsilon: f64) -> Self {
+    fn new(affine: Affine, plane: usize, mean: f32, variance: f32, epsilon: f64) -> Self {
         Self {
             mean,
             inverse_deviation: (1.0 / (variance as f64 + epsilon).sqrt()) as f32,
-            gamma: affine.gamma[channel],
-            beta: affine.beta[channel],
+            gamma: affine.gamma[plane % affine.gamma.len()],
+            beta: affine.beta[plane % affine.beta.len()],
         }
     }
 

@@ -103,10 +103,14 @@ pub(crate) trait Simd: Copy {
 
     unsafe fn splat(value: f32) -> Self::Vector;
     unsafe fn load(from: *const f32) -> Self::Vector;
+    /// The first `count` floats, and zeros.
+    unsafe fn load_first(from: *const f32, count: usize) -> Self::Vector;
     unsafe fn store(to: *mut f32, value: Self::Vector);
     unsafe fn store_first(to: *mut f32, count: usize, value: Self::Vector);
     unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn sub(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// max(a, 0); a NaN stays one.
+    unsafe fn rectify(a: Self::Vector) -> Self::Vector;
     /// a · b + c
     unsafe fn fma(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
     /// Transposes the LANES x LANES block at `from` (rows `from_line` apart) to `to` (rows `to_line` apart).
@@ -132,6 +136,11 @@ impl Simd for Portable {
         unsafe { from.cast::<[f32; 4]>().read_unaligned() }
     }
     #[inline(always)]
+    unsafe fn load_first(from: *const f32, count: usize) -> [f32; 4] {
+        // SAFETY: the caller promises `count` readable floats.
+        std::array::from_fn(|lane| if lane < count { unsafe { from.add(lane).read() } } else { 0.0 })
+    }
+    #[inline(always)]
     unsafe fn store(to: *mut f32, value: [f32; 4]) {
         // SAFETY: the caller promises four writable floats; no alignment is asked for.
         unsafe { to.cast::<[f32; 4]>().write_unaligned(value) }
@@ -150,6 +159,10 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn sub(a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
         [a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3]]
+    }
+    #[inline(always)]
+    unsafe fn rectify(a: [f32; 4]) -> [f32; 4] {
+        a.map(|a| if a < 0.0 { 0.0 } else { a })
     }
     #[inline(always)]
     unsafe fn fma(a: [f32; 4], b: [f32; 4], c: [f32; 4]) -> [f32; 4] {
@@ -204,6 +217,11 @@ mod x86 {
             unsafe { _mm512_loadu_ps(from) }
         }
         #[inline(always)]
+        unsafe fn load_first(from: *const f32, count: usize) -> __m512 {
+            debug_assert!(count <= 16);
+            unsafe { _mm512_maskz_loadu_ps(((1u32 << count) - 1) as __mmask16, from) }
+        }
+        #[inline(always)]
         unsafe fn store(to: *mut f32, value: __m512) {
             unsafe { _mm512_storeu_ps(to, value) }
         }
@@ -219,6 +237,11 @@ mod x86 {
         #[inline(always)]
         unsafe fn sub(a: __m512, b: __m512) -> __m512 {
             unsafe { _mm512_sub_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn rectify(a: __m512) -> __m512 {
+            // The second operand is the result where one is a NaN.
+            unsafe { _mm512_max_ps(_mm512_setzero_ps(), a) }
         }
         #[inline(always)]
         unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
@@ -278,6 +301,18 @@ mod x86 {
         unsafe { std::mem::transmute(value) }
     }
 
+    /// # Safety
+    /// The processor has AVX2.
+    #[inline(always)]
+    unsafe fn first_lanes(count: usize) -> __m256i {
+        debug_assert!(count <= 8);
+        // SAFETY: the caller's promise.
+        unsafe {
+            let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), lanes)
+        }
+    }
+
     #[derive(Clone, Copy)]
     pub(crate) struct Avx2;
 
@@ -298,17 +333,16 @@ mod x86 {
             unsafe { _mm256_loadu_ps(from) }
         }
         #[inline(always)]
+        unsafe fn load_first(from: *const f32, count: usize) -> __m256 {
+            unsafe { _mm256_maskload_ps(from, first_lanes(count)) }
+        }
+        #[inline(always)]
         unsafe fn store(to: *mut f32, value: __m256) {
             unsafe { _mm256_storeu_ps(to, value) }
         }
         #[inline(always)]
         unsafe fn store_first(to: *mut f32, count: usize, value: __m256) {
-            debug_assert!(count <= 8);
-            unsafe {
-                let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-                let mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), lanes);
-                _mm256_maskstore_ps(to, mask, value)
-            }
+            unsafe { _mm256_maskstore_ps(to, first_lanes(count), value) }
         }
         #[inline(always)]
         unsafe fn add(a: __m256, b: __m256) -> __m256 {
@@ -317,6 +351,11 @@ mod x86 {
         #[inline(always)]
         unsafe fn sub(a: __m256, b: __m256) -> __m256 {
             unsafe { _mm256_sub_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn rectify(a: __m256) -> __m256 {
+            // The second operand is the result where one is a NaN.
+            unsafe { _mm256_max_ps(_mm256_setzero_ps(), a) }
         }
         #[inline(always)]
         unsafe fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {
@@ -382,9 +421,9 @@ mod tests {
         }
     }
 
-    struct StoreFirst;
+    struct First;
 
-    impl Kernel for StoreFirst {
+    impl Kernel for First {
         type Output = ();
 
         #[inline(always)]
@@ -395,14 +434,19 @@ mod tests {
                 unsafe { S::store_first(to.as_mut_ptr(), count, S::splat(1.0)) };
                 assert_eq!(to.iter().sum::<f32>(), count as f32);
                 assert!(to[..count].iter().all(|&value| value == 1.0));
+                let mut back = vec![-1.0; S::LANES];
+                let from = vec![1.0; count];
+                // SAFETY: `from` holds count floats, `back` LANES.
+                unsafe { S::store(back.as_mut_ptr(), S::load_first(from.as_ptr(), count)) };
+                assert_eq!(back, to);
             }
         }
     }
 
     #[test]
-    fn partial_store_touches_nothing_else() {
+    fn partial_loads_and_stores_touch_nothing_else() {
         for level in Level::available() {
-            level.run(StoreFirst);
+            level.run(First);
         }
     }
 }

@@ -82,6 +82,75 @@ fn conv2d_equals_burn() {
     }
 }
 
+/// Channels that several images share, joined with those of each image.
+fn joined(shared: Tensor<Train, 4>, own: Tensor<Train, 4>) -> Tensor<Train, 4> {
+    let ([images, channels, height, width], [batch, ..]) = (shared.dims(), own.dims());
+    let repeated = shared.reshape([images, 1, channels * height * width]).repeat_dim(1, batch / images);
+    Tensor::cat(vec![repeated.reshape([batch, channels, height, width]), own], 1)
+}
+
+const SHARED: [([usize; 4], [usize; 4], usize); 5] = [
+    ([2, 8, 12, 70], [6, 8, 12, 70], 16),
+    ([1, 3, 7, 5], [3, 4, 7, 5], 9),
+    ([2, 8, 9, 17], [2, 16, 9, 17], 8),
+    ([1, 16, 8, 8], [4, 16, 8, 8], 24),
+    ([3, 1, 1, 1], [3, 2, 1, 1], 1),
+];
+
+#[test]
+fn convolution_onto_equals_that_of_joined_channels() {
+    let options = || ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+    for (shared, own, out) in SHARED {
+        assert_same_operation(
+            vec![random(shared), random(own), random([out, shared[1], 3, 3]), random([out, own[1], 3, 3])],
+            |i| {
+                let onto = kernels::conv2d(i[0].clone(), i[2].clone(), None, options());
+                kernels::conv2d_onto(i[1].clone(), i[3].clone(), onto, options())
+            },
+            |i| {
+                let weight = Tensor::cat(vec![i[2].clone(), i[3].clone()], 1);
+                module::conv2d(joined(i[0].clone(), i[1].clone()), weight, None, options())
+            },
+        );
+    }
+}
+
+#[test]
+fn a_finished_convolution_equals_the_operations_one_by_one() {
+    let options = || ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+    for (shared, own, out) in SHARED {
+        for activation in ACTIVATIONS {
+            for images in [1, own[0]] {
+                let [x, weight] = [random(own), random([out, own[1], 3, 3])];
+                let onto = random([shared[0], out, own[2], own[3]]);
+                let [scale, shift] = [(); 2].map(|()| random([images, out, 1, 1]));
+                let y = module::conv2d(x.clone(), weight.clone(), None, options());
+                let repeated = joined(onto.clone(), x.clone()).narrow(1, 0, out);
+                let expected = activate(activation, (y + repeated) * scale.clone() + shift.clone());
+                let finish = kernels::Finish {
+                    onto: Some(onto.inner()),
+                    scale: scale.inner().reshape([images, out]),
+                    shift: shift.inner().reshape([images, out]),
+                    activation,
+                };
+                let found = kernels::conv2d_finished(x.inner(), weight.inner(), finish, options());
+                assert_same(found.into_data(), expected.into_data());
+            }
+        }
+    }
+}
+
+#[test]
+fn log_softmax_equals_burn() {
+    for shape in [[2, 3, 9, 71], [1, 1, 4, 4], [2, 5, 1, 1], [1, 2, 40, 40]] {
+        assert_same_operation(
+            vec![random(shape) * 20.0],
+            |i| kernels::log_softmax_channels(i[0].clone()),
+            |i| activation::log_softmax(i[0].clone(), 1),
+        );
+    }
+}
+
 #[test]
 fn inputs_that_are_not_contiguous_are_read_in_order() {
     let options = || ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
@@ -149,6 +218,34 @@ fn batch_norm_equals_its_definition() {
                     let centred = i[0].clone() - i[0].clone().mean_dims(&[0, 2, 3]);
                     let variance = centred.clone().square().mean_dims(&[0, 2, 3]);
                     activate(activation, scaled(centred / (variance + 1e-5).sqrt(), &i[1], &i[2]))
+                },
+            );
+        }
+    }
+}
+
+#[test]
+fn a_condition_scales_and_shifts_each_image() {
+    for statistics in ["batch", "group"] {
+        for activation in ACTIVATIONS {
+            let shape = [3, 4, 6, 9];
+            let norm = |x: Tensor<Train, 4>, gamma: Tensor<Train, 2>, beta: Tensor<Train, 2>, activation| {
+                match statistics {
+                    "batch" => kernels::batch_norm(x, gamma, beta, 1e-5, activation).output,
+                    _ => kernels::group_norm(x, 2, gamma, beta, 1e-5, activation),
+                }
+            };
+            let flat = |of: &Tensor<Train, 4>| of.clone().reshape([3, 4]);
+            assert_same_operation(
+                vec![random(shape) * 3.0 + 2.0, random([3, 4, 1, 1]), random([3, 4, 1, 1])],
+                |i| norm(i[0].clone(), flat(&i[1]), flat(&i[2]), activation),
+                |i| {
+                    let (one, zero) = (
+                        Tensor::ones([3, 4], &Default::default()),
+                        Tensor::zeros([3, 4], &Default::default()),
+                    );
+                    let normalised = norm(i[0].clone(), one, zero, Activation::Identity);
+                    activate(activation, normalised * i[1].clone() + i[2].clone())
                 },
             );
         }
@@ -255,20 +352,49 @@ fn layers_equal_the_forward_of_burns_modules() {
         let expected = other.conv.forward(x);
         assert_same(found.to_data(), expected.to_data());
         for _ in 0..2 {
-            let found = kernels::layer::batch_norm(&layers.batch, found.clone(), Activation::Identity);
+            let found = kernels::layer::batch_norm(&layers.batch, found.clone(), None, Activation::Identity);
             assert_same(found.to_data(), other.batch.forward(expected.clone()).to_data());
         }
         let running = |norm: &BatchNorm<Train>| [norm.running_mean.value(), norm.running_var.value()];
         for (found, expected) in running(&layers.batch).into_iter().zip(running(&other.batch)) {
             assert_same(found.to_data(), expected.to_data());
         }
-        let found_group = kernels::layer::group_norm(&layers.group, found.clone(), Activation::Identity);
+        let found_group =
+            kernels::layer::group_norm(&layers.group, found.clone(), None, Activation::Identity);
         assert_same(found_group.to_data(), other.group.forward(expected.clone()).to_data());
         // Without autodiff the running statistics are used.
         use burn::module::AutodiffModule;
         let (valid, other) = (layers.valid(), other.valid());
-        let found = kernels::layer::batch_norm(&valid.batch, found.inner(), Activation::Relu);
+        let found = kernels::layer::batch_norm(&valid.batch, found.inner(), None, Activation::Relu);
         assert_same(found.to_data(), activation::relu(other.batch.forward(expected.inner())).to_data());
+    }
+    let conditions = [None, Some((true, 6)), Some((false, 6))];
+    for (bias, condition) in [(true, conditions[0]), (true, conditions[1]), (false, conditions[2])] {
+        // A convolution and its norm are one operation in prediction, and the same as one after the other.
+        use burn::module::AutodiffModule;
+        let same = PaddingConfig2d::Explicit(1, 1, 1, 1);
+        let conv =
+            Conv2dConfig::new([5, 8], [3, 3]).with_padding(same).with_bias(bias).init::<Train>(&device);
+        let norm = BatchNormConfig::new(8).init::<Train>(&device);
+        let (shared, own) = (random([2, 2, 9, 20]), random([6, 3, 9, 20]));
+        let condition = condition.map(|(scales, images)| kernels::layer::Condition {
+            scale: scales.then(|| random([images, 8])),
+            shift: random([images, 8]),
+        });
+        let x = kernels::layer::Joined { shared: Some(shared.clone()), own: own.clone() };
+        // Moves the running statistics.
+        let trained = kernels::layer::conv2d_batch_norm(&conv, &norm, x, condition.clone(), Activation::Relu);
+        assert_eq!(trained.dims(), [6, 8, 9, 20]);
+        let y = kernels::layer::conv2d(&conv, joined(shared.clone(), own.clone()));
+        let (conv, norm) = (conv.valid(), norm.valid());
+        let x = kernels::layer::Joined { shared: Some(shared.inner()), own: own.inner() };
+        let condition = condition.map(|condition| kernels::layer::Condition {
+            scale: condition.scale.map(Tensor::inner),
+            shift: condition.shift.inner(),
+        });
+        let found = kernels::layer::conv2d_batch_norm(&conv, &norm, x, condition.clone(), Activation::Relu);
+        let expected = kernels::layer::batch_norm(&norm, y.inner(), condition, Activation::Relu);
+        assert_same(found.into_data(), expected.into_data());
     }
     let up = ConvTranspose2dConfig::new([3, 5], [2, 2]).with_stride([2, 2]).init::<Train>(&device);
     let x = random([1, 3, 4, 5]);

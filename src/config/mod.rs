@@ -3,6 +3,9 @@
 //! [`load`] reports everything that is wrong at once: keys that do not exist, values of the wrong type, values
 //! outside their range.
 
+pub mod loss;
+pub mod model;
+pub mod optimizer;
 pub mod simulate;
 pub mod train;
 
@@ -40,6 +43,24 @@ impl Problem {
     /// The same problem seen from the table that holds `table`.
     pub fn below(self, table: &str) -> Self {
         Self { key: format!("{table}.{}", self.key), what: self.what }
+    }
+}
+
+/// Gathers what is wrong with the values of one table.
+#[derive(Debug, Default)]
+struct Checks(Vec<Problem>);
+
+impl Checks {
+    /// Notes a problem unless `ok`.
+    fn need(&mut self, ok: bool, key: &str, value: impl Display, allowed: impl Display) {
+        if !ok {
+            self.0.push(Problem::outside(key, value, allowed));
+        }
+    }
+
+    /// A share that leaves something: from 0 to below 1.
+    fn share(&mut self, key: &str, value: f64) {
+        self.need((0.0..1.0).contains(&value), key, value, "[0, 1)");
     }
 }
 

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Problem, Validate};
+use super::loss::LossConfig;
+use super::model::{Architecture, ModelConfig};
+use super::optimizer::{OptimizerConfig, ScheduleConfig};
+use super::{Checks, Problem, Validate};
 
 /// A training, from dataset to weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -151,314 +154,20 @@ impl Default for SplitConfig {
     }
 }
 
-/// Kind of network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Architecture {
-    /// Encoder and decoder with skips.
-    #[default]
-    Unet,
-    /// Vision transformer.
-    Vit,
-}
-
-/// The network.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ModelConfig {
-    /// Kind of network.
-    pub architecture: Architecture,
-    /// Share of activations dropped in training.
-    pub dropout: f64,
-    /// Where and how time enters.
-    pub time: TimeConfig,
-    /// Settings of the UNet.
-    pub unet: UnetConfig,
-    /// Settings of the vision transformer.
-    pub vit: VitConfig,
-}
-
-/// Where time enters a UNet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TimePlace {
-    /// In every block of the encoder.
-    Encoder,
-    /// In the bottleneck block.
-    Bottleneck,
-    /// In every block of the decoder.
-    Decoder,
-}
-
-/// How the time embedding changes the features.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TimeMode {
-    /// Adds a value to each channel.
-    Add,
-    /// Scales and shifts each channel.
-    #[default]
-    ScaleAndShift,
-}
-
-/// Where and how time enters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TimeConfig {
-    /// Where it enters a UNet.
-    pub enters: Vec<TimePlace>,
-    /// How it changes the features.
-    pub mode: TimeMode,
-    /// Width of the embedding.
-    pub channels: usize,
-}
-
-impl Default for TimeConfig {
-    fn default() -> Self {
-        Self {
-            enters: vec![TimePlace::Bottleneck, TimePlace::Decoder],
-            mode: TimeMode::default(),
-            channels: 64,
-        }
-    }
-}
-
-/// Normalisation after a convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NormKind {
-    /// Over the batch.
-    #[default]
-    Batch,
-    /// Over groups of channels of one sample.
-    Group,
-}
-
-/// Upsampling in the decoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Upsampling {
-    /// Transposed convolution 2x2, stride 2.
-    #[default]
-    Transposed,
-    /// Nearest neighbour, then a convolution.
-    Nearest,
-}
-
-/// How tokens know where they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Positional {
-    /// They do not.
-    None,
-    /// Sine and cosine of y and x.
-    #[default]
-    Sinusoidal,
-}
-
-/// Self-attention at the bottleneck.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AttentionConfig {
-    /// Whether it is there.
-    pub enabled: bool,
-    /// Heads.
-    pub heads: usize,
-    /// How tokens know where they are.
-    pub positional: Positional,
-}
-
-impl Default for AttentionConfig {
-    fn default() -> Self {
-        Self { enabled: false, heads: 4, positional: Positional::default() }
-    }
-}
-
-/// Settings of the UNet.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct UnetConfig {
-    /// Channels of the first level; each level below doubles them.
-    pub base_channels: usize,
-    /// Times the resolution is halved.
-    pub levels: usize,
-    /// Normalisation.
-    pub norm: NormKind,
-    /// Upsampling.
-    pub upsampling: Upsampling,
-    /// Self-attention at the bottleneck.
-    pub attention: AttentionConfig,
-}
-
-impl Default for UnetConfig {
-    fn default() -> Self {
-        Self {
-            base_channels: 16,
-            levels: 4,
-            norm: NormKind::default(),
-            upsampling: Upsampling::default(),
-            attention: AttentionConfig::default(),
-        }
-    }
-}
-
-/// Settings of the vision transformer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct VitConfig {
-    /// Edge of a patch in pixels.
-    pub patch: usize,
-    /// Width of a token.
-    pub width: usize,
-    /// Transformer layers.
-    pub depth: usize,
-    /// Heads of each layer.
-    pub heads: usize,
-}
-
-impl Default for VitConfig {
-    fn default() -> Self {
-        Self { patch: 8, width: 128, depth: 4, heads: 4 }
-    }
-}
-
-/// Weights of the classes solid, defending, invading.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClassWeights {
-    /// All one.
-    #[default]
-    Equal,
-    /// Inverse to their share in the training data, mean one.
-    Balanced,
-    /// As given.
-    Given([f64; 3]),
-}
-
-/// Weights of the terms of the loss; a term of weight zero is left out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LossConfig {
-    /// Mean squared error of the invasion probability.
-    pub mse: f64,
-    /// Binary cross-entropy (regression head).
-    pub bce: f64,
-    /// Cross-entropy over the three classes (multi-class head).
-    pub cross_entropy: f64,
-    /// Dice loss.
-    pub dice: f64,
-    /// Soft intersection over union.
-    pub iou: f64,
-    /// Volume difference of the thresholded mask, as published: it has no gradient.
-    pub volume_hard: f64,
-    /// Volume difference of the probabilities.
-    pub volume_soft: f64,
-    /// Weights of the classes in the cross-entropy.
-    pub class_weights: ClassWeights,
-}
-
-impl Default for LossConfig {
-    fn default() -> Self {
-        Self {
-            mse: 0.0,
-            bce: 0.0,
-            cross_entropy: 0.0,
-            dice: 0.0,
-            iou: 0.0,
-            volume_hard: 0.0,
-            volume_soft: 0.0,
-            class_weights: ClassWeights::Equal,
-        }
-    }
-}
-
-/// Optimiser.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Algorithm {
-    /// Adam.
-    Adam,
-    /// Adam with decoupled weight decay.
-    #[default]
-    Adamw,
-    /// Stochastic gradient descent with momentum.
-    Sgd,
-}
-
-/// How gradients become weights.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct OptimizerConfig {
-    /// Optimiser.
-    pub algorithm: Algorithm,
-    /// Highest learning rate.
-    pub learning_rate: f64,
-    /// Weight decay.
-    pub weight_decay: f64,
-    /// Momentum of `sgd`.
-    pub momentum: f64,
-    /// Largest Euclidean norm of all gradients together; 0 to leave them as they are.
-    pub clip_norm: f64,
-    /// Decay of the exponential moving average of the weights; 0 for none.
-    pub ema: f64,
-}
-
-impl Default for OptimizerConfig {
-    fn default() -> Self {
-        Self {
-            algorithm: Algorithm::default(),
-            learning_rate: 1e-3,
-            weight_decay: 1e-4,
-            momentum: 0.9,
-            clip_norm: 1.0,
-            ema: 0.0,
-        }
-    }
-}
-
-/// Shape of the learning rate over the training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ScheduleShape {
-    /// Does not change.
-    Constant,
-    /// Half a cosine down to `final_fraction` at the last step.
-    #[default]
-    Cosine,
-    /// Multiplied by `factor` every `every_epochs`.
-    Step,
-    /// Multiplied by `factor` when the validation loss has not fallen for `patience` epochs.
-    Plateau,
-}
-
-/// How the learning rate changes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ScheduleConfig {
-    /// Shape.
-    pub shape: ScheduleShape,
-    /// Optimiser steps over which it rises linearly from zero.
-    pub warmup_steps: usize,
-    /// Lowest learning rate over the highest.
-    pub final_fraction: f64,
-    /// Factor of `step` and `plateau`.
-    pub factor: f64,
-    /// Epochs between two drops of `step`.
-    pub every_epochs: usize,
-    /// Epochs that `plateau` waits.
-    pub patience: usize,
-}
-
-impl Default for ScheduleConfig {
-    fn default() -> Self {
-        Self {
-            shape: ScheduleShape::default(),
-            warmup_steps: 0,
-            final_fraction: 0.01,
-            factor: 0.5,
-            every_epochs: 10,
-            patience: 3,
-        }
+impl SplitConfig {
+    /// Every problem with the values.
+    fn problems(&self) -> Vec<Problem> {
+        let mut checks = Checks::default();
+        checks.share("validation", self.validation);
+        checks.share("test", self.test);
+        let held_out = self.validation + self.test;
+        checks.need(
+            held_out < 1.0,
+            "validation + test",
+            held_out,
+            "below 1, so that something is left to train on",
+        );
+        checks.0
     }
 }
 
@@ -516,196 +225,73 @@ impl Default for TrainingConfig {
     }
 }
 
-impl LossConfig {
-    /// Names and weights of all terms.
-    pub fn terms(&self) -> [(&'static str, f64); 7] {
-        [
-            ("mse", self.mse),
-            ("bce", self.bce),
-            ("cross_entropy", self.cross_entropy),
-            ("dice", self.dice),
-            ("iou", self.iou),
-            ("volume_hard", self.volume_hard),
-            ("volume_soft", self.volume_soft),
-        ]
+impl TrainingConfig {
+    /// Every problem with the values.
+    fn problems(&self) -> Vec<Problem> {
+        let mut checks = Checks::default();
+        for (key, value) in [
+            ("epochs", self.epochs),
+            ("batch_size", self.batch_size),
+            ("accumulation", self.accumulation),
+            ("frames_per_domain", self.frames_per_domain),
+        ] {
+            checks.need(value > 0, key, value, "at least 1");
+        }
+        checks.need(
+            self.batch_size.is_multiple_of(self.frames_per_domain.max(1)),
+            "frames_per_domain",
+            self.frames_per_domain,
+            "a divisor of training.batch_size",
+        );
+        checks.0
     }
 }
 
 impl Validate for TrainConfig {
     fn problems(&self) -> Vec<Problem> {
-        let mut found = Vec::new();
-        let mut check = |ok: bool, key: &str, value: String, allowed: &str| {
-            if !ok {
-                found.push(Problem::outside(key, value, allowed));
-            }
-        };
-        let unit = |x: f64| (0.0..1.0).contains(&x);
-
+        let mut checks = Checks::default();
         let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-        check(
+        checks.need(
             !self.name.is_empty() && self.name.chars().all(plain),
             "name",
             format!("{:?}", self.name),
             "letters, digits, '-', '_' and '.', at least one",
         );
         let distinct: std::collections::HashSet<_> = self.inputs.iter().map(|c| *c as usize).collect();
-        check(
+        checks.need(
             !self.inputs.is_empty() && distinct.len() == self.inputs.len(),
             "inputs",
             format!("{:?}", self.inputs),
             "at least one channel, each once",
         );
         if let Conditioning::SingleFrame(Frames::List(list)) = &self.conditioning {
-            check(
-                !list.is_empty(),
-                "conditioning.single-frame",
-                "[]".into(),
-                "\"all\" or at least one frame",
-            );
+            checks.need(!list.is_empty(), "conditioning.single-frame", "[]", "\"all\" or at least one frame");
         }
-
-        let split = &self.split;
-        check(unit(split.validation), "split.validation", split.validation.to_string(), "[0, 1)");
-        check(unit(split.test), "split.test", split.test.to_string(), "[0, 1)");
-        check(
-            split.validation + split.test < 1.0,
-            "split.validation + split.test",
-            (split.validation + split.test).to_string(),
-            "below 1, so that something is left to train on",
+        let is_unet = self.model.architecture == Architecture::Unet;
+        checks.need(
+            !(self.conditioning == Conditioning::Time && is_unet && self.model.time.enters.is_empty()),
+            "model.time.enters",
+            "[]",
+            "at least one of \"encoder\", \"bottleneck\", \"decoder\", or single-frame conditioning",
         );
-
-        let model = &self.model;
-        check(unit(model.dropout), "model.dropout", model.dropout.to_string(), "[0, 1)");
-        let even = model.time.channels >= 4 && model.time.channels.is_multiple_of(2);
-        check(even, "model.time.channels", model.time.channels.to_string(), "an even number, at least 4");
-        if self.conditioning == Conditioning::Time && model.architecture == Architecture::Unet {
-            check(
-                !model.time.enters.is_empty(),
-                "model.time.enters",
-                "[]".into(),
-                "at least one of \"encoder\", \"bottleneck\", \"decoder\", or single-frame conditioning",
-            );
-        }
-        let unet = &model.unet;
-        let base = unet.base_channels;
-        check((1..=512).contains(&base), "model.unet.base_channels", base.to_string(), "1 to 512");
-        check((1..=7).contains(&unet.levels), "model.unet.levels", unet.levels.to_string(), "1 to 7");
-        if unet.attention.enabled {
-            let width = base << unet.levels.min(7);
-            check(
-                unet.attention.heads > 0 && width.is_multiple_of(unet.attention.heads.max(1)),
-                "model.unet.attention.heads",
-                unet.attention.heads.to_string(),
-                &format!("a divisor of the bottleneck's {width} channels"),
-            );
-            check(
-                width.is_multiple_of(4),
-                "model.unet.base_channels",
-                base.to_string(),
-                "such that the bottleneck's channels are a multiple of 4 for the positional encoding",
-            );
-        }
-        let vit = &model.vit;
-        check((1..=64).contains(&vit.patch), "model.vit.patch", vit.patch.to_string(), "1 to 64");
-        check(
-            vit.width >= 4 && vit.width.is_multiple_of(4) && vit.width.is_multiple_of(vit.heads.max(1)),
-            "model.vit.width",
-            vit.width.to_string(),
-            "a multiple of 4 and of model.vit.heads",
-        );
-        check(vit.heads >= 1, "model.vit.heads", vit.heads.to_string(), "at least 1");
-        check((1..=48).contains(&vit.depth), "model.vit.depth", vit.depth.to_string(), "1 to 48");
-
-        for (name, weight) in self.loss.terms() {
-            let ok = weight.is_finite() && weight >= 0.0;
-            check(ok, &format!("loss.{name}"), weight.to_string(), "finite and not negative");
-        }
-        let differentiable: f64 = self
-            .loss
-            .terms()
-            .iter()
-            .filter(|(name, _)| *name != "volume_hard")
-            .map(|(_, weight)| weight)
-            .sum();
-        check(
-            differentiable > 0.0,
+        checks.need(
+            self.loss.can_be_learnt(),
             "loss",
-            "no term with a gradient".into(),
+            "no term with a gradient",
             "at least one of mse, bce, cross_entropy, dice, iou, volume_soft above 0",
         );
-        match self.head {
-            Head::Regression => check(
-                self.loss.cross_entropy == 0.0,
-                "loss.cross_entropy",
-                self.loss.cross_entropy.to_string(),
-                "0 with head = \"regression\" (use bce or mse)",
-            ),
-            Head::MultiClass => check(
-                self.loss.bce == 0.0,
-                "loss.bce",
-                self.loss.bce.to_string(),
-                "0 with head = \"multi-class\" (use cross_entropy)",
-            ),
-        }
-        if let ClassWeights::Given(weights) = &self.loss.class_weights {
-            check(
-                weights.iter().all(|w| w.is_finite() && *w >= 0.0) && weights.iter().sum::<f64>() > 0.0,
-                "loss.class_weights.given",
-                format!("{weights:?}"),
-                "three weights, finite, not negative, not all zero",
-            );
-        }
-
-        let optimizer = &self.optimizer;
-        let rate = optimizer.learning_rate;
-        check(
-            rate.is_finite() && rate > 0.0 && rate <= 10.0,
-            "optimizer.learning_rate",
-            rate.to_string(),
-            "(0, 10]",
-        );
-        check(
-            unit(optimizer.weight_decay),
-            "optimizer.weight_decay",
-            optimizer.weight_decay.to_string(),
-            "[0, 1)",
-        );
-        check(unit(optimizer.momentum), "optimizer.momentum", optimizer.momentum.to_string(), "[0, 1)");
-        check(unit(optimizer.ema), "optimizer.ema", optimizer.ema.to_string(), "[0, 1)");
-        check(
-            optimizer.clip_norm.is_finite() && optimizer.clip_norm >= 0.0,
-            "optimizer.clip_norm",
-            optimizer.clip_norm.to_string(),
-            "finite and not negative",
-        );
-
-        let schedule = &self.schedule;
-        let fraction = schedule.final_fraction;
-        check((0.0..=1.0).contains(&fraction), "schedule.final_fraction", fraction.to_string(), "[0, 1]");
-        check(
-            schedule.factor > 0.0 && schedule.factor < 1.0,
-            "schedule.factor",
-            schedule.factor.to_string(),
-            "(0, 1)",
-        );
-        check(schedule.every_epochs > 0, "schedule.every_epochs", "0".into(), "at least 1");
-
-        let training = &self.training;
-        for (key, value) in [
-            ("training.epochs", training.epochs),
-            ("training.batch_size", training.batch_size),
-            ("training.accumulation", training.accumulation),
-            ("training.frames_per_domain", training.frames_per_domain),
-        ] {
-            check(value > 0, key, value.to_string(), "at least 1");
-        }
-        check(
-            training.batch_size.is_multiple_of(training.frames_per_domain.max(1)),
-            "training.frames_per_domain",
-            training.frames_per_domain.to_string(),
-            "a divisor of training.batch_size",
-        );
-        found
+        let tables = [
+            ("split", self.split.problems()),
+            ("model", self.model.problems()),
+            ("loss", self.loss.problems(self.head)),
+            ("optimizer", self.optimizer.problems()),
+            ("schedule", self.schedule.problems()),
+            ("training", self.training.problems()),
+        ];
+        let below = |(table, problems): (&'static str, Vec<Problem>)| {
+            problems.into_iter().map(move |problem| problem.below(table))
+        };
+        checks.0.into_iter().chain(tables.into_iter().flat_map(below)).collect()
     }
 }
 

@@ -11,7 +11,7 @@
 //! samples/<n>/      the frames of some domains of run n, for the report
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -345,7 +345,9 @@ fn all_tables(scored: &[Scored], sides: &Sides) -> Vec<Table> {
         tables.push(squared_error(scored, frames, Measure::WholeImageMse, whole));
         let measures = tables::measures(&sides.part, &sides.predictors(frames), frames, &Measure::ALL);
         tables.push(measures.transposed());
+        tables.extend(differences(sides, frames));
     }
+    tables.push(time_steps(sides));
     tables
 }
 
@@ -364,11 +366,15 @@ impl<'a> Sides<'a> {
         std::iter::once(&self.common).chain(&self.all)
     }
 
-    /// The predictors that have all of `frames`, baselines last.
-    fn predictors(&self, frames: &BTreeSet<usize>) -> Vec<(String, &'a SourceScores)> {
+    /// All predictors, baselines last.
+    fn all_predictors(&self) -> impl Iterator<Item = (String, &'a SourceScores)> {
         let runs = self.runs.iter().filter_map(|(name, part)| Some((name.clone(), part.sources.first()?)));
-        let baselines = self.baselines.iter().map(|source| (source.source.clone(), *source));
-        runs.chain(baselines).filter(|(_, source)| frames.is_subset(&source.frames())).collect()
+        runs.chain(self.baselines.iter().map(|source| (source.source.clone(), *source)))
+    }
+
+    /// Those that have all of `frames`.
+    fn predictors(&self, frames: &BTreeSet<usize>) -> Vec<(String, &'a SourceScores)> {
+        self.all_predictors().filter(|(_, source)| frames.is_subset(&source.frames())).collect()
     }
 }
 
@@ -405,6 +411,52 @@ fn squared_error(scored: &[Scored], frames: &BTreeSet<usize>, measure: Measure, 
         title: format!("{what}, {}: mean over time steps, then final step", frames_text(frames)),
         headings: tables::squared_error_headings(&parts),
         rows,
+    }
+}
+
+/// How every other predictor differs from the first run, domain by domain.
+fn differences(sides: &Sides, frames: &BTreeSet<usize>) -> Option<Table> {
+    let predictors = sides.predictors(frames);
+    let ((first, reference), others) = predictors.split_first()?;
+    let row = |(name, source): &(String, &SourceScores)| {
+        let found = source.difference(reference, frames, Measure::Mse)?;
+        let cells = [found.mean, found.low, found.high].map(|value| format!("{value:+.6}"));
+        let cells = std::iter::once(name.clone()).chain(cells).collect();
+        Some(Row { cells, is_baseline: source.is_baseline })
+    };
+    let headings = [format!("less {first}"), "mean".into(), "2.5 %".into(), "97.5 %".into()];
+    Some(Table {
+        title: format!(
+            "Mean squared error in the pore space less that of {first}, {} domain by domain, {}: mean and bootstrap \
+             interval",
+            sides.part,
+            frames_text(frames)
+        ),
+        headings: headings.to_vec(),
+        rows: others.iter().filter_map(row).collect(),
+    })
+}
+
+/// The squared error of each time step: a row a frame, a column a predictor.
+fn time_steps(sides: &Sides) -> Table {
+    let frames = sides.all.as_ref().unwrap_or(&sides.common);
+    let (names, columns): (Vec<String>, Vec<BTreeMap<usize, f64>>) = sides
+        .all_predictors()
+        .map(|(name, source)| {
+            let steps = source.per_time_step(&(frames & &source.frames()));
+            (name, steps.iter().map(|step| (step.frame, step.measures[&Measure::Mse].mean)).collect())
+        })
+        .unzip();
+    let rows = frames.iter().map(|frame| {
+        let cell =
+            |column: &BTreeMap<_, f64>| column.get(frame).map_or_else(|| "-".into(), |v| format!("{v:.4}"));
+        let cells = std::iter::once(frame.to_string()).chain(columns.iter().map(cell)).collect();
+        Row { cells, is_baseline: false }
+    });
+    Table {
+        title: format!("Mean squared error in the pore space at each time step, {} domains", sides.part),
+        headings: std::iter::once("frame".to_owned()).chain(names).collect(),
+        rows: rows.collect(),
     }
 }
 

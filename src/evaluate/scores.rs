@@ -141,14 +141,7 @@ impl SourceScores {
     pub fn summary(&self, frames: &BTreeSet<usize>) -> Summary {
         let resamples = self.resamples();
         let over_time = intervals(&resamples, |measure| {
-            self.domains
-                .iter()
-                .map(|domain| {
-                    let kept = domain.frames.iter().filter(|f| frames.contains(&f.frame));
-                    let values: Vec<f64> = kept.map(|frame| measure.of(domain, frame)).collect();
-                    values.iter().sum::<f64>() / values.len().max(1) as f64
-                })
-                .collect()
+            self.domains.iter().map(|domain| mean_over_time(domain, frames, measure)).collect()
         });
         let final_step = frames.last().map_or_else(BTreeMap::new, |&last| {
             intervals(&resamples, |measure| self.at(last).map(|(domain, f)| measure.of(domain, f)).collect())
@@ -160,6 +153,21 @@ impl SourceScores {
             final_step,
             breakthrough: (*frames == self.frames()).then(|| self.breakthrough()),
         }
+    }
+
+    /// How much a measure, averaged over `frames`, is larger here than in `other`: the difference of each domain,
+    /// then the mean of those. Domains vary far more than predictors do on one domain, so this tells them apart where
+    /// their own intervals overlap. `None` without a domain that both have.
+    pub fn difference(&self, other: &Self, frames: &BTreeSet<usize>, measure: Measure) -> Option<Interval> {
+        let differences: Vec<f64> = self
+            .domains
+            .iter()
+            .filter_map(|ours| {
+                let theirs = other.domains.iter().find(|theirs| theirs.domain_id == ours.domain_id)?;
+                Some(mean_over_time(ours, frames, measure) - mean_over_time(theirs, frames, measure))
+            })
+            .collect();
+        Resamples::draw(differences.len(), BOOTSTRAP_SEED).mean(&differences)
     }
 
     fn breakthrough(&self) -> BreakthroughSummary {
@@ -178,6 +186,12 @@ impl SourceScores {
     fn resamples(&self) -> Resamples {
         Resamples::draw(self.domains.len(), BOOTSTRAP_SEED)
     }
+}
+
+fn mean_over_time(domain: &DomainScore, frames: &BTreeSet<usize>, measure: Measure) -> f64 {
+    let kept = domain.frames.iter().filter(|f| frames.contains(&f.frame));
+    let values: Vec<f64> = kept.map(|frame| measure.of(domain, frame)).collect();
+    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 fn intervals(resamples: &Resamples, values: impl Fn(Measure) -> Vec<f64>) -> BTreeMap<Measure, Interval> {
@@ -291,5 +305,23 @@ mod tests {
         assert_eq!(summary.frames, [1, 2]);
         assert_eq!(summary.final_step[&Measure::Mse].mean, 0.0);
         assert_eq!(summary.breakthrough, None);
+    }
+
+    #[test]
+    fn differences_are_taken_domain_by_domain() {
+        let (ours, mut theirs) = (source(), source());
+        for domain in &mut theirs.domains {
+            domain.frames.iter_mut().for_each(|frame| frame.mse += 0.25);
+        }
+        theirs.domains.reverse();
+        let frames = ours.frames();
+        let difference = theirs.difference(&ours, &frames, Measure::Mse).unwrap();
+        for end in [difference.low, difference.mean, difference.high] {
+            assert!((end - 0.25).abs() < 1e-12, "no spread between domains is left: {difference:?}");
+        }
+        assert_eq!(
+            ours.difference(&SourceScores { domains: Vec::new(), ..ours.clone() }, &frames, Measure::Mse),
+            None
+        );
     }
 }

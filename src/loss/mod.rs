@@ -4,13 +4,17 @@ mod overlap;
 mod pixel;
 mod volume;
 
+use std::cell::LazyCell;
+
 use burn::tensor::{Tensor, backend::Backend};
+use porecast_kernels::Backend as Kernels;
 
 pub use overlap::{dice, soft_iou};
 pub use pixel::{binary_cross_entropy, cross_entropy, mse};
 pub use volume::{volume_hard, volume_soft};
 
-use crate::config::train::{Head, LossConfig};
+use crate::config::loss::LossConfig;
+use crate::config::train::Head;
 use crate::task::invading_probability;
 
 /// A weighted sum of terms.
@@ -42,25 +46,26 @@ impl Loss {
     ///
     /// # Shapes
     /// `logits` `[n, head channels, h, w]`, `target` and `scored` `[n, 1, h, w]` of 0 and 1.
-    pub fn evaluate<B: Backend>(
+    pub fn evaluate<B: Kernels>(
         &self,
         logits: Tensor<B, 4>,
         target: Tensor<B, 4>,
         scored: Tensor<B, 4>,
     ) -> Terms<B> {
-        let p = invading_probability(self.head, logits.clone());
+        let p = LazyCell::new(|| invading_probability(self.head, logits.clone()));
         let names: Vec<_> = self.config.terms().into_iter().filter(|(_, weight)| *weight > 0.0).collect();
+        let p = || LazyCell::force(&p).clone();
         let (g, m) = (target, scored);
         let values: Vec<Tensor<B, 1>> = names
             .iter()
             .map(|(name, _)| match *name {
-                "mse" => mse(p.clone(), g.clone(), m.clone()),
+                "mse" => mse(p(), g.clone(), m.clone()),
                 "bce" => binary_cross_entropy(logits.clone(), g.clone(), m.clone()),
                 "cross_entropy" => cross_entropy(logits.clone(), g.clone(), m.clone(), self.class_weights),
-                "dice" => dice(p.clone(), g.clone(), m.clone()),
-                "iou" => soft_iou(p.clone(), g.clone(), m.clone()),
-                "volume_hard" => volume_hard(p.clone(), g.clone(), m.clone()),
-                "volume_soft" => volume_soft(p.clone(), g.clone(), m.clone()),
+                "dice" => dice(p(), g.clone(), m.clone()),
+                "iou" => soft_iou(p(), g.clone(), m.clone()),
+                "volume_hard" => volume_hard(p(), g.clone(), m.clone()),
+                "volume_soft" => volume_soft(p(), g.clone(), m.clone()),
                 _ => unreachable!("the terms of LossConfig are listed here"),
             })
             .collect();
@@ -95,7 +100,7 @@ const SMALL: f32 = 1e-6;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::train::ClassWeights;
+    use crate::config::loss::ClassWeights;
     use burn::backend::{Autodiff, Flex};
     use burn::tensor::TensorData;
     use proptest::prelude::*;

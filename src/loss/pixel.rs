@@ -1,7 +1,8 @@
 //! Losses that compare pixel by pixel.
 
-use burn::tensor::activation::{log_sigmoid, log_softmax};
+use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Tensor, TensorData, backend::Backend};
+use porecast_kernels::{Backend as Kernels, log_softmax_channels};
 
 use super::{SMALL, sum_pixels};
 
@@ -28,7 +29,7 @@ pub fn binary_cross_entropy<B: Backend>(z: Tensor<B, 4>, g: Tensor<B, 4>, m: Ten
 ///
 /// # Shapes
 /// `z` `[n, 3, h, w]`, `g` and `m` `[n, 1, h, w]`; result `[1]`.
-pub fn cross_entropy<B: Backend>(
+pub fn cross_entropy<B: Kernels>(
     z: Tensor<B, 4>,
     g: Tensor<B, 4>,
     m: Tensor<B, 4>,
@@ -38,7 +39,7 @@ pub fn cross_entropy<B: Backend>(
     let classes = Tensor::cat(vec![-m.clone() + 1.0, m - invading.clone(), invading], 1);
     let weights = Tensor::<B, 1>::from_data(TensorData::from(weights), &z.device()).reshape([1, 3, 1, 1]);
     let weighted = classes * weights;
-    -(log_softmax(z, 1) * weighted.clone()).sum() / (weighted.sum() + SMALL)
+    -(log_softmax_channels(z) * weighted.clone()).sum() / (weighted.sum() + SMALL)
 }
 
 #[cfg(test)]

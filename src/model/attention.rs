@@ -6,7 +6,7 @@ use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use super::ops::Kernels;
-use crate::config::train::Positional;
+use crate::config::model::Positional;
 
 /// x + attention(norm(x) + position), each pixel a token.
 ///

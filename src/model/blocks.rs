@@ -4,9 +4,9 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::ops::{Activation, Conv, Kernels, Norm, relu};
+use super::ops::{Conv, Joined, Kernels, Norm};
 use super::time_embedding::TimeInjection;
-use crate::config::train::ModelConfig;
+use crate::config::model::ModelConfig;
 
 /// Convolution, norm, time, ReLU, dropout, convolution, norm, ReLU.
 #[derive(Module, Debug)]
@@ -40,16 +40,10 @@ impl<B: Kernels> Block<B> {
         }
     }
 
-    /// `[n, inputs, h, w]` to `[n, outputs, h, w]`; `time` `[n, embedding]`.
-    pub fn forward(&self, x: Tensor<B, 4>, time: Option<&Tensor<B, 2>>) -> Tensor<B, 4> {
-        let x = self.first.forward(x);
-        let x = match (&self.time, time) {
-            (Some(injection), Some(time)) => {
-                relu(injection.forward(self.first_norm.forward(x, Activation::Identity), time.clone()))
-            }
-            _ => self.first_norm.forward(x, Activation::Relu),
-        };
-        let x = self.second.forward(self.dropout.forward(x));
-        self.second_norm.forward(x, Activation::Relu)
+    /// `inputs` channels to `outputs`, height and width kept; `time` `[n, embedding]`.
+    pub fn forward(&self, x: Joined<B>, time: Option<&Tensor<B, 2>>) -> Tensor<B, 4> {
+        let condition = self.time.as_ref().zip(time).map(|(injection, time)| injection.forward(time.clone()));
+        let x = self.first_norm.after(&self.first, x, condition);
+        self.second_norm.after(&self.second, self.dropout.forward(x).into(), None)
     }
 }

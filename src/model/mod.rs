@@ -11,7 +11,7 @@ mod weights;
 use burn::module::Module;
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::config::train::{Architecture, ModelConfig};
+use crate::config::model::{Architecture, ModelConfig};
 use ops::Kernels;
 use unet::{Unet, UnetFeatures};
 use vit::{Vit, VitFeatures};
@@ -106,10 +106,12 @@ fn pad_to_multiple<B: Kernels>(x: Tensor<B, 4>, multiple: usize) -> Tensor<B, 4>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::train::{
-        AttentionConfig, Head, LossConfig, NormKind, Positional, TimeConfig, TimeMode, TimePlace, UnetConfig,
-        Upsampling, VitConfig,
+    use crate::config::loss::LossConfig;
+    use crate::config::model::{
+        AttentionConfig, NormKind, Positional, TimeConfig, TimeMode, TimePlace, UnetConfig, Upsampling,
+        VitConfig,
     };
+    use crate::config::train::Head;
     use crate::loss::Loss;
     use burn::backend::{Autodiff, Flex};
     use burn::module::{AutodiffModule, ModuleVisitor, Param};

@@ -3,12 +3,13 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig, PaddingConfig2d};
-use burn::tensor::{Tensor, activation, backend::Backend};
-use porecast_kernels::layer;
+use burn::tensor::{Tensor, backend::Backend};
+use porecast_kernels::{Activation, layer};
 
-use crate::config::train::{NormKind, Upsampling};
+use crate::config::model::{NormKind, Upsampling};
 
-pub use porecast_kernels::{Activation, AutodiffBackend as TrainBackend, Backend as Kernels};
+pub use porecast_kernels::layer::{Condition, Joined};
+pub use porecast_kernels::{AutodiffBackend as TrainBackend, Backend as Kernels};
 
 /// Convolution that keeps height and width.
 #[derive(Module, Debug)]
@@ -73,11 +74,14 @@ impl<B: Kernels> Norm<B> {
         }
     }
 
-    /// The norm, then `activation`; shape kept.
-    pub fn forward(&self, x: Tensor<B, 4>, activation: Activation) -> Tensor<B, 4> {
+    /// A convolution, this norm, the change that `condition` asks for, and the rectifier.
+    pub fn after(&self, conv: &Conv<B>, x: Joined<B>, condition: Option<Condition<B>>) -> Tensor<B, 4> {
         match self {
-            Self::Batch(norm) => layer::batch_norm(norm, x, activation),
-            Self::Group(norm) => layer::group_norm(norm, x, activation),
+            Self::Batch(norm) => layer::conv2d_batch_norm(&conv.inner, norm, x, condition, Activation::Relu),
+            Self::Group(norm) => {
+                let x = layer::conv2d_joined(&conv.inner, x);
+                layer::group_norm(norm, x, condition, Activation::Relu)
+            }
         }
     }
 }
@@ -114,14 +118,4 @@ impl<B: Kernels> Upsample<B> {
 /// Halves height and width: the maximum of each 2x2 square.
 pub fn max_pool<B: Kernels>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     porecast_kernels::max_pool2x2(x)
-}
-
-/// Rectified linear unit.
-pub fn relu<B: Kernels>(x: Tensor<B, 4>) -> Tensor<B, 4> {
-    activation::relu(x)
-}
-
-/// Joins channels.
-pub fn concat_channels<B: Kernels>(a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B, 4> {
-    porecast_kernels::concat_channels(a, b)
 }

@@ -7,8 +7,8 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::silu;
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
-use super::ops::Kernels;
-use crate::config::train::TimeMode;
+use super::ops::{Condition, Kernels};
+use crate::config::model::TimeMode;
 
 /// Sinusoidal features of a time in [0, 1], then two linear layers.
 ///
@@ -58,20 +58,19 @@ impl<B: Kernels> TimeInjection<B> {
         Self { linear: LinearConfig::new(embedding, outputs).init(device), scales }
     }
 
-    /// x + shift, or x (1 + scale) + shift, channel by channel.
+    /// x + shift, or x (1 + scale) + shift, channel by channel, for normalised features x.
     ///
     /// # Shapes
-    /// `x` `[n, channels, h, w]`, `time` `[n, embedding]`.
-    pub fn forward(&self, x: Tensor<B, 4>, time: Tensor<B, 2>) -> Tensor<B, 4> {
-        let [n, channels, _, _] = x.dims();
+    /// `time` `[n, embedding]`.
+    pub fn forward(&self, time: Tensor<B, 2>) -> Condition<B> {
         let change = self.linear.forward(time);
-        let width = change.dims()[1];
-        let change = change.reshape([n, width, 1, 1]);
-        if self.scales {
-            let shift = change.clone().narrow(1, channels, channels);
-            x * (change.narrow(1, 0, channels) + 1.0) + shift
-        } else {
-            x + change
+        if !self.scales {
+            return Condition { scale: None, shift: change };
+        }
+        let channels = change.dims()[1] / 2;
+        Condition {
+            scale: Some(change.clone().narrow(1, 0, channels)),
+            shift: change.narrow(1, channels, channels),
         }
     }
 }

@@ -5,10 +5,10 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::attention::SelfAttention;
 use super::blocks::Block;
-use super::ops::{Conv, Kernels, Upsample, concat_channels, max_pool};
+use super::ops::{Conv, Joined, Kernels, Upsample, max_pool};
 use super::time_embedding::TimeEmbedding;
 use super::{pad_to_multiple, repeat_each};
-use crate::config::train::{ModelConfig, TimePlace};
+use crate::config::model::{ModelConfig, TimePlace};
 
 /// Encoder, bottleneck and decoder with skips, and a 3x3 convolution to the logits.
 ///
@@ -133,7 +133,7 @@ impl<B: Kernels> Unet<B> {
         let mut x = deep;
         for ((upsample, block), skip) in self.upsamples.iter().zip(&self.decoder).zip(skips.into_iter().rev())
         {
-            x = block.forward(concat_channels(spread(skip), upsample.forward(x)), time);
+            x = block.forward(Joined { shared: Some(skip), own: upsample.forward(x) }, time);
         }
         let logits = self.head.forward(x);
         let [n, outputs, h, w] = logits.dims();
@@ -149,7 +149,7 @@ impl<B: Kernels> Unet<B> {
         let mut skips = Vec::with_capacity(self.encoder.len());
         let mut x = input;
         for block in &self.encoder {
-            let skip = block.forward(x, time);
+            let skip = block.forward(x.into(), time);
             x = max_pool(skip.clone());
             skips.push(skip);
         }
@@ -158,7 +158,7 @@ impl<B: Kernels> Unet<B> {
 
     /// The bottleneck block and the attention behind it.
     fn squeeze(&self, x: Tensor<B, 4>, time: Option<&Tensor<B, 2>>) -> Tensor<B, 4> {
-        let x = self.bottleneck.forward(x, time);
+        let x = self.bottleneck.forward(x.into(), time);
         match &self.attention {
             Some(attention) => attention.forward(x),
             None => x,

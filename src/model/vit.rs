@@ -9,7 +9,7 @@ use super::attention::sinusoidal_positions;
 use super::ops::{Kernels, PatchConv};
 use super::time_embedding::TimeEmbedding;
 use super::{pad_to_multiple, repeat_each};
-use crate::config::train::ModelConfig;
+use crate::config::model::ModelConfig;
 
 /// Patches to tokens, time added to each, transformer layers, tokens to patches of logits.
 ///

@@ -4,9 +4,10 @@ mod orientation;
 mod predictor;
 mod tiles;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ::image::RgbImage;
+use ndarray::{Array2, ArrayView2, s};
 use porecast_simulations::domain::connectivity::percolates;
 use porecast_simulations::{Domain, Side};
 use serde::Serialize;
@@ -16,10 +17,10 @@ use crate::device::{Device, on_device};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ops::{Kernels, TrainBackend};
 use crate::picture;
-use crate::progress::Progress;
-use crate::store::prediction::{self, PredictionFile, PredictionHeader};
+use crate::progress::{Progress, say};
+use crate::store::prediction::{self, PredictionHeader, PredictionWriter};
 use crate::store::run::RunCard;
-use crate::store::{InvasionDataset, Prediction, RunFolder, image, table};
+use crate::store::{InvasionDataset, RunFolder, image, table};
 use predictor::{Moment, Predictor};
 
 /// Edge of the largest tile that is predicted at once, in pixels.
@@ -86,7 +87,7 @@ fn predict_files<B: TrainBackend>(
 ) -> Result<()> {
     let predictor = Predictor::<B::InnerBackend>::load(run, TILE, device)?;
     for (ids, path) in parts {
-        predict_dataset(&predictor, dataset, ids, path, verbosity)?;
+        predict_dataset(&predictor, dataset, ids, path, verbosity, |_, _, _, _| Ok(()))?;
     }
     Ok(())
 }
@@ -126,22 +127,22 @@ fn predict_image<B: Kernels>(
     require_path(&domain, inlet, &args.input)?;
     let moments = image_moments(predictor, &args.times)?;
 
-    let probability = predictor.predict(&domain, inlet, &moments)?;
     let id =
         args.input.file_stem().map_or_else(|| "domain".into(), |stem| stem.to_string_lossy().into_owned());
-    let prediction = Prediction {
-        domain_id: id,
-        solid: domain.solid,
-        times: moments.iter().map(|moment| moment.time).collect(),
-        probability,
-    };
-    write_pictures(&args.output, &prediction)?;
-    table::write_csv(&args.output.join("saturation.csv"), saturations(&prediction))?;
     let header = PredictionHeader { inlet, ..header(card) };
-    prediction::write(&args.output.join("predictions.h5"), &header, std::iter::once(Ok(prediction)))?;
-    if !verbosity.quiet {
-        eprintln!("predicted {} frames: {}", moments.len(), args.output.display());
-    }
+    let (height, width) = domain.shape();
+    let mut pictures = Pictures::new(&args.output, &domain.solid)?;
+    let mut rows = Vec::new();
+    let path = args.output.join("predictions.h5");
+    prediction::write_frames(&path, &header, (moments.len(), height, width), |writer| {
+        predict_domain(predictor, &domain, inlet, &id, &moments, writer, |time, frame| {
+            rows.push(SaturationRow::of(&id, time, &domain, frame));
+            pictures.add(frame)
+        })
+    })?;
+    pictures.finish()?;
+    table::write_csv(&args.output.join("saturation.csv"), rows)?;
+    say(verbosity, &format!("predicted {} frames: {}", moments.len(), args.output.display()));
     Ok(())
 }
 
@@ -173,26 +174,34 @@ fn predict_file<B: Kernels>(
         }
     };
     let path = args.output.join("predictions.h5");
-    predict_dataset(predictor, &dataset, ids, &path, verbosity)?;
-    let file = PredictionFile::open(&path)?;
     let mut rows = Vec::new();
-    for index in 0..ids.len() {
-        rows.extend(saturations(&file.prediction(index)?));
-    }
+    let mut pictures: Option<Pictures> = None;
+    predict_dataset(predictor, &dataset, ids, &path, verbosity, |id, time, domain, frame| {
+        rows.push(SaturationRow::of(id, time, domain, frame));
+        if *id == ids[0] {
+            let pictures = match &mut pictures {
+                Some(pictures) => pictures,
+                none => none.insert(Pictures::new(&args.output, &domain.solid)?),
+            };
+            pictures.add(frame)?;
+        }
+        Ok(())
+    })?;
+    pictures.map_or(Ok(()), Pictures::finish)?;
     table::write_csv(&args.output.join("saturation.csv"), rows)?;
-    write_pictures(&args.output, &file.prediction(0)?)?;
-    if !verbosity.quiet {
-        eprintln!("predicted {} domains, pictures of {}: {}", ids.len(), ids[0], args.output.display());
-    }
+    let output = args.output.display();
+    say(verbosity, &format!("predicted {} domains, pictures of {}: {output}", ids.len(), ids[0]));
     Ok(())
 }
 
+/// Predicts domains of a dataset into the file `path`; `look` is shown each frame with its domain and time.
 fn predict_dataset<B: Kernels>(
     predictor: &Predictor<B>,
     dataset: &InvasionDataset,
     ids: &[String],
     path: &Path,
     verbosity: Verbosity,
+    mut look: impl FnMut(&String, f64, &Domain, ArrayView2<'_, f32>) -> Result<()>,
 ) -> Result<()> {
     let card = predictor.card();
     if dataset.time_unit() != card.dataset.time_unit {
@@ -202,25 +211,45 @@ fn predict_dataset<B: Kernels>(
             format!("counts time in {:?}, the run learnt {:?}", dataset.time_unit(), card.dataset.time_unit),
         ));
     }
+    let (frames, height, width) = dataset.shape();
+    let frames = predictor.moments(&vec![0.0; frames]).len();
+    let header = PredictionHeader { inlet: dataset.inlet(), ..header(card) };
     let progress = Progress::new("domains predicted", ids.len(), 0, verbosity);
-    let predictions = ids.iter().map(|id| {
-        let index = dataset.domain_ids().iter().position(|other| other == id).ok_or_else(|| {
-            Error::input(dataset.path(), format!("has no domain {id:?} of the run's split"))
-        })?;
-        let trajectory = dataset.sequence(index)?;
-        let moments = predictor.moments(&trajectory.times);
-        let probability = predictor.predict(&trajectory.domain, dataset.inlet(), &moments)?;
-        progress.step();
-        Ok(Prediction {
-            domain_id: id.clone(),
-            probability,
-            solid: trajectory.domain.solid,
-            times: moments.iter().map(|moment| moment.time).collect(),
-        })
-    });
-    prediction::write(path, &PredictionHeader { inlet: dataset.inlet(), ..header(card) }, predictions)?;
+    prediction::write_frames(path, &header, (frames, height, width), |writer| {
+        for id in ids {
+            let index = dataset.domain_ids().iter().position(|other| other == id).ok_or_else(|| {
+                Error::input(dataset.path(), format!("has no domain {id:?} of the run's split"))
+            })?;
+            let trajectory = dataset.sequence(index)?;
+            let (domain, moments) = (&trajectory.domain, predictor.moments(&trajectory.times));
+            predict_domain(predictor, domain, dataset.inlet(), id, &moments, writer, |time, frame| {
+                look(id, time, domain, frame)
+            })?;
+            progress.advance(1, "");
+        }
+        Ok(())
+    })?;
     progress.finish();
     Ok(())
+}
+
+/// Predicts a domain frame by frame: into the file, then before `look`.
+fn predict_domain<B: Kernels>(
+    predictor: &Predictor<B>,
+    domain: &Domain,
+    inlet: Side,
+    id: &str,
+    moments: &[Moment],
+    writer: &mut PredictionWriter,
+    mut look: impl FnMut(f64, ArrayView2<'_, f32>) -> Result<()>,
+) -> Result<()> {
+    let times: Vec<f64> = moments.iter().map(|moment| moment.time).collect();
+    writer.begin(id, &domain.solid, &times)?;
+    let mut times = times.into_iter();
+    predictor.predict(domain, inlet, moments, |frame| {
+        writer.frame(frame)?;
+        look(times.next().expect("a frame for each moment"), frame)
+    })
 }
 
 /// The times asked for; without any, the mean times of the training domains.
@@ -263,26 +292,39 @@ fn header(card: &RunCard) -> PredictionHeader {
     }
 }
 
-/// Frames as PNG and as an animation.
-fn write_pictures(folder: &Path, prediction: &Prediction) -> Result<()> {
-    let (height, width) = prediction.solid.dim();
-    let frames = folder.join("frames");
-    if frames.exists() {
-        // A shorter sequence must not leave frames of a longer one behind.
-        std::fs::remove_dir_all(&frames).map_err(|e| Error::output(&frames, e))?;
+/// The pictures of a sequence: frames as PNG, and an animation.
+struct Pictures {
+    folder: PathBuf,
+    solid: Array2<bool>,
+    /// Every n-th pixel keeps an animation of a large domain small.
+    step: isize,
+    animation: Vec<RgbImage>,
+}
+
+impl Pictures {
+    fn new(folder: &Path, solid: &Array2<bool>) -> Result<Self> {
+        let frames = folder.join("frames");
+        if frames.exists() {
+            // A shorter sequence must not leave frames of a longer one behind.
+            std::fs::remove_dir_all(&frames).map_err(|e| Error::output(&frames, e))?;
+        }
+        let (height, width) = solid.dim();
+        let step = height.max(width).div_ceil(ANIMATION_EDGE) as isize;
+        Ok(Self { folder: folder.to_owned(), solid: solid.clone(), step, animation: Vec::new() })
     }
-    for (index, frame) in prediction.probability.axis_iter(Axis(0)).enumerate() {
-        let picture = picture::probability_image(prediction.solid.view(), frame);
-        image::write_png(&frames.join(format!("frame-{index:03}.png")), &picture)?;
+
+    /// Draws the next frame.
+    fn add(&mut self, frame: ArrayView2<'_, f32>) -> Result<()> {
+        let path = self.folder.join("frames").join(format!("frame-{:03}.png", self.animation.len()));
+        image::write_png(&path, &picture::probability_image(self.solid.view(), frame))?;
+        let part = s![..;self.step, ..;self.step];
+        self.animation.push(picture::probability_image(self.solid.slice(part), frame.slice(part)));
+        Ok(())
     }
-    // Every n-th pixel keeps an animation of a large domain small.
-    let step = height.max(width).div_ceil(ANIMATION_EDGE) as isize;
-    let small: Array2<bool> = prediction.solid.slice(ndarray::s![..;step, ..;step]).to_owned();
-    let frames = prediction
-        .probability
-        .axis_iter(Axis(0))
-        .map(|frame| picture::probability_image(small.view(), frame.slice(ndarray::s![..;step, ..;step])));
-    image::write_gif(&folder.join("animation.gif"), frames, FRAME_MS)
+
+    fn finish(self) -> Result<()> {
+        image::write_gif(&self.folder.join("animation.gif"), self.animation.into_iter(), FRAME_MS)
+    }
 }
 
 /// A row of `saturation.csv`.
@@ -296,14 +338,14 @@ struct SaturationRow {
     saturation_above_half: f64,
 }
 
-fn saturations(prediction: &Prediction) -> Vec<SaturationRow> {
-    let pore = prediction.solid.iter().filter(|&&solid| !solid).count().max(1) as f64;
-    let frames = prediction.times.iter().zip(prediction.probability.axis_iter(Axis(0)));
-    let row = |(&time, frame): (&f64, ArrayView2<'_, f32>)| SaturationRow {
-        domain_id: prediction.domain_id.clone(),
-        time,
-        saturation: frame.iter().map(|&p| f64::from(p)).sum::<f64>() / pore,
-        saturation_above_half: frame.iter().filter(|&&p| p > 0.5).count() as f64 / pore,
-    };
-    frames.map(row).collect()
+impl SaturationRow {
+    fn of(domain_id: &str, time: f64, domain: &Domain, frame: ArrayView2<'_, f32>) -> Self {
+        let pore = domain.pore_count().max(1) as f64;
+        Self {
+            domain_id: domain_id.to_owned(),
+            time,
+            saturation: frame.iter().map(|&p| f64::from(p)).sum::<f64>() / pore,
+            saturation_above_half: frame.iter().filter(|&&p| p > 0.5).count() as f64 / pore,
+        }
+    }
 }

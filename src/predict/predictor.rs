@@ -1,7 +1,7 @@
 //! A run's networks, ready to predict.
 
 use burn::tensor::{Tensor, TensorData};
-use ndarray::{Array3, ArrayView3, ArrayViewMut3, s};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, s};
 use porecast_simulations::{Domain, Side};
 
 use super::orientation::Orientation;
@@ -18,6 +18,8 @@ use crate::task::invading_probability;
 
 /// Pixels times frames that are decoded at once.
 const DECODED_AT_ONCE: usize = 512 * 512;
+/// Pixels times frames of a domain that are held at once (512 MiB): more are predicted in groups of frames.
+const HELD_AT_ONCE: usize = 8 * 4096 * 4096;
 
 /// The networks of a run with everything they were trained to expect.
 pub struct Predictor<B: Kernels> {
@@ -80,19 +82,38 @@ impl<B: Kernels> Predictor<B> {
             .collect()
     }
 
-    /// Probability of the invading phase in a domain; 0 in solid. The domain is turned so that its inlet lies as in the
-    /// training data, and the prediction turned back.
+    /// Probability of the invading phase in a domain, 0 in solid, for each moment in turn. The domain is turned so that
+    /// its inlet lies as in the training data, and the prediction turned back.
     ///
     /// # Shapes
-    /// `[moment, y, x]`.
+    /// `take` is given frames `[y, x]`.
     ///
     /// # Errors
-    /// A moment that no network of the run can predict.
-    pub fn predict(&self, domain: &Domain, inlet: Side, moments: &[Moment]) -> Result<Array3<f32>> {
+    /// A moment that no network of the run can predict, or an error of `take`.
+    pub fn predict(
+        &self,
+        domain: &Domain,
+        inlet: Side,
+        moments: &[Moment],
+        mut take: impl FnMut(ArrayView2<'_, f32>) -> Result<()>,
+    ) -> Result<()> {
         let learnt = self.card.dataset.inlet;
         let turn = Orientation::between(inlet, learnt);
         let turned = Domain { solid: turn.turn(domain.solid.clone()), voxel_size_m: domain.voxel_size_m };
         let input = channels(&turned, learnt, &self.config.inputs);
+        let (_, height, width) = input.dim();
+        for group in moments.chunks((HELD_AT_ONCE / (height * width).max(1)).max(1)) {
+            for frame in self.predict_group(input.view(), group)?.outer_iter() {
+                let mut frame = turn.back(frame.to_owned());
+                keep_pore_space(&mut frame, domain);
+                take(frame.view())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The probability `[moment, y, x]` everywhere, tile by tile.
+    fn predict_group(&self, input: ArrayView3<'_, f32>, moments: &[Moment]) -> Result<Array3<f32>> {
         let (_, height, width) = input.dim();
         let (rows, columns) = (Tiles::cover(height, self.tile), Tiles::cover(width, self.tile));
         let mut probability = Array3::<f32>::zeros((moments.len(), height, width));
@@ -105,8 +126,6 @@ impl<B: Kernels> Predictor<B> {
                 })?;
             }
         }
-        let mut probability = turn.back(probability);
-        keep_pore_space(probability.view_mut(), domain);
         Ok(probability)
     }
 
@@ -160,12 +179,10 @@ impl<B: Kernels> Predictor<B> {
 }
 
 /// Nothing is ever in solid.
-fn keep_pore_space(mut probability: ArrayViewMut3<'_, f32>, domain: &Domain) {
-    for mut frame in probability.outer_iter_mut() {
-        frame.zip_mut_with(&domain.solid, |p, &solid| {
-            if solid {
-                *p = 0.0;
-            }
-        });
-    }
+fn keep_pore_space(frame: &mut Array2<f32>, domain: &Domain) {
+    frame.zip_mut_with(&domain.solid, |p, &solid| {
+        if solid {
+            *p = 0.0;
+        }
+    });
 }

@@ -156,7 +156,7 @@ impl H5Reader {
         row: usize,
     ) -> Result<Array<T, D>> {
         dataset
-            .read_slice(row_of(row, dataset.ndim()))
+            .read_slice(part_of(&[row], dataset.ndim()))
             .map_err(|e| self.error(&format!("{}[{row}]", dataset.name()), last_cause(&e)))
     }
 }
@@ -240,22 +240,37 @@ pub(crate) struct Growing {
 }
 
 impl Growing {
+    /// Adds a row.
     pub(crate) fn push<T: H5Type, D: Dimension>(&mut self, row: ArrayView<'_, T, D>) -> Result<()> {
+        self.grow()?;
+        self.write(&[], row)
+    }
+
+    /// Adds a row of zeros.
+    pub(crate) fn grow(&mut self) -> Result<()> {
         let mut shape = self.dataset.shape();
         shape[0] = self.rows + 1;
-        let ndim = shape.len();
-        self.dataset
-            .resize(shape)
-            .and_then(|()| self.dataset.write_slice(row, row_of(self.rows, ndim)))
-            .map_err(|e| Error::output(&self.path, last_cause(&e)))?;
+        self.dataset.resize(shape).map_err(|e| Error::output(&self.path, last_cause(&e)))?;
         self.rows += 1;
         Ok(())
     }
+
+    /// Writes the part of the last row that has the first indices `part`.
+    pub(crate) fn write<T: H5Type, D: Dimension>(
+        &mut self,
+        part: &[usize],
+        values: ArrayView<'_, T, D>,
+    ) -> Result<()> {
+        let indices: Vec<usize> = std::iter::once(self.rows - 1).chain(part.iter().copied()).collect();
+        self.dataset
+            .write_slice(values, part_of(&indices, self.dataset.ndim()))
+            .map_err(|e| Error::output(&self.path, last_cause(&e)))
+    }
 }
 
-/// Selects row `row` of a dataset of `ndim` axes.
-fn row_of(row: usize, ndim: usize) -> Hyperslab {
-    let mut selection = vec![SliceOrIndex::Index(row)];
+/// Selects what has the first `indices` in a dataset of `ndim` axes.
+fn part_of(indices: &[usize], ndim: usize) -> Hyperslab {
+    let mut selection: Vec<_> = indices.iter().map(|&index| SliceOrIndex::Index(index)).collect();
     selection.resize(ndim, SliceOrIndex::Unlimited { start: 0, step: 1, block: 1 });
     Hyperslab::from(selection)
 }

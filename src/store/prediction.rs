@@ -11,11 +11,11 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array2, Array3, Ix1, Ix2, Ix3};
+use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, Ix1, Ix2, Ix3};
 use porecast_simulations::{Side, TimeUnit};
 
 use super::atomic;
-use super::h5::{H5Reader, H5Writer};
+use super::h5::{Growing, H5Reader, H5Writer};
 use super::invasion::check_times;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -59,57 +59,128 @@ pub fn write(
     header: &PredictionHeader,
     predictions: impl Iterator<Item = Result<Prediction>>,
 ) -> Result<()> {
-    atomic::write_with(path, |temporary| write_file(temporary, path, header, predictions))
+    let mut predictions = predictions.peekable();
+    let shape = match predictions.next_if(Result::is_err) {
+        Some(error) => return error.map(drop),
+        None => predictions.peek().and_then(|first| Some(first.as_ref().ok()?.probability.dim())),
+    };
+    let shape = shape.ok_or_else(|| Error::output(path, "there is no prediction to write"))?;
+    write_frames(path, header, shape, |writer| {
+        for prediction in predictions {
+            let prediction = prediction?;
+            writer.begin(&prediction.domain_id, &prediction.solid, &prediction.times)?;
+            prediction.probability.outer_iter().try_for_each(|frame| writer.frame(frame))?;
+        }
+        Ok(())
+    })
 }
 
-fn write_file(
-    temporary: &Path,
+/// Writes predictions of `(frames, height, width)` to `path` atomically, frame by frame, by what `fill` does.
+///
+/// # Errors
+/// Those of `fill`, or an output error naming `path`.
+pub fn write_frames(
     path: &Path,
     header: &PredictionHeader,
-    mut predictions: impl Iterator<Item = Result<Prediction>>,
+    (frames, height, width): (usize, usize, usize),
+    fill: impl FnOnce(&mut PredictionWriter) -> Result<()>,
 ) -> Result<()> {
-    let file = H5Writer::create(temporary, path)?;
-    let first = match predictions.next() {
-        Some(first) => first?,
-        None => return Err(Error::output(path, "there is no prediction to write")),
-    };
-    let (frames, height, width) = first.probability.dim();
-    file.text("format", FORMAT)?;
-    file.number("version", VERSION)?;
-    file.text("source", &header.source)?;
-    file.keyword("time_unit", header.time_unit)?;
-    file.keyword("inlet", header.inlet)?;
-    file.number("voxel_size_m", header.voxel_size_m)?;
-    let mut solid = file.growing::<u8>("solid", &[height, width], &[1, height, width])?;
-    let mut time = file.growing::<f64>("time", &[frames], &[64, frames])?;
-    let mut probability =
-        file.growing::<f32>("probability", &[frames, height, width], &[1, 1, height, width])?;
-    let mut ids = Vec::new();
-    for prediction in std::iter::once(Ok(first)).chain(predictions) {
-        let prediction = prediction?;
-        let found = (prediction.times.len(), prediction.solid.dim(), prediction.probability.dim());
-        if found != (frames, (height, width), (frames, height, width)) {
-            return Err(Error::new(
-                ErrorKind::Mismatch,
-                path.display().to_string(),
-                format!(
-                    "prediction {:?} has {} times, solid {:?} and probability {:?}, expected {:?}",
-                    prediction.domain_id,
-                    found.0,
-                    found.1,
-                    found.2,
-                    (frames, height, width)
-                ),
-            ));
+    atomic::write_with(path, |temporary| {
+        let file = H5Writer::create(temporary, path)?;
+        file.text("format", FORMAT)?;
+        file.number("version", VERSION)?;
+        file.text("source", &header.source)?;
+        file.keyword("time_unit", header.time_unit)?;
+        file.keyword("inlet", header.inlet)?;
+        file.number("voxel_size_m", header.voxel_size_m)?;
+        let mut writer = PredictionWriter {
+            path: path.to_owned(),
+            solid: file.growing::<u8>("solid", &[height, width], &[1, height, width])?,
+            time: file.growing::<f64>("time", &[frames], &[64, frames])?,
+            probability: file.growing::<f32>(
+                "probability",
+                &[frames, height, width],
+                &[1, 1, height, width],
+            )?,
+            shape: (frames, height, width),
+            ids: Vec::new(),
+            written: frames,
+        };
+        fill(&mut writer)?;
+        writer.expect_complete()?;
+        file.texts("domain_id", &writer.ids)?;
+        drop(writer);
+        file.finish()
+    })
+}
+
+/// A predictions file being written.
+pub struct PredictionWriter {
+    path: PathBuf,
+    solid: Growing,
+    time: Growing,
+    probability: Growing,
+    shape: (usize, usize, usize),
+    ids: Vec<String>,
+    /// Frames of the last domain that are written.
+    written: usize,
+}
+
+impl PredictionWriter {
+    /// Begins a domain; its frames follow.
+    ///
+    /// # Errors
+    /// The domain before it lacks frames, a shape differs from the file's, or the file cannot be written.
+    pub fn begin(&mut self, domain_id: &str, solid: &Array2<bool>, times: &[f64]) -> Result<()> {
+        self.expect_complete()?;
+        let (frames, height, width) = self.shape;
+        if (times.len(), solid.dim()) != (frames, (height, width)) {
+            return Err(self.mismatch(format!(
+                "prediction {domain_id:?} has {} times and solid {:?}, expected {:?}",
+                times.len(),
+                solid.dim(),
+                self.shape
+            )));
         }
-        solid.push(prediction.solid.mapv(u8::from).view())?;
-        time.push(Array1::from(prediction.times).view())?;
-        probability.push(prediction.probability.as_standard_layout().view())?;
-        ids.push(prediction.domain_id);
+        self.solid.push(solid.mapv(u8::from).view())?;
+        self.time.push(ArrayView1::from(times))?;
+        self.probability.grow()?;
+        self.ids.push(domain_id.to_owned());
+        self.written = 0;
+        Ok(())
     }
-    file.texts("domain_id", &ids)?;
-    drop((solid, time, probability));
-    file.finish()
+
+    /// Writes the next frame of the domain: the probability `[y, x]`.
+    ///
+    /// # Errors
+    /// The domain has all its frames, the shape differs from the file's, or the file cannot be written.
+    pub fn frame(&mut self, probability: ArrayView2<'_, f32>) -> Result<()> {
+        let (frames, height, width) = self.shape;
+        if self.written == frames || probability.dim() != (height, width) {
+            return Err(self.mismatch(format!(
+                "frame {} is of {:?}, expected {frames} frames of {:?}",
+                self.written,
+                probability.dim(),
+                (height, width)
+            )));
+        }
+        self.probability.write(&[self.written], probability.as_standard_layout().view())?;
+        self.written += 1;
+        Ok(())
+    }
+
+    fn expect_complete(&self) -> Result<()> {
+        let frames = self.shape.0;
+        if self.written == frames {
+            return Ok(());
+        }
+        let id = self.ids.last().map_or("", String::as_str);
+        Err(self.mismatch(format!("prediction {id:?} has {} frames, expected {frames}", self.written)))
+    }
+
+    fn mismatch(&self, what: String) -> Error {
+        Error::new(ErrorKind::Mismatch, self.path.display().to_string(), what)
+    }
 }
 
 /// A predictions file opened for reading.

@@ -7,23 +7,23 @@
 
 mod average;
 mod optimizer;
-mod progress;
 mod schedule;
 mod trainer;
 
 use std::path::{Path, PathBuf};
 
 use crate::cli::{TrainArgs, Verbosity};
-use crate::config::train::{ClassWeights, Conditioning, Start, TrainConfig};
+use crate::config::loss::ClassWeights;
+use crate::config::train::{Conditioning, Start, TrainConfig};
 use crate::config::{self};
 use crate::data::{InvasionData, split};
 use crate::device::{Device, on_device};
 use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::model::ops::TrainBackend;
+use crate::progress::say;
 use crate::store::run::{DatasetCard, MemberCard, RunCard};
 use crate::store::{InvasionDataset, RunFolder, atomic};
-use progress::Progress;
 pub(crate) use trainer::BEST;
 use trainer::{Member, Trainer};
 
@@ -35,6 +35,7 @@ pub(crate) struct Setting {
     data: InvasionData,
     train: Vec<usize>,
     validation: Vec<usize>,
+    verbosity: Verbosity,
 }
 
 /// `porecast train`: trains every member of a run, or goes on where it stopped.
@@ -86,23 +87,20 @@ pub fn run(args: &TrainArgs, verbosity: Verbosity) -> Result<()> {
 
     let train = data.indices(&card.split.train, &config.dataset)?;
     let validation = data.indices(&card.split.validation, &config.dataset)?;
-    let setting = Setting { config, folder, card, data, train, validation };
-    on_device!(device, train_members(setting, Progress::new(verbosity.quiet)))
+    let setting = Setting { config, folder, card, data, train, validation, verbosity };
+    on_device!(device, train_members(setting))
 }
 
-fn train_members<B: TrainBackend>(
-    device: &B::Device,
-    mut setting: Setting,
-    progress: Progress,
-) -> Result<()> {
-    progress.line(&format!(
-        "{}: {} training, {} validation, {} test domains of {}",
-        setting.card.name,
-        setting.card.split.train.len(),
-        setting.card.split.validation.len(),
-        setting.card.split.test.len(),
-        setting.config.dataset.display(),
-    ));
+fn train_members<B: TrainBackend>(device: &B::Device, mut setting: Setting) -> Result<()> {
+    let split = &setting.card.split;
+    let parts = format!(
+        "{} training, {} validation, {} test",
+        split.train.len(),
+        split.validation.len(),
+        split.test.len()
+    );
+    let dataset = setting.config.dataset.display();
+    say(setting.verbosity, &format!("{}: {parts} domains of {dataset}", setting.card.name));
     let members = members(&setting.config, setting.card.dataset.shape.0);
     let mut neighbour: Option<PathBuf> = None;
     for member in &members {
@@ -111,12 +109,12 @@ fn train_members<B: TrainBackend>(
             Start::Neighbour => neighbour.as_deref(),
             Start::Scratch => None,
         };
-        let done = Trainer::<B>::new(&setting, member, start, device)?.run(&progress)?;
+        let done = Trainer::<B>::new(&setting, member, start, device)?.run()?;
         record(&mut setting.card.members, done);
         setting.folder.write_card(&setting.card)?;
         neighbour = Some(path.join(BEST));
     }
-    progress.line(&format!("trained: {}", setting.folder.path().display()));
+    say(setting.verbosity, &format!("trained: {}", setting.folder.path().display()));
     Ok(())
 }
 

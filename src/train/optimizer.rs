@@ -8,7 +8,7 @@ use burn::optim::{Adam, AdamConfig, AdamW, AdamWConfig, GradientsParams, Optimiz
 use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder, RecorderError};
 use burn::tensor::{ElementConversion, Tensor};
 
-use crate::config::train::{Algorithm, OptimizerConfig};
+use crate::config::optimizer::{Algorithm, OptimizerConfig};
 use crate::model::Network;
 use crate::model::ops::TrainBackend;
 

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use crate::config::train::{ScheduleConfig, ScheduleShape};
+use crate::config::optimizer::{ScheduleConfig, ScheduleShape};
 
 /// Learning rate over the highest one, before optimiser step `step` (from 0) of `total`, in epoch `epoch` (from 0),
 /// after `drops` drops of the plateau schedule.

@@ -10,15 +10,16 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::optimizer::{self, Optimizer};
-use super::progress::Progress;
 use super::{Setting, average, schedule};
-use crate::config::train::{ScheduleShape, TrainConfig};
+use crate::config::optimizer::ScheduleShape;
+use crate::config::train::TrainConfig;
 use crate::data::order::{self, Pick};
 use crate::data::{Mirror, evenly_spread};
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::{self, Loss, Terms};
 use crate::model::Network;
 use crate::model::ops::TrainBackend;
+use crate::progress::{self, Progress};
 use crate::sample::HostBatch;
 use crate::store::run::MemberCard;
 use crate::store::{checkpoint, table};
@@ -149,15 +150,15 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
     }
 
     /// Trains to the end and says what came out.
-    pub(super) fn run(mut self, progress: &Progress) -> Result<MemberCard> {
+    pub(super) fn run(mut self) -> Result<MemberCard> {
         interrupt::listen();
         let config = &self.setting.config.training;
         while !self.state.is_finished {
-            self.train_epoch(progress)?;
-            self.validate(progress)?;
+            self.train_epoch()?;
+            self.validate()?;
             let is_stale = config.patience > 0 && self.state.stale >= config.patience;
             if is_stale {
-                progress.line(&format!(
+                self.say(&format!(
                     "{}stopped: the validation loss has not fallen for {} epochs",
                     self.label(),
                     self.state.stale
@@ -185,7 +186,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
     }
 
     /// Trains to the end of the epoch under way.
-    fn train_epoch(&mut self, progress: &Progress) -> Result<()> {
+    fn train_epoch(&mut self) -> Result<()> {
         let config = &self.setting.config;
         let batches = order::epoch(
             seed::derive(config.seed, "member", self.member.frame.unwrap_or(0) as u64),
@@ -197,24 +198,21 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         );
         let accumulation = config.training.accumulation;
         let total_steps = (batches.len().div_ceil(accumulation) * config.training.epochs) as u64;
-        let mut bar = progress.epoch(
-            format!("{}epoch {}/{}", self.label(), self.state.epoch + 1, config.training.epochs),
-            self.state.batch,
-            batches.len(),
-        );
+        let label = format!("{}epoch {}/{}", self.label(), self.state.epoch + 1, config.training.epochs);
+        let progress = Progress::new(label, batches.len(), self.state.batch, self.setting.verbosity);
         let every = Duration::from_secs(config.training.checkpoint_seconds);
         let mut began = Instant::now();
         let mut saved = Instant::now();
         while self.state.batch < batches.len() {
             let end = (self.state.batch + accumulation).min(batches.len());
             let loss = self.step(&batches[self.state.batch..end], total_steps)?;
+            progress.advance(end - self.state.batch, &format!("loss {loss:.4}"));
             self.state.batch = end;
             self.state.wall_seconds += began.elapsed().as_secs_f64();
             began = Instant::now();
-            bar.batch(end, loss);
             if interrupt::is_requested() {
                 self.save()?;
-                bar.finish();
+                progress.finish();
                 return Err(Error::new(
                     ErrorKind::Interrupted,
                     self.setting.folder.path().display().to_string(),
@@ -230,7 +228,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
                 saved = Instant::now();
             }
         }
-        bar.finish();
+        progress.finish();
         Ok(())
     }
 
@@ -327,7 +325,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
     }
 
     /// Ends the epoch: validation, best weights, the row of the table, the plateau.
-    fn validate(&mut self, progress: &Progress) -> Result<()> {
+    fn validate(&mut self) -> Result<()> {
         let began = Instant::now();
         let network = self.scored_network();
         let frames = evenly_spread(&self.frames, self.setting.config.training.validation_frames);
@@ -370,7 +368,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             samples_seen: self.state.samples_seen,
             wall_seconds: self.state.wall_seconds,
         };
-        progress.line(&format!(
+        self.say(&format!(
             "{}epoch {:>3}/{}  train {:.4}  validation {:.4}  mse {:.4}  rate {:.1e}  {:.0} s{}",
             self.label(),
             row.epoch,
@@ -409,6 +407,10 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             scores.push((values[0], values[1], count as f64));
         }
         Ok(scores)
+    }
+
+    fn say(&self, text: &str) {
+        progress::say(self.setting.verbosity, text);
     }
 
     /// What to put before a line: the frame of a single-frame network.

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
-use assert_cmd::Command;
 use porecast::store::invasion::{self, Origin};
 use porecast_simulations::percolation::{self, PercolationConfig};
 use porecast_simulations::{DomainConfig, FluidPair, Side};
@@ -89,15 +89,34 @@ impl Project {
     pub fn trained(&self, more: &str, run: &str) {
         let more =
             format!("{more}\n[loss]\ncross_entropy = 1.0\n[training]\nepochs = 1\nsamples_per_epoch = 8");
-        self.train(&self.config(&more), run).assert().success();
+        self.train(&self.config(&more), run).succeeds();
+    }
+}
+
+/// Runs of commands that must end in a certain way.
+pub trait Exits {
+    /// Runs the command, which must exit with `code`.
+    fn exits(&mut self, code: i32) -> Output;
+
+    /// Runs the command, which must succeed.
+    fn succeeds(&mut self) -> Output {
+        self.exits(0)
+    }
+}
+
+impl Exits for Command {
+    fn exits(&mut self, code: i32) -> Output {
+        let output = self.output().expect("the command starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{self:?} said {said}");
+        output
     }
 }
 
 /// Runs a command that must fail with `code` and say `words`; the whole message, which names no panic and has two
 /// lines, or one more for each of several problems.
 pub fn fails(command: &mut Command, code: i32, words: &[&str]) -> String {
-    let output = command.assert().code(code).get_output().clone();
-    let stderr = String::from_utf8(output.stderr).expect("text");
+    let stderr = String::from_utf8(command.exits(code).stderr).expect("text");
     assert!(!stderr.contains("panicked"), "{stderr}");
     let (_, message) = stderr.split_once("error: ").unwrap_or_else(|| panic!("no error in: {stderr}"));
     for word in words {

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::finish::{Finish, ImageFinish};
 use super::panel::{Panel, Vector};
 use super::shape::ConvShape;
 use super::tile::{BLOCK, Terms};
@@ -58,10 +59,11 @@ pub(crate) fn convolve(
     x: &[f32],
     weight: &[f32],
     bias: Option<&[f32]>,
+    finish: Finish,
     out: &mut [f32],
 ) {
     if winograd::is_suitable(shape) {
-        return winograd::convolve(level, shape, Direction::Forward, x, weight, bias, out);
+        return winograd::convolve(level, shape, Direction::Forward, x, weight, bias, finish, out);
     }
     assert_eq!(weight.len(), shape.weight_len());
     let (channels, taps) = (shape.in_channels, shape.taps());
@@ -70,7 +72,7 @@ pub(crate) fn convolve(
         |out, input, tap| weight[(out * channels + input) * taps + tap],
         bias,
     );
-    convolve_packed(level, shape, x, &weights, out);
+    convolve_packed(level, shape, x, &weights, finish, out);
 }
 
 /// The gradient for the input of the convolution `shape`, whose
@@ -90,6 +92,7 @@ pub(crate) fn convolve_input_gradient(
             out_gradient,
             weight,
             None,
+            Finish::default(),
             x_gradient,
         );
     }
@@ -100,7 +103,7 @@ pub(crate) fn convolve_input_gradient(
         |input, out, tap| weight[(out * channels + input) * taps + taps - 1 - tap],
         None,
     );
-    convolve_packed(level, backward, out_gradient, &weights, x_gradient);
+    convolve_packed(level, backward, out_gradient, &weights, Finish::default(), x_gradient);
 }
 
 /// Convolves with weights packed before.
@@ -109,6 +112,7 @@ pub(crate) fn convolve_packed(
     shape: &ConvShape,
     x: &[f32],
     weights: &PackedWeights,
+    finish: Finish,
     out: &mut [f32],
 ) {
     assert_eq!(x.len(), shape.in_len());
@@ -134,6 +138,7 @@ pub(crate) fn convolve_packed(
                 image: &x[image * shape.in_channels * shape.in_plane()..],
                 weights,
                 packed,
+                finish: finish.of_image(image, shape.batch, [shape.out_channels, shape.out_plane()]),
                 out: out.part(
                     image * shape.out_channels * shape.out_plane(),
                     shape.out_channels * shape.out_plane(),
@@ -178,6 +183,7 @@ struct Tile<'a> {
     weights: &'a PackedWeights,
     /// Scratch for the panel.
     packed: &'a mut [f32],
+    finish: ImageFinish<'a>,
     /// The output channels of the image.
     out: Shared<'a, f32>,
     first_row: usize,
@@ -190,7 +196,7 @@ impl Kernel for Tile<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { shape, panel, image, weights, packed, out, first_row, rows, blocks } = self;
+        let Self { shape, panel, image, weights, packed, finish, out, first_row, rows, blocks } = self;
         for channel in 0..shape.in_channels {
             let plane = &image[channel * shape.in_plane()..][..shape.in_plane()];
             panel.pack(plane, first_row, rows, &mut packed[channel * panel.channel..][..panel.channel]);
@@ -202,6 +208,7 @@ impl Kernel for Tile<'_> {
             packed,
             weights,
             out_channels: shape.out_channels,
+            finish,
             out,
             plane: shape.out_plane(),
             first_pixel: first_row * shape.out_size[1],
@@ -233,6 +240,7 @@ struct Product<'a> {
     packed: &'a [f32],
     weights: &'a PackedWeights,
     out_channels: usize,
+    finish: ImageFinish<'a>,
     /// The output channels of the image, each `plane` pixels.
     out: Shared<'a, f32>,
     plane: usize,
@@ -292,8 +300,9 @@ impl Product<'_> {
                     continue;
                 }
                 for (&sum, vector) in sums.iter().zip(vectors) {
-                    let to = (channel + row) * self.plane + self.first_pixel + vector.to;
-                    let to = self.out.pointer(to, vector.live);
+                    let (channel, pixel) = (channel + row, self.first_pixel + vector.to);
+                    let sum = self.finish.vector::<S>(sum, channel, pixel, vector.live);
+                    let to = self.out.pointer(channel * self.plane + pixel, vector.live);
                     if vector.live == S::LANES {
                         S::store(to, sum);
                     } else {
@@ -340,7 +349,7 @@ mod tests {
             let expected_weight = reference::weight_gradient(&shape, &x, &out_gradient);
             for level in Level::available() {
                 let mut out = vec![f32::NAN; shape.out_len()];
-                convolve(level, &shape, &x, &weight, Some(&bias), &mut out);
+                convolve(level, &shape, &x, &weight, Some(&bias), Finish::default(), &mut out);
                 assert_close(&out, &expected, 2e-6);
                 let mut gradient = vec![f32::NAN; shape.weight_len()];
                 weight_gradient(level, &shape, &x, &out_gradient, &mut gradient);

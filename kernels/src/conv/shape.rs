@@ -50,6 +50,10 @@ impl ConvShape {
         self.batch * self.in_channels * self.in_plane()
     }
 
+    pub fn out_dims(&self) -> [usize; 4] {
+        [self.batch, self.out_channels, self.out_size[0], self.out_size[1]]
+    }
+
     pub fn out_len(&self) -> usize {
         self.batch * self.out_channels * self.out_plane()
     }

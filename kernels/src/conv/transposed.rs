@@ -6,6 +6,7 @@
 use rayon::prelude::*;
 
 use super::direct::{PackedWeights, convolve, convolve_packed};
+use super::finish::Finish;
 use super::shape::ConvShape;
 use super::weight_gradient::weight_gradient;
 use crate::memory::Buffer;
@@ -84,7 +85,7 @@ pub(crate) fn convolve_transposed(
         bias.as_deref(),
     );
     let mut apart = Buffer::uninitialised(shape.out_len());
-    convolve_packed(level, &pointwise, x, &weights, &mut apart);
+    convolve_packed(level, &pointwise, x, &weights, Finish::default(), &mut apart);
     join_places(shape, &apart, out);
 }
 
@@ -102,7 +103,7 @@ pub(crate) fn convolve_transposed_gradients(
     separate_places(shape, out_gradient, &mut apart);
     let backward = shape.backward();
     if let Some(x_gradient) = x_gradient {
-        convolve(level, &backward, &apart, weight, None, x_gradient);
+        convolve(level, &backward, &apart, weight, None, Finish::default(), x_gradient);
     }
     if let Some(gradient) = gradient {
         weight_gradient(level, &backward, &apart, x, gradient);

@@ -12,6 +12,7 @@
 use rayon::prelude::*;
 
 use super::direct::{task_split, tile_rows_within};
+use super::finish::{Finish, ImageFinish};
 use super::panel::{Panel, Vector};
 use super::shape::ConvShape;
 use super::tile::{BLOCK, Terms};
@@ -60,6 +61,7 @@ pub(crate) enum Direction {
 }
 
 /// Convolves `x` with a 3x3 kernel into `out`.
+#[allow(clippy::too_many_arguments)] // How, inputs, output.
 pub(crate) fn convolve(
     level: Level,
     shape: &ConvShape,
@@ -67,6 +69,7 @@ pub(crate) fn convolve(
     x: &[f32],
     weight: &[f32],
     bias: Option<&[f32]>,
+    finish: Finish,
     out: &mut [f32],
 ) {
     assert!(is_suitable(shape));
@@ -105,6 +108,7 @@ pub(crate) fn convolve(
                 starts: &starts,
                 packed,
                 components,
+                finish: finish.of_image(image, shape.batch, [shape.out_channels, shape.out_plane()]),
                 out: out.part(image * out_image, out_image),
                 first_group,
                 groups: panel.rows.min(all_groups - first_group),
@@ -275,6 +279,7 @@ struct Tile<'a> {
     packed: &'a mut [f32],
     /// Scratch for the components of a channel.
     components: &'a mut [f32],
+    finish: ImageFinish<'a>,
     /// The output channels of the image.
     out: Shared<'a, f32>,
     first_group: usize,
@@ -399,7 +404,6 @@ impl Tile<'_> {
             Terms { channels: shape.in_channels, channel: self.panel.channel, taps: &self.panel.taps };
         let zeros = [0.0; R];
         let first_channel = block * BLOCK + first;
-        let plane = shape.out_plane();
         debug_assert!(vectors.iter().all(|vector| {
             let component = (COMPONENTS - 1) * terms.channels * terms.channel;
             component + vector.from + terms.reach() + S::LANES <= self.packed.len()
@@ -429,27 +433,29 @@ impl Tile<'_> {
                         S::add(S::fma(S::splat(4.0), far_sum, sum), start),
                         S::add(S::add(m[5], start), S::fma(S::splat(8.0), far_difference, difference)),
                     ];
-                    self.store::<S>(rows, (first_channel + row) * plane, vector);
+                    self.store::<S>(rows, first_channel + row, vector);
                 }
             }
         }
     }
 
-    /// Stores a vector of each of the four rows.
+    /// Finishes and stores a vector of each of the four rows.
     ///
     /// # Safety
-    /// The processor has the instructions of `S`; no other task writes these rows of the plane that starts at `plane`.
+    /// The processor has the instructions of `S`; no other task writes these rows of the channel.
     #[inline(always)]
-    unsafe fn store<S: Simd>(&self, rows: [S::Vector; GROUP], plane: usize, vector: &Vector) {
+    unsafe fn store<S: Simd>(&self, rows: [S::Vector; GROUP], channel: usize, vector: &Vector) {
         let [height, width] = self.shape.out_size;
+        let plane = channel * height * width;
         let (group, column) = (self.first_group + vector.to / width, vector.to % width);
         let inside = column + vector.live <= width;
         for (index, row) in rows.into_iter().enumerate() {
             // SAFETY: the pointers cover what is stored, which the caller promises is this task's.
             unsafe {
                 if inside && group * GROUP + index < height {
-                    let to = plane + (group * GROUP + index) * width + column;
-                    let to = self.out.pointer(to, vector.live);
+                    let pixel = (group * GROUP + index) * width + column;
+                    let row = self.finish.vector::<S>(row, channel, pixel, vector.live);
+                    let to = self.out.pointer(plane + pixel, vector.live);
                     if vector.live == S::LANES {
                         S::store(to, row);
                     } else {
@@ -459,12 +465,14 @@ impl Tile<'_> {
                     // The vector goes on in the next groups.
                     let mut lanes = [0.0f32; 16];
                     S::store(lanes.as_mut_ptr(), row);
-                    let (mut group, mut column, mut lanes) = (group, column, &lanes[..vector.live]);
+                    let (mut group, mut column, mut lanes) = (group, column, &mut lanes[..vector.live]);
                     while !lanes.is_empty() {
-                        let (here, rest) = lanes.split_at(lanes.len().min(width - column));
+                        let here = lanes.len().min(width - column);
+                        let (here, rest) = lanes.split_at_mut(here);
                         if group * GROUP + index < height {
-                            let to = plane + (group * GROUP + index) * width + column;
-                            self.out.slice(to, here.len()).copy_from_slice(here);
+                            let pixel = (group * GROUP + index) * width + column;
+                            self.finish.slice(here, channel, pixel);
+                            self.out.slice(plane + pixel, here.len()).copy_from_slice(here);
                         }
                         (group, column, lanes) = (group + 1, 0, rest);
                     }
@@ -508,10 +516,11 @@ mod tests {
             let expected_weight = reference::weight_gradient(&shape, &x, &out_gradient);
             for level in Level::available() {
                 let mut out = vec![f32::NAN; shape.out_len()];
-                convolve(level, &shape, Direction::Forward, &x, &weight, Some(&bias), &mut out);
+                convolve(level, &shape, Direction::Forward, &x, &weight, Some(&bias), Finish::default(), &mut out);
                 assert_close(&out, &expected, 5e-6);
                 let mut gradient = vec![f32::NAN; shape.in_len()];
-                convolve(level, &backward, Direction::Backward, &out_gradient, &weight, None, &mut gradient);
+                let finish = Finish::default();
+                convolve(level, &backward, Direction::Backward, &out_gradient, &weight, None, finish, &mut gradient);
                 assert_close(&gradient, &expected_x, 5e-6);
                 let mut gradient = vec![f32::NAN; shape.weight_len()];
                 weight_gradient(level, &shape, &x, &out_gradient, &mut gradient);
