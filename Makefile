@@ -8,7 +8,7 @@ PROFILE := --release
 # Clippy and docs see the code of the GPU as well, without a GPU or its toolkit.
 ALL := --workspace --features cuda
 
-.PHONY: help setup build check test notebook demo study-1 bench-percolation
+.PHONY: help setup build check test notebook demo study-1 bench-percolation bench-cpu
 
 help: ## List the commands
 	@grep -E '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -40,3 +40,6 @@ study-1: build ## Study 1 at full size, about an hour; resumable
 
 bench-percolation: setup ## Time percolation against PoreSpy
 	"$$(scripts/venv.sh simulations/benches/requirements.txt)" simulations/benches/against_porespy.py
+
+bench-cpu: setup ## Time training and prediction against PyTorch, some thirty minutes; writes kernels/docs/performance.md
+	scripts/bench-cpu.sh

@@ -1,25 +1,91 @@
-//! Training as a user runs it: from a dataset to weights, interrupted and resumed.
+//! Training as a user runs it: what comes out, and that every variant of the study can be trained and predicts.
 
 mod support;
 
 use std::path::Path;
 
-use support::{Exits, dataset, porecast};
+use support::{Exits, Project};
 
-fn config(folder: &Path, more: &str) -> std::path::PathBuf {
-    let path = folder.join("train.toml");
-    let text = format!(
-        "name = 'small'\ndataset = {:?}\n{more}\n[model.unet]\nbase_channels = 4\nlevels = 2\n",
-        folder.join("data.h5")
-    );
-    std::fs::write(&path, text).expect("written");
-    path
+/// A column of the metrics of a run, a value an epoch.
+fn column(run: &Path, name: &str) -> Vec<f64> {
+    let mut reader = csv::Reader::from_path(run.join("metrics.csv")).expect("metrics");
+    let index =
+        reader.headers().expect("headings").iter().position(|heading| heading == name).expect("the column");
+    reader.records().map(|row| row.expect("a row")[index].parse().expect("a number")).collect()
 }
 
 #[test]
 fn training_lowers_the_loss() {
-    let folder = tempfile::tempdir().expect("a folder");
-    dataset(&folder.path().join("data.h5"), 10, (32, 32), 6);
-    let config = config(folder.path(), "[loss]\ncross_entropy = 1.0\n[training]\nepochs = 4\n");
-    porecast().arg("train").arg(config).arg("-o").arg(folder.path().join("run")).succeeds();
+    let project = Project::new();
+    let config = project
+        .config("[loss]\ncross_entropy = 1.0\n[training]\nepochs = 6\n[optimizer]\nlearning_rate = 1e-2");
+    project.train(&config, "run").succeeds();
+    let loss = column(&project.path("run"), "train_loss");
+    assert_eq!(loss.len(), 6);
+    assert!(loss[5] < 0.7 * loss[0], "{loss:?}");
+    assert!(column(&project.path("run"), "validation_loss").iter().all(|loss| loss.is_finite()));
+}
+
+#[test]
+fn training_stops_when_the_validation_loss_stays() {
+    let project = Project::new();
+    // Nothing is learnt at this rate, and group norm has no running statistics that could change the loss.
+    let config = project.config(
+        "[loss]\ncross_entropy = 1.0\n[optimizer]\nlearning_rate = 1e-30\nweight_decay = 0.0\n\
+         [training]\nepochs = 9\npatience = 2\nsamples_per_epoch = 4",
+    );
+    project.train(&config, "run").args(["--set", "model.unet.norm=group"]).succeeds();
+    assert_eq!(column(&project.path("run"), "validation_loss").len(), 3);
+}
+
+#[test]
+fn a_network_for_each_frame_can_start_from_its_neighbour() {
+    let project = Project::new();
+    let config = project.config("[loss]\ncross_entropy = 1.0\n[training]\nepochs = 1\nsamples_per_epoch = 4");
+    let each = ["--set", "conditioning={single-frame='all'}"];
+    project.train(&config, "scratch").args(each).succeeds();
+    project.train(&config, "neighbour").args(each).args(["--set", "training.start=neighbour"]).succeeds();
+    let first_loss = |run: &str, frame: usize| {
+        column(&project.path(run).join(format!("frame-{frame:02}")), "train_loss")[0]
+    };
+    assert_eq!(first_loss("scratch", 0), first_loss("neighbour", 0), "the first has no neighbour");
+    assert!((1..5).all(|frame| first_loss("scratch", frame) != first_loss("neighbour", frame)));
+    project.predict("neighbour", "data.h5", "out").succeeds();
+}
+
+#[test]
+fn every_variant_of_the_study_trains_and_predicts() {
+    let project = Project::new();
+    let config = project.config("[loss]\ncross_entropy = 1.0\n[training]\nepochs = 1\nsamples_per_epoch = 4");
+    let regression = ["head=regression", "loss.cross_entropy=0"];
+    let variants: [&[&str]; 14] = [
+        &[regression[0], regression[1], "loss.mse=1"],
+        &[regression[0], regression[1], "loss.bce=1"],
+        &["loss.class_weights=balanced"],
+        &["loss.class_weights={given=[0.1,1,1]}", "loss.dice=1", "loss.iou=1"],
+        &["loss.volume_soft=0.1", "loss.volume_hard=0.1"],
+        &["model.time.enters=['encoder','bottleneck']", "model.time.mode=add"],
+        &["model.time.enters=['encoder','decoder']"],
+        &["model.unet.attention.enabled=true"],
+        &["model.unet.attention={enabled=true,heads=2,positional='none'}"],
+        &["conditioning={single-frame=[1,3]}", "model.dropout=0.15"],
+        &["model.architecture=vit", "model.vit={patch=4,width=16,depth=2,heads=2}"],
+        &["inputs=['pore','distance','depth','percolation']", "model.unet.upsampling=nearest"],
+        &["model.unet.norm=group", "optimizer.algorithm=sgd", "schedule.shape=plateau", "model.dropout=0.3"],
+        &[
+            "optimizer.algorithm=adam",
+            "optimizer.ema=0.9",
+            "training.accumulation=2",
+            "training.frames_per_domain=2",
+        ],
+    ];
+    for (number, settings) in variants.into_iter().enumerate() {
+        let run = format!("run-{number}");
+        let mut train = project.train(&config, &run);
+        for setting in settings {
+            train.args(["--set", setting]);
+        }
+        train.succeeds();
+        project.predict(&run, "data.h5", &format!("out-{number}")).args(["--part", "test"]).succeeds();
+    }
 }

@@ -55,6 +55,11 @@ impl<B: Backend> Parts<B> {
         let options = options(layer, &own);
         let weight = layer.weight.val();
         let Some(shared) = shared else { return Self { own, weight, onto: None, options } };
+        if shared.dims()[0] == own.dims()[0] {
+            // Nothing to save.
+            let own = functions::concat_channels(shared, own);
+            return Self { own, weight, onto: None, options };
+        }
         assert_eq!(layer.groups, 1, "conv2d: joined channels in groups");
         let (first, all) = (shared.dims()[1], weight.dims()[1]);
         let onto = functions::conv2d(shared, weight.clone().narrow(1, 0, first), bias, options.clone());

@@ -37,7 +37,7 @@ impl Terms<'_> {
         &self,
         panel: *const f32,
         vectors: &[Vector; C],
-        mut weights: *const f32,
+        weights: *const f32,
         start: *const f32,
     ) -> [[S::Vector; C]; R] {
         // SAFETY: every address is inside the ranges that the caller promises.
@@ -50,13 +50,32 @@ impl Terms<'_> {
             for (from, vector) in from.iter_mut().zip(vectors) {
                 *from = from.add(vector.from);
             }
-            let mut channel = 0;
-            for _ in 0..self.channels {
-                for &tap in self.taps {
-                    let offset = channel + tap;
+            // A known number of taps needs no inner loop.
+            match *self.taps {
+                [a, b, c] => self.add_products::<S, R, C>([a, b, c].iter(), from, weights, &mut sums),
+                _ => self.add_products::<S, R, C>(self.taps.iter(), from, weights, &mut sums),
+            }
+            sums
+        }
+    }
+
+    /// # Safety
+    /// As for `sum`, with pointers to the first pixel of each vector.
+    #[inline(always)]
+    unsafe fn add_products<'t, S: Simd, const R: usize, const C: usize>(
+        &self,
+        taps: impl Iterator<Item = &'t usize> + Clone,
+        mut from: [*const f32; C],
+        mut weights: *const f32,
+        sums: &mut [[S::Vector; C]; R],
+    ) {
+        for _ in 0..self.channels {
+            for &tap in taps.clone() {
+                // SAFETY: every address is inside the ranges that the caller promises.
+                unsafe {
                     let mut pixels = [S::splat(0.0); C];
                     for (pixels, from) in pixels.iter_mut().zip(&from) {
-                        *pixels = S::load(from.add(offset));
+                        *pixels = S::load(from.add(tap));
                     }
                     for (row, sums) in sums.iter_mut().enumerate() {
                         let weight = S::splat(*weights.add(row));
@@ -66,9 +85,10 @@ impl Terms<'_> {
                     }
                     weights = weights.add(BLOCK);
                 }
-                channel += self.channel;
             }
-            sums
+            for from in &mut from {
+                *from = from.wrapping_add(self.channel);
+            }
         }
     }
 }
