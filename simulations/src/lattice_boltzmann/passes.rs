@@ -66,6 +66,7 @@ pub(super) struct CollisionPass<'a, T> {
     pub pore: &'a [T],
     pub populations: [&'a mut [T]; Q],
     pub gathering: [&'a mut [T]; 2],
+    pub curvature: &'a mut [T],
 }
 
 impl<T: Real> Pass for CollisionPass<'_, T> {
@@ -82,12 +83,13 @@ impl<T: Real> Pass for CollisionPass<'_, T> {
             let pore = block(self.pore, at);
             let (normal_x, normal_y) = (block(self.normal[0], at), block(self.normal[1], at));
             let mut pull = [zero; LANES];
+            let mut kappa = [zero; LANES];
             if has_interface(steepness) {
                 let nx = neighbourhood(self.layout, self.normal[0], at);
                 let ny = neighbourhood(self.layout, self.normal[1], at);
                 for k in 0..LANES {
-                    let kappa = curvature(each(|i| nx[i][k]), each(|i| ny[i][k]));
-                    pull[k] = constants.surface_tension * kappa * steepness[k];
+                    kappa[k] = curvature(each(|i| nx[i][k]), each(|i| ny[i][k]));
+                    pull[k] = constants.surface_tension * kappa[k] * steepness[k];
                 }
             }
             let mut h = each(|i| *block(self.populations[i], own));
@@ -111,6 +113,7 @@ impl<T: Real> Pass for CollisionPass<'_, T> {
             for i in 0..Q {
                 *block_mut(self.populations[i], own) = h[i];
             }
+            *block_mut(self.curvature, own) = kappa;
             *block_mut(self.gathering[0], own) = gathering_x;
             *block_mut(self.gathering[1], own) = gathering_y;
         }

@@ -61,6 +61,8 @@ pub struct TwoPhase<T> {
     normal_y: Vec<T>,
     /// |∇χ|.
     steepness: Vec<T>,
+    /// κ at the time of the last collision.
+    pub(super) curvature: Vec<T>,
     /// V of the recolouring.
     gathering_x: Vec<T>,
     gathering_y: Vec<T>,
@@ -129,6 +131,7 @@ impl<T: Real> TwoPhase<T> {
             normal_x: zeros(),
             normal_y: zeros(),
             steepness: zeros(),
+            curvature: zeros(),
             gathering_x: zeros(),
             gathering_y: zeros(),
             pore: indicator(&|site| site == Site::Pore),
@@ -169,8 +172,9 @@ impl<T: Real> TwoPhase<T> {
     }
 
     fn collide(&mut self) {
-        let outputs = (self.populations.all_mut(), [&mut self.gathering_x[..], &mut self.gathering_y[..]]);
-        self.stripes.run(outputs, |stripe, (populations, gathering)| {
+        let fields = [&mut self.gathering_x[..], &mut self.gathering_y[..], &mut self.curvature[..]];
+        let outputs = (self.populations.all_mut(), fields);
+        self.stripes.run(outputs, |stripe, (populations, [gathering_x, gathering_y, curvature])| {
             vectorised(CollisionPass {
                 stripe,
                 layout: &self.layout,
@@ -180,9 +184,12 @@ impl<T: Real> TwoPhase<T> {
                 steepness: &self.steepness,
                 pore: &self.pore,
                 populations,
-                gathering,
+                gathering: [gathering_x, gathering_y],
+                curvature,
             });
         });
+        self.wetting.copy_to_images(&mut self.gathering_x);
+        self.wetting.copy_to_images(&mut self.gathering_y);
     }
 
     fn recolour(&mut self) {
@@ -213,7 +220,12 @@ impl<T: Real> TwoPhase<T> {
             vectorised(InterfacePass { stripe, layout: &self.layout, share: &self.share, normal, steepness });
         });
         let normals = [&mut self.normal_x[..], &mut self.normal_y[..]];
-        self.wetting.correct_normals(&self.share, normals, &self.steepness);
+        self.wetting.correct_normals(&self.share, normals, &self.steepness, &self.curvature);
+    }
+
+    /// Where there is no pore `[y, x]`.
+    pub fn solid(&self) -> Array2<bool> {
+        self.map(|_| true).map(|&pore| !pore)
     }
 
     /// Share of the invading fluid `[y, x]`, from 0 to 1; 0 in solid.
