@@ -124,7 +124,11 @@ pub fn layered_poiseuille<T: Real>(width: usize, viscosity_ratio: f64) -> Profil
         let r = position(x).abs();
         if r > core { rim(r) } else { rim(core) + force / (2.0 * viscosity_invading) * (core * core - r * r) }
     };
-    Profile { measured: velocity.row(1).to_vec(), exact: (0..width).map(exact).collect(), share: flow.invading_share().row(1).to_vec() }
+    Profile {
+        measured: velocity.row(1).to_vec(),
+        exact: (0..width).map(exact).collect(),
+        share: flow.invading_share().row(1).to_vec(),
+    }
 }
 
 /// One fluid in a channel.
@@ -145,7 +149,11 @@ pub fn poiseuille<T: Real>(width: usize, viscosity: f64) -> Profile {
         let r = x as f64 + 0.5 - half;
         force / (2.0 * viscosity) * (half * half - r * r)
     };
-    Profile { measured: velocity.row(1).to_vec(), exact: (0..width).map(exact).collect(), share: flow.invading_share().row(1).to_vec() }
+    Profile {
+        measured: velocity.row(1).to_vec(),
+        exact: (0..width).map(exact).collect(),
+        share: flow.invading_share().row(1).to_vec(),
+    }
 }
 
 /// Permeability, over the period squared, of a row of grains of radius 0.3 periods between two walls one period apart.
@@ -196,11 +204,18 @@ pub fn drop_on_floor<T: Real>(contact_angle_deg: f64, radius: f64, steps: usize)
 }
 
 /// A drop of the invading fluid on top of a round grain, at rest.
-pub fn drop_on_grain<T: Real>(contact_angle_deg: f64, grain_radius: f64, drop_radius: f64, steps: usize) -> Sessile {
+pub fn drop_on_grain<T: Real>(
+    contact_angle_deg: f64,
+    grain_radius: f64,
+    drop_radius: f64,
+    steps: usize,
+) -> Sessile {
     let inner = (180.0 - contact_angle_deg).to_radians();
     // Two circles that cross at the angle: the distance of their centres by the law of cosines.
-    let distance =
-        (grain_radius.powi(2) + drop_radius.powi(2) + 2.0 * grain_radius * drop_radius * (inner).cos() * -1.0).sqrt();
+    let distance = (grain_radius.powi(2)
+        + drop_radius.powi(2)
+        + 2.0 * grain_radius * drop_radius * (inner).cos() * -1.0)
+        .sqrt();
     let width = (2.0 * (grain_radius + drop_radius) + 10.0) as usize;
     let height = (2.0 * grain_radius + 2.0 * drop_radius + 14.0) as usize;
     let centre = (width - 1) as f64 / 2.0;
@@ -215,7 +230,8 @@ pub fn drop_on_grain<T: Real>(contact_angle_deg: f64, grain_radius: f64, drop_ra
     let circle = fit_circle(&points);
     let distance = (circle.y - grain.y).hypot(circle.x - grain.x);
     // Angle between the radii where the circles cross.
-    let cos = (distance * distance - grain.radius.powi(2) - circle.radius.powi(2)) / (2.0 * grain.radius * circle.radius);
+    let cos = (distance * distance - grain.radius.powi(2) - circle.radius.powi(2))
+        / (2.0 * grain.radius * circle.radius);
     Sessile { angle_deg: cos.acos().to_degrees(), max_speed: max_speed(&flow) }
 }
 
@@ -230,7 +246,12 @@ pub struct Filling {
 }
 
 /// A channel of the invading fluid's making: it wets the walls (`contact_angle_deg` through itself) and is drawn in, both ends at the same pressure.
-pub fn capillary_filling<T: Real>(width: usize, length: usize, contact_angle_deg: f64, steps: usize) -> Filling {
+pub fn capillary_filling<T: Real>(
+    width: usize,
+    length: usize,
+    contact_angle_deg: f64,
+    steps: usize,
+) -> Filling {
     let fluids = LatticeFluids {
         viscosity_invading: 0.3,
         viscosity_defending: 0.3 / 20.0,

@@ -188,8 +188,7 @@ impl Links {
                 let inverse = T::of(1.0) / (density + T::of(1.0));
                 let (ux, uy) = (jx * inverse, jy * inverse);
                 let eu = T::of(VELOCITIES[i].0 as f64) * ux + T::of(VELOCITIES[i].1 as f64) * uy;
-                let target =
-                    T::of(excess) + T::of(4.5) * eu * eu - T::of(1.5) * (ux * ux + uy * uy);
+                let target = T::of(excess) + T::of(4.5) * eu * eu - T::of(1.5) * (ux * ux + uy * uy);
                 all[OPPOSITE[i]][link.to as usize] = T::of(2.0 * WEIGHTS[i]) * target - h[i];
             }
         }

@@ -78,13 +78,10 @@ pub(super) fn collide<T: Real>(h: [T; Q], force: [T; 2], fluidity: T) -> [T; Q] 
     let work = n(6.0 * (1.0 - 0.5 * BULK_RATE)) * (ux * fx + uy * fy);
     let e = e + n(BULK_RATE) * (kinetic - density - density - e) + work;
     let eps = eps + n(BULK_RATE) * (density - kinetic - eps) - work;
-    let (qx, qy) = (
-        qx - flux_rate * (mx + qx - n(0.5) * fx) - fx,
-        qy - flux_rate * (my + qy - n(0.5) * fy) - fy,
-    );
+    let (qx, qy) =
+        (qx - flux_rate * (mx + qx - n(0.5) * fx) - fx, qy - flux_rate * (my + qy - n(0.5) * fy) - fy);
     let shear_half = n(1.0) - n(0.5) * shear_rate;
-    let pxx =
-        pxx + shear_rate * (mx * ux - my * uy - pxx) + n(2.0) * shear_half * (ux * fx - uy * fy);
+    let pxx = pxx + shear_rate * (mx * ux - my * uy - pxx) + n(2.0) * shear_half * (ux * fx - uy * fy);
     let pxy = pxy + shear_rate * (mx * uy - pxy) + shear_half * (ux * fy + uy * fx);
     let (jx, jy) = (jx + fx, jy + fy);
 
@@ -92,8 +89,7 @@ pub(super) fn collide<T: Real>(h: [T; Q], force: [T; 2], fluidity: T) -> [T; Q] 
     let side = mean - n(1.0 / 36.0) * (e + eps + eps);
     let corner = mean + n(1.0 / 36.0) * (e + e + eps);
     let (side_x, side_y) = (n(1.0 / 6.0) * (jx - qx), n(1.0 / 6.0) * (jy - qy));
-    let (corner_x, corner_y) =
-        (n(1.0 / 12.0) * (jx + jx + qx), n(1.0 / 12.0) * (jy + jy + qy));
+    let (corner_x, corner_y) = (n(1.0 / 12.0) * (jx + jx + qx), n(1.0 / 12.0) * (jy + jy + qy));
     let (along, across) = (corner_x + corner_y, corner_y - corner_x);
     let (pxx, pxy) = (n(0.25) * pxx, n(0.25) * pxy);
     let (side_h, side_v) = (side + pxx, side - pxx);

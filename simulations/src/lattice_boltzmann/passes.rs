@@ -71,7 +71,7 @@ pub(super) struct CollisionPass<'a, T> {
 
 impl<T: Real> Pass for CollisionPass<'_, T> {
     #[inline(always)]
-    fn run(mut self) {
+    fn run(self) {
         let zero = T::of(0.0);
         let constants = self.constants;
         let [body_x, body_y] = constants.body_force;

@@ -1,6 +1,5 @@
 //! The solver: two fluids in a medium, one time step after the other, in lattice units.
 
-
 use ndarray::Array2;
 
 use super::boundary::{Edge, Ends, Links, framed};
@@ -11,9 +10,11 @@ use super::passes::{CollisionPass, Constants, InterfacePass, RecolouringPass, ve
 use super::populations::Populations;
 use super::real::Real;
 use super::recolouring::MAX_SHARPNESS;
+use super::state::{Reader, Writer};
 use super::stencil::{Q, VELOCITIES, WEIGHTS};
 use super::stripes::Stripes;
 use super::wetting::{Wettability, Wetting};
+use crate::Error;
 
 /// Two fluids of equal density, in lattice units.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,6 +42,11 @@ impl Default for LatticeFluids {
         }
     }
 }
+
+/// Deviation of the density from 1 beyond which a simulation counts as diverged.
+const MAX_DENSITY_EXCESS: f64 = 0.5;
+/// Speed beyond which a simulation counts as diverged; sound has 0.58.
+const MAX_SPEED: f64 = 0.4;
 
 /// Two fluids in a medium.
 #[derive(Debug, Clone)]
@@ -169,6 +175,59 @@ impl<T: Real> TwoPhase<T> {
     /// Mass that ends of given velocity add in one step.
     pub fn injected_per_step(&self) -> f64 {
         self.links.injected_per_step()
+    }
+
+    /// Looks for values that no sound simulation has.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] says which.
+    pub fn check(&self) -> Result<(), Error> {
+        let all = self.populations.all();
+        // Written so that NaN fails every comparison.
+        let is_sound = |site: usize| {
+            let (density, jx, jy) = density_and_momentum(all.map(|h| h[site]));
+            let share = self.share[site];
+            let (limit, fast) = (T::of(MAX_DENSITY_EXCESS), T::of(MAX_SPEED * MAX_SPEED));
+            density < limit
+                && density > -limit
+                && jx * jx + jy * jy < fast
+                && share > T::of(-0.1)
+                && share < T::of(1.1)
+        };
+        let Some(site) = self.layout.pores().find(|&site| !is_sound(site)) else { return Ok(()) };
+        let (y, x) = (site / self.layout.stride - 1, site % self.layout.stride - 1);
+        let (density, jx, jy) = self.moments(site);
+        Err(Error::Diverged {
+            steps: self.steps,
+            reason: format!(
+                "at lattice site ({y}, {x}) the density is {:.3}, the speed {:.3} and the share of the invading fluid {:.3}",
+                1.0 + density,
+                jx.hypot(jy) / (1.0 + density),
+                self.share[site].to_f64()
+            ),
+        })
+    }
+
+    /// Writes everything that the next step depends on.
+    pub(super) fn write(&self, writer: &mut Writer) {
+        writer.number(self.steps);
+        self.populations.all().iter().for_each(|population| writer.field(population));
+        for field in [&self.share, &self.residue, &self.curvature] {
+            writer.field(field);
+        }
+    }
+
+    /// Takes over what [`write`](Self::write) wrote.
+    pub(super) fn read(&mut self, reader: &mut Reader) -> Result<(), Error> {
+        self.steps = reader.number()?;
+        for population in self.populations.all_mut() {
+            reader.field(population)?;
+        }
+        for field in [&mut self.share, &mut self.residue, &mut self.curvature] {
+            reader.field(field)?;
+        }
+        self.find_interface();
+        Ok(())
     }
 
     fn collide(&mut self) {

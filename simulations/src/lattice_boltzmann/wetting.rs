@@ -24,7 +24,7 @@ use super::real::Real;
 use super::stencil::{Q, VELOCITIES, WEIGHTS};
 
 /// Passes of smoothing, Σ w_i s(x + e_i), over the solid mask before its gradient is taken.
-const SMOOTHING: usize = 3;
+const SMOOTHING: usize = 5;
 
 /// The contact angle of each wall site's neighbourhood.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -95,7 +95,9 @@ impl<T: Real> Wetting<T> {
             }
             if !neighbours.is_empty() {
                 let total: f64 = neighbours.iter().map(|(_, weight)| weight).sum();
-                wetting.neighbours.extend(neighbours.iter().map(|&(next, weight)| (next, T::of(weight / total))));
+                wetting
+                    .neighbours
+                    .extend(neighbours.iter().map(|&(next, weight)| (next, T::of(weight / total))));
                 wetting.ghosts.push(index as u32);
                 wetting.first.push(wetting.neighbours.len() as u32);
             }
@@ -125,7 +127,13 @@ impl<T: Real> Wetting<T> {
     }
 
     /// Turns the normals beside walls to the contact angle and extends them into the walls and the images.
-    pub fn correct_normals(&mut self, share: &[T], [nx, ny]: [&mut [T]; 2], steepness: &[T], curvature: &[T]) {
+    pub fn correct_normals(
+        &mut self,
+        share: &[T],
+        [nx, ny]: [&mut [T]; 2],
+        steepness: &[T],
+        curvature: &[T],
+    ) {
         for (contact, mirrored) in self.contacts.iter().zip(&mut self.mirrored) {
             let site = contact.site as usize;
             *mirrored = [nx[site], ny[site]];
@@ -176,7 +184,13 @@ fn is_ghost(site: Site) -> bool {
 
 fn clamp<T: Real>(cos: T) -> T {
     let one = T::of(1.0);
-    if cos > one { one } else if cos < -one { -one } else { cos }
+    if cos > one {
+        one
+    } else if cos < -one {
+        -one
+    } else {
+        cos
+    }
 }
 
 fn contacts<T: Real>(layout: &Layout, wettability: Wettability) -> Vec<ContactSite<T>> {
