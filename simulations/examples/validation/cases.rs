@@ -1,8 +1,15 @@
 //! The cases that the simulator is measured on: each sets up a flow with a known answer and returns what was found.
 //! The tests run them small, the example runs them long and draws them.
 
-use ndarray::Array2;
-use porecast_simulations::lattice_boltzmann::{End, Ends, LatticeFluids, Real, TwoPhase, Wettability};
+use ndarray::{Array2, ArrayView2, Axis};
+use porecast_simulations::domain::DiscPackConfig;
+use porecast_simulations::lattice_boltzmann::{
+    Drainage, End, Ends, Injection, LatticeBoltzmannConfig, LatticeFluids, Real, TwoPhase, Wettability,
+    simulate,
+};
+use porecast_simulations::{DomainConfig, FluidPair, Side, Trajectory, percolation};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 
 /// Walls that prefer neither fluid.
 pub const NEUTRAL: Wettability = Wettability { contact_angle_deg: 90.0, neutral_rows: 0 };
@@ -80,7 +87,6 @@ pub struct Profile {
     pub measured: Vec<f64>,
     /// Velocity at each site, from the Stokes equation.
     pub exact: Vec<f64>,
-    pub share: Vec<f64>,
 }
 
 impl Profile {
@@ -124,11 +130,7 @@ pub fn layered_poiseuille<T: Real>(width: usize, viscosity_ratio: f64) -> Profil
         let r = position(x).abs();
         if r > core { rim(r) } else { rim(core) + force / (2.0 * viscosity_invading) * (core * core - r * r) }
     };
-    Profile {
-        measured: velocity.row(1).to_vec(),
-        exact: (0..width).map(exact).collect(),
-        share: flow.invading_share().row(1).to_vec(),
-    }
+    Profile { measured: velocity.row(1).to_vec(), exact: (0..width).map(exact).collect() }
 }
 
 /// One fluid in a channel.
@@ -149,31 +151,73 @@ pub fn poiseuille<T: Real>(width: usize, viscosity: f64) -> Profile {
         let r = x as f64 + 0.5 - half;
         force / (2.0 * viscosity) * (half * half - r * r)
     };
-    Profile {
-        measured: velocity.row(1).to_vec(),
-        exact: (0..width).map(exact).collect(),
-        share: flow.invading_share().row(1).to_vec(),
-    }
+    Profile { measured: velocity.row(1).to_vec(), exact: (0..width).map(exact).collect() }
 }
 
-/// Permeability, over the period squared, of a row of grains of radius 0.3 periods between two walls one period apart.
-pub fn permeability<T: Real>(period: usize, viscosity: f64) -> f64 {
-    let centre = (period - 1) as f64 / 2.0;
-    let grain = Disc { y: centre, x: centre, radius: 0.3 * period as f64 };
-    let force = 1e-3 * viscosity / (period as f64).powi(2);
+/// One fluid in a channel, a while after the force was switched on: t = 0.1 w²/ν.
+pub fn starting_poiseuille<T: Real>(width: usize, viscosity: f64) -> Profile {
+    let full = width as f64;
+    // Slow enough for sound to play no part, at every width.
+    let force = 1e-4 * viscosity / (full * full) * (8.0 / full);
     let fluids = LatticeFluids {
         viscosity_invading: viscosity,
         viscosity_defending: viscosity,
         body_force: [0.0, force],
         ..LatticeFluids::default()
     };
-    let solid = mask((period, period), |y, x| grain.contains(y, x));
-    let none = mask((period, period), |_, _| false);
-    let mut flow = TwoPhase::<T>::new(&solid, &none, Ends::Periodic, NEUTRAL, fluids);
-    advance(&mut flow, (0.4 * (period as f64).powi(2) / viscosity) as usize);
+    let none = mask((4, width), |_, _| false);
+    let mut flow = TwoPhase::<T>::new(&none, &none, Ends::Periodic, NEUTRAL, fluids);
+    let steps = (0.1 * full * full / viscosity).round();
+    advance(&mut flow, steps as usize);
     let [_, velocity] = flow.velocity();
-    let mean = velocity.sum() / (period * period) as f64;
-    mean * viscosity / force / (period as f64).powi(2)
+    let exact = |x: usize| {
+        let position = (x as f64 + 0.5) / full;
+        let mode = |n: usize| {
+            let k = std::f64::consts::PI * (2 * n + 1) as f64;
+            let decay = 1.0 - (-k * k * viscosity * steps / (full * full)).exp();
+            4.0 / k.powi(3) * (k * position).sin() * decay
+        };
+        force * full * full / viscosity * (0..200).map(mode).sum::<f64>()
+    };
+    Profile { measured: velocity.row(1).to_vec(), exact: (0..width).map(exact).collect() }
+}
+
+/// Permeability, over the period squared, of a row of square grains, half a period wide, between walls one period apart.
+///
+/// `period` must be a multiple of 4, so that the walls lie half-way between sites at every resolution.
+pub fn permeability<T: Real>(period: usize, viscosity: f64) -> f64 {
+    let inside = |at: usize| (period / 4..period - period / 4).contains(&at);
+    permeability_of::<T>(&mask((period, period), |y, x| inside(y) && inside(x)), viscosity)
+}
+
+/// As [`permeability`], of round grains of radius 0.3 periods on a staircase.
+pub fn permeability_of_discs<T: Real>(period: usize, viscosity: f64) -> f64 {
+    let centre = (period - 1) as f64 / 2.0;
+    let grain = Disc { y: centre, x: centre, radius: 0.3 * period as f64 };
+    permeability_of::<T>(&mask((period, period), |y, x| grain.contains(y, x)), viscosity)
+}
+
+fn permeability_of<T: Real>(solid: &Array2<bool>, viscosity: f64) -> f64 {
+    let area = (solid.dim().0 * solid.dim().1) as f64;
+    let force = 1e-3 * viscosity / area;
+    let fluids = LatticeFluids {
+        viscosity_invading: viscosity,
+        viscosity_defending: viscosity,
+        body_force: [0.0, force],
+        ..LatticeFluids::default()
+    };
+    let none = solid.map(|_| false);
+    let mut flow = TwoPhase::<T>::new(solid, &none, Ends::Periodic, NEUTRAL, fluids);
+    advance(&mut flow, (0.5 * area / viscosity) as usize);
+    let [_, velocity] = flow.velocity();
+    velocity.sum() * viscosity / force / (area * area)
+}
+
+/// Which fluid a drop on a wall is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DropOf {
+    Invading,
+    Defending,
 }
 
 /// What a drop on a wall is found to be.
@@ -184,68 +228,81 @@ pub struct Sessile {
     pub max_speed: f64,
 }
 
-/// A drop of the invading fluid on a flat floor, at rest.
-pub fn drop_on_floor<T: Real>(contact_angle_deg: f64, radius: f64, steps: usize) -> Sessile {
+/// A drop at rest on a flat floor, with the area of a half disc of this radius.
+pub fn drop_on_floor<T: Real>(contact_angle_deg: f64, drop: DropOf, radius: f64, steps: usize) -> Sessile {
     let (height, width) = ((2.6 * radius) as usize, (5.0 * radius) as usize);
-    // The drop's shape for this angle at the area of a half disc, so that little has to flow.
-    let inner = (180.0 - contact_angle_deg).to_radians();
+    let inner = through_drop(contact_angle_deg, drop).to_radians();
+    // A tenth of the way to a half disc, so that it has to move.
+    let inner = inner + 0.1 * (std::f64::consts::FRAC_PI_2 - inner);
     let radius = radius * (std::f64::consts::FRAC_PI_2 / (inner - inner.sin() * inner.cos())).sqrt();
     let floor = height as f64 - 0.5;
     let disc = Disc { y: floor + radius * inner.cos(), x: (width - 1) as f64 / 2.0, radius };
     let solid = mask((height, width), |_, _| false);
-    // Start 20 degrees off.
-    let drop = mask((height, width), |y, x| disc.contains(y, x));
-    let wettability = Wettability { contact_angle_deg, neutral_rows: 0 };
-    let mut flow = TwoPhase::<T>::new(&solid, &drop, BOX, wettability, LatticeFluids::default());
-    advance(&mut flow, steps);
+    let flow = settle::<T>(&solid, disc, drop, contact_angle_deg, steps);
     let circle = fit_circle(&contour(&flow, |y, _| y < floor - 3.0));
-    let cos = (circle.y - floor) / circle.radius;
-    Sessile { angle_deg: 180.0 - cos.acos().to_degrees(), max_speed: max_speed(&flow) }
+    let inner = ((circle.y - floor) / circle.radius).acos().to_degrees();
+    Sessile { angle_deg: through_drop(inner, drop), max_speed: max_speed(&flow) }
 }
 
-/// A drop of the invading fluid on top of a round grain, at rest.
+/// A drop at rest on top of a round grain.
 pub fn drop_on_grain<T: Real>(
     contact_angle_deg: f64,
+    drop: DropOf,
     grain_radius: f64,
     drop_radius: f64,
     steps: usize,
 ) -> Sessile {
-    let inner = (180.0 - contact_angle_deg).to_radians();
+    let side = (2.0 * (grain_radius + drop_radius) + 12.0) as usize;
+    let centre = (side - 1) as f64 / 2.0;
+    let grain = Disc { y: side as f64 - grain_radius - 6.0, x: centre, radius: grain_radius };
+    let inner = through_drop(contact_angle_deg, drop).to_radians();
     // Two circles that cross at the angle: the distance of their centres by the law of cosines.
-    let distance = (grain_radius.powi(2)
-        + drop_radius.powi(2)
-        + 2.0 * grain_radius * drop_radius * (inner).cos() * -1.0)
-        .sqrt();
-    let width = (2.0 * (grain_radius + drop_radius) + 10.0) as usize;
-    let height = (2.0 * grain_radius + 2.0 * drop_radius + 14.0) as usize;
-    let centre = (width - 1) as f64 / 2.0;
-    let grain = Disc { y: height as f64 - grain_radius - 5.0, x: centre, radius: grain_radius };
+    let squares = grain_radius.powi(2) + drop_radius.powi(2);
+    let distance = (squares - 2.0 * grain_radius * drop_radius * inner.cos()).sqrt();
     let disc = Disc { y: grain.y - distance, x: centre, radius: drop_radius };
-    let solid = mask((height, width), |y, x| grain.contains(y, x));
-    let drop = mask((height, width), |y, x| disc.contains(y, x) && !grain.contains(y, x));
-    let wettability = Wettability { contact_angle_deg, neutral_rows: 0 };
-    let mut flow = TwoPhase::<T>::new(&solid, &drop, BOX, wettability, LatticeFluids::default());
-    advance(&mut flow, steps);
-    let points = contour(&flow, |y, x| (y - grain.y).hypot(x - grain.x) > grain.radius + 3.0);
-    let circle = fit_circle(&points);
+    let solid = mask((side, side), |y, x| grain.contains(y, x));
+    let flow = settle::<T>(&solid, disc, drop, contact_angle_deg, steps);
+    let circle = fit_circle(&contour(&flow, |y, x| (y - grain.y).hypot(x - grain.x) > grain.radius + 3.0));
     let distance = (circle.y - grain.y).hypot(circle.x - grain.x);
-    // Angle between the radii where the circles cross.
-    let cos = (distance * distance - grain.radius.powi(2) - circle.radius.powi(2))
-        / (2.0 * grain.radius * circle.radius);
-    Sessile { angle_deg: cos.acos().to_degrees(), max_speed: max_speed(&flow) }
+    let squares = grain.radius.powi(2) + circle.radius.powi(2);
+    let inner = ((squares - distance * distance) / (2.0 * grain.radius * circle.radius)).acos().to_degrees();
+    Sessile { angle_deg: through_drop(inner, drop), max_speed: max_speed(&flow) }
+}
+
+/// From the angle through the defending fluid to that through the drop, and back.
+fn through_drop(angle_deg: f64, drop: DropOf) -> f64 {
+    match drop {
+        DropOf::Defending => angle_deg,
+        DropOf::Invading => 180.0 - angle_deg,
+    }
+}
+
+/// A drop in a box, after some steps.
+fn settle<T: Real>(
+    solid: &Array2<bool>,
+    disc: Disc,
+    drop: DropOf,
+    contact_angle_deg: f64,
+    steps: usize,
+) -> TwoPhase<T> {
+    let invading = mask(solid.dim(), |y, x| disc.contains(y, x) == (drop == DropOf::Invading));
+    let wettability = Wettability { contact_angle_deg, neutral_rows: 0 };
+    let mut flow = TwoPhase::new(solid, &invading, BOX, wettability, LatticeFluids::default());
+    advance(&mut flow, steps);
+    flow
 }
 
 /// How far a wetting fluid has been drawn into a channel.
 pub struct Filling {
     /// (time, length filled).
     pub positions: Vec<(f64, f64)>,
-    /// Slope of ½(μ_i - μ_d)x² + μ_d L x over t, measured; x² over t when the displaced fluid has no viscosity.
+    /// Slope of ½(μ_i - μ_d)x² + μ_d L x over t, measured: Lucas and Washburn's x² over t, with what drives out the other fluid.
     pub slope: f64,
     /// Its exact value, σ w cos θ/6.
     pub exact: f64,
 }
 
-/// A channel of the invading fluid's making: it wets the walls (`contact_angle_deg` through itself) and is drawn in, both ends at the same pressure.
+/// The invading fluid wets a channel, at this angle through itself, and is drawn in; both ends are at the same pressure.
 pub fn capillary_filling<T: Real>(
     width: usize,
     length: usize,
@@ -348,4 +405,70 @@ fn fit_circle(points: &[(f64, f64)]) -> Disc {
     let determinant = yy * xx - yx * yx;
     let (cy, cx) = ((ry * xx - rx * yx) / determinant, (rx * yy - ry * yx) / determinant);
     Disc { y: my + cy, x: mx + cx, radius: (cy * cy + cx * cx + (yy + xx) / n).sqrt() }
+}
+
+/// A drainage for the map of regimes.
+pub struct Regime {
+    pub name: &'static str,
+    pub capillary_number: f64,
+    pub viscosity_ratio: f64,
+    pub drainage: Drainage,
+    /// Intersection over union with percolation at equal saturation, the mean over the frames.
+    pub agreement_with_percolation: f64,
+}
+
+/// Drains the same disc pack at these capillary numbers and viscosity ratios.
+pub fn regimes(shape: (usize, usize), corners: &[(&'static str, f64, f64)]) -> Vec<Regime> {
+    let pack = DiscPackConfig { porosity: 0.6, min_gap: 5.0, buffer: 2, ..DiscPackConfig::default() };
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let domain =
+        DomainConfig::DiscPack(pack).generate(shape, 35e-6, Side::Top, &mut rng).expect("a sparse pack fits");
+    let drain = |&(name, capillary_number, viscosity_ratio): &(&'static str, f64, f64)| {
+        let config = LatticeBoltzmannConfig {
+            injection: Injection::CapillaryNumber(capillary_number),
+            viscosity_ratio: Some(viscosity_ratio),
+            ..LatticeBoltzmannConfig::default()
+        };
+        let drainage =
+            simulate(&domain, Side::Top, &FluidPair::default(), &config, 7).expect("parameters are stable");
+        let agreement_with_percolation = agreement_with_percolation(&drainage);
+        Regime { name, capillary_number, viscosity_ratio, drainage, agreement_with_percolation }
+    };
+    corners.iter().map(drain).collect()
+}
+
+fn agreement_with_percolation(drainage: &Drainage) -> f64 {
+    let trajectory = &drainage.trajectory;
+    let frames =
+        percolation::at_saturations(&trajectory.domain, trajectory.inlet, None, &trajectory.saturation())
+            .expect("the domain percolates");
+    // The first frames hold a few pixels only.
+    let skipped = frames.len() / 5;
+    let pairs = trajectory.phase.outer_iter().zip(&frames).skip(skipped);
+    let scores: Vec<f64> = pairs.map(|(a, b)| overlap(a, b.view())).collect();
+    scores.iter().sum::<f64>() / scores.len() as f64
+}
+
+/// Intersection over union.
+pub fn overlap(a: ArrayView2<bool>, b: ArrayView2<bool>) -> f64 {
+    let both = a.iter().zip(b).filter(|&(&a, &b)| a && b).count();
+    let either = a.iter().zip(b).filter(|&(&a, &b)| a || b).count();
+    both as f64 / either.max(1) as f64
+}
+
+/// Length of the border between the fluids over the invaded area, in the last frame, 1/pixel: the more and thinner the fingers, the higher.
+pub fn raggedness(trajectory: &Trajectory) -> f64 {
+    let last = trajectory.phase.index_axis(Axis(0), trajectory.phase.dim().0 - 1);
+    let (height, width) = last.dim();
+    let mut border = 0;
+    for ((y, x), &invading) in last.indexed_iter() {
+        for (ny, nx) in [(y + 1, x), (y, x + 1)] {
+            let in_pore = ny < height
+                && nx < width
+                && !trajectory.domain.solid[[y, x]]
+                && !trajectory.domain.solid[[ny, nx]];
+            border += usize::from(in_pore && last[[ny, nx]] != invading);
+        }
+    }
+    border as f64 / last.iter().filter(|&&invading| invading).count().max(1) as f64
 }

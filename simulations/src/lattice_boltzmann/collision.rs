@@ -148,10 +148,10 @@ mod tests {
 
         #[test]
         fn shear_stress_decays_at_the_rate_of_the_viscosity(nu in 0.005..1.0) {
-            let mut h = equilibrium(1.0, [0.0, 0.0]);
+            let mut h: [f64; Q] = equilibrium(1.0, [0.0, 0.0]);
             (h[5], h[6], h[7], h[8]) = (1e-3, -1e-3, 1e-3, -1e-3);
             let after = collide(h, [0.0, 0.0], 1.0 / nu);
-            let rate = 1.0 - (after[5] - after[6]) / (h[5] - h[6]);
+            let rate: f64 = 1.0 - (after[5] - after[6]) / (h[5] - h[6]);
             prop_assert!((rate - 1.0 / (3.0 * nu + 0.5)).abs() < 1e-12);
         }
     }

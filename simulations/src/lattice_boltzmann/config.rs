@@ -63,7 +63,7 @@ impl Default for LatticeBoltzmannConfig {
             until: Until::default(),
             keep_flow: false,
             sites_per_pixel: 1,
-            reservoir: 8,
+            reservoir: 4,
             viscosity_lu: None,
             surface_tension_lu: None,
             precision: Precision::default(),

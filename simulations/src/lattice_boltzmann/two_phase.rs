@@ -208,23 +208,28 @@ impl<T: Real> TwoPhase<T> {
         })
     }
 
-    /// Writes everything that the next step depends on.
+    /// Writes everything that the next step depends on: what is at the pore sites. The rest of the memory follows from it.
     pub(super) fn write(&self, writer: &mut Writer) {
         writer.number(self.steps);
-        self.populations.all().iter().for_each(|population| writer.field(population));
-        for field in [&self.share, &self.residue, &self.curvature] {
-            writer.field(field);
+        let pores: Vec<usize> = self.layout.pores().collect();
+        for field in
+            self.populations.all().into_iter().chain([&self.share[..], &self.residue, &self.curvature])
+        {
+            writer.field(&pores.iter().map(|&site| field[site]).collect::<Vec<T>>());
         }
     }
 
     /// Takes over what [`write`](Self::write) wrote.
     pub(super) fn read(&mut self, reader: &mut Reader) -> Result<(), Error> {
         self.steps = reader.number()?;
-        for population in self.populations.all_mut() {
-            reader.field(population)?;
-        }
-        for field in [&mut self.share, &mut self.residue, &mut self.curvature] {
-            reader.field(field)?;
+        let pores: Vec<usize> = self.layout.pores().collect();
+        let mut values = vec![T::default(); pores.len()];
+        let fields = [&mut self.share[..], &mut self.residue, &mut self.curvature];
+        for field in self.populations.all_mut().into_iter().chain(fields) {
+            reader.field(&mut values)?;
+            for (&site, &value) in pores.iter().zip(&values) {
+                field[site] = value;
+            }
         }
         self.find_interface();
         Ok(())

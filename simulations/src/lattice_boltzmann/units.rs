@@ -5,8 +5,13 @@
 //! number are not matched: inertia is taken to be negligible, there and here, and so is the difference in density (both fluids have
 //! density 1). [`Units::reynolds_number`] says how well the lattice keeps to that.
 //!
-//! Free are one viscosity and the tension. The more viscous fluid gets ν = 1/3, where walls and forces are most accurate. The tension is
-//! as large as it can be, which saves steps, with q ≤ [`PREFERRED_VELOCITY`] and σ ≤ [`PREFERRED_TENSION`].
+//! Free are one viscosity and the tension. Both are chosen so that few steps are needed while
+//!
+//! - the density along the domain changes by at most [`MAX_COMPRESSION`]. With Darcy's law it changes by 3 ν q L/k, of which the
+//!   permeability is estimated as that of slits, k = φ w²/24, with w four times the mean distance to the wall. What is injected while the
+//!   pressure builds up is stored in that compression, so that saturation lags behind the injected volume by about half as much;
+//! - the Reynolds number q w/ν of the thinner fluid is at most [`MAX_REYNOLDS`];
+//! - q ≤ [`PREFERRED_VELOCITY`], σ ≤ [`PREFERRED_TENSION`], and the viscosities lie in their preferred range.
 
 use super::config::{Injection, LatticeBoltzmannConfig};
 use super::two_phase::LatticeFluids;
@@ -23,8 +28,14 @@ const MAX_VELOCITY: f64 = 0.02;
 const PREFERRED_TENSION: f64 = 0.03;
 /// Highest tension accepted.
 const MAX_TENSION: f64 = 0.1;
-/// Viscosity of the more viscous fluid unless given.
-const PREFERRED_VISCOSITY: f64 = 1.0 / 3.0;
+/// Relative change of the density along the domain that is aimed at.
+const MAX_COMPRESSION: f64 = 0.025;
+/// Reynolds number aimed at.
+const MAX_REYNOLDS: f64 = 1.0;
+/// Lowest viscosity that is chosen, τ = 0.55.
+const PREFERRED_MIN_VISCOSITY: f64 = 1.0 / 60.0;
+/// Highest viscosity that is chosen, τ = 1.5.
+const PREFERRED_MAX_VISCOSITY: f64 = 0.5;
 /// Lowest viscosity, τ = 0.515: below it the collision is near its limit of stability.
 const MIN_VISCOSITY: f64 = 0.005;
 /// Highest viscosity, τ = 3.5: above it the slip at staircase walls becomes large.
@@ -102,12 +113,30 @@ impl Units {
             }
         };
 
-        let thick = config.viscosity_lu.unwrap_or(PREFERRED_VISCOSITY);
-        let viscosity_invading = thick * ratio.min(1.0);
-        let viscosity_defending = thick / ratio.max(1.0);
-        let fastest = |velocity: f64| velocity * viscosity_invading / capillary_number;
+        let shape = domain.shape();
+        let length_lu = config.sites_per_pixel as f64
+            * match inlet {
+                Side::Top | Side::Bottom => shape.0,
+                Side::Left | Side::Right => shape.1,
+            } as f64;
+        // Viscosities over that of the thinner fluid.
+        let (invading, thick) = (ratio.max(1.0), ratio.max(1.0 / ratio));
+        let compression = 3.0 * capillary_number * length_lu * thick
+            / (invading * slit_permeability(domain) * (config.sites_per_pixel as f64).powi(2));
         let surface_tension =
-            config.surface_tension_lu.unwrap_or(fastest(PREFERRED_VELOCITY).min(PREFERRED_TENSION));
+            config.surface_tension_lu.unwrap_or((MAX_COMPRESSION / compression).min(PREFERRED_TENSION));
+        let momentum = capillary_number * surface_tension / invading;
+        let thin = config.viscosity_lu.map_or_else(
+            || {
+                let calm = (momentum * throat_width_lu / MAX_REYNOLDS).sqrt();
+                calm.max(momentum / PREFERRED_VELOCITY)
+                    .max(PREFERRED_MIN_VISCOSITY)
+                    .min((PREFERRED_MAX_VISCOSITY / thick).max(MIN_VISCOSITY))
+            },
+            |given| given / thick,
+        );
+        let viscosity_invading = thin * invading;
+        let viscosity_defending = viscosity_invading / ratio;
         let velocity_lu = capillary_number * surface_tension / viscosity_invading;
         let units = Self {
             length_m: domain.voxel_size_m / config.sites_per_pixel as f64,
@@ -199,6 +228,18 @@ impl Units {
     }
 }
 
+/// Permeability in pixels² as if the pores were slits of the mean width, with a tortuosity of 2.
+fn slit_permeability(domain: &Domain) -> f64 {
+    let squared = squared_distance(&domain.solid);
+    let half_pixel = 0.5;
+    // Without any solid the distance is without meaning; the side walls bound it.
+    let widest = 0.25 * domain.shape().0.min(domain.shape().1) as f64;
+    let distances = squared.iter().filter(|&&squared| squared > 0);
+    let sum: f64 = distances.map(|&squared| (f64::from(squared).sqrt() - half_pixel).min(widest)).sum();
+    let width = 4.0 * sum / domain.pore_count().max(1) as f64;
+    domain.porosity() * width * width / 24.0
+}
+
 /// Width in pixels of the narrowest place of the widest path from inlet to outlet.
 fn throat_width(domain: &Domain, inlet: Side) -> Result<f64, Error> {
     let squared = squared_distance(&domain.solid);
@@ -260,9 +301,10 @@ mod tests {
         assert!(Units::new(&channel(2), Side::Top, &fluids, &finer).is_ok());
 
         let thin = LatticeBoltzmannConfig { viscosity_ratio: Some(0.008), ..narrow };
+        let thin = LatticeBoltzmannConfig { viscosity_lu: Some(0.5), ..thin };
         let text = reasons(&thin, &fluids, 9);
         assert!(
-            text.contains("relaxation time of 0.508") && text.contains("viscosity_lu that works is 0.625"),
+            text.contains("relaxation time of 0.512") && text.contains("viscosity_lu that works is 0.625"),
             "{text}"
         );
         let raised = LatticeBoltzmannConfig { viscosity_lu: Some(0.6251), ..thin };
