@@ -28,6 +28,25 @@ pub enum Error {
     /// The settings are in range, but no such domain fits the requested size.
     #[error("{0}")]
     CannotGenerate(String),
+    /// A simulation became unstable.
+    #[error(
+        "the simulation diverged within 50 steps before step {steps}: {reason}; lower the injection rate or choose other lattice parameters"
+    )]
+    Diverged {
+        /// Time steps done when it was noticed.
+        steps: u64,
+        /// What was found.
+        reason: String,
+    },
+    /// The invading fluid did not reach the outlet.
+    #[error("the invading fluid has not reached the outlet after {pore_volumes} pore volumes")]
+    NoBreakthrough {
+        /// Injected volume over that of the pore space.
+        pore_volumes: f64,
+    },
+    /// A saved state cannot be gone on from.
+    #[error("the saved state cannot be used: {0}")]
+    SavedState(String),
     /// An image does not fit what was said about it.
     #[error("{0}")]
     Image(String),

@@ -7,6 +7,7 @@
 pub mod domain;
 mod error;
 pub mod fluid;
+pub mod lattice_boltzmann;
 pub mod percolation;
 pub mod trajectory;
 

@@ -1,0 +1,196 @@
+//! What happens to populations that leave the pore space: walls, inlet, outlet.
+//!
+//! After collision the population that is about to leave site x along e_i is replaced by one that comes back along -e_i:
+//!
+//! | boundary | comes back |
+//! |---|---|
+//! | wall: half-way bounce-back | h_i |
+//! | given velocity u: bounce-back from a moving wall (Ladd 1994) | h_i - 6 w_i e_i·u |
+//! | given density ρ_0: anti-bounce-back (Ginzburg, Verhaeghe & d'Humières 2008) | -h_i + 2 w_i (ρ_0 - 1 + 9/2 (e_i·u)² - 3/2 u²) |
+//!
+//! The wall lies half-way between the sites. A given velocity fixes the injected mass exactly, whatever the pressure. Behind the
+//! top end lies invading fluid, so that only that is injected; what leaves through the bottom end, or comes back from there, has the
+//! colour of the last row.
+//!
+//! # References
+//! A. Ladd, J. Fluid Mech. 271 (1994) 285. I. Ginzburg, F. Verhaeghe, D. d'Humières, Commun. Comput. Phys. 3 (2008) 427.
+
+use ndarray::Array2;
+
+use super::collision::density_and_momentum;
+use super::layout::{Layout, Site};
+use super::populations::Populations;
+use super::real::Real;
+use super::stencil::{OPPOSITE, Q, VELOCITIES, WEIGHTS};
+
+/// One end of the medium.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum End {
+    /// A wall.
+    Wall,
+    /// Fluid flows into the medium with this velocity (lattice units), averaged over the open width.
+    Velocity(f64),
+    /// The pressure is c_s² (ρ - 1) with this ρ - 1 (lattice units).
+    Density(f64),
+}
+
+/// How the medium ends in the direction y. Left and right are walls always.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Ends {
+    /// The last row is followed by the first.
+    Periodic,
+    /// Two ends.
+    Between {
+        /// Above the first row. If open, invading fluid lies behind it.
+        top: End,
+        /// Below the last row.
+        bottom: End,
+    },
+}
+
+/// Names an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edge {
+    Top,
+    Bottom,
+}
+
+/// The medium with a frame row above and below.
+pub(super) fn framed(solid: &Array2<bool>, ends: Ends) -> Array2<Site> {
+    let (height, width) = solid.dim();
+    let kind = |y: usize, x: usize| if solid[[y, x]] { Site::Wall } else { Site::Pore };
+    let image = |y: usize, x: usize| match kind(y, x) {
+        Site::Pore => Site::Image(Layout::framed_index(width, y + 1, x + 1) as u32),
+        other => other,
+    };
+    Array2::from_shape_fn((height + 2, width), |(row, x)| match (row, ends) {
+        (0, Ends::Periodic) => image(height - 1, x),
+        (0, Ends::Between { top: End::Wall, .. }) => Site::Wall,
+        (0, Ends::Between { .. }) => Site::Beyond(Edge::Top),
+        (row, Ends::Periodic) if row == height + 1 => image(0, x),
+        (row, Ends::Between { bottom: End::Wall, .. }) if row == height + 1 => Site::Wall,
+        (row, Ends::Between { .. }) if row == height + 1 => Site::Beyond(Edge::Bottom),
+        (row, _) => kind(row - 1, x),
+    })
+}
+
+/// Copies a population from one array index to another.
+#[derive(Debug, Clone, Copy)]
+struct Link {
+    from: u32,
+    to: u32,
+}
+
+/// Everything that has to be written between collision and streaming.
+#[derive(Debug, Clone)]
+pub(super) struct Links {
+    /// For each outgoing direction: links into walls.
+    walls: [Vec<Link>; Q],
+    /// For each outgoing direction: links into an end of given velocity, with what they add.
+    moving: [Vec<(Link, f64)>; Q],
+    /// For each outgoing direction: links into an end of given density, with ρ_0 - 1.
+    open: [Vec<(Link, f64)>; Q],
+    /// For each direction: from a site to its images.
+    images: [Vec<Link>; Q],
+}
+
+impl Links {
+    pub fn new(layout: &Layout, ends: Ends) -> Self {
+        let mut links = Self {
+            walls: std::array::from_fn(|_| Vec::new()),
+            moving: std::array::from_fn(|_| Vec::new()),
+            open: std::array::from_fn(|_| Vec::new()),
+            images: std::array::from_fn(|_| Vec::new()),
+        };
+        let end = |edge: Edge| match (ends, edge) {
+            (Ends::Periodic, _) => End::Wall,
+            (Ends::Between { top, .. }, Edge::Top) => top,
+            (Ends::Between { bottom, .. }, Edge::Bottom) => bottom,
+        };
+        for from in layout.pores() {
+            for i in 1..Q {
+                let to = from.wrapping_add_signed(layout.offset(VELOCITIES[i]));
+                let link = Link { from: from as u32, to: to as u32 };
+                match layout.sites[to] {
+                    Site::Pore | Site::Image(_) => {}
+                    Site::Wall => links.walls[i].push(link),
+                    Site::Beyond(edge) => match end(edge) {
+                        End::Wall => links.walls[i].push(link),
+                        End::Velocity(velocity) => links.moving[i].push((link, 6.0 * WEIGHTS[i] * velocity)),
+                        End::Density(excess) => links.open[i].push((link, excess)),
+                    },
+                }
+            }
+        }
+        for (to, site) in layout.sites.iter().enumerate() {
+            if let Site::Image(from) = *site {
+                links.images.iter_mut().for_each(|images| images.push(Link { from, to: to as u32 }));
+            }
+        }
+        links.spread_velocity(layout, &end);
+        links
+    }
+
+    /// Corners of the inlet have fewer links: scales what is added so that the mean over the open sites is exact.
+    fn spread_velocity(&mut self, layout: &Layout, end: &impl Fn(Edge) -> End) {
+        for (edge, y) in [(Edge::Top, 0), (Edge::Bottom, layout.height.saturating_sub(1))] {
+            let End::Velocity(velocity) = end(edge) else { continue };
+            let row = layout.index(y, 0)..layout.index(y, 0) + layout.width;
+            let open = row.clone().filter(|&index| layout.is_pore(index)).count() as f64;
+            let inward: isize = if edge == Edge::Top { 1 } else { -1 };
+            let directions = (1..Q).filter(|&i| VELOCITIES[i].1 == -inward);
+            let of_row = |link: &Link| row.contains(&(link.from as usize));
+            let total: f64 = directions
+                .clone()
+                .flat_map(|i| &self.moving[i])
+                .filter(|(link, _)| of_row(link))
+                .map(|(_, added)| added)
+                .sum();
+            if total == 0.0 {
+                continue;
+            }
+            for i in directions {
+                for (_, added) in self.moving[i].iter_mut().filter(|(link, _)| of_row(link)) {
+                    *added *= velocity * open / total;
+                }
+            }
+        }
+    }
+
+    /// Mass that enters through ends of given velocity in one step.
+    pub fn injected_per_step(&self) -> f64 {
+        self.moving.iter().flatten().map(|(_, added)| added).sum()
+    }
+
+    pub fn apply<T: Real>(&self, populations: &mut Populations<T>) {
+        self.apply_open(populations);
+        let mut all = populations.all_mut();
+        for i in 1..Q {
+            let [from, to] = all.get_disjoint_mut([i, OPPOSITE[i]]).expect("e_i is not its own opposite");
+            for link in &self.walls[i] {
+                to[link.to as usize] = from[link.from as usize];
+            }
+            for &(link, added) in &self.moving[i] {
+                to[link.to as usize] = from[link.from as usize] + T::of(added);
+            }
+            for link in &self.images[i] {
+                from[link.to as usize] = from[link.from as usize];
+            }
+        }
+    }
+
+    fn apply_open<T: Real>(&self, populations: &mut Populations<T>) {
+        let all = populations.all_mut();
+        for i in 1..Q {
+            for &(link, excess) in &self.open[i] {
+                let h = std::array::from_fn(|i| all[i][link.from as usize]);
+                let (density, jx, jy) = density_and_momentum(h);
+                let inverse = T::of(1.0) / (density + T::of(1.0));
+                let (ux, uy) = (jx * inverse, jy * inverse);
+                let eu = T::of(VELOCITIES[i].0 as f64) * ux + T::of(VELOCITIES[i].1 as f64) * uy;
+                let target = T::of(excess) + T::of(4.5) * eu * eu - T::of(1.5) * (ux * ux + uy * uy);
+                all[OPPOSITE[i]][link.to as usize] = T::of(2.0 * WEIGHTS[i]) * target - h[i];
+            }
+        }
+    }
+}

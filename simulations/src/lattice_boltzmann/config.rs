@@ -1,0 +1,157 @@
+//! What a lattice Boltzmann run is asked to do.
+
+use serde::{Deserialize, Serialize};
+
+use crate::percolation::Until;
+
+/// How fast the invading fluid is injected.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Injection {
+    /// Ca = μ_i q/σ with the viscosity μ_i of the invading fluid and q, the injected volume per time over the whole
+    /// cross-section of the domain. Times are in pore volumes.
+    CapillaryNumber(f64),
+    /// Injected volume per unit of depth, in m²/s. Times are in seconds.
+    RateM2PerS(f64),
+}
+
+/// The arithmetic of the solver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// 32 bits: fast.
+    #[default]
+    Single,
+    /// 64 bits: the reference.
+    Double,
+}
+
+/// A dynamic drainage at constant injection rate.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LatticeBoltzmannConfig {
+    /// How fast the invading fluid is injected.
+    pub injection: Injection,
+    /// Viscosity of the invading over that of the defending fluid, in place of the ratio of the given fluids.
+    pub viscosity_ratio: Option<f64>,
+    /// Number of frames, the first at time 0 with nothing invaded.
+    pub frames: usize,
+    /// Time of the last frame. With `breakthrough` it is the first at or after it, so that frames lie at equal times.
+    pub until: Until,
+    /// Whether to keep pressure and velocity at every frame; only with `until` a number of pore volumes.
+    pub keep_flow: bool,
+    /// Lattice sites along the edge of a pixel.
+    pub sites_per_pixel: usize,
+    /// Rows of free lattice before the inlet and behind the outlet, not part of the result.
+    pub reservoir: usize,
+    /// Kinematic viscosity of the more viscous fluid in lattice units; chosen when not given.
+    pub viscosity_lu: Option<f64>,
+    /// Interfacial tension in lattice units; chosen when not given.
+    pub surface_tension_lu: Option<f64>,
+    /// Arithmetic.
+    pub precision: Precision,
+    /// Threads for one domain. The result does not depend on it.
+    pub threads: usize,
+}
+
+impl Default for LatticeBoltzmannConfig {
+    fn default() -> Self {
+        Self {
+            injection: Injection::CapillaryNumber(1e-2),
+            viscosity_ratio: None,
+            frames: 26,
+            until: Until::default(),
+            keep_flow: false,
+            sites_per_pixel: 1,
+            reservoir: 4,
+            viscosity_lu: None,
+            surface_tension_lu: None,
+            precision: Precision::default(),
+            threads: 1,
+        }
+    }
+}
+
+impl LatticeBoltzmannConfig {
+    /// Every problem with the settings: the key, and what is wrong with its value.
+    ///
+    /// What also depends on the fluids and the domain is checked by [`Units::new`](super::Units::new).
+    pub fn problems(&self) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        let mut report = |key: &str, message: String| problems.push((key.to_owned(), message));
+        let is_positive = |value: f64| value > 0.0 && value.is_finite();
+        match self.injection {
+            Injection::CapillaryNumber(number) if !(1e-6..=1.0).contains(&number) => {
+                report("injection.capillary_number", format!("{number} is outside [1e-6, 1]"));
+            }
+            Injection::RateM2PerS(rate) if !is_positive(rate) => {
+                report("injection.rate_m2_per_s", format!("{rate} is outside (0, inf)"));
+            }
+            _ => {}
+        }
+        for (key, value) in [
+            ("viscosity_ratio", self.viscosity_ratio),
+            ("viscosity_lu", self.viscosity_lu),
+            ("surface_tension_lu", self.surface_tension_lu),
+        ] {
+            if let Some(value) = value.filter(|&value| !is_positive(value)) {
+                report(key, format!("{value} is outside (0, inf)"));
+            }
+        }
+        if self.frames < 2 {
+            report("frames", format!("{} is outside 2, 3, ...", self.frames));
+        }
+        match self.until {
+            Until::PoreVolumes(volumes) if !is_positive(volumes) => {
+                report("until.pore_volumes", format!("{volumes} is outside (0, inf)"));
+            }
+            Until::Breakthrough if self.keep_flow => {
+                let message = "needs until = { pore_volumes = ... }: the times of the frames up to breakthrough are known only afterwards";
+                report("keep_flow", message.to_owned());
+            }
+            _ => {}
+        }
+        for (key, value, allowed) in [
+            ("sites_per_pixel", self.sites_per_pixel, 1..=16),
+            ("reservoir", self.reservoir, 2..=1000),
+            ("threads", self.threads, 1..=1024),
+        ] {
+            if !allowed.contains(&value) {
+                report(key, format!("{value} is outside [{}, {}]", allowed.start(), allowed.end()));
+            }
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_reported_with_its_key() {
+        let config: LatticeBoltzmannConfig = toml::from_str(
+            "injection = { capillary_number = 7.0 }\nviscosity_ratio = -1.0\nframes = 1\nkeep_flow = true\nreservoir = 0",
+        )
+        .unwrap();
+        let keys: Vec<_> = config.problems().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(
+            keys,
+            ["injection.capillary_number", "viscosity_ratio", "frames", "keep_flow", "reservoir"]
+        );
+        assert!(LatticeBoltzmannConfig::default().problems().is_empty());
+    }
+
+    #[test]
+    fn a_configuration_reads_back_equal() {
+        let config = LatticeBoltzmannConfig {
+            injection: Injection::RateM2PerS(1e-6),
+            until: Until::PoreVolumes(0.8),
+            surface_tension_lu: Some(0.01),
+            ..Default::default()
+        };
+        let text = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<LatticeBoltzmannConfig>(&text).unwrap(), config);
+        assert!(toml::from_str::<LatticeBoltzmannConfig>("frame = 26").is_err());
+    }
+}

@@ -1,0 +1,115 @@
+//! How the lattice lies in memory.
+//!
+//! Rows of sites, one frame row above and below, a frame column on the left and [`LANES`] on the right. A block is a run of
+//! [`LANES`] sites of a row; the blocks of a row start where pore sites are that no earlier block covers, so that grains are
+//! skipped and no block reaches into the next row.
+
+use std::ops::Range;
+
+use ndarray::Array2;
+
+/// Sites that are worked on together.
+pub(super) const LANES: usize = 16;
+
+/// What a site of the framed lattice is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Site {
+    Pore,
+    Wall,
+    /// Stands for the pore site at this index, one period away.
+    Image(u32),
+    /// Beyond an open end.
+    Beyond(super::boundary::Edge),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    pub height: usize,
+    pub width: usize,
+    pub stride: usize,
+    pub sites: Vec<Site>,
+    /// First site of each block, row by row.
+    blocks: Vec<u32>,
+    /// Where the blocks of each row start in `blocks`.
+    rows: Vec<usize>,
+}
+
+impl Layout {
+    /// `sites` has frame rows and the columns of the medium only.
+    pub fn new(framed: &Array2<Site>) -> Self {
+        let (framed_height, width) = framed.dim();
+        let height = framed_height - 2;
+        let stride = Self::framed_index(width, 1, 0);
+        let mut sites = vec![Site::Wall; framed_height * stride];
+        for ((row, x), &site) in framed.indexed_iter() {
+            sites[row * stride + x + 1] = site;
+        }
+        let mut blocks = Vec::new();
+        let mut rows = vec![0];
+        for y in 0..height {
+            let mut covered = 0;
+            for x in 0..width {
+                let index = (y + 1) * stride + x + 1;
+                if sites[index] == Site::Pore && index >= covered {
+                    blocks.push(index as u32);
+                    covered = index + LANES;
+                }
+            }
+            rows.push(blocks.len());
+        }
+        Self { height, width, stride, sites, blocks, rows }
+    }
+
+    /// Index of a site of the framed lattice, in rows and columns of the frame.
+    pub fn framed_index(width: usize, row: usize, column: usize) -> usize {
+        row * (width + 1 + LANES) + column
+    }
+
+    /// Sites, frame included.
+    pub fn len(&self) -> usize {
+        self.sites.len()
+    }
+
+    pub fn index(&self, y: usize, x: usize) -> usize {
+        (y + 1) * self.stride + x + 1
+    }
+
+    /// Where a neighbour lies in memory relative to a site.
+    #[inline(always)]
+    pub fn offset(&self, (ex, ey): (isize, isize)) -> isize {
+        ey * self.stride as isize + ex
+    }
+
+    pub fn is_pore(&self, index: usize) -> bool {
+        self.sites[index] == Site::Pore
+    }
+
+    /// Indices of all pore sites.
+    pub fn pores(&self) -> impl Iterator<Item = usize> + '_ {
+        self.sites.iter().enumerate().filter(|(_, site)| **site == Site::Pore).map(|(index, _)| index)
+    }
+
+    /// First sites of the blocks in some rows.
+    pub fn blocks(&self, rows: &Range<usize>) -> &[u32] {
+        &self.blocks[self.rows[rows.start]..self.rows[rows.end]]
+    }
+
+    /// Row after which about half the blocks of `rows` are done.
+    pub fn middle(&self, rows: &Range<usize>) -> usize {
+        let half = (self.rows[rows.start] + self.rows[rows.end]) / 2;
+        let middle = self.rows.partition_point(|&first| first < half);
+        middle.clamp(rows.start + 1, rows.end - 1)
+    }
+}
+
+/// The block of `values` at a site.
+#[inline(always)]
+pub(super) fn block<T>(values: &[T], at: usize) -> &[T; LANES] {
+    values[at..].first_chunk().expect("the frame is a block wide")
+}
+
+/// The block of `values` at a site, to write.
+#[inline(always)]
+pub(super) fn block_mut<T>(values: &mut [T], at: usize) -> &mut [T; LANES] {
+    values[at..].first_chunk_mut().expect("the frame is a block wide")
+}

@@ -1,0 +1,229 @@
+//! The three sweeps over the lattice that a time step consists of.
+//!
+//! Each reads shared arrays and writes those of one stripe, block by block. The physics is in functions of a single site; the loops over
+//! the [`LANES`] of a block turn them into vector instructions.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::collision::{collide, density_and_momentum};
+use super::interface::{curvature, gradient, middle, normal};
+use super::layout::{LANES, Layout, block, block_mut};
+use super::real::Real;
+use super::recolouring::{self, Arriving};
+use super::stencil::{Q, VELOCITIES, each};
+use super::stripes::Stripe;
+use super::two_phase::LatticeFluids;
+
+/// A sweep over one stripe.
+pub(super) trait Pass {
+    /// Must be inlined, all the way down: only then is it compiled for the processor's vectors.
+    fn run(self);
+}
+
+/// Runs a pass compiled for the widest vectors of this processor.
+pub(super) fn vectorised(pass: impl Pass) {
+    struct Vectorised<P>(P);
+    impl<P: Pass> WithSimd for Vectorised<P> {
+        type Output = ();
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) {
+            self.0.run();
+        }
+    }
+    Arch::new().dispatch(Vectorised(pass));
+}
+
+/// Material constants in the precision of the solver.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Constants<T> {
+    fluidity_defending: T,
+    fluidity_excess: T,
+    surface_tension: T,
+    sharpness: T,
+    body_force: [T; 2],
+}
+
+impl<T: Real> Constants<T> {
+    pub fn new(fluids: &LatticeFluids) -> Self {
+        Self {
+            fluidity_defending: T::of(1.0 / fluids.viscosity_defending),
+            fluidity_excess: T::of(1.0 / fluids.viscosity_invading - 1.0 / fluids.viscosity_defending),
+            surface_tension: T::of(fluids.surface_tension),
+            sharpness: T::of(fluids.sharpness),
+            body_force: fluids.body_force.map(T::of),
+        }
+    }
+}
+
+/// Collision with surface tension, and the vector V of the recolouring.
+pub(super) struct CollisionPass<'a, T> {
+    pub stripe: &'a Stripe,
+    pub layout: &'a Layout,
+    pub constants: Constants<T>,
+    pub share: &'a [T],
+    pub normal: [&'a [T]; 2],
+    pub steepness: &'a [T],
+    pub pore: &'a [T],
+    pub populations: [&'a mut [T]; Q],
+    pub gathering: [&'a mut [T]; 2],
+    pub curvature: &'a mut [T],
+}
+
+impl<T: Real> Pass for CollisionPass<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let zero = T::of(0.0);
+        let constants = self.constants;
+        let [body_x, body_y] = constants.body_force;
+        for &at in self.layout.blocks(&self.stripe.rows) {
+            let at = at as usize;
+            let own = at - self.stripe.first;
+            let share = block(self.share, at);
+            let steepness = block(self.steepness, at);
+            let pore = block(self.pore, at);
+            let (normal_x, normal_y) = (block(self.normal[0], at), block(self.normal[1], at));
+            let mut pull = [zero; LANES];
+            let mut kappa = [zero; LANES];
+            if has_interface(steepness) {
+                let nx = neighbourhood(self.layout, self.normal[0], at);
+                let ny = neighbourhood(self.layout, self.normal[1], at);
+                for k in 0..LANES {
+                    kappa[k] = curvature(each(|i| nx[i][k]), each(|i| ny[i][k]));
+                    pull[k] = constants.surface_tension * kappa[k] * steepness[k];
+                }
+            }
+            let mut h = each(|i| *block(self.populations[i], own));
+            let mut gathering_x = [zero; LANES];
+            let mut gathering_y = [zero; LANES];
+            for k in 0..LANES {
+                let here = each(|i| h[i][k]);
+                let force = [body_x + pull[k] * normal_x[k], body_y + pull[k] * normal_y[k]];
+                let fluidity = constants.fluidity_defending + share[k] * constants.fluidity_excess;
+                let (density, _, _) = density_and_momentum(here);
+                let after = collide(here, force, fluidity);
+                let is_pore = pore[k] > zero;
+                for i in 0..Q {
+                    h[i][k] = if is_pore { after[i] } else { zero };
+                }
+                let mixed = share[k] * (T::of(1.0) - share[k]);
+                let amount = constants.sharpness * (T::of(1.0) + density) * mixed;
+                gathering_x[k] = if is_pore { amount * normal_x[k] } else { zero };
+                gathering_y[k] = if is_pore { amount * normal_y[k] } else { zero };
+            }
+            for i in 0..Q {
+                *block_mut(self.populations[i], own) = h[i];
+            }
+            *block_mut(self.curvature, own) = kappa;
+            *block_mut(self.gathering[0], own) = gathering_x;
+            *block_mut(self.gathering[1], own) = gathering_y;
+        }
+    }
+}
+
+/// C after streaming.
+pub(super) struct RecolouringPass<'a, T> {
+    pub stripe: &'a Stripe,
+    pub layout: &'a Layout,
+    pub populations: [&'a [T]; Q],
+    pub share: &'a [T],
+    pub gathering: [&'a [T]; 2],
+    pub open: &'a [T],
+    pub wall_moment: [&'a [T]; 2],
+    pub pore: &'a [T],
+    pub next_share: &'a mut [T],
+    pub residue: &'a mut [T],
+}
+
+impl<T: Real> Pass for RecolouringPass<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let zero = T::of(0.0);
+        for &at in self.layout.blocks(&self.stripe.rows) {
+            let at = at as usize;
+            let own = at - self.stripe.first;
+            let h = each(|i| block(self.populations[i], at));
+            let share = upstream(self.layout, self.share, at);
+            let open = upstream(self.layout, self.open, at);
+            let gathering_x = upstream(self.layout, self.gathering[0], at);
+            let gathering_y = upstream(self.layout, self.gathering[1], at);
+            let (wall_x, wall_y) = (block(self.wall_moment[0], at), block(self.wall_moment[1], at));
+            let pore = block(self.pore, at);
+            let mut next = [zero; LANES];
+            let mut residue = *block(self.residue, own);
+            for k in 0..LANES {
+                let arriving = Arriving {
+                    h: each(|i| h[i][k]),
+                    share: each(|i| share[i][k]),
+                    open: each(|i| open[i][k]),
+                    gathering_x: each(|i| gathering_x[i][k]),
+                    gathering_y: each(|i| gathering_y[i][k]),
+                    wall_moment: [wall_x[k], wall_y[k]],
+                };
+                let here = share[0][k];
+                let change = recolouring::change(&arriving) + residue[k];
+                let sum = here + change;
+                let is_pore = pore[k] > zero;
+                residue[k] = if is_pore { change - (sum - here) } else { zero };
+                next[k] = if is_pore { sum } else { zero };
+            }
+            *block_mut(self.next_share, own) = next;
+            *block_mut(self.residue, own) = residue;
+        }
+    }
+}
+
+/// Normal and steepness of the interface, before walls turn it.
+pub(super) struct InterfacePass<'a, T> {
+    pub stripe: &'a Stripe,
+    pub layout: &'a Layout,
+    pub share: &'a [T],
+    pub normal: [&'a mut [T]; 2],
+    pub steepness: &'a mut [T],
+}
+
+impl<T: Real> Pass for InterfacePass<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let [normal_x, normal_y] = self.normal;
+        for &at in self.layout.blocks(&self.stripe.rows) {
+            let at = at as usize;
+            let own = at - self.stripe.first;
+            let share = neighbourhood(self.layout, self.share, at);
+            let mut nx = [T::of(0.0); LANES];
+            let mut ny = [T::of(0.0); LANES];
+            let mut steepness = [T::of(0.0); LANES];
+            for k in 0..LANES {
+                let [x, y] = normal(gradient(each(|i| share[i][k])));
+                let [gx, gy] = gradient(each(|i| middle(share[i][k])));
+                nx[k] = x;
+                ny[k] = y;
+                // Both gradients point the same way but for the error of the differences.
+                steepness[k] = gx * x + gy * y;
+            }
+            *block_mut(normal_x, own) = nx;
+            *block_mut(normal_y, own) = ny;
+            *block_mut(self.steepness, own) = steepness;
+        }
+    }
+}
+
+#[inline(always)]
+fn has_interface<T: Real>(steepness: &[T; LANES]) -> bool {
+    let mut sum = T::of(0.0);
+    for k in 0..LANES {
+        sum = sum + steepness[k];
+    }
+    sum > T::of(0.0)
+}
+
+/// The blocks at x + e_i.
+#[inline(always)]
+fn neighbourhood<'a, T>(layout: &Layout, values: &'a [T], at: usize) -> [&'a [T; LANES]; Q] {
+    each(|i| block(values, at.wrapping_add_signed(layout.offset(VELOCITIES[i]))))
+}
+
+/// The blocks at x - e_i.
+#[inline(always)]
+fn upstream<'a, T>(layout: &Layout, values: &'a [T], at: usize) -> [&'a [T; LANES]; Q] {
+    each(|i| block(values, at.wrapping_add_signed(-layout.offset(VELOCITIES[i]))))
+}

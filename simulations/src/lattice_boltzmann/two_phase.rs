@@ -1,0 +1,349 @@
+//! The solver: two fluids in a medium, one time step after the other, in lattice units.
+
+use ndarray::Array2;
+
+use super::boundary::{Edge, Ends, Links, framed};
+use super::collision::density_and_momentum;
+use super::interface::curvature;
+use super::layout::{Layout, Site};
+use super::passes::{CollisionPass, Constants, InterfacePass, RecolouringPass, vectorised};
+use super::populations::Populations;
+use super::real::Real;
+use super::recolouring::MAX_SHARPNESS;
+use super::state::{Reader, Writer};
+use super::stencil::{Q, VELOCITIES, WEIGHTS};
+use super::stripes::Stripes;
+use super::wetting::{Wettability, Wetting};
+use crate::Error;
+
+/// Two fluids of equal density, in lattice units.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LatticeFluids {
+    /// Kinematic viscosity of the invading fluid.
+    pub viscosity_invading: f64,
+    /// Kinematic viscosity of the defending fluid.
+    pub viscosity_defending: f64,
+    /// Interfacial tension.
+    pub surface_tension: f64,
+    /// β of the recolouring.
+    pub sharpness: f64,
+    /// Force per volume on both fluids, (x, y).
+    pub body_force: [f64; 2],
+}
+
+impl Default for LatticeFluids {
+    fn default() -> Self {
+        Self {
+            viscosity_invading: 1.0 / 6.0,
+            viscosity_defending: 1.0 / 6.0,
+            surface_tension: 0.01,
+            sharpness: MAX_SHARPNESS,
+            body_force: [0.0, 0.0],
+        }
+    }
+}
+
+/// Deviation of the density from 1 beyond which a simulation counts as diverged.
+const MAX_DENSITY_EXCESS: f64 = 0.5;
+/// Speed beyond which a simulation counts as diverged; sound has 0.58.
+const MAX_SPEED: f64 = 0.4;
+
+/// Two fluids in a medium.
+#[derive(Debug, Clone)]
+pub struct TwoPhase<T> {
+    pub(super) layout: Layout,
+    fluids: LatticeFluids,
+    constants: Constants<T>,
+    links: Links,
+    wetting: Wetting<T>,
+    stripes: Stripes,
+    pub(super) populations: Populations<T>,
+    /// C of every site.
+    pub(super) share: Vec<T>,
+    /// What rounding has kept from `share` so far.
+    pub(super) residue: Vec<T>,
+    next_share: Vec<T>,
+    normal_x: Vec<T>,
+    normal_y: Vec<T>,
+    /// |∇χ|.
+    steepness: Vec<T>,
+    /// κ at the time of the last collision.
+    pub(super) curvature: Vec<T>,
+    /// V of the recolouring.
+    gathering_x: Vec<T>,
+    gathering_y: Vec<T>,
+    /// 1 in pores, 0 elsewhere.
+    pore: Vec<T>,
+    /// 0 where a site sends back what is sent into it, else 1.
+    open: Vec<T>,
+    wall_moment_x: Vec<T>,
+    wall_moment_y: Vec<T>,
+    pub(super) steps: u64,
+}
+
+impl<T: Real> TwoPhase<T> {
+    /// Both fluids at rest; the invading fluid where `invading` is true, with a sharp interface.
+    ///
+    /// # Shapes
+    /// `solid` and `invading` are `[y, x]` and alike.
+    ///
+    /// # Panics
+    /// When the shapes differ or the medium has no sites.
+    pub fn new(
+        solid: &Array2<bool>,
+        invading: &Array2<bool>,
+        ends: Ends,
+        wettability: Wettability,
+        fluids: LatticeFluids,
+    ) -> Self {
+        assert_eq!(solid.dim(), invading.dim(), "one phase for every site");
+        assert!(!solid.is_empty(), "a medium has sites");
+        let layout = Layout::new(&framed(solid, ends));
+        let zeros = || vec![T::default(); layout.len()];
+        let indicator = |is: &dyn Fn(Site) -> bool| -> Vec<T> {
+            layout.sites.iter().map(|&site| T::of(if is(site) { 1.0 } else { 0.0 })).collect()
+        };
+        let reflects = |site: Site| matches!(site, Site::Wall | Site::Beyond(Edge::Bottom));
+        let wall_moment = |component: fn((isize, isize)) -> isize| {
+            let mut moment = zeros();
+            for site in layout.pores() {
+                let from = |i: usize| site.wrapping_add_signed(-layout.offset(VELOCITIES[i]));
+                let term = |i: usize| WEIGHTS[i] * component(VELOCITIES[i]) as f64;
+                moment[site] = T::of((1..Q).filter(|&i| reflects(layout.sites[from(i)])).map(term).sum());
+            }
+            moment
+        };
+        let mut share = zeros();
+        for ((y, x), &invading) in invading.indexed_iter() {
+            if invading && !solid[[y, x]] {
+                share[layout.index(y, x)] = T::of(1.0);
+            }
+        }
+        for (share, site) in share.iter_mut().zip(&layout.sites) {
+            if *site == Site::Beyond(Edge::Top) {
+                *share = T::of(1.0);
+            }
+        }
+        let mut simulation = Self {
+            fluids,
+            constants: Constants::new(&fluids),
+            links: Links::new(&layout, ends),
+            wetting: Wetting::new(&layout, wettability),
+            stripes: Stripes::new(&layout, 1),
+            populations: Populations::at_rest(&layout),
+            next_share: share.clone(),
+            share,
+            residue: zeros(),
+            normal_x: zeros(),
+            normal_y: zeros(),
+            steepness: zeros(),
+            curvature: zeros(),
+            gathering_x: zeros(),
+            gathering_y: zeros(),
+            pore: indicator(&|site| site == Site::Pore),
+            open: indicator(&|site| !reflects(site)),
+            wall_moment_x: wall_moment(|e| e.0),
+            wall_moment_y: wall_moment(|e| e.1),
+            steps: 0,
+            layout,
+        };
+        simulation.find_interface();
+        simulation
+    }
+
+    /// Works on this many stripes of rows at once, in the surrounding rayon pool. The result is the same, bit for bit.
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.stripes = Stripes::new(&self.layout, threads);
+        self
+    }
+
+    /// Advances by one time step.
+    pub fn step(&mut self) {
+        self.collide();
+        self.links.apply(&mut self.populations);
+        self.populations.stream();
+        self.recolour();
+        self.find_interface();
+        self.steps += 1;
+    }
+
+    /// Steps since the start.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Mass that ends of given velocity add in one step.
+    pub fn injected_per_step(&self) -> f64 {
+        self.links.injected_per_step()
+    }
+
+    /// Looks for values that no sound simulation has.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] says which.
+    pub fn check(&self) -> Result<(), Error> {
+        let all = self.populations.all();
+        // Written so that NaN fails every comparison.
+        let is_sound = |site: usize| {
+            let (density, jx, jy) = density_and_momentum(all.map(|h| h[site]));
+            let share = self.share[site];
+            let (limit, fast) = (T::of(MAX_DENSITY_EXCESS), T::of(MAX_SPEED * MAX_SPEED));
+            density < limit
+                && density > -limit
+                && jx * jx + jy * jy < fast
+                && share > T::of(-0.1)
+                && share < T::of(1.1)
+        };
+        let Some(site) = self.layout.pores().find(|&site| !is_sound(site)) else { return Ok(()) };
+        let (y, x) = (site / self.layout.stride - 1, site % self.layout.stride - 1);
+        let (density, jx, jy) = self.moments(site);
+        Err(Error::Diverged {
+            steps: self.steps,
+            reason: format!(
+                "at lattice site ({y}, {x}) the density is {:.3}, the speed {:.3} and the share of the invading fluid {:.3}",
+                1.0 + density,
+                jx.hypot(jy) / (1.0 + density),
+                self.share[site].to_f64()
+            ),
+        })
+    }
+
+    /// Writes everything that the next step depends on: what is at the pore sites. The rest of the memory follows from it.
+    pub(super) fn write(&self, writer: &mut Writer) {
+        writer.number(self.steps);
+        let pores: Vec<usize> = self.layout.pores().collect();
+        for field in
+            self.populations.all().into_iter().chain([&self.share[..], &self.residue, &self.curvature])
+        {
+            writer.field(&pores.iter().map(|&site| field[site]).collect::<Vec<T>>());
+        }
+    }
+
+    /// Takes over what [`write`](Self::write) wrote.
+    pub(super) fn read(&mut self, reader: &mut Reader) -> Result<(), Error> {
+        self.steps = reader.number()?;
+        let pores: Vec<usize> = self.layout.pores().collect();
+        let mut values = vec![T::default(); pores.len()];
+        let fields = [&mut self.share[..], &mut self.residue, &mut self.curvature];
+        for field in self.populations.all_mut().into_iter().chain(fields) {
+            reader.field(&mut values)?;
+            for (&site, &value) in pores.iter().zip(&values) {
+                field[site] = value;
+            }
+        }
+        self.find_interface();
+        Ok(())
+    }
+
+    fn collide(&mut self) {
+        let fields = [&mut self.gathering_x[..], &mut self.gathering_y[..], &mut self.curvature[..]];
+        let outputs = (self.populations.all_mut(), fields);
+        self.stripes.run(outputs, |stripe, (populations, [gathering_x, gathering_y, curvature])| {
+            vectorised(CollisionPass {
+                stripe,
+                layout: &self.layout,
+                constants: self.constants,
+                share: &self.share,
+                normal: [&self.normal_x, &self.normal_y],
+                steepness: &self.steepness,
+                pore: &self.pore,
+                populations,
+                gathering: [gathering_x, gathering_y],
+                curvature,
+            });
+        });
+        self.wetting.copy_to_images(&mut self.gathering_x);
+        self.wetting.copy_to_images(&mut self.gathering_y);
+    }
+
+    fn recolour(&mut self) {
+        let populations = self.populations.all();
+        let outputs = [&mut self.next_share[..], &mut self.residue[..]];
+        self.stripes.run(outputs, |stripe, [next_share, residue]| {
+            vectorised(RecolouringPass {
+                stripe,
+                layout: &self.layout,
+                populations,
+                share: &self.share,
+                gathering: [&self.gathering_x, &self.gathering_y],
+                open: &self.open,
+                wall_moment: [&self.wall_moment_x, &self.wall_moment_y],
+                pore: &self.pore,
+                next_share,
+                residue,
+            });
+        });
+        std::mem::swap(&mut self.share, &mut self.next_share);
+    }
+
+    pub(super) fn find_interface(&mut self) {
+        self.wetting.extend_share(&mut self.share);
+        let outputs = [&mut self.normal_x[..], &mut self.normal_y[..], &mut self.steepness[..]];
+        self.stripes.run(outputs, |stripe, [normal_x, normal_y, steepness]| {
+            let normal = [normal_x, normal_y];
+            vectorised(InterfacePass { stripe, layout: &self.layout, share: &self.share, normal, steepness });
+        });
+        let normals = [&mut self.normal_x[..], &mut self.normal_y[..]];
+        self.wetting.correct_normals(&self.share, normals, &self.steepness, &self.curvature);
+    }
+
+    /// Where there is no pore `[y, x]`.
+    pub fn solid(&self) -> Array2<bool> {
+        self.map(|_| true).map(|&pore| !pore)
+    }
+
+    /// Share of the invading fluid `[y, x]`, from 0 to 1; 0 in solid.
+    pub fn invading_share(&self) -> Array2<f64> {
+        self.map(|site| self.share[site].to_f64())
+    }
+
+    /// Density minus 1 `[y, x]`; the pressure is a third of it. 0 in solid.
+    pub fn density_excess(&self) -> Array2<f64> {
+        self.map(|site| self.moments(site).0)
+    }
+
+    /// Velocity (x, y) `[y, x]`; 0 in solid.
+    pub fn velocity(&self) -> [Array2<f64>; 2] {
+        [0, 1].map(|axis| {
+            self.map(|site| {
+                let (density, jx, jy) = self.moments(site);
+                let momentum = [jx, jy][axis] + 0.5 * self.force(site)[axis];
+                momentum / (1.0 + density)
+            })
+        })
+    }
+
+    /// Mass of the invading and of the defending fluid.
+    pub fn masses(&self) -> [f64; 2] {
+        let mut masses = [0.0; 2];
+        for site in self.layout.pores() {
+            let density = 1.0 + self.moments(site).0;
+            let share = self.share[site].to_f64() + self.residue[site].to_f64();
+            masses[0] += share * density;
+            masses[1] += (1.0 - share) * density;
+        }
+        masses
+    }
+
+    pub(super) fn moments(&self, site: usize) -> (f64, f64, f64) {
+        density_and_momentum(self.populations.all().map(|h| h[site].to_f64()))
+    }
+
+    fn force(&self, site: usize) -> [f64; 2] {
+        let at = |e: (isize, isize)| site.wrapping_add_signed(self.layout.offset(e));
+        let kappa = curvature(
+            VELOCITIES.map(|e| self.normal_x[at(e)].to_f64()),
+            VELOCITIES.map(|e| self.normal_y[at(e)].to_f64()),
+        );
+        let pull = self.fluids.surface_tension * kappa * self.steepness[site].to_f64();
+        let [bx, by] = self.fluids.body_force;
+        [bx + pull * self.normal_x[site].to_f64(), by + pull * self.normal_y[site].to_f64()]
+    }
+
+    fn map<U: Default + Clone>(&self, value: impl Fn(usize) -> U) -> Array2<U> {
+        Array2::from_shape_fn((self.layout.height, self.layout.width), |(y, x)| {
+            let site = self.layout.index(y, x);
+            if self.layout.is_pore(site) { value(site) } else { U::default() }
+        })
+    }
+}
