@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ndarray::Array2;
 use porecast_simulations::domain::Crop;
 use porecast_simulations::domain::connectivity::percolates;
-use porecast_simulations::{Domain, Error as SimulationError, Trajectory, percolation};
+use porecast_simulations::{Domain, Error as SimulationError, Trajectory, lattice_boltzmann, percolation};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -236,6 +236,11 @@ impl Campaign {
         match config.simulator {
             Simulator::Percolation => {
                 percolation::simulate(&domain, config.inlet, &config.fluids, &config.percolation, seed)
+            }
+            Simulator::LatticeBoltzmann => {
+                let settings = config.draw_lattice_boltzmann(&mut rng);
+                lattice_boltzmann::simulate(&domain, config.inlet, &config.fluids, &settings, seed)
+                    .map(|drainage| drainage.trajectory)
             }
         }
     }

@@ -4,7 +4,7 @@
 //!
 //! `functions` and [`layer`] are what models call; `backend` is the trait behind them, implemented in `flex` (the
 //! kernels), `autodiff` (the backward steps) and `fallback` (Burn's own operations). The kernels, in `conv`, `norm`,
-//! `pool` and `concat`, know nothing of Burn; `simd` (instruction sets), `memory` (buffers) and `share` (writing from
+//! `pool`, `concat` and `softmax`, know nothing of Burn; `simd` (instruction sets), `memory` (buffers) and `share` (writing from
 //! several threads) carry them and hold the unsafe code.
 
 mod activation;

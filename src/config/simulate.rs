@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use porecast_simulations::domain::{DomainConfig, ImageConfig};
+use porecast_simulations::lattice_boltzmann::{Injection, LatticeBoltzmannConfig};
 use porecast_simulations::percolation::PercolationConfig;
 use porecast_simulations::{FluidPair, Side};
 use rand::{Rng, RngExt};
@@ -39,6 +40,12 @@ pub struct SimulateConfig {
     /// Settings of the percolation simulator.
     #[serde(default)]
     pub percolation: PercolationConfig,
+    /// Settings of the lattice Boltzmann simulator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lattice_boltzmann: Option<LatticeBoltzmannConfig>,
+    /// Capillary numbers of a lattice Boltzmann campaign: each domain draws one of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capillary_numbers: Vec<f64>,
     /// The two fluids.
     #[serde(default)]
     pub fluids: FluidPair,
@@ -53,6 +60,8 @@ pub enum Simulator {
     /// Quasi-static drainage by image-based invasion percolation.
     #[default]
     Percolation,
+    /// Dynamic drainage by colour-gradient lattice Boltzmann.
+    LatticeBoltzmann,
 }
 
 impl Simulator {
@@ -60,6 +69,7 @@ impl Simulator {
     pub fn name(self) -> &'static str {
         match self {
             Self::Percolation => "percolation",
+            Self::LatticeBoltzmann => "lattice-boltzmann",
         }
     }
 }
@@ -118,6 +128,16 @@ impl SimulateConfig {
         Self { domains: 0, ..self.clone() }
     }
 
+    /// The lattice Boltzmann settings of a domain, with the capillary number drawn where there are several.
+    pub fn draw_lattice_boltzmann(&self, rng: &mut impl Rng) -> LatticeBoltzmannConfig {
+        let mut config = self.lattice_boltzmann.unwrap_or_default();
+        if !self.capillary_numbers.is_empty() {
+            let drawn = self.capillary_numbers[rng.random_range(0..self.capillary_numbers.len())];
+            config.injection = Injection::CapillaryNumber(drawn);
+        }
+        config
+    }
+
     /// Draws the kind of a domain by weight.
     pub fn draw_kind(&self, rng: &mut impl Rng) -> &DomainKind {
         let total: f64 = self.domain.iter().map(|kind| kind.weight).sum();
@@ -129,6 +149,35 @@ impl SimulateConfig {
             }
         }
         self.domain.last().expect("a validated campaign has a kind of domain")
+    }
+}
+
+impl SimulateConfig {
+    fn lattice_boltzmann_problems(&self) -> Vec<Problem> {
+        if self.simulator != Simulator::LatticeBoltzmann {
+            let unused = |key| Problem::new(key, "applies with simulator = \"lattice-boltzmann\" only");
+            let table = self.lattice_boltzmann.map(|_| unused("lattice_boltzmann"));
+            return table
+                .into_iter()
+                .chain((!self.capillary_numbers.is_empty()).then(|| unused("capillary_numbers")))
+                .collect();
+        }
+        let config = self.lattice_boltzmann.unwrap_or_default();
+        let mut problems: Vec<_> = below("lattice_boltzmann", config.problems()).collect();
+        for &number in &self.capillary_numbers {
+            let config = LatticeBoltzmannConfig { injection: Injection::CapillaryNumber(number), ..config };
+            problems.extend(
+                config.problems().into_iter().map(|(_, what)| Problem::new("capillary_numbers", what)),
+            );
+        }
+        if config.keep_flow {
+            problems.push(Problem::new(
+                "lattice_boltzmann.keep_flow",
+                "is not written into datasets yet; leave it out",
+            ));
+        }
+        problems.dedup();
+        problems
     }
 }
 
@@ -231,6 +280,7 @@ impl Validate for SimulateConfig {
         };
         problems.extend(positive("voxel_size_m", self.voxel_size_m));
         problems.extend(below("percolation", self.percolation.problems()));
+        problems.extend(self.lattice_boltzmann_problems());
         problems.extend(positive("fluids.surface_tension", self.fluids.surface_tension));
         problems.extend(positive("fluids.viscosity_invading", self.fluids.viscosity_invading));
         problems.extend(positive("fluids.viscosity_defending", self.fluids.viscosity_defending));
