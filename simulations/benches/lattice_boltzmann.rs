@@ -1,4 +1,5 @@
-//! Throughput of the two-phase lattice Boltzmann solver, in million lattice updates per second (MLUPS), against what the machine can do.
+//! Throughput of the two-phase lattice Boltzmann solver, in million lattice updates per second (MLUPS), against
+//! what the machine can do.
 //!
 //!     cargo bench -p porecast-simulations --bench lattice_boltzmann [-- seconds-per-case]
 //!
@@ -16,8 +17,8 @@ use rand_chacha::rand_core::SeedableRng;
 
 /// Bytes that one update of one site has to move at the least: nine populations read and written, and C.
 const VALUES_PER_UPDATE: f64 = 20.0;
-/// Additions and multiplications of one update of one site, counted in the source: moments, relaxation and back 165, recolouring 60,
-/// gradient and normal 65; the curvature, 50, is left out where there is no interface.
+/// Additions and multiplications of one update of one site, counted in the source: moments, relaxation and back
+/// 165, recolouring 60, gradient and normal 65; the curvature, 50, is left out where there is no interface.
 const OPERATIONS_PER_UPDATE: f64 = 290.0;
 
 fn main() {
@@ -91,7 +92,8 @@ fn memory_bandwidth() -> f64 {
     2.0 * 4.0 * from.len() as f64 / best / 1e9
 }
 
-/// Multiplications and additions, one after the other as the solver does them, on values that stay in registers, in GFLOP/s.
+/// Multiplications and additions, one after the other as the solver does them, on values that stay in registers,
+/// in GFLOP/s.
 fn arithmetic_peak() -> f64 {
     struct Peak;
     impl pulp::WithSimd for Peak {

@@ -1,4 +1,5 @@
-//! The lattice Boltzmann solver against the laws it has to follow. Every test prints its figure: `cargo test -- --nocapture`.
+//! The lattice Boltzmann solver against the laws it has to follow. Every test prints its figure: `cargo test --
+//! --nocapture`.
 
 #[path = "../examples/validation/cases.rs"]
 #[allow(dead_code, reason = "the example draws more than the tests check")]
@@ -138,7 +139,8 @@ fn regimes_are_ordered_as_lenormand_found_and_low_rates_come_near_percolation() 
     let last = |regime: &cases::Regime| *regime.drainage.trajectory.saturation().last().unwrap();
     for regime in &regimes {
         println!(
-            "{}: Ca {:.0e}, M {}: saturation {:.3}, border per area {:.3}, IoU with percolation {:.3}, mass drift {:.1e}",
+            "{}: Ca {:.0e}, M {}: saturation {:.3}, border per area {:.3}, IoU with percolation {:.3}, \
+            mass drift {:.1e}",
             regime.name,
             regime.capillary_number,
             regime.viscosity_ratio,
