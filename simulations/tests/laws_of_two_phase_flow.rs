@@ -279,10 +279,12 @@ fn a_drainage_keeps_its_promises_from_every_side() {
             assert!(frame.iter().zip(&domain.solid).all(|(&invaded, &solid)| !(invaded && solid)));
             assert!((volumes[0] + volumes[1] - domain.pore_count() as f64).abs() < 1e-6);
         }
-        // What is injected is inside, but for what compresses the fluids.
+        // All mass that is injected is inside; its volume lags by what compresses the fluids, here in reservoirs
+        // that are nearly as large as the domain.
+        assert!(drainage.mass_drift.abs() < 1e-4, "{}", drainage.mass_drift);
         let inside = drainage.volumes[8][0] / domain.pore_count() as f64;
         println!("from the {inlet}: {inside:.4} pore volumes inside of {:.4} injected", trajectory.times[8]);
-        assert!((inside - 0.3).abs() < 0.02, "{inside}");
+        assert!((inside - 0.3).abs() < 0.03, "{inside}");
         let flow = drainage.flow.expect("it was asked for");
         assert_eq!((flow.pressure_pa.len(), flow.pressure_pa[8].dim()), (9, (44, 32)));
         // The mean velocity points away from the inlet.
