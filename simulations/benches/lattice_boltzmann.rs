@@ -1,4 +1,5 @@
-//! Throughput of the two-phase lattice Boltzmann solver, in million lattice updates per second (MLUPS), against what the machine can do.
+//! Throughput of the two-phase lattice Boltzmann solver, in million lattice updates per second (MLUPS), against
+//! what the machine can do.
 //!
 //!     cargo bench -p porecast-simulations --bench lattice_boltzmann [-- seconds-per-case]
 //!
@@ -14,11 +15,11 @@ use porecast_simulations::{DomainConfig, Side};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-/// Bytes that one update of one site has to move at the least: nine populations read and written, and C.
+/// Numbers that one update of one site has to move at the least: nine populations read and written, and C.
 const VALUES_PER_UPDATE: f64 = 20.0;
-/// Additions and multiplications of one update of one site, counted in the source: moments, relaxation and back 165, recolouring 60,
-/// gradient and normal 65; the curvature, 50, is left out where there is no interface.
-const OPERATIONS_PER_UPDATE: f64 = 290.0;
+/// Arithmetic operations of one update of one site, counted roughly in the source: collision 175, recolouring 80,
+/// gradients and normal 75. The curvature, about 50, is left out: it is computed at the interface only.
+const OPERATIONS_PER_UPDATE: f64 = 330.0;
 
 fn main() {
     let seconds = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(3.0);
@@ -26,7 +27,8 @@ fn main() {
     let peak = arithmetic_peak();
     println!("machine, one core: copy {bandwidth:.1} GB/s, f32 multiply and add {peak:.1} GFLOP/s");
     println!(
-        "height x width | precision | threads | pore MLUPS | MLUPS of all sites | share of bandwidth | share of arithmetic"
+        "height x width | precision | threads | pore MLUPS | MLUPS of all sites | share of bandwidth | \
+         share of arithmetic"
     );
     for shape in [(256, 64), (512, 128), (512, 512)] {
         for threads in [1, 2] {
@@ -91,7 +93,8 @@ fn memory_bandwidth() -> f64 {
     2.0 * 4.0 * from.len() as f64 / best / 1e9
 }
 
-/// Multiplications and additions, one after the other as the solver does them, on values that stay in registers, in GFLOP/s.
+/// Multiplications and additions, one after the other as the solver does them, on values that stay in registers,
+/// in GFLOP/s.
 fn arithmetic_peak() -> f64 {
     struct Peak;
     impl pulp::WithSimd for Peak {

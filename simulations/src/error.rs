@@ -30,7 +30,8 @@ pub enum Error {
     CannotGenerate(String),
     /// A simulation became unstable.
     #[error(
-        "the simulation diverged within 50 steps before step {steps}: {reason}; lower the injection rate or choose other lattice parameters"
+        "the simulation diverged within 50 steps before step {steps}: {reason}; lower the injection rate \
+        or choose other lattice parameters"
     )]
     Diverged {
         /// Time steps done when it was noticed.

@@ -1,8 +1,8 @@
 //! Porous domains and the simulators that invade them.
 //!
-//! In pipeline order: [`domain`] makes or imports a geometry, [`fluid`] names the two fluids,
-//! [`percolation`] invades the geometry, and [`trajectory`] holds the resulting sequence.
-//! Physics only: nothing here knows files, networks or the command line.
+//! In pipeline order: [`domain`] makes or imports a geometry, [`fluid`] names the two fluids, [`percolation`]
+//! (vanishing rate) or [`lattice_boltzmann`] (finite rate) invades the geometry, and [`trajectory`] holds the
+//! resulting sequence. Physics only: nothing here knows files, networks or the command line.
 
 pub mod domain;
 mod error;

@@ -1,4 +1,5 @@
-//! The lattice Boltzmann solver against the laws it has to follow. Every test prints its figure: `cargo test -- --nocapture`.
+//! The lattice Boltzmann solver against the laws it has to follow. Every test prints its figure: `cargo test --
+//! --nocapture`.
 
 #[path = "../examples/validation/cases.rs"]
 #[allow(dead_code, reason = "the example draws more than the tests check")]
@@ -138,7 +139,8 @@ fn regimes_are_ordered_as_lenormand_found_and_low_rates_come_near_percolation() 
     let last = |regime: &cases::Regime| *regime.drainage.trajectory.saturation().last().unwrap();
     for regime in &regimes {
         println!(
-            "{}: Ca {:.0e}, M {}: saturation {:.3}, border per area {:.3}, IoU with percolation {:.3}, mass drift {:.1e}",
+            "{}: Ca {:.0e}, M {}: saturation {:.3}, border per area {:.3}, IoU with percolation {:.3}, \
+            mass drift {:.1e}",
             regime.name,
             regime.capillary_number,
             regime.viscosity_ratio,
@@ -277,10 +279,12 @@ fn a_drainage_keeps_its_promises_from_every_side() {
             assert!(frame.iter().zip(&domain.solid).all(|(&invaded, &solid)| !(invaded && solid)));
             assert!((volumes[0] + volumes[1] - domain.pore_count() as f64).abs() < 1e-6);
         }
-        // What is injected is inside, but for what compresses the fluids.
+        // All mass that is injected is inside; its volume lags by what compresses the fluids, here in reservoirs
+        // that are nearly as large as the domain.
+        assert!(drainage.mass_drift.abs() < 1e-4, "{}", drainage.mass_drift);
         let inside = drainage.volumes[8][0] / domain.pore_count() as f64;
         println!("from the {inlet}: {inside:.4} pore volumes inside of {:.4} injected", trajectory.times[8]);
-        assert!((inside - 0.3).abs() < 0.02, "{inside}");
+        assert!((inside - 0.3).abs() < 0.03, "{inside}");
         let flow = drainage.flow.expect("it was asked for");
         assert_eq!((flow.pressure_pa.len(), flow.pressure_pa[8].dim()), (9, (44, 32)));
         // The mean velocity points away from the inlet.

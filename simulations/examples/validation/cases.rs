@@ -35,7 +35,8 @@ fn mask((height, width): (usize, usize), inside: impl Fn(usize, usize) -> bool) 
     Array2::from_shape_fn((height, width), |(y, x)| inside(y, x))
 }
 
-/// Relative change of the invading and of the defending mass, after a drop between wetted grains has moved about in a closed box.
+/// Relative change of the invading and of the defending mass, after a drop between wetted grains has moved about
+/// in a closed box.
 pub fn mass_drift<T: Real>(steps: usize) -> [f64; 2] {
     let shape = (96, 64);
     let grains = [(30.0, 14.0), (66.0, 24.0), (44.0, 50.0)].map(|(y, x)| Disc { y, x, radius: 9.5 });
@@ -98,7 +99,8 @@ impl Profile {
     }
 }
 
-/// Two fluids side by side in a channel, driven by the same force: the invading one in the middle half, the defending one along the walls.
+/// Two fluids side by side in a channel, driven by the same force: the invading one in the middle half, the
+/// defending one along the walls.
 ///
 /// `viscosity_ratio` is invading over defending.
 pub fn layered_poiseuille<T: Real>(width: usize, viscosity_ratio: f64) -> Profile {
@@ -182,7 +184,8 @@ pub fn starting_poiseuille<T: Real>(width: usize, viscosity: f64) -> Profile {
     Profile { measured: velocity.row(1).to_vec(), exact: (0..width).map(exact).collect() }
 }
 
-/// Permeability, over the period squared, of a row of square grains, half a period wide, between walls one period apart.
+/// Permeability, over the period squared, of a row of square grains, half a period wide, between walls one
+/// period apart.
 ///
 /// `period` must be a multiple of 4, so that the walls lie half-way between sites at every resolution.
 pub fn permeability<T: Real>(period: usize, viscosity: f64) -> f64 {
@@ -296,13 +299,15 @@ fn settle<T: Real>(
 pub struct Filling {
     /// (time, length filled).
     pub positions: Vec<(f64, f64)>,
-    /// Slope of ½(μ_i - μ_d)x² + μ_d L x over t, measured: Lucas and Washburn's x² over t, with what drives out the other fluid.
+    /// Slope of ½(μ_i - μ_d)x² + μ_d L x over t, measured: Lucas and Washburn's x² over t, with what drives out
+    /// the other fluid.
     pub slope: f64,
     /// Its exact value, σ w cos θ/6.
     pub exact: f64,
 }
 
-/// The invading fluid wets a channel, at this angle through itself, and is drawn in; both ends are at the same pressure.
+/// The invading fluid wets a channel, at this angle through itself, and is drawn in; both ends are at the same
+/// pressure.
 pub fn capillary_filling<T: Real>(
     width: usize,
     length: usize,
@@ -456,7 +461,8 @@ pub fn overlap(a: ArrayView2<bool>, b: ArrayView2<bool>) -> f64 {
     both as f64 / either.max(1) as f64
 }
 
-/// Length of the border between the fluids over the invaded area, in the last frame, 1/pixel: the more and thinner the fingers, the higher.
+/// Length of the border between the fluids over the invaded area, in the last frame, 1/pixel: the more and
+/// thinner the fingers, the higher.
 pub fn raggedness(trajectory: &Trajectory) -> f64 {
     let last = trajectory.phase.index_axis(Axis(0), trajectory.phase.dim().0 - 1);
     let (height, width) = last.dim();

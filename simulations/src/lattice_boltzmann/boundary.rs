@@ -1,6 +1,7 @@
 //! What happens to populations that leave the pore space: walls, inlet, outlet.
 //!
-//! After collision the population that is about to leave site x along e_i is replaced by one that comes back along -e_i:
+//! After collision the population that is about to leave site x along e_i is replaced by one that comes back
+//! along -e_i:
 //!
 //! | boundary | comes back |
 //! |---|---|
@@ -8,12 +9,13 @@
 //! | given velocity u: bounce-back from a moving wall (Ladd 1994) | h_i - 6 w_i e_i·u |
 //! | given density ρ_0: anti-bounce-back (Ginzburg, Verhaeghe & d'Humières 2008) | -h_i + 2 w_i (ρ_0 - 1 + 9/2 (e_i·u)² - 3/2 u²) |
 //!
-//! The wall lies half-way between the sites. A given velocity fixes the injected mass exactly, whatever the pressure. Behind the
-//! top end lies invading fluid, so that only that is injected; what leaves through the bottom end, or comes back from there, has the
-//! colour of the last row.
+//! The wall lies half-way between the sites. A given velocity fixes the injected mass exactly, whatever the
+//! pressure. Behind the top end lies invading fluid, so that only that is injected; what leaves through the
+//! bottom end, or comes back from there, has the colour of the last row.
 //!
 //! # References
-//! A. Ladd, J. Fluid Mech. 271 (1994) 285. I. Ginzburg, F. Verhaeghe, D. d'Humières, Commun. Comput. Phys. 3 (2008) 427.
+//! A. Ladd, J. Fluid Mech. 271 (1994) 285. I. Ginzburg, F. Verhaeghe, D. d'Humières, Commun. Comput. Phys. 3
+//! (2008) 427.
 
 use ndarray::Array2;
 
@@ -165,8 +167,8 @@ impl Links {
     pub fn apply<T: Real>(&self, populations: &mut Populations<T>) {
         self.apply_open(populations);
         let mut all = populations.all_mut();
-        for i in 1..Q {
-            let [from, to] = all.get_disjoint_mut([i, OPPOSITE[i]]).expect("e_i is not its own opposite");
+        for (i, &opposite) in OPPOSITE.iter().enumerate().skip(1) {
+            let [from, to] = all.get_disjoint_mut([i, opposite]).expect("e_i is not its own opposite");
             for link in &self.walls[i] {
                 to[link.to as usize] = from[link.from as usize];
             }

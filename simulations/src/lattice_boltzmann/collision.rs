@@ -1,7 +1,7 @@
 //! Multiple-relaxation-time collision with Guo's forcing.
 //!
-//! Populations are kept as deviations h_i = f_i - w_i from the fluid at rest with density 1: single precision then resolves
-//! pressures and velocities that are small against 1.
+//! Populations are kept as deviations h_i = f_i - w_i from the fluid at rest with density 1: single precision
+//! then resolves pressures and velocities that are small against 1.
 //!
 //! Each moment m of the populations relaxes to its equilibrium at a rate of its own,
 //!
@@ -19,12 +19,12 @@
 //! | p_xx | ρ(u_x² - u_y²) | 2(u_x F_x - u_y F_y) | s_ν |
 //! | p_xy | ρ u_x u_y | u_x F_y + u_y F_x | s_ν |
 //!
-//! ρu = Σ e_i f_i + F/2, and ν = (1/s_ν - 1/2)/3. The rate s_q = 8(2 - s_ν)/(8 - s_ν) puts a wall with half-way bounce-back
-//! exactly half-way for Poiseuille flow, whatever the viscosity (Λ = 3/16).
+//! ρu = Σ e_i f_i + F/2, and ν = (1/s_ν - 1/2)/3. The rate s_q = 8(2 - s_ν)/(8 - s_ν) puts a wall with half-way
+//! bounce-back exactly half-way for Poiseuille flow, whatever the viscosity (Λ = 3/16).
 //!
 //! # References
-//! P. Lallemand, L.-S. Luo, Phys. Rev. E 61 (2000) 6546. Z. Guo, C. Zheng, B. Shi, Phys. Rev. E 65 (2002) 046308.
-//! I. Ginzburg, D. d'Humières, Phys. Rev. E 68 (2003) 066614.
+//! P. Lallemand, L.-S. Luo, Phys. Rev. E 61 (2000) 6546. Z. Guo, C. Zheng, B. Shi, Phys. Rev. E 65 (2002)
+//! 046308. I. Ginzburg, D. d'Humières, Phys. Rev. E 68 (2003) 066614.
 
 use super::real::Real;
 use super::stencil::Q;
@@ -150,9 +150,10 @@ mod tests {
         fn shear_stress_decays_at_the_rate_of_the_viscosity(nu in 0.005..1.0) {
             let mut h: [f64; Q] = equilibrium(1.0, [0.0, 0.0]);
             (h[5], h[6], h[7], h[8]) = (1e-3, -1e-3, 1e-3, -1e-3);
-            let after = collide(h, [0.0, 0.0], 1.0 / nu);
+            let after: [f64; Q] = collide(h, [0.0, 0.0], 1.0 / nu);
             let rate: f64 = 1.0 - (after[5] - after[6]) / (h[5] - h[6]);
-            prop_assert!((rate - 1.0 / (3.0 * nu + 0.5)).abs() < 1e-12);
+            let expected: f64 = 1.0 / (3.0 * nu + 0.5);
+            prop_assert!((rate - expected).abs() < 1e-12);
         }
     }
 }

@@ -42,7 +42,8 @@ pub struct LatticeBoltzmannConfig {
     pub keep_flow: bool,
     /// Lattice sites along the edge of a pixel.
     pub sites_per_pixel: usize,
-    /// Rows of free lattice before the inlet and behind the outlet, not part of the result.
+    /// Rows of free lattice before the inlet and behind the outlet, not part of the result. With few rows defending
+    /// fluid that flows back can reach the first one, where it is lost to the invading fluid.
     pub reservoir: usize,
     /// Kinematic viscosity of the more viscous fluid in lattice units; chosen when not given.
     pub viscosity_lu: Option<f64>,
@@ -63,7 +64,7 @@ impl Default for LatticeBoltzmannConfig {
             until: Until::default(),
             keep_flow: false,
             sites_per_pixel: 1,
-            reservoir: 4,
+            reservoir: 8,
             viscosity_lu: None,
             surface_tension_lu: None,
             precision: Precision::default(),
@@ -106,7 +107,8 @@ impl LatticeBoltzmannConfig {
                 report("until.pore_volumes", format!("{volumes} is outside (0, inf)"));
             }
             Until::Breakthrough if self.keep_flow => {
-                let message = "needs until = { pore_volumes = ... }: the times of the frames up to breakthrough are known only afterwards";
+                let message = "needs until = { pore_volumes = ... }: the times of the frames up to \
+                breakthrough are known only afterwards";
                 report("keep_flow", message.to_owned());
             }
             _ => {}
@@ -131,7 +133,8 @@ mod tests {
     #[test]
     fn every_problem_is_reported_with_its_key() {
         let config: LatticeBoltzmannConfig = toml::from_str(
-            "injection = { capillary_number = 7.0 }\nviscosity_ratio = -1.0\nframes = 1\nkeep_flow = true\nreservoir = 0",
+            "injection = { capillary_number = 7.0 }\nviscosity_ratio = -1.0\nframes = 1\nkeep_flow = \
+            true\nreservoir = 0",
         )
         .unwrap();
         let keys: Vec<_> = config.problems().into_iter().map(|(key, _)| key).collect();

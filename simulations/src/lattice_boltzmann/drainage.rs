@@ -28,8 +28,9 @@ pub struct Drainage {
     pub trajectory: Trajectory,
     /// Volume of the invading and of the defending fluid in the pore space at each frame, in pixels.
     pub volumes: Vec<[f64; 2]>,
-    /// Mass of the invading fluid at the last sample before it reached the outlet, minus what was there and what was injected, over
-    /// what was injected. It holds what rounding has lost and no more.
+    /// Mass of the invading fluid at the last sample before it reached the outlet, minus what was there at first and
+    /// what was injected, over what was injected: what rounding has changed, and defending fluid that flowed back as
+    /// far as the first row of the reservoir.
     pub mass_drift: f64,
     /// Time steps done.
     pub steps: u64,
@@ -52,12 +53,12 @@ pub struct Flow {
 
 /// Simulates drainage of a domain from one edge to the opposite one at a constant rate.
 ///
-/// The defending fluid fills the domain at first. Of the edges only inlet and outlet are open. `seed` is the seed of the domain, passed on
-/// to [`Parameters::seed`].
+/// The defending fluid fills the domain at first. Of the edges only inlet and outlet are open. `seed` is the
+/// seed of the domain, passed on to [`Parameters::seed`].
 ///
 /// # Errors
-/// [`Error::Invalid`] for settings out of range or that no stable lattice parameters exist for, see [`Units::new`];
-/// [`Error::DoesNotPercolate`] for a domain without a path from the inlet to the outlet;
+/// [`Error::Invalid`] for settings out of range or that no stable lattice parameters exist for, see
+/// [`Units::new`]; [`Error::DoesNotPercolate`] for a domain without a path from the inlet to the outlet;
 /// [`Error::Diverged`] when the simulation becomes unstable, within 100 steps of the first impossible value.
 ///
 /// ```
@@ -85,8 +86,8 @@ pub fn simulate(
 
 /// As [`simulate`], from a saved state on and saving further ones.
 ///
-/// After about every `steps_between_saves` time steps `save` is handed the state. Going on from it with the same arguments gives the same
-/// result, bit for bit, as never having stopped.
+/// After about every `steps_between_saves` time steps `save` is handed the state. Going on from it with the same
+/// arguments gives the same result, bit for bit, as never having stopped.
 ///
 /// # Errors
 /// Those of [`simulate`], and [`Error::SavedState`] for a state that is damaged or belongs to something else.

@@ -1,7 +1,7 @@
 //! Frames at equal times when it is not known in advance how long the simulation takes.
 //!
-//! The phase is sampled often, and only what has changed since the last sample is kept. From that the phase at any sample can be told
-//! afterwards.
+//! The phase is sampled often, and only what has changed since the last sample is kept. From that the phase at
+//! any sample can be told afterwards.
 
 use ndarray::Array2;
 

@@ -1,25 +1,26 @@
 //! Where the two fluids meet: normal, curvature and interfacial tension.
 //!
-//! C is the share of the invading fluid in the density, from 0 to 1; Liu et al. write ρ^N = 2C - 1. Derivatives are isotropic
-//! differences over the stencil, ∇C = 3 Σ w_i e_i C(x + e_i), exact to second order.
+//! C is the share of the invading fluid in the density, from 0 to 1; Liu et al. write ρ^N = 2C - 1. Derivatives
+//! are isotropic differences over the stencil, ∇C = 3 Σ w_i e_i C(x + e_i), exact to second order.
 //!
 //! The tension acts as a force per volume spread over the interface (continuum surface force),
 //!
 //! F = σ κ |∇χ| n,  n = ∇C/|∇C|,  κ = -∇_s·n = n_x n_y (∂_y n_x + ∂_x n_y) - n_x² ∂_y n_y - n_y² ∂_x n_x
 //!
-//! with χ = C²(3 - 2C). κ is positive where the invading fluid is convex, and the pressure there higher by σκ, since χ goes from 0 to 1
-//! across the interface. Liu et al. have ½σκ∇ρ^N = σκ∇C. χ is steeper than C: it gathers the force in the middle of the
-//! interface, where κ is that of the interface itself. Around a drop of radius R the mean of 1/r exceeds 1/R by
-//! less than with C, which matters where R is only a few sites.
+//! with χ = C²(3 - 2C). κ is positive where the invading fluid is convex, and the pressure there higher by σκ,
+//! since χ goes from 0 to 1 across the interface. Liu et al. have ½σκ∇ρ^N = σκ∇C. χ is steeper than C: it
+//! gathers the force in the middle of the interface, where κ is that of the interface itself. Around a drop of
+//! radius R the mean of 1/r exceeds 1/R by less than with C, which matters where R is only a few sites.
 //!
 //! # References
-//! J. Brackbill, D. Kothe, C. Zemach, J. Comput. Phys. 100 (1992) 335. H. Liu, A. Valocchi, Q. Kang, Phys. Rev. E 85 (2012)
-//! 046309, section II. Z. Xu, H. Liu, A. Valocchi, Water Resour. Res. 53 (2017) 3770, section 2.1, for the curvature within the interface.
+//! J. Brackbill, D. Kothe, C. Zemach, J. Comput. Phys. 100 (1992) 335. H. Liu, A. Valocchi, Q. Kang, Phys. Rev.
+//! E 85 (2012) 046309. Z. Xu, H. Liu, A. Valocchi, Water Resour. Res. 53 (2017) 3770,
+//! for the curvature within the interface.
 
 use super::real::Real;
 use super::stencil::Q;
 
-/// Gradients of C below this count as none: the rounding of C in single precision is of this size. In the places
+/// Gradients of C below this count as none: they are near the rounding of C in single precision. In the places
 /// concerned the fluids are pure to about one part in a million.
 pub(super) const GRADIENT_FLOOR: f64 = 2e-6;
 

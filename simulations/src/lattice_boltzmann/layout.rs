@@ -1,8 +1,8 @@
 //! How the lattice lies in memory.
 //!
-//! Rows of sites, one frame row above and below, a frame column on the left and [`LANES`] on the right. A block is a run of
-//! [`LANES`] sites of a row; the blocks of a row start where pore sites are that no earlier block covers, so that grains are
-//! skipped and no block reaches into the next row.
+//! Rows of sites, one frame row above and below, a frame column on the left and [`LANES`] on the right. A block
+//! is a run of [`LANES`] sites of a row; the blocks of a row start where pore sites are that no earlier block
+//! covers, so that grains are skipped and no block reaches into the next row.
 
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
 //! The three sweeps over the lattice that a time step consists of.
 //!
-//! Each reads shared arrays and writes those of one stripe, block by block. The physics is in functions of a single site; the loops over
-//! the [`LANES`] of a block turn them into vector instructions.
+//! Each reads shared arrays and writes those of one stripe, block by block. The physics is in functions of a
+//! single site; the loops over the [`LANES`] of a block turn them into vector instructions.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -71,7 +71,7 @@ pub(super) struct CollisionPass<'a, T> {
 
 impl<T: Real> Pass for CollisionPass<'_, T> {
     #[inline(always)]
-    fn run(self) {
+    fn run(mut self) {
         let zero = T::of(0.0);
         let constants = self.constants;
         let [body_x, body_y] = constants.body_force;
@@ -110,8 +110,8 @@ impl<T: Real> Pass for CollisionPass<'_, T> {
                 gathering_x[k] = if is_pore { amount * normal_x[k] } else { zero };
                 gathering_y[k] = if is_pore { amount * normal_y[k] } else { zero };
             }
-            for i in 0..Q {
-                *block_mut(self.populations[i], own) = h[i];
+            for (population, h) in self.populations.iter_mut().zip(h) {
+                *block_mut(population, own) = h;
             }
             *block_mut(self.curvature, own) = kappa;
             *block_mut(self.gathering[0], own) = gathering_x;
@@ -210,8 +210,8 @@ impl<T: Real> Pass for InterfacePass<'_, T> {
 #[inline(always)]
 fn has_interface<T: Real>(steepness: &[T; LANES]) -> bool {
     let mut sum = T::of(0.0);
-    for k in 0..LANES {
-        sum = sum + steepness[k];
+    for &steepness in steepness {
+        sum = sum + steepness;
     }
     sum > T::of(0.0)
 }

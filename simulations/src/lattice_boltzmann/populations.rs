@@ -1,8 +1,8 @@
 //! The nine populations, and streaming without moving them.
 //!
-//! Streaming shifts every population by its velocity. In memory that is the same distance for all sites, so the values stay where they
-//! are and the origin of each array moves instead; after [`STEPS_BETWEEN_MOVES`] steps everything is moved back at once. One
-//! copy of the populations is enough, and collision works in place.
+//! Streaming shifts every population by its velocity. In memory that is the same distance for all sites, so the
+//! values stay where they are and the origin of each array moves instead; after [`STEPS_BETWEEN_MOVES`] steps
+//! everything is moved back at once. One copy of the populations is enough, and collision works in place.
 //!
 //! What streams out of a wall is what was written there before: see [`Links`](super::boundary::Links).
 

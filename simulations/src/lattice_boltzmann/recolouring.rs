@@ -1,21 +1,24 @@
 //! Keeping the fluids apart: recolouring after Latva-Kokko and Rothman.
 //!
-//! After collision the invading fluid takes its share C of every population and gathers on its own side of the interface,
+//! After collision the invading fluid takes its share C of every population and gathers on its own side of the
+//! interface,
 //!
 //! f_i^inv = C f_i + β ρ C (1 - C) w_i e_i·n
 //!
-//! and the defending fluid has the rest. Σ f_i^inv = ρC: each fluid's mass is conserved. The profile that results is
-//! C = ½(1 + tanh βx) to a good approximation, with β from 0 to [`MAX_SHARPNESS`], above which a population could turn negative.
+//! and the defending fluid has the rest. Σ f_i^inv = ρC: each fluid's mass is conserved. The profile that
+//! results is C = ½(1 + tanh βx) to a good approximation, with β from 0 to [`MAX_SHARPNESS`], above which a
+//! population could turn negative.
 //!
-//! What streams is therefore known from the nine total populations, C and the vector V = βρC(1 - C)n alone. The populations of
-//! each fluid need not be stored: the invading mass that arrives at a site is
+//! What streams is therefore known from the nine total populations, C and the vector V = βρC(1 - C)n alone. The
+//! populations of each fluid need not be stored: the invading mass that arrives at a site is
 //!
 //! ρC (x, t+1) = Σ_i [C f_i + w_i e_i·V](x - e_i, t)
 //!
 //! At a wall both terms bounce back with the populations that carry them.
 //!
 //! # References
-//! M. Latva-Kokko, D. Rothman, Phys. Rev. E 71 (2005) 056702. H. Liu, A. Valocchi, Q. Kang, Phys. Rev. E 85 (2012) 046309, section II.
+//! M. Latva-Kokko, D. Rothman, Phys. Rev. E 71 (2005) 056702. H. Liu, A. Valocchi, Q. Kang, Phys. Rev. E 85
+//! (2012) 046309.
 
 use super::real::Real;
 use super::stencil::{Q, WEIGHTS};

@@ -1,7 +1,8 @@
 //! A simulation as bytes, to stop and go on bit for bit.
 //!
-//! Little-endian: the mark `PCLB`, a version, the bytes of a number, the digest (64-bit FNV-1a) of all that follows, then the fields in
-//! order, each with its length. Geometry and settings are not in it: the state is put back into a simulation set up in the same way.
+//! Little-endian: the mark `PCLB`, a version, the bytes of a number, the digest (64-bit FNV-1a) of all that
+//! follows, then the fields in order, each with its length. Geometry and settings are not in it: the state is
+//! put back into a simulation set up in the same way.
 
 use super::real::Real;
 use crate::Error;

@@ -12,7 +12,8 @@ pub(super) struct Stripe {
     pub first: usize,
 }
 
-/// All rows, as stripes of about equal work. Each site's result depends on the sites around it alone, so the stripes do not change it.
+/// All rows, as stripes of about equal work. Each site's result depends on the sites around it alone, so the
+/// stripes do not change it.
 #[derive(Debug, Clone)]
 pub(super) struct Stripes {
     stripes: Vec<Stripe>,

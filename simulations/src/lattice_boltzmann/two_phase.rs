@@ -151,7 +151,8 @@ impl<T: Real> TwoPhase<T> {
         simulation
     }
 
-    /// Works on this many stripes of rows at once, in the surrounding rayon pool. The result is the same, bit for bit.
+    /// Works on this many stripes of rows at once, in the surrounding rayon pool. The result is the same, bit
+    /// for bit.
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.stripes = Stripes::new(&self.layout, threads);
         self
@@ -200,7 +201,8 @@ impl<T: Real> TwoPhase<T> {
         Err(Error::Diverged {
             steps: self.steps,
             reason: format!(
-                "at lattice site ({y}, {x}) the density is {:.3}, the speed {:.3} and the share of the invading fluid {:.3}",
+                "at lattice site ({y}, {x}) the density is {:.3}, the speed {:.3} and the share of the \
+                invading fluid {:.3}",
                 1.0 + density,
                 jx.hypot(jy) / (1.0 + density),
                 self.share[site].to_f64()
@@ -208,7 +210,8 @@ impl<T: Real> TwoPhase<T> {
         })
     }
 
-    /// Writes everything that the next step depends on: what is at the pore sites. The rest of the memory follows from it.
+    /// Writes everything that the next step depends on: what is at the pore sites. The rest of the memory
+    /// follows from it.
     pub(super) fn write(&self, writer: &mut Writer) {
         writer.number(self.steps);
         let pores: Vec<usize> = self.layout.pores().collect();

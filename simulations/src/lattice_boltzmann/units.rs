@@ -1,15 +1,17 @@
 //! Between physical and lattice units.
 //!
-//! The lattice reproduces the geometry, the contact angle, the capillary number Ca = μ_i q/σ and the viscosity ratio M = μ_i/μ_d. Lengths
-//! scale with the edge of a site, time with the injected volume, pressure with σ over a length. The Reynolds and the Laplace
-//! number are not matched: inertia is taken to be negligible, there and here, and so is the difference in density (both fluids have
-//! density 1). [`Units::reynolds_number`] says how well the lattice keeps to that.
+//! The lattice reproduces the geometry, the contact angle, the capillary number Ca = μ_i q/σ and the viscosity
+//! ratio M = μ_i/μ_d. Lengths scale with the edge of a site, time with the injected volume, pressure with σ over
+//! a length. The Reynolds and the Laplace number are not matched: inertia is taken to be negligible, there and
+//! here, and so is the difference in density (both fluids have density 1). [`Units::reynolds_number`] says how
+//! well the lattice keeps to that.
 //!
 //! Free are one viscosity and the tension. Both are chosen so that few steps are needed while
 //!
-//! - the density along the domain changes by at most [`MAX_COMPRESSION`]. With Darcy's law it changes by 3 ν q L/k, of which the
-//!   permeability is estimated as that of slits, k = φ w²/24, with w four times the mean distance to the wall. What is injected while the
-//!   pressure builds up is stored in that compression, so that saturation lags behind the injected volume by about half as much;
+//! - the density along the domain changes by at most [`MAX_COMPRESSION`]. With Darcy's law it changes by 3 ν q
+//!   L/k, of which the permeability is estimated as that of slits, k = φ w²/24, with w four times the mean
+//!   distance to the wall. What is injected while the pressure builds up is stored in that compression, so that
+//!   saturation lags behind the injected volume by about half as much;
 //! - the Reynolds number q w/ν of the thinner fluid is at most [`MAX_REYNOLDS`];
 //! - q ≤ [`PREFERRED_VELOCITY`], σ ≤ [`PREFERRED_TENSION`], and the viscosities lie in their preferred range.
 
@@ -19,8 +21,8 @@ use crate::domain::connectivity::percolates;
 use crate::domain::distance::squared_distance;
 use crate::{Domain, Error, FluidPair, Side};
 
-/// Injection velocity aimed at. In throats and in jumps of the interface the fluid is some ten times faster, which has to stay well
-/// below the speed of sound, 0.58.
+/// Injection velocity aimed at. In throats and in jumps of the interface the fluid is some ten times faster,
+/// which has to stay well below the speed of sound, 0.58.
 const PREFERRED_VELOCITY: f64 = 0.004;
 /// Highest injection velocity accepted.
 const MAX_VELOCITY: f64 = 0.02;
@@ -173,34 +175,39 @@ impl Units {
         let (thin, thick) =
             (viscosity_invading.min(viscosity_defending), viscosity_invading.max(viscosity_defending));
         let relaxation_time = 3.0 * thin + 0.5;
-        if thick > MAX_VISCOSITY {
+        let (spread, widest) = (thick / thin, MAX_VISCOSITY / MIN_VISCOSITY);
+        if spread > widest {
+            let nearest = if self.viscosity_ratio < 1.0 { 1.0 / widest } else { widest };
+            report(
+                "viscosity_ratio",
+                format!(
+                    "{} is out of reach: one fluid would be too thin to be stable or the other so thick that it \
+                     slips; the nearest that works is {nearest}",
+                    self.viscosity_ratio
+                ),
+            );
+        } else if thick > MAX_VISCOSITY {
             report(
                 "viscosity_lu",
-                format!("{thick} lets fluid slip at walls; the nearest that works is {MAX_VISCOSITY}"),
+                format!("{thick:.4} lets fluid slip at walls; the nearest that works is {MAX_VISCOSITY}"),
             );
         } else if thin < MIN_VISCOSITY {
-            let needed = MIN_VISCOSITY * thick / thin;
-            let (key, advice) = if needed <= MAX_VISCOSITY {
-                ("viscosity_lu", format!("the nearest viscosity_lu that works is {needed:.4}"))
-            } else {
-                let limit = MIN_VISCOSITY / MAX_VISCOSITY;
-                let nearest = if self.viscosity_ratio < 1.0 { limit } else { 1.0 / limit };
-                (
-                    "viscosity_ratio",
-                    format!("the nearest ratio that works is {nearest}, with viscosity_lu = {MAX_VISCOSITY}"),
-                )
-            };
-            let reason = format!(
-                "the thinner fluid has a relaxation time of {relaxation_time:.4}, unstable below 0.515"
+            report(
+                "viscosity_lu",
+                format!(
+                    "the thinner fluid has a relaxation time of {relaxation_time:.4}, unstable below 0.515; \
+                     the nearest that works is {:.4}",
+                    MIN_VISCOSITY * spread
+                ),
             );
-            report(key, format!("{reason}; {advice}"));
         }
         if self.velocity_lu > MAX_VELOCITY {
             let nearest = surface_tension * MAX_VELOCITY / self.velocity_lu;
             report(
                 "surface_tension_lu",
                 format!(
-                    "{surface_tension} makes an injection velocity of {:.4} sites a step, too near to the speed of sound; the nearest that works is {nearest:.2e}",
+                    "{surface_tension} makes an injection velocity of {:.4} sites a step, too near to the \
+                    speed of sound; the nearest that works is {nearest:.2e}",
                     self.velocity_lu
                 ),
             );
@@ -219,7 +226,8 @@ impl Units {
             report(
                 "sites_per_pixel",
                 format!(
-                    "the narrowest place on the widest path is {pixels:.1} pixels or {:.1} sites wide, the interface {INTERFACE_WIDTH} sites; the nearest that works is {nearest}",
+                    "the narrowest place on the widest path is {pixels:.1} pixels or {:.1} sites wide, \
+                    the interface {INTERFACE_WIDTH} sites; the nearest that works is {nearest}",
                     self.throat_width_lu
                 ),
             );
@@ -304,7 +312,7 @@ mod tests {
         let thin = LatticeBoltzmannConfig { viscosity_lu: Some(0.5), ..thin };
         let text = reasons(&thin, &fluids, 9);
         assert!(
-            text.contains("relaxation time of 0.512") && text.contains("viscosity_lu that works is 0.625"),
+            text.contains("relaxation time of 0.512") && text.contains("nearest that works is 0.625"),
             "{text}"
         );
         let raised = LatticeBoltzmannConfig { viscosity_lu: Some(0.6251), ..thin };

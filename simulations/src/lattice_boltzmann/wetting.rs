@@ -1,21 +1,24 @@
 //! The contact angle, by the geometry of the normal at the wall.
 //!
-//! 1. C is extrapolated into the first layer of solid sites, C_s = Σ w_i C(s + e_i)/Σ w_i over the pore sites next to s, so that its
-//!    gradient is defined beside walls without a made-up density in the solid.
-//! 2. Beside a wall with unit normal n_w, into the fluid, the normal of the interface is turned to the contact angle θ through the
-//!    defending fluid, n·n_w = cos θ. Of the two such directions in the plane,
-//!    n_± = cos θ n_w ± sin θ t with t ⊥ n_w, the one nearer to ∇C is taken.
-//!    The site lies at a distance δ = |e_i|/2 from the wall, where an interface of curvature κ that meets the wall at θ has turned to
-//!    n·n_w = cos θ - δκ; that is what is set, with κ of the last step. Without this second-order term a channel of width w
-//!    has the capillary pressure of one of width w - 1.
-//! 3. The corrected normals are extrapolated into the solid in the same way, for the curvature.
+//! 1. C is extrapolated into the first layer of solid sites, C_s = Σ w_i C(s + e_i)/Σ w_i over the pore sites
+//!    next to s, so that its gradient is defined beside walls without a made-up density in the solid.
+//! 2. Beside a wall with unit normal n_w, into the fluid, the normal of the interface is turned to the contact
+//!    angle θ through the defending fluid, n·n_w = cos θ. Of the two such directions in the plane, n_± = cos θ
+//!    n_w ± sin θ t with t ⊥ n_w, the one nearer to ∇C is taken. The site lies at a distance δ = |e_i|/2 from
+//!    the wall, where an interface of curvature κ that meets the wall at θ has turned to n·n_w = cos θ - δκ;
+//!    that is what is set, with κ of the last step. Without this second-order term a channel of width w has the
+//!    capillary pressure of one of width w - 1.
+//! 3. For the curvature the normal goes on into the solid as on the far side of the wall, n·n_w = cos θ + δκ, averaged
+//!    as C is.
 //!
-//! The wall normal on a staircase comes from the solid mask smoothed over [`SMOOTHING`] passes of the stencil. No film or mass forms in the solid.
+//! The wall normal on a staircase comes from the solid mask smoothed over [`SMOOTHING`] passes of the stencil.
+//! No film or mass forms in the solid.
 //!
 //! # References
-//! H. Ding, P. Spelt, Phys. Rev. E 75 (2007) 046708: the geometric condition. S. Leclaire, A. Parmigiani, O. Malaspinas, B. Chopard, J. Latt,
-//! Phys. Rev. E 95 (2017) 033306. Z. Xu, H. Liu, A. Valocchi, Water Resour. Res. 53 (2017) 3770, section 2.2.
-//! T. Akai, B. Bijeljic, M. Blunt, Adv. Water Resour. 116 (2018) 56, section 2.3: the two candidate directions.
+//! The geometric condition: H. Ding, P. Spelt, Phys. Rev. E 75 (2007) 046708. In colour-gradient models: S. Leclaire,
+//! A. Parmigiani, O. Malaspinas, B. Chopard, J. Latt, Phys. Rev. E 95 (2017) 033306; Z. Xu, H. Liu, A. Valocchi,
+//! Water Resour. Res. 53 (2017) 3770. The two candidate directions: T. Akai, B. Bijeljic, M. Blunt, Adv. Water
+//! Resour. 116 (2018) 56. The terms in δκ are ours.
 
 use super::boundary::Edge;
 use super::interface;
@@ -26,7 +29,7 @@ use super::stencil::{Q, VELOCITIES, WEIGHTS};
 /// Passes of smoothing, Σ w_i s(x + e_i), over the solid mask before its gradient is taken.
 const SMOOTHING: usize = 5;
 
-/// The contact angle of each wall site's neighbourhood.
+/// How the walls are wetted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Wettability {
     /// Contact angle through the defending fluid, degrees.

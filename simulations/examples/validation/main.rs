@@ -1,0 +1,254 @@
+//! Measures the lattice Boltzmann solver against known flows and writes figures and a page about it.
+//!
+//!     cargo run --release -p porecast-simulations --example validation [-- FOLDER]
+//!
+//! The folder is `docs/validation` unless given. It takes some minutes.
+
+#[allow(dead_code, reason = "the tests check more than the example draws")]
+mod cases;
+mod figures;
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use cases::DropOf;
+use figures::{Line, chart, mosaic};
+
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> Result {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/validation");
+    let folder = std::env::args().nth(1).map_or(root, PathBuf::from);
+    std::fs::create_dir_all(&folder)?;
+    let mut page = String::from(
+        "# Validation of the lattice Boltzmann solver\n\n\
+         Written by `cargo run --release -p porecast-simulations --example validation`; every number and \
+         figure on this page was \
+         measured in that run. The model is described in `simulations/README.md`. Single precision unless \
+         said otherwise, lattice units throughout.\n",
+    );
+    let sections: [fn(&Path, &mut String) -> Result; 8] =
+        [mass, laplace, layers, angles, filling, single_phase, regimes, percolation];
+    for section in sections {
+        section(&folder, &mut page)?;
+    }
+    std::fs::write(folder.join("README.md"), page)?;
+    Ok(())
+}
+
+fn mass(_: &Path, page: &mut String) -> Result {
+    let single = cases::mass_drift::<f32>(10_000);
+    let double = cases::mass_drift::<f64>(10_000);
+    write!(
+        page,
+        "\n## Mass in a closed box\n\nA drop that spreads between wetted grains, 10⁴ steps; relative \
+        drift of the mass of each fluid.\n\n\
+         | | invading | defending |\n|---|---|---|\n| f32 | {:.1e} | {:.1e} |\n| f64 | {:.1e} | {:.1e} |\n",
+        single[0], single[1], double[0], double[1]
+    )?;
+    Ok(())
+}
+
+fn laplace(folder: &Path, page: &mut String) -> Result {
+    page.push_str(
+        "\n## Laplace pressure and spurious currents\n\nA drop in a box; R is the radius of the circle of \
+        its area. \
+         σ = 0.01, viscosity ratio 0.1, defending viscosity 1/6.\n\n\
+         | R | Δp R/σ | largest speed | its capillary number |\n|---|---|---|---|\n",
+    );
+    let mut points = Vec::new();
+    for radius in [6.0, 8.0, 10.0, 14.0, 20.0, 28.0, 40.0] {
+        let drop = cases::drop_at_rest::<f32>(radius, 0.1, 20_000);
+        points.push((1.0 / drop.radius, drop.jump / drop.surface_tension));
+        writeln!(
+            page,
+            "| {:.2} | {:.4} | {:.1e} | {:.1e} |",
+            drop.radius,
+            drop.jump * drop.radius / drop.surface_tension,
+            drop.max_speed,
+            drop.max_speed / 6.0 / drop.surface_tension
+        )?;
+    }
+    page.push_str("\n![Pressure jump against 1/R](laplace.png)\n");
+    let exact = vec![(0.0, 0.0), (0.18, 0.18)];
+    let lines = [Line::exact("σ/R", exact), Line::marks("measured", points)];
+    chart(folder, "laplace", "1/R", "pressure jump over tension", &lines)
+}
+
+fn layers(folder: &Path, page: &mut String) -> Result {
+    page.push_str(
+        "\n## Layered Poiseuille flow\n\nThe invading fluid in the middle half of a channel of 64 sites, \
+        the defending one along the walls; \
+         M is invading over defending viscosity. Relative L2 error of the profile.\n\n| M | f32 | f64 \
+         |\n|---|---|---|\n",
+    );
+    let mut lines = Vec::new();
+    for ratio in [1.0, 10.0, 100.0, 0.1, 0.01] {
+        let profile = cases::layered_poiseuille::<f32>(64, ratio);
+        let double = cases::layered_poiseuille::<f64>(64, ratio);
+        writeln!(page, "| {ratio} | {:.4} | {:.4} |", profile.error(), double.error())?;
+        if ratio >= 1.0 {
+            let top = profile.exact.iter().copied().fold(0.0, f64::max);
+            let scaled =
+                |values: &[f64]| values.iter().enumerate().map(|(x, v)| (x as f64 + 0.5, v / top)).collect();
+            lines.push(Line::exact("", scaled(&profile.exact)));
+            lines.push(Line::marks(&format!("M = {ratio}"), scaled(&profile.measured)));
+        }
+    }
+    page.push_str("\n![Profiles](layers.png)\n");
+    chart(folder, "layers", "position across the channel", "velocity over the largest", &lines)
+}
+
+fn angles(folder: &Path, page: &mut String) -> Result {
+    page.push_str(
+        "\n## Static contact angle\n\nDrops on a flat floor (area of a half disc of radius 20) and on a \
+        round grain (radius 30, drop radius 30), \
+         at rest after 20 000 steps; a circle is fitted to where C = ½, away from the wall. Angles \
+         through the defending fluid. \
+         A drop that wets has an angle below 90° through itself; one that does not hardly touches the \
+         wall, and \
+         its angle is sensitive to tenths of a site.\n\n\
+         | set | floor, wetting drop | floor, non-wetting drop | grain, wetting drop | grain, non-wetting \
+         drop |\n|---|---|---|---|---|\n",
+    );
+    let mut lines = vec![Line::exact("as set", vec![(20.0, 20.0), (160.0, 160.0)])];
+    let mut found: [Vec<(f64, f64)>; 4] = Default::default();
+    for angle in [30.0, 45.0, 60.0, 90.0, 120.0, 135.0, 150.0] {
+        let wetting = if angle < 90.0 { DropOf::Defending } else { DropOf::Invading };
+        let other = if angle < 90.0 { DropOf::Invading } else { DropOf::Defending };
+        let measured = [
+            cases::drop_on_floor::<f32>(angle, wetting, 20.0, 20_000),
+            cases::drop_on_floor::<f32>(angle, other, 20.0, 20_000),
+            cases::drop_on_grain::<f32>(angle, wetting, 30.3, 30.0, 20_000),
+            cases::drop_on_grain::<f32>(angle, other, 30.3, 30.0, 20_000),
+        ]
+        .map(|sessile| sessile.angle_deg);
+        let [a, b, c, d] = measured;
+        writeln!(page, "| {angle} | {a:.1} | {b:.1} | {c:.1} | {d:.1} |")?;
+        for (points, measured) in found.iter_mut().zip(measured) {
+            points.push((angle, measured));
+        }
+    }
+    for (points, label) in
+        found.into_iter().zip(["floor, wetting", "floor, other", "grain, wetting", "grain, other"])
+    {
+        lines.push(Line::marks(label, points));
+    }
+    page.push_str("\n![Angle found against angle set](angles.png)\n");
+    chart(folder, "angles", "contact angle set", "contact angle found", &lines)
+}
+
+fn filling(folder: &Path, page: &mut String) -> Result {
+    page.push_str(
+        "\n## Capillary filling\n\nA wetting fluid is drawn into a channel of 16 × 400 sites against a \
+        fluid 20 times less viscous. \
+         Lucas and Washburn's law with the viscosity of both: ½(μ_i - μ_d)x² + μ_d L x = (σ w cos θ/6) t.\n\n\
+         | θ | slope over exact |\n|---|---|\n",
+    );
+    let mut lines = Vec::new();
+    for angle in [0.0, 30.0, 45.0, 60.0] {
+        let filling = cases::capillary_filling::<f32>(16, 400, angle, 80_000);
+        writeln!(page, "| {angle} | {:.4} |", filling.slope / filling.exact)?;
+        let squares = filling.positions.iter().map(|&(t, x)| (t / 1e3, x * x / 1e3)).collect();
+        lines.push(Line::marks(&format!("{angle}°"), squares));
+    }
+    page.push_str("\n![Length squared against time](filling.png)\n");
+    chart(folder, "filling", "time in 1000 steps", "length filled, squared, in 1000 sites²", &lines)
+}
+
+fn single_phase(folder: &Path, page: &mut String) -> Result {
+    page.push_str(
+        "\n## One fluid\n\nPoiseuille flow, steady and a while after its start (t = 0.1 w²/ν), in f64: \
+        relative L2 error. The steady profile \
+         is exact but for rounding, because the relaxation rates put the wall half-way whatever the \
+         viscosity.\n\n\
+         | width | steady | starting | order |\n|---|---|---|---|\n",
+    );
+    let mut errors: Vec<(f64, f64)> = Vec::new();
+    for width in [8, 16, 32, 64] {
+        let steady = cases::poiseuille::<f64>(width, 0.1).error();
+        let starting = cases::starting_poiseuille::<f64>(width, 0.1).error();
+        let order = errors.last().map_or(String::new(), |last| format!("{:.2}", (last.1 / starting).log2()));
+        writeln!(page, "| {width} | {steady:.1e} | {starting:.1e} | {order} |")?;
+        errors.push((width as f64, starting));
+    }
+    page.push_str(
+        "\nPermeability over the period squared of a row of grains between walls one period apart: square \
+        grains, whose walls lie half-way \
+         between sites at every resolution, with the order from three successive values (the stress is \
+         singular at the corners, which costs \
+         some of it), and round grains on a staircase.\n\n| sites in a period | square grains | order | \
+         round grains |\n|---|---|---|---|\n",
+    );
+    let mut squares: Vec<f64> = Vec::new();
+    for period in [8, 16, 32, 64] {
+        let (square, disc) = (
+            cases::permeability::<f64>(period, 1.0 / 6.0),
+            cases::permeability_of_discs::<f64>(period, 1.0 / 6.0),
+        );
+        squares.push(square);
+        let order = match squares[..] {
+            [.., a, b, c] => format!("{:.2}", ((b - a) / (c - b)).abs().log2()),
+            _ => String::new(),
+        };
+        writeln!(page, "| {period} | {square:.6} | {order} | {disc:.6} |")?;
+    }
+    page.push_str("\n![Error against width](convergence.png)\n");
+    let logs = |points: &[(f64, f64)]| points.iter().map(|(w, e)| (w.log2(), e.log10())).collect::<Vec<_>>();
+    let (first, last) = (errors[0], errors[errors.len() - 1]);
+    let second = [first, (last.0, first.1 * (first.0 / last.0).powi(2))];
+    let lines =
+        [Line::exact("second order", logs(&second)), Line::marks("starting Poiseuille", logs(&errors))];
+    chart(folder, "convergence", "log₂ of the width", "log₁₀ of the L2 error", &lines)
+}
+
+fn regimes(folder: &Path, page: &mut String) -> Result {
+    page.push_str(
+        "\n## Regimes of drainage\n\nOne disc pack of 128 × 64 pixels, inlet on top, contact angle 45°, \
+        at the last frame (breakthrough). \
+         Ca = μ_i q/σ with the Darcy velocity q; M = μ_i/μ_d. Saturation is the displacement efficiency \
+         at breakthrough; border is the length of the \
+         border between the fluids over the invaded area. Lenormand, Touboul & Zarcone (1988) have \
+         viscous fingers at low M and high Ca, \
+         stable displacement at high M and high Ca and capillary fingers at low Ca, in order of rising \
+         efficiency: viscous, capillary, stable.\n\n\
+         | Ca | M | saturation | border | IoU with percolation | mass drift |\n|---|---|---|---|---|---|\n",
+    );
+    let mut cells = Vec::new();
+    for ratio in [0.05, 0.3, 10.0] {
+        for capillary in [1e-3_f64, 1e-2, 5e-2] {
+            // Stable displacement needs no more than this, and time steps get short.
+            let capillary = if ratio > 1.0 { capillary.min(2e-2) } else { capillary };
+            let regime = cases::regimes((128, 64), &[("", capillary, ratio)]).remove(0);
+            let trajectory = &regime.drainage.trajectory;
+            writeln!(
+                page,
+                "| {capillary:.0e} | {ratio} | {:.3} | {:.3} | {:.3} | {:.1e} |",
+                trajectory.saturation().last().copied().unwrap_or(f64::NAN),
+                cases::raggedness(trajectory),
+                regime.agreement_with_percolation,
+                regime.drainage.mass_drift
+            )?;
+            cells.push((format!("Ca {capillary:.0e}, M {ratio}"), trajectory.clone()));
+        }
+    }
+    page.push_str("\n![Last frames: grains dark, invading fluid blue](regimes.png)\n");
+    mosaic(folder, "regimes", &cells, 3)
+}
+
+fn percolation(folder: &Path, page: &mut String) -> Result {
+    page.push_str(
+        "\n## Towards percolation\n\nThe same disc pack at M = 1: intersection over union with invasion \
+        percolation at equal saturation, the mean \
+         over the later four fifths of the frames.\n\n| Ca | IoU |\n|---|---|\n",
+    );
+    let mut points = Vec::new();
+    for capillary in [1e-1_f64, 3e-2, 1e-2, 3e-3, 1e-3] {
+        let regime = cases::regimes((128, 64), &[("", capillary, 1.0)]).remove(0);
+        writeln!(page, "| {capillary:.0e} | {:.3} |", regime.agreement_with_percolation)?;
+        points.push((capillary.log10(), regime.agreement_with_percolation));
+    }
+    page.push_str("\n![IoU against Ca](percolation.png)\n");
+    points.reverse();
+    chart(folder, "percolation", "log₁₀ Ca", "IoU with percolation", &[Line::marks("M = 1", points)])
+}
