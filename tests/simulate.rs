@@ -389,3 +389,54 @@ fn an_interrupted_campaign_says_how_to_go_on() {
     assert_refused(&output, 1, &["what is finished is kept; run the same command again to go on"]);
     assert!(!InvasionDataset::open(&place.path("d.h5")).unwrap().is_empty());
 }
+
+const DYNAMIC: &str = r#"
+simulator = "lattice-boltzmann"
+domains = 4
+seed = 3
+height = 40
+width = 32
+voxel_size_m = 35e-6
+capillary_numbers = [0.02, 0.05]
+lattice_boltzmann = { viscosity_ratio = 0.1, frames = 4, until = { pore_volumes = 0.3 } }
+[[domain]]
+generator = { kind = "jittered-lattice", spacing = 20.0, grain_radius = 5.0, jitter = 0.1, buffer = 6 }
+"#;
+
+#[test]
+fn a_campaign_by_lattice_boltzmann_holds_sequences_of_the_drawn_rates() {
+    let place = Workplace::new(DYNAMIC);
+    let path = place.run_well("whole.h5", &[]);
+    let dataset = InvasionDataset::open(&path).unwrap();
+    assert_eq!((dataset.origin().simulator.as_str(), dataset.shape()), ("lattice-boltzmann", (4, 40, 32)));
+    let rates: Vec<f64> = (0..4).map(|i| dataset.parameters(i).unwrap().capillary_number).collect();
+    assert!(
+        rates.iter().all(|rate| [0.02, 0.05].iter().any(|drawn| (rate / drawn - 1.0).abs() < 1e-6)),
+        "{rates:?}"
+    );
+    for index in 0..4 {
+        let saturation = dataset.sequence(index).unwrap().saturation();
+        assert_eq!(saturation[0], 0.0);
+        assert!(saturation.is_sorted() && (saturation[3] - 0.3).abs() < 0.05, "{saturation:?}");
+    }
+    // A part at a time, and in one go: the same file.
+    place.run_well("parts.h5", &["--set", "domains=2"]);
+    let parts = place.run_well("parts.h5", &[]);
+    assert_eq!(content(&path), content(&parts));
+}
+
+#[test]
+fn domains_too_narrow_for_the_interface_are_reported_and_not_stored() {
+    let place = Workplace::new(&DYNAMIC.replace("spacing = 20.0", "spacing = 13.0"));
+    place.refused(
+        "out.h5",
+        &[],
+        1,
+        &["3 domains could not be simulated", "the others are stored", "sites_per_pixel"],
+    );
+    assert_eq!(InvasionDataset::open(&place.path("out.h5")).unwrap().len(), 1);
+    let place = Workplace::new(&DYNAMIC.replace("simulator =", "#"));
+    place.refused("out.h5", &[], 2, &["capillary_numbers", "lattice_boltzmann", "simulator"]);
+    let place = Workplace::new(&DYNAMIC.replace("0.02", "7.0"));
+    place.refused("out.h5", &[], 2, &["capillary_numbers", "7 is outside"]);
+}
