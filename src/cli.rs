@@ -52,7 +52,7 @@ pub enum Command {
 /// Arguments of `porecast simulate`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  porecast simulate configs/simulate/demo.toml -o data/demo.h5\n  porecast simulate configs/simulate/percolation-512x128.toml -o data/shards --shard 0/4"
+    after_help = "Examples:\n  porecast simulate configs/simulate/demo.toml -o data/demo.h5\n  porecast simulate configs/simulate/lbm-256x64.toml -o data/lbm.h5\n  porecast simulate configs/simulate/percolation-512x128.toml -o data/shards --shard 0/4"
 )]
 pub struct SimulateArgs {
     /// Campaign configuration (TOML).
