@@ -35,11 +35,11 @@ notebook: build ## Run the notebook on a small dataset and two small runs
 demo: build ## From nothing to a comparison and a prediction, about five minutes
 	scripts/demo.sh
 
-study-1: build ## Study 1 at full size, about an hour; resumable
+study-1: build ## Study 1 at full size (takes long, resumable)
 	scripts/study-1.sh
 
 bench-percolation: setup ## Time percolation against PoreSpy
 	"$$(scripts/venv.sh simulations/benches/requirements.txt)" simulations/benches/against_porespy.py
 
-bench-cpu: setup ## Time training and prediction against PyTorch, some thirty minutes; writes kernels/docs/performance.md
+bench-cpu: setup ## Time training and prediction against PyTorch; writes kernels/docs/performance.md
 	scripts/bench-cpu.sh

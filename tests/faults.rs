@@ -333,6 +333,20 @@ fn a_full_disk_stops_a_prediction_and_leaves_no_broken_file() {
     );
     assert!(!project.path("out-data/predictions.h5").exists());
     project.predict("run", "open.png", "out").arg("--force").succeeds();
+
+    // One that fails later leaves what there is: the predictions, and every picture of them.
+    let kept = || {
+        let pictures = fs::read_dir(project.path("out/frames")).expect("pictures");
+        let mut files: Vec<_> = pictures.map(|entry| entry.expect("an entry").path()).collect();
+        files.extend(["predictions.h5", "animation.gif"].map(|name| project.path("out").join(name)));
+        files.sort();
+        files.into_iter().map(|file| (fs::read(&file).expect("read"), file)).collect::<Vec<_>>()
+    };
+    let before = kept();
+    assert!(before.len() > 2);
+    let mut again = project.predict("run", "open.png", "out");
+    fails(&mut on_a_full_disk(again.arg("--force"), 8), 1, &["cannot be written"]);
+    assert!(kept() == before, "a prediction that failed changed what was there");
 }
 
 #[test]

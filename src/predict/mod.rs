@@ -20,7 +20,7 @@ use crate::picture;
 use crate::progress::{Progress, say};
 use crate::store::prediction::{self, PredictionHeader, PredictionWriter};
 use crate::store::run::RunCard;
-use crate::store::{InvasionDataset, RunFolder, image, table};
+use crate::store::{InvasionDataset, RunFolder, atomic, image, table};
 use predictor::{Moment, Predictor};
 
 /// Edge of the largest tile that is predicted at once, in pixels.
@@ -295,6 +295,7 @@ fn header(card: &RunCard) -> PredictionHeader {
 /// The pictures of a sequence: frames as PNG, and an animation.
 struct Pictures {
     folder: PathBuf,
+    frames: atomic::Folder,
     solid: Array2<bool>,
     /// Every n-th pixel keeps an animation of a large domain small.
     step: isize,
@@ -303,19 +304,16 @@ struct Pictures {
 
 impl Pictures {
     fn new(folder: &Path, solid: &Array2<bool>) -> Result<Self> {
-        let frames = folder.join("frames");
-        if frames.exists() {
-            // A shorter sequence must not leave frames of a longer one behind.
-            std::fs::remove_dir_all(&frames).map_err(|e| Error::output(&frames, e))?;
-        }
+        // A whole folder, so that a shorter sequence leaves no frames of a longer one behind.
+        let frames = atomic::Folder::new(&folder.join("frames"))?;
         let (height, width) = solid.dim();
         let step = height.max(width).div_ceil(ANIMATION_EDGE) as isize;
-        Ok(Self { folder: folder.to_owned(), solid: solid.clone(), step, animation: Vec::new() })
+        Ok(Self { folder: folder.to_owned(), frames, solid: solid.clone(), step, animation: Vec::new() })
     }
 
     /// Draws the next frame.
     fn add(&mut self, frame: ArrayView2<'_, f32>) -> Result<()> {
-        let path = self.folder.join("frames").join(format!("frame-{:03}.png", self.animation.len()));
+        let path = self.frames.path().join(format!("frame-{:03}.png", self.animation.len()));
         image::write_png(&path, &picture::probability_image(self.solid.view(), frame))?;
         let part = s![..;self.step, ..;self.step];
         self.animation.push(picture::probability_image(self.solid.slice(part), frame.slice(part)));
@@ -323,6 +321,7 @@ impl Pictures {
     }
 
     fn finish(self) -> Result<()> {
+        self.frames.finish()?;
         image::write_gif(&self.folder.join("animation.gif"), self.animation.into_iter(), FRAME_MS)
     }
 }

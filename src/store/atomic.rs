@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
@@ -37,6 +37,51 @@ pub fn write_with(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Resul
     file.sync_all().map_err(|e| Error::output(path, e))?;
     temporary.persist(path).map_err(|e| Error::output(path, e.error))?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| Error::output(folder, e))
+}
+
+/// A folder that is filled under a temporary name and takes its place when it is whole; dropped before, it leaves
+/// what was there.
+pub struct Folder {
+    temporary: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Folder {
+    /// An empty folder that is to be `path`.
+    ///
+    /// # Errors
+    /// An output error naming `path`.
+    pub fn new(path: &Path) -> Result<Self> {
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(parent).map_err(|e| Error::output(parent, e))?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PREFIX);
+        // As for files: an ordinary folder, as umask wants it.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+        let temporary = builder.tempdir_in(parent).map_err(|e| Error::output(path, e))?;
+        Ok(Self { temporary, path: path.to_owned() })
+    }
+
+    /// Where it is filled.
+    pub fn path(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Puts it in its place; what was there is removed.
+    ///
+    /// # Errors
+    /// An output error naming the path.
+    pub fn finish(self) -> Result<()> {
+        let unwritable = |e| Error::output(&self.path, e);
+        if self.path.exists() {
+            fs::remove_dir_all(&self.path).map_err(unwritable)?;
+        }
+        fs::rename(self.temporary.keep(), &self.path).map_err(unwritable)
+    }
 }
 
 /// Writes `bytes` to `path` atomically.
