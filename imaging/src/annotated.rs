@@ -1,0 +1,20 @@
+//! An image and what was drawn on it.
+
+use ndarray::{Array2, Array3};
+
+/// An image, and its mask where someone drew one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnnotatedImage {
+    /// Name within the dataset, stable from run to run.
+    pub id: String,
+    /// What must stay on one side of a split: a patient, or the image itself.
+    pub group: String,
+    /// Values in [0, 1], `[channel, y, x]`.
+    pub image: Array3<f32>,
+    /// Class of each pixel `[y, x]`; 0 is the background.
+    pub mask: Option<Array2<u8>>,
+    /// Height and width before resizing.
+    pub original_shape: (usize, usize),
+    /// Height and width of a pixel of the original in millimetres, where the file says so.
+    pub spacing_mm: Option<(f64, f64)>,
+}
