@@ -6,6 +6,9 @@
 
 pub(crate) mod direct;
 pub(crate) mod finish;
+pub(crate) mod halves;
+pub(crate) mod matrix;
+pub(crate) mod matrix_gradient;
 pub(crate) mod panel;
 pub(crate) mod shape;
 pub(crate) mod tile;

@@ -24,6 +24,7 @@ mod reference;
 mod share;
 mod simd;
 mod softmax;
+mod tiles;
 
 pub use activation::Activation;
 pub use backend::{AutodiffBackend, Backend, Normalized};

@@ -1,6 +1,7 @@
 //! Slow and obvious versions in double precision, which the tests compare with.
 
 use crate::conv::shape::ConvShape;
+use crate::simd::Level;
 
 /// Calls `visit(input, weight, output)` with the indices of every product of a convolution.
 fn products(shape: &ConvShape, mut visit: impl FnMut(usize, usize, usize)) {
@@ -71,6 +72,12 @@ pub(crate) fn noise(seed: u64, len: usize) -> Vec<f32> {
 }
 
 /// Asserts that the values agree to `tolerance`, relative to the largest expected one or to one.
+/// What to allow at a level: `single` where floats are multiplied whole, more where they are sums of two halves.
+pub(crate) fn tolerance(level: Level, single: f64) -> f64 {
+    if level == Level::Amx { 2e-5 } else { single }
+}
+
+/// Whether each value is within `tolerance` of the largest.
 pub(crate) fn assert_close(found: &[f32], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len());
     let scale = expected.iter().fold(1.0f64, |most, value| most.max(value.abs()));

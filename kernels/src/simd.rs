@@ -15,6 +15,8 @@ pub enum Level {
     Avx2,
     /// AVX-512 (F, VL, BW, DQ).
     Avx512,
+    /// AVX-512, and convolutions in matrix registers, where a float is the sum of two bfloat16.
+    Amx,
 }
 
 impl Level {
@@ -24,14 +26,16 @@ impl Level {
         *DETECTED.get_or_init(detect)
     }
 
-    /// The instruction set in use: the detected one, lowered by `PORECAST_KERNELS_SIMD=avx2` or `portable`.
+    /// The instruction set in use: the detected one, lowered by `PORECAST_KERNELS_SIMD=avx512`,
+    /// `avx2` or `portable`.
     pub fn current() -> Self {
         static CURRENT: OnceLock<Level> = OnceLock::new();
         *CURRENT.get_or_init(|| {
             let wanted = match std::env::var("PORECAST_KERNELS_SIMD").as_deref() {
                 Ok("portable") => Level::Portable,
                 Ok("avx2") => Level::Avx2,
-                _ => Level::Avx512,
+                Ok("avx512") => Level::Avx512,
+                _ => Level::Amx,
             };
             wanted.min(Level::detected())
         })
@@ -40,7 +44,7 @@ impl Level {
     /// Every level that this processor can run.
     #[cfg(test)]
     pub(crate) fn available() -> Vec<Self> {
-        let all = [Level::Portable, Level::Avx2, Level::Avx512];
+        let all = [Level::Portable, Level::Avx2, Level::Avx512, Level::Amx];
         all.into_iter().filter(|level| *level <= Level::detected()).collect()
     }
 
@@ -50,7 +54,7 @@ impl Level {
         match self.min(Level::detected()) {
             // SAFETY: the processor has the features, or the minimum would be lower.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { x86::run_avx512(kernel) },
+            Level::Avx512 | Level::Amx => unsafe { x86::run_avx512(kernel) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => unsafe { x86::run_avx2(kernel) },
@@ -68,6 +72,7 @@ fn detect() -> Level {
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512dq");
     match (avx2, avx512) {
+        (true, true) if crate::tiles::is_available() => Level::Amx,
         (true, true) => Level::Avx512,
         (true, false) => Level::Avx2,
         _ => Level::Portable,

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::finish::{Finish, ImageFinish};
+use super::matrix;
 use super::panel::{Panel, Vector};
 use super::shape::ConvShape;
 use super::tile::{BLOCK, Terms};
@@ -18,7 +19,7 @@ const PANEL_BYTES: usize = 384 * 1024;
 const TASKS: usize = 16;
 
 /// Weights as `[out / 8][in][tap][8]`, the order in which the register tile reads them.
-pub(crate) struct PackedWeights {
+struct PackedWeights {
     values: Buffer,
     bias: Vec<f32>,
 }
@@ -62,17 +63,30 @@ pub(crate) fn convolve(
     finish: Finish,
     out: &mut [f32],
 ) {
-    if winograd::is_suitable(shape) {
+    if level < Level::Amx && winograd::is_suitable(shape) {
         return winograd::convolve(level, shape, Direction::Forward, x, weight, bias, finish, out);
     }
     assert_eq!(weight.len(), shape.weight_len());
     let (channels, taps) = (shape.in_channels, shape.taps());
-    let weights = PackedWeights::new(
-        [shape.out_channels, channels, taps],
-        |out, input, tap| weight[(out * channels + input) * taps + tap],
-        bias,
-    );
-    convolve_packed(level, shape, x, &weights, finish, out);
+    let weight = |out, input, tap| weight[(out * channels + input) * taps + tap];
+    convolve_with(level, shape, x, weight, bias, finish, out);
+}
+
+/// Convolves `x` with `weight(out, in, tap)` into `out`.
+pub(crate) fn convolve_with(
+    level: Level,
+    shape: &ConvShape,
+    x: &[f32],
+    weight: impl Fn(usize, usize, usize) -> f32 + Sync,
+    bias: Option<&[f32]>,
+    finish: Finish,
+    out: &mut [f32],
+) {
+    if level == Level::Amx && matrix::is_suitable(shape) {
+        return matrix::convolve(shape, x, weight, bias, finish, out);
+    }
+    let sizes = [shape.out_channels, shape.in_channels, shape.taps()];
+    convolve_packed(level, shape, x, &PackedWeights::new(sizes, weight, bias), finish, out);
 }
 
 /// The gradient for the input of the convolution `shape`, whose
@@ -84,7 +98,7 @@ pub(crate) fn convolve_input_gradient(
     weight: &[f32],
     x_gradient: &mut [f32],
 ) {
-    if winograd::is_suitable(backward) {
+    if level < Level::Amx && winograd::is_suitable(backward) {
         return winograd::convolve(
             level,
             backward,
@@ -98,16 +112,12 @@ pub(crate) fn convolve_input_gradient(
     }
     assert_eq!(weight.len(), backward.weight_len());
     let (channels, taps) = (backward.out_channels, backward.taps());
-    let weights = PackedWeights::new(
-        [channels, backward.in_channels, taps],
-        |input, out, tap| weight[(out * channels + input) * taps + taps - 1 - tap],
-        None,
-    );
-    convolve_packed(level, backward, out_gradient, &weights, Finish::default(), x_gradient);
+    let weight = |input, out, tap| weight[(out * channels + input) * taps + taps - 1 - tap];
+    convolve_with(level, backward, out_gradient, weight, None, Finish::default(), x_gradient);
 }
 
 /// Convolves with weights packed before.
-pub(crate) fn convolve_packed(
+fn convolve_packed(
     level: Level,
     shape: &ConvShape,
     x: &[f32],
@@ -318,7 +328,7 @@ impl Product<'_> {
 mod tests {
     use super::*;
     use crate::conv::weight_gradient::weight_gradient;
-    use crate::reference::{self, assert_close, noise};
+    use crate::reference::{self, assert_close, noise, tolerance};
     use proptest::prelude::*;
 
     fn shapes() -> impl Strategy<Value = ConvShape> {
@@ -350,14 +360,14 @@ mod tests {
             for level in Level::available() {
                 let mut out = vec![f32::NAN; shape.out_len()];
                 convolve(level, &shape, &x, &weight, Some(&bias), Finish::default(), &mut out);
-                assert_close(&out, &expected, 2e-6);
+                assert_close(&out, &expected, tolerance(level, 2e-6));
                 let mut gradient = vec![f32::NAN; shape.weight_len()];
                 weight_gradient(level, &shape, &x, &out_gradient, &mut gradient);
-                assert_close(&gradient, &expected_weight, 2e-6);
+                assert_close(&gradient, &expected_weight, tolerance(level, 2e-6));
                 if let Some(backward) = shape.input_gradient() {
                     let mut gradient = vec![f32::NAN; shape.in_len()];
                     convolve_input_gradient(level, &backward, &out_gradient, &weight, &mut gradient);
-                    assert_close(&gradient, &reference::input_gradient(&shape, &weight, &out_gradient), 2e-6);
+                    assert_close(&gradient, &reference::input_gradient(&shape, &weight, &out_gradient), tolerance(level, 2e-6));
                 }
             }
         }

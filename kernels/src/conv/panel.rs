@@ -180,7 +180,7 @@ impl Panel {
 /// Copies columns `first`, `first + stride`, ... of a row with `pad` zeros before it and as many as needed after it;
 /// a missing row is all zeros.
 #[inline(always)]
-fn copy_row(from: Option<&[f32]>, pad: usize, first: usize, stride: usize, to: &mut [f32]) {
+pub(crate) fn copy_row(from: Option<&[f32]>, pad: usize, first: usize, stride: usize, to: &mut [f32]) {
     let Some(from) = from else {
         return to.fill(0.0);
     };

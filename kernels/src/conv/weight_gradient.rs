@@ -7,6 +7,7 @@
 
 use rayon::prelude::*;
 
+use super::matrix_gradient;
 use super::panel::{Panel, odd_lines};
 use super::shape::ConvShape;
 use super::winograd::{self, COMPONENTS, GROUP, KERNEL_TO_COMPONENTS};
@@ -37,6 +38,9 @@ pub(crate) fn weight_gradient(
     assert_eq!(gradient.len(), shape.weight_len());
     if gradient.is_empty() || out_gradient.is_empty() {
         return gradient.fill(0.0);
+    }
+    if level == Level::Amx && matrix_gradient::is_suitable(shape) {
+        return matrix_gradient::weight_gradient(shape, x, out_gradient, gradient);
     }
     let plan = Plan::new(shape);
     let mut partials = Buffer::uninitialised(plan.tasks() * plan.partial);

@@ -1,0 +1,139 @@
+//! Floats as sums of two bfloat16 halves, in the orders that tile products ask for.
+//!
+//! The high half is the float rounded to bfloat16, the low one the rest, rounded again: sixteen significant bits in
+//! all. Infinities and NaN stay out of range.
+
+/// Halves of two rows, pair by pair `[a₀ b₀ a₁ b₁ ...]`, a pair in the bits of each float.
+///
+/// # Panics
+/// Where the processor has no bfloat16, or the lengths differ.
+pub(crate) fn split_pairs(a: &[f32], b: &[f32], high: &mut [f32], low: &mut [f32]) {
+    assert!(a.len() == b.len() && a.len() == high.len() && a.len() == low.len());
+    imp::split_pairs(a, b, high, low);
+}
+
+/// Halves of a row in its own order, two in the bits of each float.
+///
+/// # Panics
+/// Where the processor has no bfloat16, or the lengths do not fit or are no multiples of 32.
+pub(crate) fn split(a: &[f32], high: &mut [f32], low: &mut [f32]) {
+    assert!(a.len() == 2 * high.len() && a.len() == 2 * low.len() && a.len().is_multiple_of(32));
+    imp::split(a, high, low);
+}
+
+#[cfg(target_arch = "x86_64")]
+mod imp {
+    use std::arch::x86_64::*;
+
+    pub fn split_pairs(a: &[f32], b: &[f32], high: &mut [f32], low: &mut [f32]) {
+        assert!(crate::tiles::is_available());
+        // SAFETY: a processor with tiles has these instructions.
+        unsafe { pairs(a, b, high, low) }
+    }
+
+    pub fn split(a: &[f32], high: &mut [f32], low: &mut [f32]) {
+        assert!(crate::tiles::is_available());
+        // SAFETY: a processor with tiles has these instructions.
+        unsafe { row(a, high, low) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    fn pairs(a: &[f32], b: &[f32], high: &mut [f32], low: &mut [f32]) {
+        debug_assert!(b.len() == a.len() && high.len() == a.len() && low.len() == a.len());
+        // From sixteen of a and sixteen of b to pairs.
+        let mut order = [0u16; 32];
+        for (place, order) in order.iter_mut().enumerate() {
+            *order = (place / 2 + place % 2 * 16) as u16;
+        }
+        // SAFETY: the array is 64 bytes.
+        let order = unsafe { _mm512_loadu_si512(order.as_ptr().cast()) };
+        for first in (0..a.len()).step_by(16) {
+            let live = (a.len() - first).min(16);
+            let mask = u16::MAX >> (16 - live);
+            // SAFETY: the mask keeps to the `live` floats of each slice; the caller made them equally long.
+            unsafe {
+                let a = _mm512_maskz_loadu_ps(mask, a.as_ptr().add(first));
+                let b = _mm512_maskz_loadu_ps(mask, b.as_ptr().add(first));
+                let pairs = _mm512_permutexvar_epi16(order, halves(a, b));
+                let rest = halves(
+                    _mm512_sub_ps(a, _mm512_castsi512_ps(_mm512_slli_epi32::<16>(pairs))),
+                    _mm512_sub_ps(b, _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(-65536)))),
+                );
+                let rest = _mm512_permutexvar_epi16(order, rest);
+                _mm512_mask_storeu_epi32(high.as_mut_ptr().add(first).cast(), mask, pairs);
+                _mm512_mask_storeu_epi32(low.as_mut_ptr().add(first).cast(), mask, rest);
+            }
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    fn row(a: &[f32], high: &mut [f32], low: &mut [f32]) {
+        let (high, low) = (high.as_chunks_mut::<16>().0, low.as_chunks_mut::<16>().0);
+        for ((a, high), low) in a.as_chunks::<32>().0.iter().zip(high).zip(low) {
+            // SAFETY: thirty-two floats to twice sixteen.
+            unsafe {
+                let (first, second) = (_mm512_loadu_ps(a.as_ptr()), _mm512_loadu_ps(a.as_ptr().add(16)));
+                let both = halves(first, second);
+                let float = |half| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(half)));
+                let rest = halves(
+                    _mm512_sub_ps(first, float(_mm512_castsi512_si256(both))),
+                    _mm512_sub_ps(second, float(_mm512_extracti64x4_epi64::<1>(both))),
+                );
+                _mm512_storeu_si512(high.as_mut_ptr().cast(), both);
+                _mm512_storeu_si512(low.as_mut_ptr().cast(), rest);
+            }
+        }
+    }
+
+    /// Sixteen floats and sixteen more, rounded.
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    fn halves(first: __m512, second: __m512) -> __m512i {
+        // SAFETY: both types are 64 bytes of plain bits.
+        unsafe { std::mem::transmute(_mm512_cvtne2ps_pbh(second, first)) }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+mod imp {
+    pub fn split_pairs(_: &[f32], _: &[f32], _: &mut [f32], _: &mut [f32]) {
+        unreachable!("no tiles")
+    }
+
+    pub fn split(_: &[f32], _: &mut [f32], _: &mut [f32]) {
+        unreachable!("no tiles")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::noise;
+
+    fn halves_of(bits: f32) -> [f32; 2] {
+        [f32::from_bits(bits.to_bits() << 16), f32::from_bits(bits.to_bits() & 0xffff_0000)]
+    }
+
+    #[test]
+    fn halves_add_up_to_sixteen_bits_of_the_float() {
+        if !crate::tiles::is_available() {
+            return;
+        }
+        let (a, b) = (noise(1, 64), noise(2, 64));
+        let (mut high, mut low) = (vec![0.0; 64], vec![0.0; 64]);
+        split_pairs(&a, &b, &mut high, &mut low);
+        for i in 0..64 {
+            let (high, low) = (halves_of(high[i]), halves_of(low[i]));
+            for (float, half) in [(a[i], 0), (b[i], 1)] {
+                assert!((high[half] + low[half] - float).abs() <= float.abs() / 65536.0);
+            }
+        }
+        let (mut high, mut low) = (vec![0.0; 32], vec![0.0; 32]);
+        split(&a, &mut high, &mut low);
+        for (i, &float) in a.iter().enumerate() {
+            let sum = halves_of(high[i / 2])[i % 2] + halves_of(low[i / 2])[i % 2];
+            assert!((sum - float).abs() <= float.abs() / 65536.0);
+        }
+        split_pairs(&[f32::NAN; 16], &[f32::INFINITY; 16], &mut high[..16], &mut low[..16]);
+        assert!(halves_of(high[3])[0].is_nan() && !halves_of(high[3])[1].is_finite());
+    }
+}

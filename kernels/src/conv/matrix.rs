@@ -1,0 +1,475 @@
+//! Convolution by tile products (AMX): output channels by pixels, summed over pairs of input channels.
+//!
+//! The input of a row tile is packed as pairs of channels, halves of both side by side, so that a tile of pixels is
+//! sixteen pairs of sixteen pixels; a tap is an offset. Where rows are wide, the pairs of a row follow each other and
+//! then come those of the next row: a step of sixteen pairs runs on from one kernel row into the next, and few channels
+//! fill it too. Narrow rows lie end to end for each pair, and a tile of pixels spans several.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::direct::{task_split, tile_rows_within};
+use super::finish::{Finish, ImageFinish};
+use super::halves::{split, split_pairs};
+use super::panel::{copy_row, odd_lines};
+use super::shape::ConvShape;
+use crate::memory::{Buffer, with_scratch};
+use crate::share::Shared;
+use crate::simd::{Kernel, Level, Simd};
+use crate::tiles::{Factor, SIDE, TILE, TILE_BYTES, Tiles};
+
+/// Bytes of a panel: most of a second-level cache.
+const PANEL_BYTES: usize = 800 * 1024;
+/// Floats that hold the weights of a step for sixteen output channels, both halves.
+const STEP: usize = 2 * TILE;
+
+/// How the input of a row tile lies in memory, in pairs of halves (a float each).
+#[derive(Clone, Debug)]
+struct Layout {
+    shape: ConvShape,
+    /// Output rows of a tile.
+    rows: usize,
+    is_wide: bool,
+    pairs: usize,
+    /// From one pixel row to the next, from one pair to the next, from one horizontal tap's copy to the next.
+    row: usize,
+    pair: usize,
+    copy: usize,
+    /// All high halves; the low ones follow.
+    len: usize,
+}
+
+impl Layout {
+    fn new(shape: &ConvShape, rows: usize) -> Self {
+        let [_, width] = shape.out_size;
+        let reach = shape.dilation[1] * (shape.kernel[1] - 1);
+        let rows = rows.min(shape.out_size[0]).max(1);
+        let is_wide = is_wide(shape);
+        let in_rows = in_rows(shape, rows);
+        let pairs = shape.in_channels.div_ceil(2);
+        if is_wide {
+            // A step may run on for a tile less a pair.
+            let copies = if shape.stride[1] == 1 { 1 } else { shape.kernel[1] };
+            let pair = odd_lines(width.next_multiple_of(SIDE) + if copies == 1 { reach } else { 0 });
+            let row = pairs * pair;
+            let copy = in_rows * row;
+            return Self {
+                shape: *shape,
+                rows,
+                is_wide,
+                pairs,
+                row,
+                pair,
+                copy,
+                len: copies * copy + SIDE * pair,
+            };
+        }
+        let pairs = pairs.next_multiple_of(SIDE);
+        let row = width + reach;
+        let pair = odd_lines(in_rows * row + reach + SIDE);
+        Self { shape: *shape, rows, is_wide, pairs, row, pair, copy: 0, len: pairs * pair }
+    }
+
+    /// Kernel rows whose pairs follow each other.
+    fn joined(&self) -> usize {
+        if self.is_wide && self.shape.dilation[0] == 1 { self.shape.kernel[0] } else { 1 }
+    }
+
+    /// Steps of joined kernel rows.
+    fn steps_of_joined(&self) -> usize {
+        (self.joined() * self.pairs).div_ceil(SIDE)
+    }
+
+    /// Steps of all taps.
+    fn steps(&self) -> usize {
+        self.shape.taps() / self.joined() * self.steps_of_joined()
+    }
+
+    /// First kernel row, kernel column and first pair of a step. Columns change fastest: they read the same lines of
+    /// the cache.
+    fn step(&self, step: usize) -> [usize; 3] {
+        let columns = self.shape.kernel[1];
+        let (place, column) = (step / columns, step % columns);
+        [place / self.steps_of_joined() * self.joined(), column, place % self.steps_of_joined() * SIDE]
+    }
+
+    /// Bytes from an output pixel to a step's first pair.
+    fn offset(&self, step: usize) -> usize {
+        let [row, column, pair] = self.step(step);
+        let column = match self.copy > 0 && self.shape.stride[1] > 1 {
+            true => column * self.copy,
+            false => column * self.shape.dilation[1],
+        };
+        (row * self.shape.dilation[0] * self.row + column + pair * self.pair) * size_of::<f32>()
+    }
+
+    /// Floats of a panel: both halves, and two lines to pack from.
+    fn floats(&self) -> usize {
+        2 * self.len + 2 * self.shape.in_size[1].max(self.pair)
+    }
+
+    /// Packs `rows` output rows' input from `first_row`.
+    #[inline(always)]
+    fn pack(&self, image: &[f32], first_row: usize, rows: usize, scratch: &mut [f32]) {
+        let shape = &self.shape;
+        let (panel, lines) = scratch.split_at_mut(2 * self.len);
+        let (high, low) = panel.split_at_mut(self.len);
+        let in_rows = in_rows(shape, rows);
+        let first = (first_row * shape.stride[0]).wrapping_sub(shape.padding[0]);
+        let [height, width] = shape.in_size;
+        let source = |channel: usize, row: usize| {
+            let row = first.wrapping_add(row);
+            let exists = channel < shape.in_channels && row < height;
+            exists.then(|| &image[channel * shape.in_plane() + row * width..][..width])
+        };
+        let mut line = Line { shape, lines };
+        if !self.is_wide {
+            for pair in 0..self.pairs {
+                let (high, low) =
+                    (&mut high[pair * self.pair..][..self.pair], &mut low[pair * self.pair..][..self.pair]);
+                for (row, (high, low)) in high.chunks_mut(self.row).zip(low.chunks_mut(self.row)).enumerate()
+                {
+                    let row = Some(row).filter(|&row| row < in_rows);
+                    let from =
+                        row.map_or([None; 2], |row| [source(2 * pair, row), source(2 * pair + 1, row)]);
+                    line.pack(from, 0, high, low);
+                }
+            }
+            return;
+        }
+        let copies = if shape.stride[1] == 1 { 1 } else { shape.kernel[1] };
+        for copy in 0..copies {
+            for row in 0..in_rows {
+                for pair in 0..self.pairs {
+                    let place = copy * self.copy + row * self.row + pair * self.pair;
+                    let (high, low) = (&mut high[place..][..self.pair], &mut low[place..][..self.pair]);
+                    line.pack([source(2 * pair, row), source(2 * pair + 1, row)], copy, high, low);
+                }
+            }
+            // What a step may run on into, for now: the next copy starts there.
+            let end = copy * self.copy + in_rows * self.row;
+            high[end..][..SIDE * self.pair].fill(0.0);
+            low[end..][..SIDE * self.pair].fill(0.0);
+        }
+    }
+
+    /// The tiles of pixels of `rows` output rows.
+    #[inline(always)]
+    fn columns(&self, rows: usize) -> Vec<Column> {
+        let width = self.shape.out_size[1];
+        let mut columns = Vec::new();
+        if self.is_wide {
+            for row in 0..rows {
+                for first in (0..width).step_by(SIDE) {
+                    let from = row * self.shape.stride[0] * self.row + first;
+                    let live = SIDE.min(width - first);
+                    columns.push(Column { from, run: Some((row * width + first, live)) });
+                }
+            }
+        } else {
+            for from in (0..rows * self.row).step_by(SIDE) {
+                columns.push(Column { from, run: None });
+            }
+        }
+        columns
+    }
+}
+
+/// How two rows of the input become pairs.
+struct Line<'a> {
+    shape: &'a ConvShape,
+    /// Room for two rows.
+    lines: &'a mut [f32],
+}
+
+impl Line<'_> {
+    /// Packs the rows of two channels with the padding of the convolution, for a horizontal tap where its stride is not
+    /// one; a missing row is all zeros.
+    #[inline(always)]
+    fn pack(&mut self, from: [Option<&[f32]>; 2], tap: usize, high: &mut [f32], low: &mut [f32]) {
+        let (pad, stride) = (self.shape.padding[1], self.shape.stride[1]);
+        let (one, other) = self.lines.split_at_mut(self.lines.len() / 2);
+        if stride == 1 && high.len() > pad {
+            let [a, b] = match from {
+                [None, None] => {
+                    high.fill(0.0);
+                    return low.fill(0.0);
+                }
+                [Some(a), Some(b)] => [a, b],
+                [Some(a), None] => {
+                    one[..a.len()].fill(0.0);
+                    [a, &one[..a.len()]]
+                }
+                [None, Some(b)] => {
+                    one[..b.len()].fill(0.0);
+                    [&one[..b.len()], b]
+                }
+            };
+            let end = high.len().min(pad + a.len());
+            for half in [&mut *high, &mut *low] {
+                half[..pad].fill(0.0);
+                half[end..].fill(0.0);
+            }
+            return split_pairs(&a[..end - pad], &b[..end - pad], &mut high[pad..end], &mut low[pad..end]);
+        }
+        let (one, other) = (&mut one[..high.len()], &mut other[..high.len()]);
+        copy_row(from[0], pad, tap * self.shape.dilation[1], stride, one);
+        copy_row(from[1], pad, tap * self.shape.dilation[1], stride, other);
+        split_pairs(one, other, high, low);
+    }
+}
+
+/// A tile of pixels: where the panel holds it, and which output pixels of the row tile it is, if they are consecutive.
+#[derive(Clone, Copy, Debug)]
+struct Column {
+    from: usize,
+    run: Option<(usize, usize)>,
+}
+
+/// Input rows of `rows` output rows.
+fn in_rows(shape: &ConvShape, rows: usize) -> usize {
+    (rows - 1) * shape.stride[0] + shape.dilation[0] * (shape.kernel[0] - 1) + 1
+}
+
+/// Whether each row has tiles of its own.
+fn is_wide(shape: &ConvShape) -> bool {
+    let width = shape.out_size[1];
+    let reach = shape.dilation[1] * (shape.kernel[1] - 1);
+    let rows_end_to_end = shape.stride == [1, 1] && shape.in_channels > SIDE;
+    !rows_end_to_end || width * (width + reach) >= width * width.next_multiple_of(SIDE)
+}
+
+/// Whether this way pays: at least half of the pixels that are computed are wanted.
+pub(crate) fn is_suitable(shape: &ConvShape) -> bool {
+    let width = shape.out_size[1];
+    let computed = match is_wide(shape) {
+        true => width.next_multiple_of(SIDE),
+        false => width + shape.dilation[1] * (shape.kernel[1] - 1),
+    };
+    2 * width >= computed
+}
+
+/// Convolves `x` with weights given by `weight(out, in, tap)` into `out`.
+pub(crate) fn convolve(
+    shape: &ConvShape,
+    x: &[f32],
+    weight: impl Fn(usize, usize, usize) -> f32 + Sync,
+    bias: Option<&[f32]>,
+    finish: Finish,
+    out: &mut [f32],
+) {
+    assert_eq!(x.len(), shape.in_len());
+    assert_eq!(out.len(), shape.out_len());
+    if out.is_empty() {
+        return;
+    }
+    let height = shape.out_size[0];
+    let bytes = |rows| Layout::new(shape, rows).floats() * size_of::<f32>();
+    let layout = Layout::new(shape, tile_rows_within(shape, 8, bytes, PANEL_BYTES));
+    let weights = pack_weights(&layout, weight);
+    let blocks = shape.out_channels.div_ceil(SIDE);
+    let mut starts = vec![0.0; blocks * SIDE];
+    if let Some(bias) = bias {
+        starts[..shape.out_channels].copy_from_slice(bias);
+    }
+    let offsets: Vec<usize> = (0..layout.steps()).map(|step| layout.offset(step)).collect();
+    let tiles = height.div_ceil(layout.rows);
+    let part = task_split(shape.batch * tiles, blocks.div_ceil(2) * 4).1.div_ceil(4) * 2;
+    let parts = blocks.div_ceil(part);
+    let [in_image, out_image] =
+        [shape.in_channels * shape.in_plane(), shape.out_channels * shape.out_plane()];
+    let out = Shared::new(out);
+    (0..shape.batch * tiles * parts).into_par_iter().for_each(|task| {
+        let (task, first_block) = (task / parts, task % parts * part);
+        let (image, first_row) = (task / tiles, task % tiles * layout.rows);
+        with_scratch(layout.floats(), |scratch| {
+            Level::Avx512.run(Tile {
+                layout: &layout,
+                offsets: &offsets,
+                image: &x[image * in_image..][..in_image],
+                weights: &weights,
+                starts: &starts,
+                scratch,
+                finish: finish.of_image(image, shape.batch, [shape.out_channels, shape.out_plane()]),
+                out: out.part(image * out_image, out_image),
+                first_row,
+                rows: layout.rows.min(height - first_row),
+                blocks: first_block.min(blocks)..(first_block + part).min(blocks),
+            });
+        });
+    });
+}
+
+/// Weights as `[out / 16][step][half][out of 16][pair]`. The pairs of a step are consecutive input channels, and go on
+/// with those of the next kernel row where rows are joined.
+fn pack_weights(layout: &Layout, weight: impl Fn(usize, usize, usize) -> f32 + Sync) -> Buffer {
+    let shape = &layout.shape;
+    let columns = shape.kernel[1];
+    // [joined kernel rows][kernel column][row of them][in]
+    let row = layout.steps_of_joined() * 2 * SIDE;
+    let start = |tap: usize| {
+        let (place, joined) = (tap / columns / layout.joined(), tap / columns % layout.joined());
+        (place * columns + tap % columns) * row + joined * 2 * layout.pairs
+    };
+    let starts: Vec<usize> = (0..shape.taps()).map(start).collect();
+    let mut packed = Buffer::uninitialised(shape.out_channels.div_ceil(SIDE) * layout.steps() * STEP);
+    packed.par_chunks_mut(layout.steps() * STEP).enumerate().for_each(|(block, packed)| {
+        with_scratch(layout.steps() * 2 * SIDE, |sorted| {
+            for index in 0..SIDE {
+                let out = block * SIDE + index;
+                sorted.fill(0.0);
+                for input in 0..if out < shape.out_channels { shape.in_channels } else { 0 } {
+                    for (tap, start) in starts.iter().enumerate() {
+                        sorted[start + input] = weight(out, input, tap);
+                    }
+                }
+                for (step, packed) in packed.chunks_exact_mut(STEP).enumerate() {
+                    let (place, column) = (step / columns, step % columns);
+                    let (place, part) = (place / layout.steps_of_joined(), place % layout.steps_of_joined());
+                    let from = &sorted[(place * columns + column) * row + part * 2 * SIDE..][..2 * SIDE];
+                    let (high, low) = packed.split_at_mut(TILE);
+                    let to = index * SIDE..(index + 1) * SIDE;
+                    split(from, &mut high[to.clone()], &mut low[to]);
+                }
+            }
+        });
+    });
+    packed
+}
+
+/// One row tile: packs its input, multiplies, and finishes the sums.
+struct Tile<'a> {
+    layout: &'a Layout,
+    offsets: &'a [usize],
+    image: &'a [f32],
+    weights: &'a [f32],
+    starts: &'a [f32],
+    scratch: &'a mut [f32],
+    finish: ImageFinish<'a>,
+    /// The output channels of the image.
+    out: Shared<'a, f32>,
+    first_row: usize,
+    rows: usize,
+    blocks: Range<usize>,
+}
+
+impl Kernel for Tile<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let layout = self.layout;
+        layout.pack(self.image, self.first_row, self.rows, self.scratch);
+        let columns = layout.columns(self.rows);
+        let panel = self.scratch.as_ptr().cast::<u8>();
+        let input = Factor { row: layout.pair * size_of::<f32>(), low: layout.len * size_of::<f32>() };
+        let weight = Factor { row: SIDE * size_of::<f32>(), low: TILE_BYTES };
+        let block_floats = layout.steps() * STEP;
+        let block_start =
+            |block: usize| self.weights[block * block_floats..][..block_floats].as_ptr().cast::<u8>();
+        let steps = || self.offsets.iter().copied();
+        debug_assert!(columns.iter().all(|column| {
+            let reach =
+                self.offsets.iter().max().unwrap_or(&0) / size_of::<f32>() + (SIDE - 1) * layout.pair + SIDE;
+            column.from + reach <= layout.len
+        }));
+        let tiles = Tiles::configure();
+        let mut sums = Sums([0.0; 4 * TILE]);
+        let to = sums.0.as_mut_ptr();
+        let mut block = self.blocks.start;
+        while block < self.blocks.end {
+            let is_pair = block + 1 < self.blocks.end;
+            // The last tiles may be fewer; what is computed twice is stored once.
+            for columns in columns.chunks(if is_pair { 2 } else { 3 }) {
+                let at = |index: usize| {
+                    panel.wrapping_add(columns[index.min(columns.len() - 1)].from * size_of::<f32>())
+                };
+                // SAFETY: every step of every column is inside the panel as asserted, and those of a block inside its
+                // weights; no other task has these rows and blocks.
+                unsafe {
+                    if is_pair {
+                        let a = [block_start(block), block_start(block + 1)];
+                        tiles.two_by_two(
+                            (a, weight, 2 * TILE_BYTES),
+                            ([at(0), at(1)], input),
+                            steps(),
+                            std::array::from_fn(|tile| to.wrapping_add(tile * TILE)),
+                            true,
+                        );
+                        for (index, column) in columns.iter().enumerate() {
+                            self.store::<S>(block, column, &sums.0[index * TILE..]);
+                            self.store::<S>(block + 1, column, &sums.0[(2 + index) * TILE..]);
+                        }
+                    } else {
+                        tiles.one_by_three(
+                            (block_start(block), weight, 2 * TILE_BYTES),
+                            ([at(0), at(1), at(2)], input),
+                            steps(),
+                            std::array::from_fn(|tile| to.wrapping_add(tile * TILE)),
+                            true,
+                        );
+                        for (index, column) in columns.iter().enumerate() {
+                            self.store::<S>(block, column, &sums.0[index * TILE..]);
+                        }
+                    }
+                }
+            }
+            block += if is_pair { 2 } else { 1 };
+        }
+    }
+}
+
+/// Tiles of sums, in whole cache lines.
+#[repr(align(64))]
+struct Sums([f32; 4 * TILE]);
+
+impl Tile<'_> {
+    /// Finishes and stores the sums of sixteen output channels for a tile of pixels.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `S`, whose vectors are rows of a tile; no other task writes these pixels.
+    #[inline(always)]
+    unsafe fn store<S: Simd>(&self, block: usize, column: &Column, sums: &[f32]) {
+        let shape = &self.layout.shape;
+        let (plane, width) = (shape.out_plane(), shape.out_size[1]);
+        let first_pixel = self.first_row * width;
+        debug_assert!(S::LANES == SIDE && sums.len() >= TILE);
+        for index in 0..SIDE.min(shape.out_channels - block * SIDE) {
+            let channel = block * SIDE + index;
+            // SAFETY: the instructions are the caller's promise; the pointers cover what is loaded and stored, which
+            // the caller promises is this task's.
+            unsafe {
+                let row = S::add(S::load(sums.as_ptr().add(index * SIDE)), S::splat(self.starts[channel]));
+                if let Some((pixel, live)) = column.run {
+                    let pixel = first_pixel + pixel;
+                    let row = self.finish.vector::<S>(row, channel, pixel, live);
+                    let to = self.out.pointer(channel * plane + pixel, live);
+                    if live == SIDE {
+                        S::store(to, row)
+                    } else {
+                        S::store_first(to, live, row)
+                    }
+                    continue;
+                }
+                // Pieces of rows, with columns between them that are none.
+                let mut lanes = [0.0f32; SIDE];
+                S::store(lanes.as_mut_ptr(), row);
+                let mut lane = 0;
+                while lane < SIDE {
+                    let (row, x) =
+                        ((column.from + lane) / self.layout.row, (column.from + lane) % self.layout.row);
+                    let here = (SIDE - lane).min(self.layout.row - x);
+                    if row < self.rows && x < width {
+                        let wanted = here.min(width - x);
+                        let pixel = first_pixel + row * width + x;
+                        let lanes = &mut lanes[lane..][..wanted];
+                        self.finish.slice(lanes, channel, pixel);
+                        self.out.slice(channel * plane + pixel, wanted).copy_from_slice(lanes);
+                    }
+                    lane += here;
+                }
+            }
+        }
+    }
+}

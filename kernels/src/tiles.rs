@@ -1,0 +1,402 @@
+//! Matrix registers (AMX): eight tiles of 16 rows by 64 bytes, and the products of a pair of matrices in them.
+//!
+//! A tile product sums bfloat16 products in single precision, sixteen times as many in a cycle as a vector unit. A
+//! float becomes two bfloat16 halves, high and low ([`split`]); of the four products of two such floats the three that
+//! matter are summed: high x high, high x low, low x high. What is lost, and what is left of a float beside its halves,
+//! is below 2⁻¹⁵ of a product and of either sign.
+//!
+//! Henry, Tang and Heinecke, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
+//! computations" (2019).
+
+/// Rows of a tile, floats in a row, and pairs of halves in a row.
+pub(crate) const SIDE: usize = 16;
+/// Bytes of a row of a tile.
+const TILE_ROW: usize = 64;
+/// Bytes of a tile.
+pub(crate) const TILE_BYTES: usize = SIDE * TILE_ROW;
+/// Floats of a tile.
+pub(crate) const TILE: usize = SIDE * SIDE;
+
+pub(crate) use imp::{Tiles, is_available};
+
+/// One factor of a product: where its high halves lie, and how far from them the low ones.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Factor {
+    /// Bytes from one row of a tile to the next.
+    pub row: usize,
+    /// Bytes from a tile of high halves to that of the low ones.
+    pub low: usize,
+}
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod imp {
+    use std::arch::asm;
+    use std::marker::PhantomData;
+    use std::sync::OnceLock;
+
+    use super::{Factor, SIDE, TILE_ROW};
+
+    /// Whether the processor has tiles of bfloat16, and the system lets this process use them.
+    pub(crate) fn is_available() -> bool {
+        static AVAILABLE: OnceLock<bool> = OnceLock::new();
+        *AVAILABLE.get_or_init(|| {
+            use std::arch::x86_64::{__cpuid_count, __get_cpuid_max};
+            if __get_cpuid_max(0).0 < 7 || !is_x86_feature_detected!("avx512bf16") {
+                return false;
+            }
+            let features = __cpuid_count(7, 0).edx;
+            features & (1 << 22) != 0 && features & (1 << 24) != 0 && request_permission()
+        })
+    }
+
+    /// Asks Linux for the state of the tiles, which it gives to processes that ask.
+    fn request_permission() -> bool {
+        const ARCH_PRCTL: isize = 158;
+        const REQUEST_PERMISSION: usize = 0x1023;
+        const TILE_DATA: usize = 18;
+        let refused: isize;
+        // SAFETY: a system call that takes two numbers, touches no memory, and changes these registers only.
+        unsafe {
+            asm!(
+                "syscall",
+                inlateout("rax") ARCH_PRCTL => refused,
+                in("rdi") REQUEST_PERMISSION,
+                in("rsi") TILE_DATA,
+                lateout("rcx") _,
+                lateout("r11") _,
+                options(nostack),
+            );
+        }
+        refused == 0
+    }
+
+    /// The tiles of this thread, all 16 rows by 64 bytes, until dropped. Compiled code never touches them, so that
+    /// they keep their contents from one block of assembly to the next.
+    pub(crate) struct Tiles {
+        of_this_thread: PhantomData<*const ()>,
+    }
+
+    impl Tiles {
+        /// # Panics
+        /// Where there are none.
+        pub fn configure() -> Self {
+            assert!(is_available(), "no matrix registers");
+            let mut configuration = [0u8; 64];
+            configuration[0] = 1;
+            for tile in 0..8 {
+                configuration[16 + 2 * tile] = TILE_ROW as u8;
+                configuration[48 + tile] = SIDE as u8;
+            }
+            // SAFETY: the instructions exist, and a configuration is 64 bytes.
+            unsafe { asm!("ldtilecfg [{}]", in(reg) configuration.as_ptr(), options(nostack, readonly)) };
+            Self { of_this_thread: PhantomData }
+        }
+
+        /// sums[i][j] = Σ a[i] b[j] over the steps, on top of what is there unless it `is_first`. A step moves every a
+        /// by `a_step` bytes; b is at its start plus the step's offset.
+        ///
+        /// # Safety
+        /// Each a at every step, and each b at every offset, is valid for both halves of 16 rows of 64 bytes; the
+        /// sums are four tiles of their own, `[i][j]`, each row-major.
+        #[inline(always)]
+        pub unsafe fn two_by_two(
+            &self,
+            (a, a_factor, a_step): ([*const u8; 2], Factor, usize),
+            (b, b_factor): ([*const u8; 2], Factor),
+            offsets: impl Iterator<Item = usize>,
+            sums: [*mut f32; 4],
+            is_first: bool,
+        ) {
+            let [mut a0, mut a1] = a;
+            // SAFETY: tiles are configured; all addresses are among those promised.
+            unsafe {
+                self.begin(sums, is_first);
+                for offset in offsets {
+                    let [b0, b1] = [b[0].wrapping_add(offset), b[1].wrapping_add(offset)];
+                    asm!(
+                        "tileloadd tmm6, [{b0l} + {br}*1]",
+                        "tileloadd tmm4, [{a0} + {ar}*1]",
+                        "tdpbf16ps tmm0, tmm4, tmm6",
+                        "tileloadd tmm7, [{b1l} + {br}*1]",
+                        "tdpbf16ps tmm1, tmm4, tmm7",
+                        "tileloadd tmm5, [{a1} + {ar}*1]",
+                        "tdpbf16ps tmm2, tmm5, tmm6",
+                        "tdpbf16ps tmm3, tmm5, tmm7",
+                        "tileloadd tmm6, [{b0} + {br}*1]",
+                        "tdpbf16ps tmm0, tmm4, tmm6",
+                        "tileloadd tmm7, [{b1} + {br}*1]",
+                        "tdpbf16ps tmm1, tmm4, tmm7",
+                        "tdpbf16ps tmm2, tmm5, tmm6",
+                        "tdpbf16ps tmm3, tmm5, tmm7",
+                        "tileloadd tmm4, [{a0l} + {ar}*1]",
+                        "tdpbf16ps tmm0, tmm4, tmm6",
+                        "tdpbf16ps tmm1, tmm4, tmm7",
+                        "tileloadd tmm5, [{a1l} + {ar}*1]",
+                        "tdpbf16ps tmm2, tmm5, tmm6",
+                        "tdpbf16ps tmm3, tmm5, tmm7",
+                        a0 = in(reg) a0,
+                        a1 = in(reg) a1,
+                        a0l = in(reg) a0.wrapping_add(a_factor.low),
+                        a1l = in(reg) a1.wrapping_add(a_factor.low),
+                        ar = in(reg) a_factor.row,
+                        b0 = in(reg) b0,
+                        b1 = in(reg) b1,
+                        b0l = in(reg) b0.wrapping_add(b_factor.low),
+                        b1l = in(reg) b1.wrapping_add(b_factor.low),
+                        br = in(reg) b_factor.row,
+                        options(nostack, readonly),
+                    );
+                    a0 = a0.wrapping_add(a_step);
+                    a1 = a1.wrapping_add(a_step);
+                }
+                self.end(sums);
+            }
+        }
+
+        /// sums[j] = Σ a b[j], as [`two_by_two`](Self::two_by_two), with three tiles of sums.
+        ///
+        /// # Safety
+        /// As there.
+        #[inline(always)]
+        pub unsafe fn one_by_three(
+            &self,
+            (mut a, a_factor, a_step): (*const u8, Factor, usize),
+            (b, b_factor): ([*const u8; 3], Factor),
+            offsets: impl Iterator<Item = usize>,
+            sums: [*mut f32; 3],
+            is_first: bool,
+        ) {
+            // SAFETY: tiles are configured; all addresses are among those promised.
+            unsafe {
+                self.begin_three(sums, is_first);
+                for offset in offsets {
+                    let b = b.map(|b| b.wrapping_add(offset));
+                    asm!(
+                        "tileloadd tmm5, [{b0} + {br}*1]",
+                        "tileloadd tmm3, [{a} + {ar}*1]",
+                        "tdpbf16ps tmm0, tmm3, tmm5",
+                        "tileloadd tmm6, [{b1} + {br}*1]",
+                        "tdpbf16ps tmm1, tmm3, tmm6",
+                        "tileloadd tmm7, [{b2} + {br}*1]",
+                        "tdpbf16ps tmm2, tmm3, tmm7",
+                        "tileloadd tmm4, [{al} + {ar}*1]",
+                        "tdpbf16ps tmm0, tmm4, tmm5",
+                        "tdpbf16ps tmm1, tmm4, tmm6",
+                        "tdpbf16ps tmm2, tmm4, tmm7",
+                        "tileloadd tmm5, [{b0l} + {br}*1]",
+                        "tdpbf16ps tmm0, tmm3, tmm5",
+                        "tileloadd tmm6, [{b1l} + {br}*1]",
+                        "tdpbf16ps tmm1, tmm3, tmm6",
+                        "tileloadd tmm7, [{b2l} + {br}*1]",
+                        "tdpbf16ps tmm2, tmm3, tmm7",
+                        a = in(reg) a,
+                        al = in(reg) a.wrapping_add(a_factor.low),
+                        ar = in(reg) a_factor.row,
+                        b0 = in(reg) b[0],
+                        b1 = in(reg) b[1],
+                        b2 = in(reg) b[2],
+                        b0l = in(reg) b[0].wrapping_add(b_factor.low),
+                        b1l = in(reg) b[1].wrapping_add(b_factor.low),
+                        b2l = in(reg) b[2].wrapping_add(b_factor.low),
+                        br = in(reg) b_factor.row,
+                        options(nostack, readonly),
+                    );
+                    a = a.wrapping_add(a_step);
+                }
+                self.end_three(sums);
+            }
+        }
+
+        /// sums[i] = Σ a[i] b, as [`two_by_two`](Self::two_by_two), with three tiles of sums.
+        ///
+        /// # Safety
+        /// As there.
+        #[inline(always)]
+        pub unsafe fn three_by_one(
+            &self,
+            (mut a, a_factor, a_step): ([*const u8; 3], Factor, usize),
+            (b, b_factor): (*const u8, Factor),
+            offsets: impl Iterator<Item = usize>,
+            sums: [*mut f32; 3],
+            is_first: bool,
+        ) {
+            // SAFETY: tiles are configured; all addresses are among those promised.
+            unsafe {
+                self.begin_three(sums, is_first);
+                for offset in offsets {
+                    let b = b.wrapping_add(offset);
+                    asm!(
+                        "tileloadd tmm5, [{a0} + {ar}*1]",
+                        "tileloadd tmm3, [{b} + {br}*1]",
+                        "tdpbf16ps tmm0, tmm5, tmm3",
+                        "tileloadd tmm6, [{a1} + {ar}*1]",
+                        "tdpbf16ps tmm1, tmm6, tmm3",
+                        "tileloadd tmm7, [{a2} + {ar}*1]",
+                        "tdpbf16ps tmm2, tmm7, tmm3",
+                        "tileloadd tmm4, [{bl} + {br}*1]",
+                        "tdpbf16ps tmm0, tmm5, tmm4",
+                        "tdpbf16ps tmm1, tmm6, tmm4",
+                        "tdpbf16ps tmm2, tmm7, tmm4",
+                        "tileloadd tmm5, [{a0l} + {ar}*1]",
+                        "tdpbf16ps tmm0, tmm5, tmm3",
+                        "tileloadd tmm6, [{a1l} + {ar}*1]",
+                        "tdpbf16ps tmm1, tmm6, tmm3",
+                        "tileloadd tmm7, [{a2l} + {ar}*1]",
+                        "tdpbf16ps tmm2, tmm7, tmm3",
+                        a0 = in(reg) a[0],
+                        a1 = in(reg) a[1],
+                        a2 = in(reg) a[2],
+                        a0l = in(reg) a[0].wrapping_add(a_factor.low),
+                        a1l = in(reg) a[1].wrapping_add(a_factor.low),
+                        a2l = in(reg) a[2].wrapping_add(a_factor.low),
+                        ar = in(reg) a_factor.row,
+                        b = in(reg) b,
+                        bl = in(reg) b.wrapping_add(b_factor.low),
+                        br = in(reg) b_factor.row,
+                        options(nostack, readonly),
+                    );
+                    a = a.map(|a| a.wrapping_add(a_step));
+                }
+                self.end_three(sums);
+            }
+        }
+
+        /// # Safety
+        /// Each sum is a tile.
+        #[inline(always)]
+        unsafe fn begin(&self, [s0, s1, s2, s3]: [*mut f32; 4], is_first: bool) {
+            // SAFETY: tiles are configured; the caller's promise.
+            unsafe {
+                self.begin_three([s0, s1, s2], is_first);
+                match is_first {
+                    true => asm!("tilezero tmm3", options(nostack, nomem)),
+                    false => asm!(
+                        "tileloadd tmm3, [{s} + {r}*1]",
+                        s = in(reg) s3,
+                        r = in(reg) TILE_ROW,
+                        options(nostack, readonly),
+                    ),
+                }
+            }
+        }
+
+        /// # Safety
+        /// Each sum is a tile.
+        #[inline(always)]
+        unsafe fn begin_three(&self, [s0, s1, s2]: [*mut f32; 3], is_first: bool) {
+            // SAFETY: tiles are configured; the caller's promise.
+            unsafe {
+                match is_first {
+                    true => asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", options(nostack, nomem)),
+                    false => asm!(
+                        "tileloadd tmm0, [{s0} + {r}*1]",
+                        "tileloadd tmm1, [{s1} + {r}*1]",
+                        "tileloadd tmm2, [{s2} + {r}*1]",
+                        s0 = in(reg) s0,
+                        s1 = in(reg) s1,
+                        s2 = in(reg) s2,
+                        r = in(reg) TILE_ROW,
+                        options(nostack, readonly),
+                    ),
+                }
+            }
+        }
+
+        /// # Safety
+        /// Each sum is a tile.
+        #[inline(always)]
+        unsafe fn end(&self, [s0, s1, s2, s3]: [*mut f32; 4]) {
+            // SAFETY: tiles are configured; the caller's promise.
+            unsafe {
+                self.end_three([s0, s1, s2]);
+                asm!("tilestored [{s} + {r}*1], tmm3", s = in(reg) s3, r = in(reg) TILE_ROW, options(nostack));
+            }
+        }
+
+        /// # Safety
+        /// Each sum is a tile.
+        #[inline(always)]
+        unsafe fn end_three(&self, [s0, s1, s2]: [*mut f32; 3]) {
+            // SAFETY: tiles are configured; the caller's promise.
+            unsafe {
+                asm!(
+                    "tilestored [{s0} + {r}*1], tmm0",
+                    "tilestored [{s1} + {r}*1], tmm1",
+                    "tilestored [{s2} + {r}*1], tmm2",
+                    s0 = in(reg) s0,
+                    s1 = in(reg) s1,
+                    s2 = in(reg) s2,
+                    r = in(reg) TILE_ROW,
+                    options(nostack),
+                );
+            }
+        }
+    }
+
+    impl Drop for Tiles {
+        fn drop(&mut self) {
+            // SAFETY: the instruction exists, or there would be no value of this type.
+            unsafe { asm!("tilerelease", options(nostack, nomem)) };
+        }
+    }
+}
+
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+mod imp {
+    use super::Factor;
+
+    /// Whether there are tiles of bfloat16.
+    pub(crate) fn is_available() -> bool {
+        false
+    }
+
+    /// Nothing: there are no tiles.
+    pub(crate) enum Tiles {}
+
+    impl Tiles {
+        /// # Panics
+        /// Always.
+        pub fn configure() -> Self {
+            panic!("no matrix registers")
+        }
+
+        /// # Safety
+        /// Never called.
+        pub unsafe fn two_by_two(
+            &self,
+            _: ([*const u8; 2], Factor, usize),
+            _: ([*const u8; 2], Factor),
+            _: impl Iterator<Item = usize>,
+            _: [*mut f32; 4],
+            _: bool,
+        ) {
+            match *self {}
+        }
+
+        /// # Safety
+        /// Never called.
+        pub unsafe fn one_by_three(
+            &self,
+            _: (*const u8, Factor, usize),
+            _: ([*const u8; 3], Factor),
+            _: impl Iterator<Item = usize>,
+            _: [*mut f32; 3],
+            _: bool,
+        ) {
+            match *self {}
+        }
+
+        /// # Safety
+        /// Never called.
+        pub unsafe fn three_by_one(
+            &self,
+            _: ([*const u8; 3], Factor, usize),
+            _: (*const u8, Factor),
+            _: impl Iterator<Item = usize>,
+            _: [*mut f32; 3],
+            _: bool,
+        ) {
+            match *self {}
+        }
+    }
+}
