@@ -11,9 +11,10 @@ use std::time::Instant;
 
 use burn::backend::{Autodiff, Flex};
 use burn::module::{AutodiffModule, Module};
-use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+use burn::optim::{GradientsParams, Optimizer};
 use burn::tensor::{Distribution, Tensor};
 use networks::{By, Network};
+use porecast_kernels::adam::{Adam, Decay};
 
 type Train = Autodiff<Flex>;
 
@@ -57,7 +58,7 @@ fn main() {
     let uniform = |low, high| Distribution::Uniform(low, high);
     let x = Tensor::<Train, 4>::random([batch, model.inputs(), height, width], uniform(-1.0, 1.0), &device);
     let target = Tensor::<Train, 4>::random([batch, 1, height, width], uniform(0.0, 1.0), &device);
-    let mut optimizer = AdamConfig::new().init();
+    let mut optimizer = Adam::new(1e-8, Decay::Penalty(0.0)).init();
     println!("{} parameters, {:?}", model.num_params(), porecast_kernels::Level::current());
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         let frozen = model.valid();

@@ -4,6 +4,7 @@ use burn::tensor::backend;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, FloatTensor};
 
 use crate::activation::Activation;
+use crate::adam;
 use crate::fallback;
 use crate::norm::NormOptions;
 
@@ -168,6 +169,16 @@ pub trait Backend: backend::Backend {
         out_gradient: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         fallback::log_softmax_channels_gradient::<Self>(out, out_gradient)
+    }
+
+    /// One step of Adam: parameter and both moments after it.
+    fn adam(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        moments: [FloatTensor<Self>; 2],
+        step: adam::Step,
+    ) -> [FloatTensor<Self>; 3] {
+        fallback::adam::<Self>(parameter, gradient, moments, step)
     }
 
     /// The first `channels` channels and the rest.

@@ -7,6 +7,7 @@ use burn::tensor::ops::{
 use burn::tensor::{Shape, Tensor, TensorMetadata, TensorPrimitive, activation};
 
 use crate::activation::Activation;
+use crate::adam;
 use crate::backend::Normalized;
 use crate::norm::{NormOptions, Statistics};
 
@@ -51,6 +52,25 @@ fn repeat_images<B: Backend>(x: Tensor<B, 4>, batch: usize) -> Tensor<B, 4> {
     let [images, channels, height, width] = x.dims();
     let rows = x.reshape([images, 1, channels * height * width]).repeat_dim(1, batch / images);
     rows.reshape([batch, channels, height, width])
+}
+
+pub(crate) fn adam<B: Backend>(
+    parameter: FloatTensor<B>,
+    gradient: FloatTensor<B>,
+    [first, second]: [FloatTensor<B>; 2],
+    step: adam::Step,
+) -> [FloatTensor<B>; 3] {
+    let shape = parameter.shape();
+    let flat = |of: FloatTensor<B>| tensor::<B, 1>(B::float_reshape(of, Shape::new([shape.num_elements()])));
+    let (parameter, first, second) = (flat(parameter), flat(first), flat(second));
+    let gradient = flat(gradient) + parameter.clone() * step.penalty;
+    let [keep_first, keep_second] = step.keep_moments;
+    let first = first * keep_first + gradient.clone() * (1.0 - keep_first);
+    let second = second * keep_second + gradient.square() * (1.0 - keep_second);
+    let scale = (second.clone() / step.corrections[1]).sqrt() + step.epsilon;
+    let change = first.clone() / step.corrections[0] / scale;
+    let parameter = parameter * step.keep - change * step.rate;
+    [parameter, first, second].map(|of| B::float_reshape(primitive(of), shape.clone()))
 }
 
 pub(crate) fn log_softmax_channels<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {

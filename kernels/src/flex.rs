@@ -11,6 +11,7 @@ use burn::tensor::{DType, TensorMetadata};
 use burn_flex::FlexTensor;
 
 use crate::activation::Activation;
+use crate::adam;
 use crate::backend::{Backend, Normalized};
 use crate::concat;
 use crate::conv::direct::{convolve, convolve_input_gradient};
@@ -104,13 +105,15 @@ impl Backend for Flex {
         out_gradient: FlexTensor,
         options: ConvOptions<2>,
     ) -> FlexTensor {
-        let backward = conv_shape(&x, &weight, &options).and_then(|shape| shape.input_gradient());
-        let Some(backward) = backward.filter(|_| is_single!(out_gradient)) else {
+        let shapes = conv_shape(&x, &weight, &options)
+            .filter(|_| is_single!(out_gradient))
+            .and_then(|shape| Some((shape, shape.dense().input_gradient()?)));
+        let Some((shape, backward)) = shapes else {
             return Self::conv2d_x_backward(x, weight, out_gradient, options);
         };
         let mut gradient = Buffer::uninitialised(backward.out_len());
         let (out_gradient, weight) = (Floats::of(&out_gradient), Floats::of(&weight));
-        convolve_input_gradient(Level::current(), &backward, &out_gradient, &weight, &mut gradient);
+        convolve_input_gradient(Level::current(), &shape, &backward, &out_gradient, &weight, &mut gradient);
         gradient.into_tensor(x.shape())
     }
 
@@ -358,6 +361,23 @@ impl Backend for Flex {
         let (values, out_gradient) = (Floats::of(&out), Floats::of(&out_gradient));
         softmax::log_softmax_gradient(Level::current(), sizes, &values, &out_gradient, &mut gradient);
         gradient.into_tensor(out.shape())
+    }
+
+    fn adam(
+        parameter: FlexTensor,
+        gradient: FlexTensor,
+        moments: [FlexTensor; 2],
+        step: adam::Step,
+    ) -> [FlexTensor; 3] {
+        let [first, second] = &moments;
+        if !is_single!(parameter, gradient, first, second) {
+            return fallback::adam::<Self>(parameter, gradient, moments, step);
+        }
+        let shape = parameter.shape();
+        let mut out = [(); 3].map(|()| Buffer::uninitialised(shape.num_elements()));
+        let values = [&parameter, &gradient, first, second].map(Floats::of);
+        adam::update(Level::current(), &step, values.each_ref().map(|values| &**values), &mut out);
+        out.map(|out| out.into_tensor(shape.clone()))
     }
 
     fn split_channels(joined: FlexTensor, channels: usize) -> [FlexTensor; 2] {

@@ -8,6 +8,7 @@
 //! several threads) carry them and hold the unsafe code.
 
 mod activation;
+pub mod adam;
 mod autodiff;
 mod backend;
 mod concat;

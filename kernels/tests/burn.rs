@@ -406,3 +406,32 @@ fn layers_equal_the_forward_of_burns_modules() {
     let x = random([1, 3, 4, 5]);
     assert_same(kernels::layer::conv_transpose2d(&up, x.clone()).into_data(), up.forward(x).into_data());
 }
+
+#[test]
+fn adam_takes_the_steps_of_burns() {
+    use burn::module::Param;
+    use burn::nn::{Linear, LinearConfig};
+    use burn::optim::{AdamConfig, AdamWConfig, GradientsParams, Optimizer, decay::WeightDecayConfig};
+    use porecast_kernels::adam::{Adam, Decay};
+
+    /// Five steps towards the same weights.
+    fn walk<O: Optimizer<Linear<Train>, Train>>(mut optimizer: O) -> TensorData {
+        let weight = Tensor::<Train, 2>::from_data(
+            TensorData::new((0..35).map(|i| (i as f32 - 17.0) / 9.0).collect::<Vec<_>>(), [5, 7]),
+            &Default::default(),
+        );
+        let mut layer = LinearConfig::new(5, 7).with_bias(false).init::<Train>(&Default::default());
+        layer.weight = Param::from_tensor(weight);
+        for step in 1..6 {
+            let weight = layer.weight.val();
+            let gradients = ((weight.clone() - 0.5).powi_scalar(2) * weight.sin()).sum().backward();
+            let gradients = GradientsParams::from_grads(gradients, &layer);
+            layer = optimizer.step(0.1 / step as f64, layer, gradients);
+        }
+        layer.weight.val().into_data()
+    }
+    let penalty = AdamConfig::new().with_epsilon(1e-8).with_weight_decay(Some(WeightDecayConfig::new(0.1)));
+    assert_same(walk(Adam::new(1e-8, Decay::Penalty(0.1)).init()), walk(penalty.init()));
+    let decoupled = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(0.3);
+    assert_same(walk(Adam::new(1e-8, Decay::Decoupled(0.3)).init()), walk(decoupled.init()));
+}

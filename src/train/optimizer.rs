@@ -1,12 +1,13 @@
-//! Burn's optimisers behind one type, with the clipping of the global norm that they lack.
+//! The optimisers behind one type, with the clipping of the global norm that Burn's lack.
 
 use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};
 use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{Adam, AdamConfig, AdamW, AdamWConfig, GradientsParams, Optimizer as _, Sgd, SgdConfig};
+use burn::optim::{GradientsParams, Optimizer as _, Sgd, SgdConfig};
 use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder, RecorderError};
 use burn::tensor::{ElementConversion, Tensor};
+use porecast_kernels::adam::{Adam, Decay};
 
 use crate::config::optimizer::{Algorithm, OptimizerConfig};
 use crate::model::Network;
@@ -16,10 +17,8 @@ type Bytes = BinBytesRecorder<FullPrecisionSettings>;
 
 /// An optimiser of a network's weights.
 pub enum Optimizer<B: TrainBackend> {
-    /// Adam.
+    /// Adam, with either kind of weight decay.
     Adam(OptimizerAdaptor<Adam, Network<B>, B>),
-    /// Adam with decoupled weight decay.
-    Adamw(OptimizerAdaptor<AdamW, Network<B>, B>),
     /// Stochastic gradient descent.
     Sgd(OptimizerAdaptor<Sgd<B::InnerBackend>, Network<B>, B>),
 }
@@ -28,15 +27,11 @@ impl<B: TrainBackend> Optimizer<B> {
     /// An optimiser without history.
     pub fn new(config: &OptimizerConfig) -> Self {
         let decay = config.weight_decay as f32;
-        let penalty = (decay > 0.0).then(|| WeightDecayConfig::new(decay));
         match config.algorithm {
-            Algorithm::Adam => {
-                Self::Adam(AdamConfig::new().with_epsilon(1e-8).with_weight_decay(penalty).init())
-            }
-            Algorithm::Adamw => {
-                Self::Adamw(AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(decay).init())
-            }
+            Algorithm::Adam => Self::Adam(Adam::new(1e-8, Decay::Penalty(decay)).init()),
+            Algorithm::Adamw => Self::Adam(Adam::new(1e-8, Decay::Decoupled(decay)).init()),
             Algorithm::Sgd => {
+                let penalty = (decay > 0.0).then(|| WeightDecayConfig::new(decay));
                 let momentum =
                     (config.momentum > 0.0).then(|| MomentumConfig::new().with_momentum(config.momentum));
                 Self::Sgd(SgdConfig::new().with_weight_decay(penalty).with_momentum(momentum).init())
@@ -48,7 +43,6 @@ impl<B: TrainBackend> Optimizer<B> {
     pub fn step(&mut self, rate: f64, network: Network<B>, gradients: GradientsParams) -> Network<B> {
         match self {
             Self::Adam(adam) => adam.step(rate, network, gradients),
-            Self::Adamw(adamw) => adamw.step(rate, network, gradients),
             Self::Sgd(sgd) => sgd.step(rate, network, gradients),
         }
     }
@@ -58,7 +52,6 @@ impl<B: TrainBackend> Optimizer<B> {
         let recorder = Bytes::default();
         match self {
             Self::Adam(adam) => Recorder::<B>::record(&recorder, adam.to_record(), ()),
-            Self::Adamw(adamw) => Recorder::<B>::record(&recorder, adamw.to_record(), ()),
             Self::Sgd(sgd) => Recorder::<B>::record(&recorder, sgd.to_record(), ()),
         }
     }
@@ -68,9 +61,6 @@ impl<B: TrainBackend> Optimizer<B> {
         let recorder = Bytes::default();
         Ok(match self {
             Self::Adam(adam) => Self::Adam(adam.load_record(Recorder::<B>::load(&recorder, bytes, device)?)),
-            Self::Adamw(adamw) => {
-                Self::Adamw(adamw.load_record(Recorder::<B>::load(&recorder, bytes, device)?))
-            }
             Self::Sgd(sgd) => Self::Sgd(sgd.load_record(Recorder::<B>::load(&recorder, bytes, device)?)),
         })
     }

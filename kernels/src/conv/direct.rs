@@ -89,31 +89,53 @@ pub(crate) fn convolve_with(
     convolve_packed(level, shape, x, &PackedWeights::new(sizes, weight, bias), finish, out);
 }
 
-/// The gradient for the input of the convolution `shape`, whose
-/// [`input_gradient`](ConvShape::input_gradient) is `backward`.
+/// The gradient for the input of the convolution `shape`, whose [dense](ConvShape::dense) form has the
+/// [`input_gradient`](ConvShape::input_gradient) `backward`.
 pub(crate) fn convolve_input_gradient(
     level: Level,
+    shape: &ConvShape,
     backward: &ConvShape,
     out_gradient: &[f32],
     weight: &[f32],
     x_gradient: &mut [f32],
 ) {
+    assert_eq!(weight.len(), backward.weight_len());
+    let spread = (shape.stride != [1, 1]).then(|| spread(shape, out_gradient));
+    let out_gradient = spread.as_deref().unwrap_or(out_gradient);
+    let finish = Finish::default();
     if level < Level::Amx && winograd::is_suitable(backward) {
+        let direction = Direction::Backward;
         return winograd::convolve(
             level,
             backward,
-            Direction::Backward,
+            direction,
             out_gradient,
             weight,
             None,
-            Finish::default(),
+            finish,
             x_gradient,
         );
     }
-    assert_eq!(weight.len(), backward.weight_len());
     let (channels, taps) = (backward.out_channels, backward.taps());
     let weight = |input, out, tap| weight[(out * channels + input) * taps + taps - 1 - tap];
-    convolve_with(level, backward, out_gradient, weight, None, Finish::default(), x_gradient);
+    convolve_with(level, backward, out_gradient, weight, None, finish, x_gradient);
+}
+
+/// The output gradient of the dense form: zero at the pixels that the strides leave out.
+fn spread(shape: &ConvShape, out_gradient: &[f32]) -> Buffer {
+    let dense = shape.dense();
+    let mut spread = Buffer::uninitialised(dense.out_len());
+    let planes = out_gradient.par_chunks_exact(shape.out_plane());
+    planes.zip(spread.par_chunks_exact_mut(dense.out_plane())).for_each(|(from, to)| {
+        to.fill(0.0);
+        let rows = to.chunks_exact_mut(dense.out_size[1]).step_by(shape.stride[0]);
+        for (from, to) in from.chunks_exact(shape.out_size[1]).zip(rows) {
+            for (from, to) in from.iter().zip(to.iter_mut().step_by(shape.stride[1])) {
+                *to = *from;
+            }
+        }
+    });
+    spread
 }
 
 /// Convolves with weights packed before.
@@ -364,9 +386,9 @@ mod tests {
                 let mut gradient = vec![f32::NAN; shape.weight_len()];
                 weight_gradient(level, &shape, &x, &out_gradient, &mut gradient);
                 assert_close(&gradient, &expected_weight, tolerance(level, 2e-6));
-                if let Some(backward) = shape.input_gradient() {
+                if let Some(backward) = shape.dense().input_gradient() {
                     let mut gradient = vec![f32::NAN; shape.in_len()];
-                    convolve_input_gradient(level, &backward, &out_gradient, &weight, &mut gradient);
+                    convolve_input_gradient(level, &shape, &backward, &out_gradient, &weight, &mut gradient);
                     assert_close(&gradient, &reference::input_gradient(&shape, &weight, &out_gradient), tolerance(level, 2e-6));
                 }
             }

@@ -3,12 +3,12 @@
 //! The high half is the float rounded to bfloat16, the low one the rest, rounded again: sixteen significant bits in
 //! all. Infinities and NaN stay out of range.
 
-/// Halves of two rows, pair by pair `[a₀ b₀ a₁ b₁ ...]`, a pair in the bits of each float.
+/// Halves of two rows, pair by pair `[a₀ b₀ a₁ b₁ ...]`, a pair in the bits of each float; zeros beyond the rows.
 ///
 /// # Panics
-/// Where the processor has no bfloat16, or the lengths differ.
+/// Where the processor has no bfloat16, or the lengths do not fit.
 pub(crate) fn split_pairs(a: &[f32], b: &[f32], high: &mut [f32], low: &mut [f32]) {
-    assert!(a.len() == b.len() && a.len() == high.len() && a.len() == low.len());
+    assert!(a.len() == b.len() && a.len() <= high.len() && high.len() == low.len());
     imp::split_pairs(a, b, high, low);
 }
 
@@ -39,7 +39,7 @@ mod imp {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     fn pairs(a: &[f32], b: &[f32], high: &mut [f32], low: &mut [f32]) {
-        debug_assert!(b.len() == a.len() && high.len() == a.len() && low.len() == a.len());
+        debug_assert!(b.len() == a.len() && high.len() >= a.len() && low.len() == high.len());
         // From sixteen of a and sixteen of b to pairs.
         let mut order = [0u16; 32];
         for (place, order) in order.iter_mut().enumerate() {
@@ -47,13 +47,14 @@ mod imp {
         }
         // SAFETY: the array is 64 bytes.
         let order = unsafe { _mm512_loadu_si512(order.as_ptr().cast()) };
-        for first in (0..a.len()).step_by(16) {
-            let live = (a.len() - first).min(16);
-            let mask = u16::MAX >> (16 - live);
-            // SAFETY: the mask keeps to the `live` floats of each slice; the caller made them equally long.
+        // Of sixteen lanes from `first`, those below `end`.
+        let mask = |first: usize, end: usize| ((1u32 << end.saturating_sub(first).min(16)) - 1) as u16;
+        for first in (0..high.len()).step_by(16) {
+            let (there, mask) = (mask(first, a.len()), mask(first, high.len()));
+            // SAFETY: the masks keep to the floats of each slice, and masked lanes are not touched.
             unsafe {
-                let a = _mm512_maskz_loadu_ps(mask, a.as_ptr().add(first));
-                let b = _mm512_maskz_loadu_ps(mask, b.as_ptr().add(first));
+                let a = _mm512_maskz_loadu_ps(there, a.as_ptr().wrapping_add(first));
+                let b = _mm512_maskz_loadu_ps(there, b.as_ptr().wrapping_add(first));
                 let pairs = _mm512_permutexvar_epi16(order, halves(a, b));
                 let rest = halves(
                     _mm512_sub_ps(a, _mm512_castsi512_ps(_mm512_slli_epi32::<16>(pairs))),

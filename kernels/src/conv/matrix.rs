@@ -49,21 +49,12 @@ impl Layout {
         let in_rows = in_rows(shape, rows);
         let pairs = shape.in_channels.div_ceil(2);
         if is_wide {
-            // A step may run on for a tile less a pair.
             let copies = if shape.stride[1] == 1 { 1 } else { shape.kernel[1] };
             let pair = odd_lines(width.next_multiple_of(SIDE) + if copies == 1 { reach } else { 0 });
             let row = pairs * pair;
             let copy = in_rows * row;
-            return Self {
-                shape: *shape,
-                rows,
-                is_wide,
-                pairs,
-                row,
-                pair,
-                copy,
-                len: copies * copy + SIDE * pair,
-            };
+            let layout = Self { shape: *shape, rows, is_wide, pairs, row, pair, copy, len: 0 };
+            return Self { len: copies * copy + layout.tail(), ..layout };
         }
         let pairs = pairs.next_multiple_of(SIDE);
         let row = width + reach;
@@ -84,6 +75,11 @@ impl Layout {
     /// Steps of all taps.
     fn steps(&self) -> usize {
         self.shape.taps() / self.joined() * self.steps_of_joined()
+    }
+
+    /// Floats behind the last row that the last step of its pairs runs on into.
+    fn tail(&self) -> usize {
+        (self.steps_of_joined() * SIDE - self.joined() * self.pairs) * self.pair
     }
 
     /// First kernel row, kernel column and first pair of a step. Columns change fastest: they read the same lines of
@@ -149,8 +145,8 @@ impl Layout {
             }
             // What a step may run on into, for now: the next copy starts there.
             let end = copy * self.copy + in_rows * self.row;
-            high[end..][..SIDE * self.pair].fill(0.0);
-            low[end..][..SIDE * self.pair].fill(0.0);
+            high[end..][..self.tail()].fill(0.0);
+            low[end..][..self.tail()].fill(0.0);
         }
     }
 

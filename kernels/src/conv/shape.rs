@@ -62,6 +62,14 @@ impl ConvShape {
         self.out_channels * self.in_channels * self.taps()
     }
 
+    /// The same convolution with stride one: its output is this one's at every `stride`th pixel.
+    pub fn dense(&self) -> Self {
+        let size = |axis: usize| {
+            self.in_size[axis] + 2 * self.padding[axis] - self.dilation[axis] * (self.kernel[axis] - 1)
+        };
+        Self { stride: [1, 1], out_size: [size(0), size(1)], ..*self }
+    }
+
     /// The convolution that maps an output gradient to the input gradient, with the kernel flipped and its channels
     /// exchanged. `None` for strides other than one, or where the padding reaches beyond the kernel.
     pub fn input_gradient(&self) -> Option<Self> {

@@ -1,0 +1,167 @@
+//! Adam in one pass over each parameter.
+//!
+//! Burn's own takes a dozen operations for a step, each with a tensor of its own; next to fast convolutions that shows.
+
+use burn::module::AutodiffModule;
+use burn::optim::adaptor::OptimizerAdaptor;
+use burn::optim::{LearningRate, SimpleOptimizer};
+use burn::record::Record;
+use burn::tensor::{Tensor, TensorPrimitive, backend};
+use rayon::prelude::*;
+
+use crate::backend::{AutodiffBackend, Backend};
+use crate::memory::Buffer;
+use crate::simd::{Kernel, Level, Simd};
+
+/// Adam, with weight decay as a penalty or decoupled.
+///
+/// # References
+/// Kingma and Ba, "Adam: a method for stochastic optimization" (2015), algorithm 1; Loshchilov and Hutter, "Decoupled
+/// weight decay regularization" (2019), algorithm 2.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adam {
+    /// How much of the first and of the second moment is kept.
+    pub betas: [f32; 2],
+    /// Added to the root of the second moment.
+    pub epsilon: f32,
+    /// Weight decay.
+    pub decay: Decay,
+}
+
+/// What pulls weights towards zero.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Decay {
+    /// Added to the gradient, times the weight: the penalty of Adam.
+    Penalty(f32),
+    /// Times the learning rate taken off the weight: AdamW.
+    Decoupled(f32),
+}
+
+impl Adam {
+    /// The optimiser with the usual β of 0.9 and 0.999.
+    pub fn new(epsilon: f32, decay: Decay) -> Self {
+        Self { betas: [0.9, 0.999], epsilon, decay }
+    }
+
+    /// The optimiser of a module.
+    pub fn init<B: AutodiffBackend, M: AutodiffModule<B>>(self) -> OptimizerAdaptor<Self, M, B> {
+        OptimizerAdaptor::from(self)
+    }
+}
+
+/// Mean and uncentred variance of a parameter's gradients, both decaying.
+#[derive(Clone, Debug, Record)]
+pub struct Moments<B: backend::Backend, const D: usize> {
+    first: Tensor<B, D>,
+    second: Tensor<B, D>,
+    steps: usize,
+}
+
+impl<B: Backend> SimpleOptimizer<B> for Adam {
+    type State<const D: usize> = Moments<B, D>;
+
+    fn step<const D: usize>(
+        &self,
+        rate: LearningRate,
+        parameter: Tensor<B, D>,
+        gradient: Tensor<B, D>,
+        state: Option<Moments<B, D>>,
+    ) -> (Tensor<B, D>, Option<Moments<B, D>>) {
+        let Moments { first, second, steps } = state.unwrap_or_else(|| {
+            let none = gradient.zeros_like();
+            Moments { first: none.clone(), second: none, steps: 0 }
+        });
+        let steps = steps + 1;
+        let count = i32::try_from(steps).unwrap_or(i32::MAX);
+        let (penalty, decay) = match self.decay {
+            Decay::Penalty(penalty) => (penalty, 0.0),
+            Decay::Decoupled(decay) => (0.0, decay),
+        };
+        let step = Step {
+            keep_moments: self.betas,
+            corrections: self.betas.map(|beta| (1.0 - f64::from(beta).powi(count)) as f32),
+            epsilon: self.epsilon,
+            penalty,
+            keep: (1.0 - rate * f64::from(decay)) as f32,
+            rate: rate as f32,
+        };
+        let float = |tensor: Tensor<B, D>| tensor.into_primitive().tensor();
+        let moments = [float(first), float(second)];
+        let [parameter, first, second] = B::adam(float(parameter), float(gradient), moments, step)
+            .map(|of| Tensor::from_primitive(TensorPrimitive::Float(of)));
+        (parameter, Some(Moments { first, second, steps }))
+    }
+
+    fn to_device<const D: usize>(state: Moments<B, D>, device: &B::Device) -> Moments<B, D> {
+        let Moments { first, second, steps } = state;
+        Moments { first: first.to_device(device), second: second.to_device(device), steps }
+    }
+}
+
+/// The numbers of a step.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// β₁ and β₂.
+    pub keep_moments: [f32; 2],
+    /// 1 - β₁ᵗ and 1 - β₂ᵗ.
+    pub corrections: [f32; 2],
+    /// ε
+    pub epsilon: f32,
+    /// What of the weight is added to its gradient.
+    pub penalty: f32,
+    /// What is kept of the weight.
+    pub keep: f32,
+    /// The learning rate.
+    pub rate: f32,
+}
+
+/// Values that a task takes.
+const PART: usize = 16 * 1024;
+
+/// Writes parameter, first and second moment after a step from those before and the gradient.
+pub(crate) fn update(
+    level: Level,
+    step: &Step,
+    [parameter, gradient, first, second]: [&[f32]; 4],
+    out: &mut [Buffer; 3],
+) {
+    let [new_parameter, new_first, new_second] = out;
+    let new = new_parameter
+        .par_chunks_mut(PART)
+        .zip(new_first.par_chunks_mut(PART))
+        .zip(new_second.par_chunks_mut(PART));
+    let old = parameter
+        .par_chunks(PART)
+        .zip(gradient.par_chunks(PART))
+        .zip(first.par_chunks(PART).zip(second.par_chunks(PART)));
+    new.zip(old).for_each(|(((p, m), v), ((parameter, gradient), (first, second)))| {
+        level.run(Update { step, new: [p, m, v], old: [parameter, gradient, first, second] });
+    });
+}
+
+struct Update<'a> {
+    step: &'a Step,
+    new: [&'a mut [f32]; 3],
+    old: [&'a [f32]; 4],
+}
+
+impl Kernel for Update<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { step, new: [p, m, v], old: [parameter, gradient, first, second] } = self;
+        let count = p.len();
+        let (m, v) = (&mut m[..count], &mut v[..count]);
+        let (parameter, gradient) = (&parameter[..count], &gradient[..count]);
+        let (first, second) = (&first[..count], &second[..count]);
+        let [keep_first, keep_second] = step.keep_moments;
+        for i in 0..count {
+            let slope = gradient[i] + step.penalty * parameter[i];
+            m[i] = keep_first * first[i] + (1.0 - keep_first) * slope;
+            v[i] = keep_second * second[i] + (1.0 - keep_second) * (slope * slope);
+            let change = m[i] / step.corrections[0] / ((v[i] / step.corrections[1]).sqrt() + step.epsilon);
+            p[i] = parameter[i] * step.keep - step.rate * change;
+        }
+    }
+}
