@@ -4,6 +4,7 @@
 //! Images are `[channel, y, x]`, masks `[y, x]` of class indices.
 
 mod annotated;
+mod atomic;
 mod background;
 mod error;
 pub mod format;

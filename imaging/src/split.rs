@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::annotated::AnnotatedImage;
+use crate::atomic;
 use crate::error::{Error, Result};
 
 /// What a split needs to know of a sample.
@@ -128,14 +129,7 @@ impl Split {
     pub fn write(&self, path: &Path, members: &[Member]) -> Result<()> {
         let file = SplitFile { dataset: digest_of(members), split: self.digest(), parts: self.clone() };
         let text = toml::to_string(&file).map_err(|e| Error::output(path, std::io::Error::other(e)))?;
-        let output = |e| Error::output(path, e);
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::create_dir_all(parent).map_err(output)?;
-        let mut temporary = tempfile::Builder::new().prefix(".porecast-").tempfile_in(parent).map_err(output)?;
-        temporary.write_all(text.as_bytes()).map_err(output)?;
-        temporary.as_file().sync_all().map_err(output)?;
-        temporary.persist(path).map_err(|e| output(e.error))?;
-        Ok(())
+        atomic::write_file(path, |out| out.write_all(text.as_bytes()))
     }
 
     /// Reads a split that was written for the dataset with these members.

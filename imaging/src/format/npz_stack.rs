@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Unlabelled, folder, nothing_usable};
 use crate::annotated::AnnotatedImage;
+use crate::atomic;
 use crate::error::{Error, Result};
 use crate::warning::Warning;
 
@@ -203,20 +204,15 @@ impl NpzStack {
 /// # Errors
 /// The file cannot be written.
 pub fn write(path: &Path, training: &Array4<u8>, test: &Array3<u8>) -> Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let output = |e| Error::output(path, e);
-    std::fs::create_dir_all(parent).map_err(output)?;
-    let temporary = tempfile::Builder::new().prefix(".porecast-").tempfile_in(parent).map_err(output)?;
-    let npz = |e: ndarray_npy::WriteNpzError| output(std::io::Error::other(e));
-    let mut writer = NpzWriter::new_compressed(temporary.as_file());
-    writer.add_array(TRAINING, training).map_err(npz)?;
-    if !test.is_empty() {
-        writer.add_array(TEST, test).map_err(npz)?;
-    }
-    writer.finish().map_err(npz)?;
-    temporary.as_file().sync_all().map_err(output)?;
-    temporary.persist(path).map_err(|e| output(e.error))?;
-    Ok(())
+    let failed = |e: ndarray_npy::WriteNpzError| std::io::Error::other(e);
+    atomic::write_file(path, |file| {
+        let mut writer = NpzWriter::new_compressed(file);
+        writer.add_array(TRAINING, training).map_err(failed)?;
+        if !test.is_empty() {
+            writer.add_array(TEST, test).map_err(failed)?;
+        }
+        writer.finish().map_err(failed).map(drop)
+    })
 }
 
 fn damaged(path: &Path, error: impl std::fmt::Display) -> Error {

@@ -218,7 +218,7 @@ impl TiffTriples {
         }
         if let Some(mask) = &mask {
             let shape = tiff_raster::shape(mask)?;
-            if !shapes.contains(&shape) {
+            if !is_same_frame(shape, first) {
                 return Err(misfit(mask, shape, &bands[0], first));
             }
         }
