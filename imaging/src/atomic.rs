@@ -52,7 +52,9 @@ fn parent_of(path: &Path) -> &Path {
 }
 
 /// Temporary files are private unless told otherwise; these are to be ordinary ones, as umask wants it.
-fn builder(#[cfg_attr(not(unix), expect(unused_variables))] mode: u32) -> tempfile::Builder<'static, 'static> {
+fn builder(
+    #[cfg_attr(not(unix), expect(unused_variables))] mode: u32,
+) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX);
     #[cfg(unix)]

@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn the_notch_of_a_concave_polygon_stays_empty() {
-        let u = [[0.0, 0.0], [1.0, 0.0], [1.0, 2.0], [2.0, 2.0], [2.0, 0.0], [3.0, 0.0], [3.0, 3.0], [0.0, 3.0]];
+        let u =
+            [[0.0, 0.0], [1.0, 0.0], [1.0, 2.0], [2.0, 2.0], [2.0, 0.0], [3.0, 0.0], [3.0, 3.0], [0.0, 3.0]];
         assert_eq!(filled((3, 3), &u, 0.5), array![[1, 0, 1], [1, 0, 1], [1, 1, 1]]);
     }
 
@@ -94,7 +95,10 @@ mod tests {
     fn what_lies_outside_the_image_is_cut_off() {
         let square = [[-1e9, -5.0], [1.0, -5.0], [1.0, 1e9], [-1e9, 1e9]];
         assert_eq!(filled((2, 2), &square, 0.5), array![[1, 0], [1, 0]]);
-        assert_eq!(filled((2, 2), &[[0.0, 0.0], [f64::NAN, 1.0], [1.0, 1.0]], 0.5), Array2::<u8>::zeros((2, 2)));
+        assert_eq!(
+            filled((2, 2), &[[0.0, 0.0], [f64::NAN, 1.0], [1.0, 1.0]], 0.5),
+            Array2::<u8>::zeros((2, 2))
+        );
         assert_eq!(filled((2, 2), &[], 0.5), Array2::<u8>::zeros((2, 2)));
     }
 

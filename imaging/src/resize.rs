@@ -51,9 +51,8 @@ fn weights(old: usize, new: usize) -> Weights {
             let centre = (i as f64 + 0.5) * scale;
             let first = (centre - reach + 0.5).max(0.0) as usize;
             let end = ((centre + reach + 0.5) as usize).min(old);
-            let raw: Vec<f64> = (first..end)
-                .map(|j| (1.0 - ((j as f64 + 0.5 - centre) / reach).abs()).max(0.0))
-                .collect();
+            let raw: Vec<f64> =
+                (first..end).map(|j| (1.0 - ((j as f64 + 0.5 - centre) / reach).abs()).max(0.0)).collect();
             let sum: f64 = raw.iter().sum();
             (first, raw.iter().map(|w| (w / sum) as f32).collect())
         })

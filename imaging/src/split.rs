@@ -138,8 +138,8 @@ impl Split {
     /// The file is missing or damaged, was changed by hand, or was written for other samples or groups; the error
     /// names the first that differ.
     pub fn read(path: &Path, members: &[Member]) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Error::input(path, format!("cannot be read: {e}")))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|e| Error::input(path, format!("cannot be read: {e}")))?;
         let file: SplitFile =
             toml::from_str(&text).map_err(|e| Error::input(path, format!("is not a split: {e}")))?;
         if file.split != file.parts.digest() {
@@ -223,15 +223,19 @@ fn check(members: &[Member], config: &SplitConfig) -> std::result::Result<(), St
     }
     let is_share = |share: f64| (0.0..1.0).contains(&share);
     match config.method {
-        Method::HoldOut { validation, test } if !is_share(test) || !is_share(validation) || validation == 0.0 => {
-            Err(format!("cannot be split with validation = {validation} and test = {test}; both must be below 1, validation above 0"))
+        Method::HoldOut { validation, test }
+            if !is_share(test) || !is_share(validation) || validation == 0.0 =>
+        {
+            Err(format!(
+                "cannot be split with validation = {validation} and test = {test}; both must be below 1, validation above 0"
+            ))
         }
-        Method::HoldOut { validation, test } if validation + test >= 1.0 => {
-            Err(format!("cannot be split with validation = {validation} and test = {test}: nothing is left to train on"))
-        }
-        Method::Folds { count, test } if count < 2 || !is_share(test) => {
-            Err(format!("cannot be split in {count} folds with test = {test}; there must be two folds or more, and test below 1"))
-        }
+        Method::HoldOut { validation, test } if validation + test >= 1.0 => Err(format!(
+            "cannot be split with validation = {validation} and test = {test}: nothing is left to train on"
+        )),
+        Method::Folds { count, test } if count < 2 || !is_share(test) => Err(format!(
+            "cannot be split in {count} folds with test = {test}; there must be two folds or more, and test below 1"
+        )),
         _ => Ok(()),
     }
 }
@@ -255,8 +259,11 @@ fn ordered_groups<'a>(members: &'a [Member], config: &SplitConfig) -> Vec<&'a st
         .collect();
     groups.sort_by(|a, b| a.1.total_cmp(&b.1).then_with(|| rank(a.0).cmp(&rank(b.0))));
     let count = groups.len();
-    let mut ordered: Vec<(usize, &str)> =
-        groups.into_iter().enumerate().map(|(i, (group, _))| (i * config.bins / count.max(1), group)).collect();
+    let mut ordered: Vec<(usize, &str)> = groups
+        .into_iter()
+        .enumerate()
+        .map(|(i, (group, _))| (i * config.bins / count.max(1), group))
+        .collect();
     ordered.sort_by_cached_key(|&(bin, group)| (bin, rank(group)));
     ordered.into_iter().map(|(_, group)| group).collect()
 }

@@ -71,7 +71,9 @@ pub fn look_through(stack: &NpzStack, config: &CleaningConfig) -> Findings {
         same_mask: groups(with_outline, |index| stack.mask(index)),
         same_image: groups(0..count, |index| stack.image(index)),
         outliers: outliers(stack, config.deviations),
-        all_background: (0..count).filter(|&index| stack.mask(index).iter().all(|&class| class == 0)).collect(),
+        all_background: (0..count)
+            .filter(|&index| stack.mask(index).iter().all(|&class| class == 0))
+            .collect(),
     }
 }
 

@@ -87,7 +87,9 @@ mod tests {
             read(&path).map_err(|e| e.to_string())
         };
         assert_eq!(read_text("1 2\r\n3.5\t4\n\n5 6 \n").unwrap(), [[1.0, 2.0], [3.5, 4.0], [5.0, 6.0]]);
-        assert!(read_text("1 2\n3\n4 5\n6 7").unwrap_err().contains("c.txt: line 2 is not two numbers: \"3\""));
+        assert!(
+            read_text("1 2\n3\n4 5\n6 7").unwrap_err().contains("c.txt: line 2 is not two numbers: \"3\"")
+        );
         assert!(read_text("1 2\n3 nan\n4 5").unwrap_err().contains("line 2"));
         assert!(read_text("1 2\n").unwrap_err().contains("has 1 points"));
         assert!(read_text("").unwrap_err().contains("has 0 points"));

@@ -185,8 +185,7 @@ impl DicomContours {
             }
             mask
         });
-        let is_turned =
-            self.options.orientation == Orientation::Landscape && pixels.nrows() > pixels.ncols();
+        let is_turned = self.options.orientation == Orientation::Landscape && pixels.nrows() > pixels.ncols();
         let (image, mask, spacing_mm) = if is_turned {
             let spacing_mm = slice.header.spacing_mm.map(|(height, width)| (width, height));
             (quarter_turn(pixels.view()), mask.map(|mask| quarter_turn(mask.view())), spacing_mm)
@@ -252,7 +251,8 @@ impl DicomContours {
             }
         }
         if !without.is_empty() {
-            let kinds: Vec<_> = self.options.structure.contours().iter().map(|(kind, _)| kind.name()).collect();
+            let kinds: Vec<_> =
+                self.options.structure.contours().iter().map(|(kind, _)| kind.name()).collect();
             let what = format!(
                 "{} of {} slices have no {}: {}; {}",
                 without.len(),
@@ -355,7 +355,12 @@ fn contours_below(
     for file in files.iter().filter(|file| file.starts_with(parent)) {
         let Some(key) = contour::of_name(&folder::name(file)) else { continue };
         if let Some(first) = contours.get(&key) {
-            let what = format!("is a second {} of slice {} beside {}; left out", key.1.name(), key.0, first.display());
+            let what = format!(
+                "is a second {} of slice {} beside {}; left out",
+                key.1.name(),
+                key.0,
+                first.display()
+            );
             warnings.push(Warning::new(file, what));
         } else {
             contours.insert(key, file.clone());
@@ -386,7 +391,8 @@ fn rvsc(files: &[PathBuf], warnings: &mut Vec<Warning>) -> Vec<Patient> {
         match std::fs::read_to_string(&list) {
             Ok(text) => compare_with_list(&list, &text, &contours, warnings),
             Err(e) => {
-                let what = format!("the list of contours cannot be read ({e}); all contours in the folder are used");
+                let what =
+                    format!("the list of contours cannot be read ({e}); all contours in the folder are used");
                 warnings.push(Warning::new(&list, what));
             }
         }
@@ -410,10 +416,14 @@ fn compare_with_list(
     // Written on a system that separates folders by backslashes: the name is what counts.
     let listed: Vec<&str> = text.lines().map(folder::last_part).filter(|name| !name.is_empty()).collect();
     let present: Vec<String> = contours.values().map(|path| folder::name(path)).collect();
-    let absent: Vec<String> =
-        listed.iter().filter(|&&name| !present.iter().any(|p| p == name)).map(|&name| name.to_owned()).collect();
+    let absent: Vec<String> = listed
+        .iter()
+        .filter(|&&name| !present.iter().any(|p| p == name))
+        .map(|&name| name.to_owned())
+        .collect();
     if !absent.is_empty() {
-        let what = format!("names {} contours that are not there: {}", absent.len(), folder::some_of(&absent));
+        let what =
+            format!("names {} contours that are not there: {}", absent.len(), folder::some_of(&absent));
         warnings.push(Warning::new(list, what));
     }
     let unlisted: Vec<String> = present.into_iter().filter(|name| !listed.contains(&name.as_str())).collect();
@@ -437,7 +447,10 @@ fn sunnybrook(table: &Path, files: &[PathBuf], warnings: &mut Vec<Warning>) -> R
     let columns: Vec<&str> = header.split(',').map(str::trim).collect();
     let column = |name: &str| {
         columns.iter().position(|c| *c == name).ok_or_else(|| {
-            Error::input(table, format!("has no column {name:?}; its first line must be patient_id,original_id"))
+            Error::input(
+                table,
+                format!("has no column {name:?}; its first line must be patient_id,original_id"),
+            )
         })
     };
     let (patient_column, original_column) = (column("patient_id")?, column("original_id")?);

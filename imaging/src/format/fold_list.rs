@@ -11,6 +11,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::split::Split;
 
 /// An image of a published list.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -53,9 +54,66 @@ pub fn read(path: &Path) -> Result<Vec<ListedImage>> {
     Ok(images)
 }
 
+/// The split that lists in `folder` describe: `Fold0_train.json`, `Fold0_valid.json`, `Fold1_train.json`, ... and
+/// `Test.json`.
+///
+/// # Errors
+/// There are fewer than two folds, a list cannot be read, or a fold does not train on exactly what the others validate
+/// on, or an image is in two parts.
+pub fn read_split(folder: &Path) -> Result<Split> {
+    let ids = |name: String| -> Result<Vec<String>> {
+        Ok(read(&folder.join(name))?.into_iter().map(|image| image.id).collect())
+    };
+    let count = (0..).take_while(|fold| folder.join(format!("Fold{fold}_valid.json")).exists()).count();
+    if count < 2 {
+        return Err(Error::input(folder, "holds no lists Fold0_valid.json, Fold1_valid.json, ..."));
+    }
+    let folds = (0..count).map(|fold| ids(format!("Fold{fold}_valid.json"))).collect::<Result<Vec<_>>>()?;
+    let split = Split { train: Vec::new(), test: ids("Test.json".into())?, folds };
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = split.folds.iter().flatten().chain(&split.test).find(|id| !seen.insert(*id)) {
+        return Err(Error::input(folder, format!("holds {twice:?} in two parts")));
+    }
+    for fold in 0..count {
+        let name = format!("Fold{fold}_train.json");
+        let (listed, wanted) = (ids(name.clone())?, split.training(fold));
+        if listed.iter().collect::<BTreeSet<_>>() != wanted.iter().collect::<BTreeSet<_>>() {
+            let what = "does not name exactly what the other folds validate on";
+            return Err(Error::input(&folder.join(name), what));
+        }
+    }
+    Ok(split)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn published_folds_become_a_split_and_leaks_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, ids: &[&str]| {
+            let images: Vec<_> = ids.iter().map(|id| serde_json::json!({ "filename": id })).collect();
+            std::fs::write(folder.path().join(name), serde_json::to_string(&images).unwrap()).unwrap();
+        };
+        let refused = |wanted: &str| {
+            let error = read_split(folder.path()).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{error}");
+        };
+        refused("holds no lists");
+        write("Fold0_valid.json", &["a", "b"]);
+        write("Fold1_valid.json", &["c"]);
+        write("Fold0_train.json", &["c"]);
+        write("Fold1_train.json", &["b", "a"]);
+        write("Test.json", &["d"]);
+        let split = read_split(folder.path()).unwrap();
+        assert_eq!((split.folds.len(), split.training(1)), (2, vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(split.test, ["d"]);
+        write("Fold0_train.json", &["c", "a"]);
+        refused("Fold0_train.json: does not name exactly");
+        write("Test.json", &["a"]);
+        refused("\"a\" in two parts");
+    }
 
     fn read_text(text: &str) -> std::result::Result<Vec<ListedImage>, String> {
         let folder = tempfile::tempdir().unwrap();

@@ -78,9 +78,15 @@ enum Pixels {
 #[derive(Debug)]
 enum Geometry {
     Polygon(Vec<Point>),
-    Circle { centre: Point, radius: f64 },
+    Circle {
+        centre: Point,
+        radius: f64,
+    },
     /// Pixels of a rectangle whose upper left pixel is at (row, column).
-    Bitmap { corner: (i64, i64), pixels: Array2<bool> },
+    Bitmap {
+        corner: (i64, i64),
+        pixels: Array2<bool>,
+    },
 }
 
 /// A JSON file without the image in it.
@@ -120,8 +126,10 @@ impl Labelme {
     /// The folder cannot be read, or holds no image that could be used.
     pub fn open(path: &Path, options: Options) -> Result<Self> {
         let files = folder::files_below(path)?;
-        let images: Vec<&PathBuf> =
-            files.iter().filter(|f| matches!(folder::extension(f).as_str(), "jpg" | "jpeg" | "png")).collect();
+        let images: Vec<&PathBuf> = files
+            .iter()
+            .filter(|f| matches!(folder::extension(f).as_str(), "jpg" | "jpeg" | "png"))
+            .collect();
         let mut warnings = Vec::new();
         let mut found: Vec<(Pixels, Option<Vec<(Geometry, u8)>>)> = Vec::new();
         let mut annotated: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
@@ -131,7 +139,8 @@ impl Labelme {
                     if let Pixels::File(image) = &pixels
                         && let Some(first) = annotated.insert(image.clone(), json.clone())
                     {
-                        let what = format!("annotates {} as {} does; left out", image.display(), first.display());
+                        let what =
+                            format!("annotates {} as {} does; left out", image.display(), first.display());
                         warnings.push(Warning::new(json, what));
                         annotated.insert(image.clone(), first);
                         continue;
@@ -149,7 +158,11 @@ impl Labelme {
             }
             Unlabelled::LeaveOut if !bare.is_empty() => {
                 let names: Vec<String> = bare.iter().map(|image| folder::name(image)).collect();
-                let what = format!("{} images have no annotation: {}; left out", names.len(), folder::some_of(&names));
+                let what = format!(
+                    "{} images have no annotation: {}; left out",
+                    names.len(),
+                    folder::some_of(&names)
+                );
                 warnings.push(Warning::new(path, what));
             }
             Unlabelled::LeaveOut => {}
@@ -309,7 +322,10 @@ fn read_annotation(
     if !unknown_labels.is_empty() {
         unknown_labels.sort();
         unknown_labels.dedup();
-        let what = format!("has shapes of no class of the configuration: {}; left out", folder::some_of(&unknown_labels));
+        let what = format!(
+            "has shapes of no class of the configuration: {}; left out",
+            folder::some_of(&unknown_labels)
+        );
         warnings.push(Warning::new(json, what));
     }
     if shapes.is_empty() {
@@ -352,7 +368,10 @@ fn outside(points: &[Point], (height, width): (usize, usize)) -> Option<String> 
     let within = |v: f64, count: usize| (-0.5..=count as f64 + 0.5).contains(&v);
     let count = points.iter().filter(|[x, y]| !within(*x, width) || !within(*y, height)).count();
     (count > 0).then(|| {
-        format!("{count} of {} points lie outside the image of {height} x {width}; cut off at the edge", points.len())
+        format!(
+            "{count} of {} points lie outside the image of {height} x {width}; cut off at the edge",
+            points.len()
+        )
     })
 }
 

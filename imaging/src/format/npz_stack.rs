@@ -61,9 +61,10 @@ impl NpzStack {
     /// # Errors
     /// The file is missing or damaged, has neither array, or an array has another shape or type, or no sample is left.
     pub fn open(path: &Path, options: Options) -> Result<Self> {
-        let mut reader = File::open(path)
-            .map_err(|e| Error::input(path, format!("cannot be opened: {e}")))
-            .and_then(|file| NpzReader::new(BufReader::new(file)).map_err(|e| damaged(path, e)))?;
+        let mut reader =
+            File::open(path)
+                .map_err(|e| Error::input(path, format!("cannot be opened: {e}")))
+                .and_then(|file| NpzReader::new(BufReader::new(file)).map_err(|e| damaged(path, e)))?;
         let names = reader.names().map_err(|e| damaged(path, e))?;
         let mut array = |name: &str, expected: &str| -> Result<Option<ArrayD<u8>>> {
             if !names.iter().any(|n| n == name) {
@@ -100,7 +101,8 @@ impl NpzStack {
             .ok()
             .filter(|array| array.dim().1 > 0 && array.dim().2 > 0)
             .ok_or_else(|| wrong(TEST, &shape, "(n, height, width)"))?;
-        let mut stack = Self { path: path.to_path_buf(), training, test, samples: Vec::new(), warnings: Vec::new() };
+        let mut stack =
+            Self { path: path.to_path_buf(), training, test, samples: Vec::new(), warnings: Vec::new() };
         stack.select(&options);
         match stack.samples.is_empty() {
             true => Err(nothing_usable(path, "image with a mask", &stack.warnings)),
@@ -190,7 +192,10 @@ impl NpzStack {
     pub fn write_without(&self, removed: &[usize], path: &Path) -> Result<()> {
         let kept: Vec<usize> = (0..self.training_len()).filter(|index| !removed.contains(index)).collect();
         if kept.is_empty() {
-            return Err(Error::input(&self.path, "all training samples are to be removed; nothing would be left"));
+            return Err(Error::input(
+                &self.path,
+                "all training samples are to be removed; nothing would be left",
+            ));
         }
         write(path, &self.training.select(Axis(0), &kept), &self.test)
     }
@@ -330,6 +335,12 @@ mod tests {
         source.write_without(&[1], &clean).unwrap();
         let read = NpzStack::open(&clean, Options::default()).unwrap();
         assert_eq!(read.training, stack(3).select(Axis(0), &[0, 2]));
-        assert!(source.write_without(&[0, 1, 2], &clean).unwrap_err().to_string().contains("nothing would be left"));
+        assert!(
+            source
+                .write_without(&[0, 1, 2], &clean)
+                .unwrap_err()
+                .to_string()
+                .contains("nothing would be left")
+        );
     }
 }

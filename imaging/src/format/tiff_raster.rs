@@ -71,7 +71,8 @@ fn read_tiff(path: &Path) -> Result<Raster> {
     let values = if is_planar {
         Array3::from_shape_vec((channels, height, width), values)
     } else {
-        Array3::from_shape_vec((height, width, channels), values).map(|values| values.permuted_axes([2, 0, 1]))
+        Array3::from_shape_vec((height, width, channels), values)
+            .map(|values| values.permuted_axes([2, 0, 1]))
     };
     let values = values.expect("channels x height x width numbers").as_standard_layout().into_owned();
     Ok(Raster { values, type_range })
@@ -93,7 +94,10 @@ fn unpack(packed: &[u8], bits: u8, (height, width): (usize, usize)) -> Vec<f32> 
 fn numbers(pixels: DecodingResult) -> (Vec<f32>, Option<(f32, f32)>) {
     macro_rules! integers {
         ($values:ident, $type:ty) => {
-            ($values.into_iter().map(|v| v as f32).collect(), Some((<$type>::MIN as f32, <$type>::MAX as f32)))
+            (
+                $values.into_iter().map(|v| v as f32).collect(),
+                Some((<$type>::MIN as f32, <$type>::MAX as f32)),
+            )
         };
     }
     match pixels {

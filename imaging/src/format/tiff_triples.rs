@@ -80,8 +80,13 @@ impl TiffTriples {
         let mut source = Self { options, scenes: Vec::new(), warnings: Vec::new() };
         let mut parts: BTreeMap<String, Vec<Option<PathBuf>>> = BTreeMap::new();
         let mut strangers = Vec::new();
-        let roles: Vec<String> =
-            source.options.bands.iter().chain([&source.options.mask]).map(|role| role.to_lowercase()).collect();
+        let roles: Vec<String> = source
+            .options
+            .bands
+            .iter()
+            .chain([&source.options.mask])
+            .map(|role| role.to_lowercase())
+            .collect();
         for file in files.iter().filter(is_image) {
             let below = file.strip_prefix(path).unwrap_or(file).with_extension("");
             let Some((role, scene)) = role_and_scene(&below.to_string_lossy(), &roles) else {
@@ -239,8 +244,8 @@ fn is_same_frame(a: (usize, usize), b: (usize, usize)) -> bool {
 
 fn misfit(file: &Path, shape: (usize, usize), first: &Path, of_first: (usize, usize)) -> Error {
     let what = format!(
-        "is {} x {} (height x width), which does not fit {} of {} x {}: it shows another part of the world; \
-         replace or remove it",
+        "is {} x {} (height x width), which does not fit {} of {} x {}: it belongs to another scene; replace or \
+         remove it",
         shape.0,
         shape.1,
         folder::name(first),

@@ -47,11 +47,7 @@ pub fn write(path: &Path, pixels: &Array2<u16>, header: &SliceHeader<'_>) -> Res
         number(tags::BITS_STORED, 16),
         number(tags::HIGH_BIT, 15),
         number(tags::PIXEL_REPRESENTATION, u16::from(header.is_signed)),
-        DataElement::new(
-            tags::PIXEL_DATA,
-            VR::OW,
-            PrimitiveValue::U16(pixels.iter().copied().collect()),
-        ),
+        DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(pixels.iter().copied().collect())),
     ]);
     let meta = FileMetaTableBuilder::new().transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN);
     let file = object.with_meta(meta).map_err(|e| failed(&e))?;

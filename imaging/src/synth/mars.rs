@@ -54,7 +54,9 @@ fn stacks(config: &MarsConfig, seed: u64) -> (Array4<u8>, Array3<u8>) {
         let rng = &mut generator(seed, "mars training", index);
         let (mut image, mut mask) = terrain(rng);
         // Spread over the whole set.
-        if index * config.outliers / config.training.max(1) != (index + 1) * config.outliers / config.training.max(1) {
+        if index * config.outliers / config.training.max(1)
+            != (index + 1) * config.outliers / config.training.max(1)
+        {
             add_visitor(&mut image, rng);
             mask.clone_from(&shared_mask);
         }
@@ -71,7 +73,8 @@ fn stacks(config: &MarsConfig, seed: u64) -> (Array4<u8>, Array3<u8>) {
 
 /// An image and its mask.
 fn terrain(rng: &mut impl Rng) -> (Array2<u8>, Array2<u8>) {
-    let likes: Vec<Array2<f32>> = [0.15, 0.1, 0.0].iter().map(|b| smooth_field(SHAPE, 45.0, rng) + *b).collect();
+    let likes: Vec<Array2<f32>> =
+        [0.15, 0.1, 0.0].iter().map(|b| smooth_field(SHAPE, 45.0, rng) + *b).collect();
     let mut mask = Array2::from_shape_fn(SHAPE, |at| {
         (1..=3).max_by(|&a, &b| likes[a as usize - 1][at].total_cmp(&likes[b as usize - 1][at])).unwrap_or(1)
     });
@@ -160,9 +163,9 @@ fn add_visitor(image: &mut Array2<u8>, rng: &mut impl Rng) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::Unlabelled;
     use crate::format::cleaning::{self, CleaningConfig};
     use crate::format::npz_stack::{NpzStack, Options};
-    use crate::format::Unlabelled;
 
     #[test]
     fn what_was_written_is_read_back_to_the_byte() {
@@ -199,7 +202,8 @@ mod tests {
     fn all_classes_come_up_and_brightness_tells_soil_bedrock_and_sand_badly() {
         let (training, _) = stacks(&MarsConfig { training: 60, test: 0, outliers: 0 }, 3);
         let mut sums = [(0.0, 0.0); 5];
-        for (&class, &grey) in training.slice(s![.., 1, .., ..]).iter().zip(training.slice(s![.., 0, .., ..])) {
+        for (&class, &grey) in training.slice(s![.., 1, .., ..]).iter().zip(training.slice(s![.., 0, .., ..]))
+        {
             sums[class as usize].0 += f64::from(grey);
             sums[class as usize].1 += 1.0;
         }

@@ -68,7 +68,8 @@ mod tests {
         let field = smooth_field((60, 90), 20.0, &mut generator(1, "field", 0));
         let (low, high) = field.iter().fold((f32::MAX, f32::MIN), |(l, h), &v| (l.min(v), h.max(v)));
         assert!(low < -0.3 && high > 0.3 && low >= -1.5 && high <= 1.5);
-        let step = field.windows([1, 2]).into_iter().map(|w| (w[[0, 1]] - w[[0, 0]]).abs()).fold(0.0, f32::max);
+        let step =
+            field.windows([1, 2]).into_iter().map(|w| (w[[0, 1]] - w[[0, 0]]).abs()).fold(0.0, f32::max);
         assert!(step < 0.35, "{step}");
     }
 }

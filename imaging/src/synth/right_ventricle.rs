@@ -181,8 +181,12 @@ impl Heart {
         let radius = scale * between(24.0, 32.0, rng);
         let vessels = (0..6)
             .map(|_| {
-                let (angle, away) = (between(0.0, std::f64::consts::TAU, rng), radius * between(3.6, 4.4, rng));
-                ([centre[0] + away * angle.cos(), centre[1] + away * angle.sin()], radius * between(0.25, 0.6, rng))
+                let (angle, away) =
+                    (between(0.0, std::f64::consts::TAU, rng), radius * between(3.6, 4.4, rng));
+                (
+                    [centre[0] + away * angle.cos(), centre[1] + away * angle.sin()],
+                    radius * between(0.25, 0.6, rng),
+                )
             })
             .collect();
         Self {
@@ -199,7 +203,8 @@ impl Heart {
 
     /// The slice at `depth` (0 base, 1 apex) and `beat` (0 filled, 0.4 emptied, 1 filled).
     fn slice(&self, depth: f64, beat: f64, rng: &mut impl Rng) -> Slice {
-        let emptied = (1.0 - (std::f64::consts::TAU * beat / 0.8).cos()).clamp(0.0, 2.0) / 2.0 * f64::from(beat < 0.8);
+        let emptied =
+            (1.0 - (std::f64::consts::TAU * beat / 0.8).cos()).clamp(0.0, 2.0) / 2.0 * f64::from(beat < 0.8);
         let size = (1.0 - 0.45 * depth) * (1.0 - 0.3 * emptied);
         let (left, wall) = (self.radius * size, self.wall * (1.0 + 0.3 * emptied));
         let (inner, outer) = self.crescent(left + wall, size);
@@ -255,7 +260,8 @@ impl Heart {
                     let reach = disc + shrink;
                     let (b, c) = (away * u, away * away - reach * reach);
                     let discriminant = b * b - c;
-                    let to_disc = if discriminant > 0.0 && b < 0.0 { -b - discriminant.sqrt() } else { f64::INFINITY };
+                    let to_disc =
+                        if discriminant > 0.0 && b < 0.0 { -b - discriminant.sqrt() } else { f64::INFINITY };
                     let length = to_ellipse.min(to_disc.max(0.5));
                     let (u, v) = (length * u, length * v);
                     let (x, y) = (middle[0] + u * cosine - v * sine, middle[1] + u * sine + v * cosine);
@@ -350,7 +356,8 @@ mod tests {
     fn brightness_alone_does_not_tell_the_ventricle() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("hearts");
-        write(&path, &RightVentricleConfig { patients: 1, slices: 1, phases: 5, ..Default::default() }, 7).unwrap();
+        write(&path, &RightVentricleConfig { patients: 1, slices: 1, phases: 5, ..Default::default() }, 7)
+            .unwrap();
         let sample = DicomContours::open(&path, Options::default()).unwrap().sample(0).unwrap();
         let mask = sample.mask.unwrap();
         // Of all pixels as bright as the ventricle, less than half are in it.

@@ -55,7 +55,8 @@ struct Tissue {
 pub fn write(path: &Path, config: &StasConfig, seed: u64) -> Result<()> {
     let (height, width) = config.shape;
     if height < 64 || width < 64 {
-        let what = format!("images of {height} x {width} cannot hold tissue; the shape must be 64 x 64 or more");
+        let what =
+            format!("images of {height} x {width} cannot hold tissue; the shape must be 64 x 64 or more");
         return Err(Error::input(path, what));
     }
     atomic::new_folder(path, |folder| {
@@ -172,10 +173,16 @@ fn tissue((height, width): (usize, usize), rng: &mut impl Rng) -> Tissue {
         }
         let crowding = if is_target { 55.0 } else { 400.0 };
         for _ in 0..(std::f64::consts::PI * radius * radius / crowding) as usize {
-            let nucleus = [centre[0] + radius * between(-1.2, 1.2, rng), centre[1] + radius * between(-1.2, 1.2, rng)];
+            let nucleus =
+                [centre[0] + radius * between(-1.2, 1.2, rng), centre[1] + radius * between(-1.2, 1.2, rng)];
             let is_in = cluster.get((nucleus[1].max(0.0) as usize, nucleus[0].max(0.0) as usize));
             if is_in == Some(&1) {
-                add_nucleus(&mut haematoxylin, nucleus, between(3.0, 5.5, rng), if is_target { 0.75 } else { 0.35 });
+                add_nucleus(
+                    &mut haematoxylin,
+                    nucleus,
+                    between(3.0, 5.5, rng),
+                    if is_target { 0.75 } else { 0.35 },
+                );
             }
         }
         if is_target {
@@ -197,12 +204,7 @@ fn tissue((height, width): (usize, usize), rng: &mut impl Rng) -> Tissue {
 }
 
 /// A closed outline with lobes, inside the image, to a tenth of a pixel.
-fn outline(
-    centre: Point,
-    radius: f64,
-    (height, width): (usize, usize),
-    rng: &mut impl Rng,
-) -> Vec<Point> {
+fn outline(centre: Point, radius: f64, (height, width): (usize, usize), rng: &mut impl Rng) -> Vec<Point> {
     let lobes: Vec<(f64, f64, f64)> = (2..6)
         .map(|lobe| {
             let order = f64::from(lobe);
@@ -213,10 +215,14 @@ fn outline(
     (0..vertices)
         .map(|i| {
             let angle = i as f64 * std::f64::consts::TAU / vertices as f64;
-            let wobble: f64 = lobes.iter().map(|(order, size, phase)| size * (order * angle + phase).sin()).sum();
+            let wobble: f64 =
+                lobes.iter().map(|(order, size, phase)| size * (order * angle + phase).sin()).sum();
             let length = radius * (1.0 + wobble);
             let to_tenth = |v: f64, largest: usize| (v.clamp(0.0, largest as f64) * 10.0).round() / 10.0;
-            [to_tenth(centre[0] + length * angle.cos(), width), to_tenth(centre[1] + length * angle.sin(), height)]
+            [
+                to_tenth(centre[0] + length * angle.cos(), width),
+                to_tenth(centre[1] + length * angle.sin(), height),
+            ]
         })
         .collect()
 }
@@ -267,10 +273,16 @@ mod tests {
             let difference: f32 = tissue
                 .pixels
                 .enumerate_pixels()
-                .flat_map(|(x, y, p)| p.0.into_iter().enumerate().map(move |(c, v)| ((c, y as usize, x as usize), v)))
+                .flat_map(|(x, y, p)| {
+                    p.0.into_iter().enumerate().map(move |(c, v)| ((c, y as usize, x as usize), v))
+                })
                 .map(|(at, v)| (sample.image[at] - f32::from(v) / 255.0).abs())
                 .sum();
-            assert!(difference / sample.image.len() as f32 <= 0.04, "{}", difference / sample.image.len() as f32);
+            assert!(
+                difference / sample.image.len() as f32 <= 0.04,
+                "{}",
+                difference / sample.image.len() as f32
+            );
         }
     }
 
