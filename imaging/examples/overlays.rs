@@ -1,5 +1,5 @@
 //! Draws the masks of every format over their images, to look at: `overlays DATA OUT`, where DATA holds data sets as
-//! their authors have them (those absent are passed over). Synthetic data sets are drawn beside them.
+//! their authors have them (those absent are passed over). Synthetic data sets are written to OUT and drawn as well.
 
 use std::path::Path;
 
@@ -48,7 +48,6 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             println!("{name}: {} is not there, passed over", place.display());
         }
     }
-    let folder = tempfile::tempdir()?;
     let synthetic = [
         (
             "synth-hearts",
@@ -66,8 +65,10 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         ),
     ];
     for (name, file, study, format) in &synthetic {
-        let place = folder.path().join(name);
-        study.write(&place, 1)?;
+        let place = out.join(name);
+        if !place.exists() {
+            study.write(&place, 1)?;
+        }
         draw(name, &place.join(file), format, out)?;
     }
     Ok(())

@@ -23,9 +23,10 @@ pub fn fill(mask: &mut Array2<u8>, polygon: &[Point], first_centre: f64, class: 
     let mut crossings = vec![Vec::new(); height];
     for (i, &[x1, y1]) in polygon.iter().enumerate() {
         let [x0, y0] = polygon[(i + polygon.len() - 1) % polygon.len()];
-        for row in first_from(y0.min(y1), height)..first_from(y0.max(y1), height) {
+        let (first, end) = (first_from(y0.min(y1), height), first_from(y0.max(y1), height));
+        for (row, crossings) in (first..).zip(&mut crossings[first..end]) {
             let y = row as f64 + first_centre;
-            crossings[row].push(x0 + (y - y0) / (y1 - y0) * (x1 - x0));
+            crossings.push(x0 + (y - y0) / (y1 - y0) * (x1 - x0));
         }
     }
     let mut covered = 0;

@@ -100,6 +100,24 @@ mod tests {
     }
 
     #[test]
+    fn smaller_and_larger_images_equal_pillow_s() {
+        // Image.fromarray(a, mode="F").resize((width, height), Image.BILINEAR) of Pillow 13.0.
+        let image =
+            Array3::from_shape_fn((1, 5, 7), |(_, y, x)| ((7 * y * y + 5 * x * x + 3 * x * y) % 11) as f32);
+        let smaller = array![[
+            [3.7755, 4.4686, 2.5714, 4.5646],
+            [5.4550, 3.5467, 2.4178, 3.6667],
+            [4.4490, 3.2743, 4.8343, 0.9728]
+        ]];
+        assert!((resize_image(&image, (3, 4)) - smaller).iter().all(|d| d.abs() < 1e-4));
+        let first_row = array![1.6667, 7.2222, 2.8182, 3.4444, 4.0];
+        let third_row = array![6.0, 2.0069, 3.7557, 1.8611, 5.8542];
+        let mixed = resize_image(&image, (8, 5));
+        assert!((&mixed.slice(s![0, 0, ..]) - &first_row).iter().all(|d| d.abs() < 1e-4));
+        assert!((&mixed.slice(s![0, 2, ..]) - &third_row).iter().all(|d| d.abs() < 1e-4));
+    }
+
+    #[test]
     fn a_mask_takes_the_pixel_under_the_centre() {
         let mask = array![[1, 2, 3], [4, 5, 6]];
         assert_eq!(resize_mask(&mask, (2, 2)), array![[1, 3], [4, 6]]);

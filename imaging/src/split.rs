@@ -412,7 +412,7 @@ mod tests {
         ) {
             let members = members(&vec![1; groups]);
             let split = split(&members, Method::Folds { count, test }, 7, seed).unwrap();
-            let mut bins = vec![0_f64; 7];
+            let mut bins = [0_f64; 7];
             (0..groups).for_each(|g| bins[g * 7 / groups] += 1.0);
             let share_of_fold = (1.0 - test) / count as f64;
             for (ids, share) in split.folds.iter().map(|ids| (ids, share_of_fold)).chain([(&split.test, test)]) {

@@ -158,6 +158,18 @@ fn slices_that_do_not_tell_their_spacing_are_named() {
     assert!(source.sample(1).unwrap().spacing_mm.is_some());
 }
 
+#[test]
+fn slices_stored_with_dark_for_large_values_are_turned_bright() {
+    let (_folder, path) = hearts(Layout::Sunnybrook);
+    let image = || open_hearts(&path).sample(0).unwrap().image;
+    let before = image();
+    let slice = path.join("dicoms/SCD0000101/1.dcm");
+    let mut object = dicom_object::open_file(&slice).unwrap();
+    object.put_str(dicom_dictionary_std::tags::PHOTOMETRIC_INTERPRETATION, dicom_core::VR::CS, "MONOCHROME1");
+    object.write_to_file(&slice).unwrap();
+    assert_eq!(image(), 1.0 - before);
+}
+
 // ---- labelme
 
 struct Photographs {
@@ -322,7 +334,7 @@ fn damaged_and_foreign_files_leave_the_others() {
     expect(
         source.warnings(),
         photographs.path().to_str().unwrap(),
-        "2 images have no annotation: b.jpg, c.jpg",
+        "2 images have no annotation that can be used: b.jpg, c.jpg",
     );
     let keep =
         labelme::Options { unlabelled: Unlabelled::Keep, grouping: Grouping::Folder, ..Default::default() };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use dicom_dictionary_std::tags;
 use dicom_object::{DefaultDicomObject, OpenFileOptions, Tag};
-use dicom_pixeldata::{PhotometricInterpretation, PixelDecoder};
+use dicom_pixeldata::PixelDecoder;
 use ndarray::Array2;
 
 use crate::error::{Error, Result};
@@ -16,6 +16,8 @@ pub struct Header {
     pub shape: (usize, usize),
     /// Height and width of a pixel.
     pub spacing_mm: Option<(f64, f64)>,
+    /// Whether larger values are darker (MONOCHROME1).
+    pub is_inverted: bool,
 }
 
 /// Reads the header of a slice, without its pixels.
@@ -39,10 +41,12 @@ pub fn header(path: &Path) -> Result<Header> {
         Some(&[height, width]) if height > 0.0 && width > 0.0 => Some((height, width)),
         _ => None,
     };
-    Ok(Header { shape, spacing_mm })
+    let photometric = object.get(tags::PHOTOMETRIC_INTERPRETATION).and_then(|element| element.to_str().ok());
+    let is_inverted = photometric.is_some_and(|name| name.trim() == "MONOCHROME1");
+    Ok(Header { shape, spacing_mm, is_inverted })
 }
 
-/// Reads the pixels of a slice in the modality's units, brighter for larger values.
+/// Reads the pixels of a slice in the modality's units.
 ///
 /// # Errors
 /// The file is not DICOM, is compressed in a way that is not supported, or holds colours or several frames.
@@ -59,12 +63,8 @@ pub fn pixels(path: &Path) -> Result<Array2<f32>> {
     }
     let values: Vec<f32> = decoded.to_vec().map_err(|e| damaged(path, e))?;
     let shape = (decoded.rows() as usize, decoded.columns() as usize);
-    let values = Array2::from_shape_vec(shape, values)
-        .map_err(|_| Error::input(path, "is a DICOM file whose pixels do not fill its rows and columns"))?;
-    Ok(match decoded.photometric_interpretation() {
-        PhotometricInterpretation::Monochrome1 => -values,
-        _ => values,
-    })
+    Array2::from_shape_vec(shape, values)
+        .map_err(|_| Error::input(path, "is a DICOM file whose pixels do not fill its rows and columns"))
 }
 
 fn damaged(path: &Path, error: impl std::error::Error) -> Error {

@@ -178,6 +178,9 @@ impl DicomContours {
             .scaling
             .apply(values, None)
             .ok_or_else(|| Error::input(&slice.path, "holds values that are not numbers"))?;
+        if slice.header.is_inverted {
+            pixels.mapv_inplace(|v| 1.0 - v);
+        }
         let mask = slice.contours.as_ref().map(|contours| {
             let mut mask = Array2::zeros(pixels.dim());
             for (points, class) in contours {

@@ -63,9 +63,12 @@ struct Photograph {
     id: String,
     group: String,
     pixels: Pixels,
-    /// Shapes with their classes; `None` where there is no JSON file.
-    shapes: Option<Vec<(Geometry, u8)>>,
+    /// `None` where there is no JSON file.
+    shapes: Option<Drawing>,
 }
+
+/// Shapes with their classes, a later one over an earlier one.
+type Drawing = Vec<(Geometry, u8)>;
 
 /// Where the pixels of an image are.
 #[derive(Debug)]
@@ -131,7 +134,7 @@ impl Labelme {
             .filter(|f| matches!(folder::extension(f).as_str(), "jpg" | "jpeg" | "png"))
             .collect();
         let mut warnings = Vec::new();
-        let mut found: Vec<(Pixels, Option<Vec<(Geometry, u8)>>)> = Vec::new();
+        let mut found: Vec<(Pixels, Option<Drawing>)> = Vec::new();
         let mut annotated: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
         for json in files.iter().filter(|file| folder::extension(file) == "json") {
             match read_annotation(json, &images, &options, &mut warnings) {
@@ -159,7 +162,7 @@ impl Labelme {
             Unlabelled::LeaveOut if !bare.is_empty() => {
                 let names: Vec<String> = bare.iter().map(|image| folder::name(image)).collect();
                 let what = format!(
-                    "{} images have no annotation: {}; left out",
+                    "{} images have no annotation that can be used: {}; left out",
                     names.len(),
                     folder::some_of(&names)
                 );
@@ -217,11 +220,7 @@ impl Labelme {
 }
 
 /// Gives each image the name of its file, or its path below `root` where two have the same name.
-fn name_all(
-    root: &Path,
-    found: Vec<(Pixels, Option<Vec<(Geometry, u8)>>)>,
-    grouping: Grouping,
-) -> Vec<Photograph> {
+fn name_all(root: &Path, found: Vec<(Pixels, Option<Drawing>)>, grouping: Grouping) -> Vec<Photograph> {
     let mut uses: BTreeMap<String, usize> = BTreeMap::new();
     for (pixels, _) in &found {
         *uses.entry(folder::stem(pixels.path())).or_default() += 1;
@@ -276,7 +275,7 @@ fn read_annotation(
     images: &[&PathBuf],
     options: &Options,
     warnings: &mut Vec<Warning>,
-) -> Result<(Pixels, Vec<(Geometry, u8)>)> {
+) -> Result<(Pixels, Drawing)> {
     let document: Document = parse(json)?;
     let pixels = find_image(json, &document, images)?;
     let (height, width) = match &pixels {

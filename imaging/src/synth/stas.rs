@@ -113,7 +113,7 @@ fn annotation(index: usize, tissue: &Tissue, jpeg: &[u8]) -> Value {
         "flags": {},
         "shapes": shapes,
         "imagePath": format!("{folder}{index:08}.jpg"),
-        "imageData": if index % 4 == 0 { json!(STANDARD.encode(jpeg)) } else { Value::Null },
+        "imageData": if is_old { json!(STANDARD.encode(jpeg)) } else { Value::Null },
         "imageHeight": tissue.pixels.height(),
         "imageWidth": tissue.pixels.width(),
     });
