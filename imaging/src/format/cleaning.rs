@@ -9,7 +9,7 @@ use super::NpzStack;
 
 /// What counts as odd.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields)]
 pub struct CleaningConfig {
     /// An image is an outlier when its mean or its standard deviation is farther from the median of all images than
     /// this many robust standard deviations (1.4826 times the median absolute deviation).

@@ -69,7 +69,7 @@ pub enum Orientation {
 
 /// How the slices are to be read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// What the mask shows.
     pub structure: Structure,

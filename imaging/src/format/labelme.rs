@@ -28,7 +28,7 @@ const FIRST_CENTRE: f64 = 0.5;
 
 /// How photographs and annotations are to be read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Labels of the classes 1, 2, ...; a later shape covers an earlier one. Empty: all shapes together are class 1.
     pub classes: Vec<String>,

@@ -2,6 +2,30 @@
 //!
 //! Opening a folder or file looks at names, headers and annotations, and collects a [`Warning`] for everything odd;
 //! pixels are read one sample at a time.
+//!
+//! ```
+//! use porecast_imaging::format::Format;
+//! use porecast_imaging::split::{Member, Method, Split, SplitConfig};
+//! use porecast_imaging::synth::{MarsConfig, Study, mars};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("terrain");
+//! Study::Mars(MarsConfig { training: 20, ..MarsConfig::default() }).write(&path, 1)?;
+//!
+//! let source = Format::NpzStack(Default::default()).open(&path.join(mars::FILE))?;
+//! let mut members = Vec::new();
+//! let warnings = source.read(|sample| {
+//!     members.push(Member::from(&sample));
+//!     Ok(())
+//! })?;
+//! assert_eq!(members.len(), 20);
+//! assert!(warnings[0].message.contains("have no mask"));
+//!
+//! let method = Method::HoldOut { validation: 0.2, test: 0.1 };
+//! let split = Split::new(&members, &SplitConfig { method, bins: 1, seed: 1 }, &path)?;
+//! assert_eq!((split.training(0).len(), split.folds[0].len(), split.test.len()), (14, 4, 2));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod cleaning;
 mod contour;

@@ -24,7 +24,7 @@ const TEST: &str = "test_set";
 
 /// How a stack is to be read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Number of classes, background included; a mask with a larger value is left out.
     pub classes: u8,

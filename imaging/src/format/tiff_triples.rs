@@ -22,7 +22,7 @@ use crate::warning::Warning;
 
 /// How scenes are to be read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Words that tell the sensors, in the order in which their channels are stacked; upper and lower case are alike.
     pub bands: Vec<String>,

@@ -21,7 +21,7 @@ const SHAPE: (usize, usize) = (64, 128);
 
 /// How much is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields)]
 pub struct MarsConfig {
     /// Images with masks, outliers included; 2615 in the study.
     pub training: usize,

@@ -49,3 +49,52 @@ impl Study {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+
+    use super::*;
+
+    /// Content of each file below a folder.
+    fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+        let mut contents = BTreeMap::new();
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                contents.extend(self::contents(&path).into_iter().map(|(k, v)| (format!("{name}/{k}"), v)));
+            } else {
+                contents.insert(name, fs::read(&path).unwrap());
+            }
+        }
+        contents
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
+        let studies = [
+            Study::RightVentricle(RightVentricleConfig { patients: 1, slices: 1, ..Default::default() }),
+            Study::Stas(StasConfig { training: 2, public: 1, shape: (64, 96) }),
+            Study::Mars(MarsConfig { training: 3, test: 2, outliers: 1 }),
+            Study::SeaIce(SeaIceConfig { training: 1, test: 1 }),
+        ];
+        for study in studies {
+            let folder = tempfile::tempdir().unwrap();
+            let written = |name: &str, seed| {
+                let path = folder.path().join(name);
+                study.write(&path, seed).unwrap();
+                contents(&path)
+            };
+            let (first, again, other) = (written("a", 1), written("b", 1), written("c", 2));
+            assert!(first == again, "{study:?}");
+            let images = |files: &BTreeMap<String, Vec<u8>>| -> Vec<Vec<u8>> {
+                let is_image = |name: &str| !name.ends_with("txt") && !name.ends_with("json");
+                files.iter().filter(|(name, _)| is_image(name)).map(|(_, bytes)| bytes.clone()).collect()
+            };
+            assert!(images(&first).iter().zip(&images(&other)).all(|(a, b)| a != b), "{study:?}");
+            assert!(study.write(&folder.path().join("a"), 1).is_err(), "{study:?}");
+        }
+    }
+}

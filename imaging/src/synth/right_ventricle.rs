@@ -29,7 +29,7 @@ pub enum Layout {
 
 /// How much is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields)]
 pub struct RightVentricleConfig {
     /// Folders and names.
     pub layout: Layout,

@@ -21,7 +21,7 @@ const RADAR: usize = 720;
 
 /// How much is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields)]
 pub struct SeaIceConfig {
     /// Scenes with a mask; 1407 in the study.
     pub training: usize,

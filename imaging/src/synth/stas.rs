@@ -23,7 +23,7 @@ use crate::polygon::{self, Point};
 
 /// How much is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields)]
 pub struct StasConfig {
     /// Images with annotations; 1053 in the study.
     pub training: usize,
