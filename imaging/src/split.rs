@@ -90,6 +90,10 @@ impl Split {
     pub fn new(members: &[Member], config: &SplitConfig, path: &Path) -> Result<Self> {
         check(members, config).map_err(|what| Error::input(path, what))?;
         let groups = ordered_groups(members, config);
+        if groups.len() < 2 {
+            let what = format!("has {} groups; a split needs two or more", groups.len());
+            return Err(Error::input(path, what));
+        }
         let shares = shares(&config.method, groups.len());
         let counts = counts(&shares, groups.len());
         if let Some(part) = (0..shares.len()).find(|&part| shares[part] > 0.0 && counts[part] == 0) {
@@ -479,6 +483,13 @@ mod tests {
         refused(&[1; 9], Method::Folds { count: 1, test: 0.0 }, 1, "two folds or more");
         refused(&[5, 5], Method::Folds { count: 3, test: 0.0 }, 1, "has 2 groups, too few");
         refused(&[1; 9], Method::LeaveOneGroupOut, 0, "0 bins");
+        refused(&[5], Method::LeaveOneGroupOut, 1, "has 1 groups; a split needs two or more");
+        refused(
+            &[1; 2],
+            Method::HoldOut { validation: 0.4, test: 0.4 },
+            1,
+            "too few to give training its share",
+        );
         let twice = [members(&[1]), members(&[1])].concat();
         let error = split(&twice, Method::LeaveOneGroupOut, 1, 0).unwrap_err().to_string();
         assert!(error.contains("two samples named \"0-0\""), "{error}");

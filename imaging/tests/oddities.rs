@@ -411,9 +411,20 @@ fn masks_of_classes_of_colours_and_in_16_bits() {
     encoder.write_image::<colortype::Gray16>(240, 240, &classes).unwrap();
     let read_mask = read().unwrap().mask.unwrap();
     assert_eq!((read_mask[[0, 0]], read_mask[[5, 5]]), (1, 3));
+    let mut white = [0_u16; 240 * 240];
+    white[0] = 65_535;
+    let mut encoder = TiffEncoder::new(fs::File::create(&mask).unwrap()).unwrap();
+    encoder.write_image::<colortype::Gray16>(240, 240, &white).unwrap();
+    let read_mask = read().unwrap().mask.unwrap();
+    assert_eq!((read_mask[[0, 0]], read_mask[[5, 5]]), (1, 0));
     let mut encoder = TiffEncoder::new(fs::File::create(&mask).unwrap()).unwrap();
     encoder.write_image::<colortype::RGB8>(240, 240, &[0, 0, 255].repeat(240 * 240)).unwrap();
     expect_error(read(), &["00000_REF.tif", "mask in colours"]);
+    fs::remove_file(&mask).unwrap();
+    let png = mask.with_extension("png");
+    image::ImageBuffer::from_fn(240, 240, |x, _| Luma([u16::from(x > 9) * 4])).save(&png).unwrap();
+    let read_mask = read().unwrap().mask.unwrap();
+    assert_eq!((read_mask[[0, 9]], read_mask[[0, 10]]), (0, 4));
     fs::remove_dir_all(path.join("train")).unwrap();
     expect_error(
         TiffTriples::open(&path, Default::default()),

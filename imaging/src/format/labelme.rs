@@ -393,7 +393,10 @@ fn geometry(shape: &Shape, json: &Path) -> std::result::Result<Geometry, String>
             let text = shape.mask.as_deref().ok_or("is a mask without pixels")?;
             let image = decode_base64(text, json, "a mask")
                 .and_then(|bytes| photograph::grey_in(&bytes, json))
-                .map_err(|error| Warning::from(error).message)?;
+                .map_err(|error| match error {
+                    Error::Input { message, .. } => message,
+                    other => other.to_string(),
+                })?;
             let shape = (image.height() as usize, image.width() as usize);
             let pixels = Array2::from_shape_vec(shape, image.into_raw().into_iter().map(|v| v > 0).collect())
                 .expect("an image has height x width pixels");
@@ -422,7 +425,7 @@ fn draw(mask: &mut Array2<u8>, geometry: &Geometry, class: u8) {
         }
         Geometry::Bitmap { corner: (top, left), pixels } => {
             for ((row, column), _) in pixels.indexed_iter().filter(|(_, is_set)| **is_set) {
-                set(mask, top + row as i64, left + column as i64, class);
+                set(mask, top.saturating_add(row as i64), left.saturating_add(column as i64), class);
             }
         }
     }

@@ -6,11 +6,14 @@ use std::path::Path;
 
 use ndarray::Array3;
 use tiff::ColorType;
-use tiff::decoder::{Decoder, DecodingResult};
+use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
 
 use super::{folder, photograph};
 use crate::error::{Error, Result};
+
+/// Largest image in bytes. A damaged header can ask for any size.
+const LARGEST: usize = 4 << 30;
 
 /// Stored values `[channel, y, x]`, and the range of their type (`None` for floating point).
 pub struct Raster {
@@ -37,7 +40,9 @@ pub fn read(path: &Path) -> Result<Raster> {
 
 fn open(path: &Path) -> Result<Decoder<BufReader<File>>> {
     let file = File::open(path).map_err(|e| Error::input(path, format!("cannot be opened: {e}")))?;
-    let limits = tiff::decoder::Limits::unlimited();
+    let mut limits = Limits::default();
+    limits.decoding_buffer_size = LARGEST;
+    limits.intermediate_buffer_size = LARGEST;
     Decoder::new(BufReader::new(file)).map(|d| d.with_limits(limits)).map_err(|e| damaged(path, e))
 }
 
@@ -56,7 +61,14 @@ fn read_tiff(path: &Path) -> Result<Raster> {
     }
     let is_planar = decoder.find_tag_unsigned::<u16>(Tag::PlanarConfiguration).ok().flatten() == Some(2);
     let mut pixels = DecodingResult::U8(Vec::new());
-    decoder.read_image_to_buffer(&mut pixels).map_err(|e| damaged(path, e))?;
+    let layout = decoder.read_image_to_buffer(&mut pixels).map_err(|e| damaged(path, e))?;
+    if pixels.as_buffer(0).byte_len() < layout.complete_len {
+        let what = format!(
+            "is a TIFF image of {} bytes, more than {LARGEST}; cut it into tiles",
+            layout.complete_len
+        );
+        return Err(Error::input(path, what));
+    }
     let (values, type_range) = match (pixels, colour) {
         (DecodingResult::U8(packed), ColorType::Gray(bits @ (1 | 2 | 4))) => {
             (unpack(&packed, bits, (height, width)), Some((0.0, f32::from((1_u8 << bits) - 1))))
@@ -119,18 +131,22 @@ fn numbers(pixels: DecodingResult) -> (Vec<f32>, Option<(f32, f32)>) {
 fn read_png(path: &Path) -> Result<Raster> {
     let image = image::open(path).map_err(|e| Error::input(path, format!("is a damaged image: {e}")))?;
     let (height, width) = (image.height() as usize, image.width() as usize);
-    let has_color = image.color().has_color();
-    let (values, channels): (Vec<f32>, _) = if has_color {
-        (image.into_rgb8().into_raw().into_iter().map(f32::from).collect(), 3)
-    } else {
-        (image.into_luma8().into_raw().into_iter().map(f32::from).collect(), 1)
+    let colour = image.color();
+    let is_deep = colour.bytes_per_pixel() / colour.channel_count() > 1;
+    let numbers = |values: Vec<u8>| values.into_iter().map(f32::from).collect();
+    let deep_numbers = |values: Vec<u16>| values.into_iter().map(f32::from).collect();
+    let (values, channels): (Vec<f32>, _) = match (colour.has_color(), is_deep) {
+        (false, false) => (numbers(image.into_luma8().into_raw()), 1),
+        (false, true) => (deep_numbers(image.into_luma16().into_raw()), 1),
+        (true, false) => (numbers(image.into_rgb8().into_raw()), 3),
+        (true, true) => (deep_numbers(image.into_rgb16().into_raw()), 3),
     };
     let values = Array3::from_shape_vec((height, width, channels), values)
         .expect("height x width pixels")
         .permuted_axes([2, 0, 1])
         .as_standard_layout()
         .into_owned();
-    Ok(Raster { values, type_range: Some((0.0, 255.0)) })
+    Ok(Raster { values, type_range: Some((0.0, if is_deep { 65535.0 } else { 255.0 })) })
 }
 
 #[cfg(test)]

@@ -290,14 +290,16 @@ fn words_of(text: &str) -> Vec<(usize, usize)> {
     words
 }
 
-/// Classes from a mask of whole numbers; 0 and 255 alone are background and class 1.
+/// Classes from a mask of whole numbers; black and white alone (0 and 255, or the type's largest value) are background
+/// and class 1.
 fn read_mask(path: &Path) -> Result<Array2<u8>> {
     let raster = tiff_raster::read(path)?;
     let first = raster.values.index_axis(Axis(0), 0);
     if raster.values.axis_iter(Axis(0)).any(|channel| channel != first) {
         return Err(Error::input(path, "is a mask in colours; save it as grey levels, one per class"));
     }
-    let is_black_and_white = first.iter().all(|&v| v == 0.0 || v == 255.0);
+    let white = raster.type_range.map_or(255.0, |(_, largest)| largest);
+    let is_black_and_white = first.iter().all(|&v| v == 0.0 || v == 255.0 || v == white);
     if is_black_and_white {
         return Ok(first.mapv(|v| u8::from(v > 0.0)));
     }

@@ -196,6 +196,11 @@ mod tests {
         let findings = cleaning::look_through(&source, &CleaningConfig::default());
         assert_eq!(findings.same_mask, [[19, 39, 59]]);
         assert!(findings.removals().len() <= 6, "{:?}", findings.removals());
+        let clean = path.with_file_name("clean.npz");
+        source.write_without(&findings.removals(), &clean).unwrap();
+        let cleaned = NpzStack::open(&clean, Options::default()).unwrap();
+        assert_eq!(cleaned.len(), 60 - findings.removals().len());
+        assert!(cleaning::look_through(&cleaned, &CleaningConfig::default()).same_mask.is_empty());
     }
 
     #[test]

@@ -314,6 +314,7 @@ mod tests {
             let source = DicomContours::open(&path, Options::default()).unwrap();
             // Two patients, two slices, two phases.
             assert_eq!(source.len(), 8);
+            assert!(source.warnings().iter().all(|w| w.message.contains("slices have no icontour")));
             let heart = Heart::new(layout, &mut generator(7, "right ventricle", 1));
             // The second sample is the first slice at two fifths of the beat.
             let rng = &mut generator(7, "right ventricle slice", 100_000 + 2);
