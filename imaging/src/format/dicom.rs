@@ -34,6 +34,14 @@ pub fn header(path: &Path) -> Result<Header> {
             _ => Err(Error::input(path, format!("is a DICOM file without {name}: it holds no image"))),
         }
     };
+    // The decoder takes these for granted.
+    let (allocated, stored) =
+        (count(tags::BITS_ALLOCATED, "BitsAllocated")?, count(tags::BITS_STORED, "BitsStored")?);
+    if !matches!(allocated, 8 | 16 | 32) || stored > allocated {
+        let what =
+            format!("is a DICOM file with {stored} of {allocated} bits per pixel, which makes no sense");
+        return Err(Error::input(path, what));
+    }
     let shape = (count(tags::ROWS, "Rows")?, count(tags::COLUMNS, "Columns")?);
     // Row spacing, the distance between the centres of rows, comes first (PS3.3, 10.7.1.3).
     let spacing = object.get(tags::PIXEL_SPACING).and_then(|element| element.to_multi_float64().ok());

@@ -9,6 +9,9 @@ use ndarray::Array3;
 
 use crate::error::{Error, Result};
 
+/// Largest image in bytes: 700 megapixels of three colours.
+const LARGEST: u64 = 2 << 30;
+
 /// Height and width as a viewer shows it, from the header alone.
 pub fn shape(path: &Path) -> Result<(usize, usize)> {
     shape_of(open(path)?).map_err(|e| damaged(path, &e))
@@ -44,7 +47,10 @@ fn damaged(path: &Path, error: &image::ImageError) -> Error {
 
 fn decoder<'a>(from: impl BufRead + Seek + 'a) -> image::ImageResult<impl ImageDecoder + 'a> {
     let mut reader = ImageReader::new(from).with_guessed_format()?;
-    reader.no_limits();
+    // A damaged header can ask for any size.
+    let mut limits = image::Limits::default();
+    limits.max_alloc = Some(LARGEST);
+    reader.limits(limits);
     reader.into_decoder()
 }
 
