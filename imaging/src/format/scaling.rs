@@ -1,0 +1,69 @@
+//! Stored values to [0, 1].
+
+use serde::{Deserialize, Serialize};
+
+/// Which stored values become 0 and 1.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scaling {
+    /// The range of the stored type (0 to 255, 0 to 65535); floating-point values that leave 0 to 1 are stretched as
+    /// by `Image`.
+    #[default]
+    Type,
+    /// The smallest and the largest value of the image, each channel by itself; a constant channel becomes 0.
+    Image,
+    /// These two values, the same for all images; what lies outside is cut off.
+    Fixed {
+        /// Becomes 0.
+        low: f32,
+        /// Becomes 1.
+        high: f32,
+    },
+}
+
+impl Scaling {
+    /// Scales one channel whose type has the given range; `None` if a value is not a number.
+    pub(super) fn apply(self, values: &mut [f32], type_range: Option<(f32, f32)>) -> Option<()> {
+        let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
+        for &value in values.iter() {
+            if !value.is_finite() {
+                return None;
+            }
+            (low, high) = (low.min(value), high.max(value));
+        }
+        let (from, to) = match (self, type_range) {
+            (Self::Fixed { low, high }, _) => (low, high),
+            (Self::Type, Some(range)) => range,
+            (Self::Type, None) if low >= 0.0 && high <= 1.0 => (0.0, 1.0),
+            (Self::Type, None) | (Self::Image, _) => (low, high),
+        };
+        let span = if to > from { to - from } else { 1.0 };
+        for value in values {
+            *value = ((*value - from) / span).clamp(0.0, 1.0);
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scaled(scaling: Scaling, values: &[f32], range: Option<(f32, f32)>) -> Option<Vec<f32>> {
+        let mut values = values.to_vec();
+        scaling.apply(&mut values, range).map(|()| values)
+    }
+
+    #[test]
+    fn each_scaling_by_hand() {
+        let bytes = Some((0.0, 255.0));
+        assert_eq!(scaled(Scaling::Type, &[0.0, 51.0], bytes).unwrap(), [0.0, 0.2]);
+        assert_eq!(scaled(Scaling::Image, &[10.0, 30.0, 20.0], bytes).unwrap(), [0.0, 1.0, 0.5]);
+        assert_eq!(scaled(Scaling::Image, &[7.0, 7.0], bytes).unwrap(), [0.0, 0.0]);
+        let fixed = Scaling::Fixed { low: -30.0, high: 0.0 };
+        assert_eq!(scaled(fixed, &[-40.0, -15.0, 3.0], None).unwrap(), [0.0, 0.5, 1.0]);
+        assert_eq!(scaled(Scaling::Type, &[0.0, 0.5], None).unwrap(), [0.0, 0.5]);
+        assert_eq!(scaled(Scaling::Type, &[-30.0, 0.0], None).unwrap(), [0.0, 1.0]);
+        assert_eq!(scaled(Scaling::Type, &[0.0, f32::NAN], None), None);
+    }
+}
