@@ -4,7 +4,18 @@
 //! Images are `[channel, y, x]`, masks `[y, x]` of class indices.
 
 mod annotated;
+pub mod augment;
+pub mod components;
+mod distance;
 mod error;
+pub mod fit;
+pub mod mask;
+pub mod measure;
+pub mod morphology;
+mod problem;
+mod quantile;
+pub mod stain;
 
 pub use annotated::AnnotatedImage;
 pub use error::{Error, Result};
+pub use problem::Problem;
