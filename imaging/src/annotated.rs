@@ -18,3 +18,17 @@ pub struct AnnotatedImage {
     /// Height and width of a pixel of the original in millimetres, where the file says so.
     pub spacing_mm: Option<(f64, f64)>,
 }
+
+impl AnnotatedImage {
+    /// Height and width.
+    pub fn shape(&self) -> (usize, usize) {
+        let (_, height, width) = self.image.dim();
+        (height, width)
+    }
+
+    /// Share of the pixels that are not background; `None` where nobody drew a mask.
+    pub fn target_ratio(&self) -> Option<f64> {
+        let mask = self.mask.as_ref()?;
+        Some(mask.iter().filter(|&&class| class != 0).count() as f64 / mask.len().max(1) as f64)
+    }
+}

@@ -1,8 +1,9 @@
 //! Bringing images to the size that a network takes, and what it says about them back to theirs.
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, s};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+
+use crate::resize::{resize_image, resize_mask};
 
 /// How an image was resized and then padded; each `(height, width)` or `(top, left)`.
 ///
@@ -55,7 +56,7 @@ impl Fit {
         assert_eq!((height, width), self.original, "the image has the shape that the fit was made for");
         let mut fitted = Array3::from_elem((channels, self.shape.0, self.shape.1), value);
         let (rows, columns) = self.inner();
-        fitted.slice_mut(s![.., rows, columns]).assign(&resize(image, self.resized));
+        fitted.slice_mut(s![.., rows, columns]).assign(&resize_image(&image.to_owned(), self.resized));
         fitted
     }
 
@@ -67,7 +68,7 @@ impl Fit {
         assert_eq!(mask.dim(), self.original, "the mask has the shape that the fit was made for");
         let mut fitted = Array2::from_elem(self.shape, class);
         let (rows, columns) = self.inner();
-        fitted.slice_mut(s![rows, columns]).assign(&resize_mask(mask, self.resized));
+        fitted.slice_mut(s![rows, columns]).assign(&resize_mask(&mask.to_owned(), self.resized));
         fitted
     }
 
@@ -78,7 +79,7 @@ impl Fit {
     pub fn undo(&self, image: ArrayView3<'_, f32>) -> Array3<f32> {
         assert_eq!((image.dim().1, image.dim().2), self.shape, "the image has the fitted shape");
         let (rows, columns) = self.inner();
-        resize(image.slice(s![.., rows, columns]), self.original)
+        resize_image(&image.slice(s![.., rows, columns]).to_owned(), self.original)
     }
 
     /// Takes the padding off and resizes to the original shape by the nearest pixel. `[y, x]`.
@@ -88,7 +89,7 @@ impl Fit {
     pub fn undo_mask(&self, mask: ArrayView2<'_, u8>) -> Array2<u8> {
         assert_eq!(mask.dim(), self.shape, "the mask has the fitted shape");
         let (rows, columns) = self.inner();
-        resize_mask(mask.slice(s![rows, columns]), self.original)
+        resize_mask(&mask.slice(s![rows, columns]).to_owned(), self.original)
     }
 
     fn inner(&self) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
@@ -97,82 +98,10 @@ impl Fit {
     }
 }
 
-/// Resizes `[channel, y, x]` to (height, width): linearly between pixel centres; over a triangle as wide as the step
-/// where it becomes smaller, so that nothing falls between the samples.
-pub fn resize(image: ArrayView3<'_, f32>, (height, width): (usize, usize)) -> Array3<f32> {
-    let (channels, old_height, old_width) = image.dim();
-    if (old_height, old_width) == (height, width) {
-        return image.to_owned();
-    }
-    let (vertical, horizontal) = (weights(old_height, height), weights(old_width, width));
-    let mut result = Array3::zeros((channels, height, width));
-    let rows: Vec<_> = result.rows_mut().into_iter().enumerate().collect();
-    rows.into_par_iter().for_each(|(row, mut values)| {
-        let (channel, y) = (row / height, row % height);
-        let mut line = vec![0.0f32; old_width];
-        for &(v, weight) in &vertical[y] {
-            for (sum, value) in line.iter_mut().zip(image.slice(s![channel, v, ..])) {
-                *sum += weight * value;
-            }
-        }
-        for (value, weights) in values.iter_mut().zip(&horizontal) {
-            *value = weights.iter().map(|&(u, weight)| weight * line[u]).sum();
-        }
-    });
-    result
-}
-
-/// Resizes a mask `[y, x]` to (height, width) by the nearest pixel.
-pub fn resize_mask(mask: ArrayView2<'_, u8>, (height, width): (usize, usize)) -> Array2<u8> {
-    let (old_height, old_width) = mask.dim();
-    let nearest = |i: usize, new: usize, old: usize| (2 * i + 1) * old / (2 * new);
-    Array2::from_shape_fn((height, width), |(y, x)| {
-        mask[[nearest(y, height, old_height), nearest(x, width, old_width)]]
-    })
-}
-
-/// For each new pixel along a line, the old ones with their shares.
-fn weights(old: usize, new: usize) -> Vec<Vec<(usize, f32)>> {
-    let step = old as f64 / new as f64;
-    let reach = step.max(1.0);
-    (0..new)
-        .map(|i| {
-            let centre = (i as f64 + 0.5) * step - 0.5;
-            let from = (centre - reach).ceil() as i64;
-            let to = (centre + reach).floor() as i64;
-            let mut found: Vec<(usize, f64)> = Vec::new();
-            for j in from..=to {
-                let weight = 1.0 - (centre - j as f64).abs() / reach;
-                // What lies beyond the edge takes the value at the edge when enlarging, and is left out otherwise.
-                let inside = j.clamp(0, old as i64 - 1);
-                if weight > 0.0 && (inside == j || step <= 1.0) {
-                    found.push((inside as usize, weight));
-                }
-            }
-            let sum: f64 = found.iter().map(|(_, weight)| weight).sum();
-            found.into_iter().map(|(j, weight)| (j, (weight / sum) as f32)).collect()
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::array;
     use proptest::prelude::*;
-
-    #[test]
-    fn resizing_by_hand() {
-        let line = array![[[0.0f32, 1.0, 0.0, 0.0]]];
-        let twice = resize(line.view(), (1, 8));
-        assert_eq!(twice, array![[[0.0, 0.25, 0.75, 0.75, 0.25, 0.0, 0.0, 0.0]]]);
-        let half = resize(array![[[0.0f32, 0.0, 8.0, 8.0, 8.0, 8.0]]].view(), (1, 3));
-        assert_eq!(half, array![[[8.0 / 7.0, 7.0, 8.0]]]);
-        assert_eq!(
-            resize_mask(array![[1, 2, 3]].view(), (2, 6)),
-            array![[1, 1, 2, 2, 3, 3], [1, 1, 2, 2, 3, 3]]
-        );
-    }
 
     #[test]
     fn the_histology_study_is_padded_as_its_authors_did() {

@@ -8,14 +8,17 @@ pub mod augment;
 pub mod components;
 mod distance;
 mod error;
+mod exponential;
 pub mod fit;
 pub mod mask;
 pub mod measure;
 pub mod morphology;
 mod problem;
 mod quantile;
+mod resize;
 pub mod stain;
 
 pub use annotated::AnnotatedImage;
 pub use error::{Error, Result};
 pub use problem::Problem;
+pub use resize::{resize, resize_image, resize_mask};

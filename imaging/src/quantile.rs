@@ -2,37 +2,37 @@
 
 use rayon::prelude::*;
 
-/// Values that one task looks at.
-const CHUNK: usize = 1 << 16;
+use crate::exponential::widest;
+
 const BINS: usize = 4096;
 
-/// Percentiles of finite values, exactly, interpolated linearly between the two nearest in order. None of no values.
+/// Percentiles of finite values, exactly, interpolated linearly between the two nearest in order. The values come in
+/// parts, one for each task. None of no values.
 ///
-/// A histogram finds the stretch in which each rank lies; only the values of that stretch are put in order.
-pub(crate) fn percentiles<const N: usize>(values: &[f32], percents: [f64; N]) -> Option<[f32; N]> {
-    let (low, high) = values
-        .par_chunks(CHUNK)
-        .map(|values| {
-            values
-                .iter()
-                .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)))
-        })
-        .reduce(|| (f32::INFINITY, f32::NEG_INFINITY), |a, b| (a.0.min(b.0), a.1.max(b.1)));
-    if values.is_empty() {
+/// A histogram finds the stretches in which the ranks lie; only the values of those are put in order.
+pub(crate) fn percentiles<const N: usize>(parts: &[Vec<f32>], percents: [f64; N]) -> Option<[f32; N]> {
+    let count: usize = parts.iter().map(Vec::len).sum();
+    if count == 0 {
         return None;
     }
+    let (low, high) = parts
+        .par_iter()
+        .map(|values| widest!(range(values)))
+        .reduce(|| (f32::INFINITY, f32::NEG_INFINITY), |a, b| (a.0.min(b.0), a.1.max(b.1)));
     if low >= high {
         return Some([low; N]);
     }
     let scale = BINS as f32 / (high - low);
     let bin = |value: f32| (((value - low) * scale) as usize).min(BINS - 1);
-    let counts = values
-        .par_chunks(CHUNK)
-        .map(|values| {
-            let mut counts = vec![0usize; BINS];
-            values.iter().for_each(|&value| counts[bin(value)] += 1);
-            counts
-        })
+    let counts = parts
+        .par_iter()
+        .fold(
+            || vec![0usize; BINS],
+            |mut counts, values| {
+                values.iter().for_each(|&value| counts[bin(value)] += 1);
+                counts
+            },
+        )
         .reduce(
             || vec![0; BINS],
             |mut a, b| {
@@ -40,21 +40,49 @@ pub(crate) fn percentiles<const N: usize>(values: &[f32], percents: [f64; N]) ->
                 a
             },
         );
-    let in_order = |rank: usize| {
+
+    let positions = percents.map(|percent| (percent / 100.0).clamp(0.0, 1.0) * (count - 1) as f64);
+    // Of each rank that is needed: its bin, and its rank within the bin.
+    let place = |rank: usize| {
         let (mut before, mut found) = (0, 0);
         while before + counts[found] <= rank {
             before += counts[found];
             found += 1;
         }
-        let mut stretch: Vec<f32> = values.par_iter().copied().filter(|&v| bin(v) == found).collect();
-        *stretch.select_nth_unstable_by(rank - before, f32::total_cmp).1
+        (found, rank - before)
     };
-    Some(percents.map(|percent| {
-        let position = (percent / 100.0).clamp(0.0, 1.0) * (values.len() - 1) as f64;
-        let (rank, part) = (position.floor() as usize, position.fract() as f32);
-        let lower = in_order(rank);
-        if part == 0.0 { lower } else { lower + part * (in_order(rank + 1) - lower) }
+    let places =
+        positions.map(|position| [position.floor(), position.ceil()].map(|rank| place(rank as usize)));
+    let mut wanted = [false; BINS];
+    places.as_flattened().iter().for_each(|&(bin, _)| wanted[bin] = true);
+    let found: Vec<Vec<f32>> = parts
+        .par_iter()
+        .map(|values| values.iter().copied().filter(|&value| wanted[bin(value)]).collect())
+        .collect();
+    let in_order = |(place, rank): (usize, usize)| {
+        let mut stretch: Vec<f32> = found.iter().flatten().copied().filter(|&v| bin(v) == place).collect();
+        *stretch.select_nth_unstable_by(rank, f32::total_cmp).1
+    };
+    Some(std::array::from_fn(|i| {
+        let [lower, upper] = places[i].map(in_order);
+        lower + positions[i].fract() as f32 * (upper - lower)
     }))
+}
+
+/// The least and the largest value.
+#[inline(always)]
+pub(crate) fn range(values: &[f32]) -> (f32, f32) {
+    let (mut low, mut high) = ([f32::INFINITY; 16], [f32::NEG_INFINITY; 16]);
+    let (groups, rest) = values.as_chunks::<16>();
+    for group in groups {
+        for i in 0..16 {
+            low[i] = if group[i] < low[i] { group[i] } else { low[i] };
+            high[i] = if group[i] > high[i] { group[i] } else { high[i] };
+        }
+    }
+    let low = low.iter().chain(rest).copied().fold(f32::INFINITY, f32::min);
+    let high = high.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
+    (low, high)
 }
 
 #[cfg(test)]
@@ -72,7 +100,8 @@ mod tests {
             let position = percent / 100.0 * (values.len() - 1) as f64;
             let (lower, upper) = (sorted[position.floor() as usize], sorted[position.ceil() as usize]);
             let expected = lower + position.fract() as f32 * (upper - lower);
-            let [result, least, most] = percentiles(&values, [percent, 0.0, 100.0]).unwrap();
+            let parts: Vec<Vec<f32>> = values.chunks(37).map(<[f32]>::to_vec).collect();
+            let [result, least, most] = percentiles(&parts, [percent, 0.0, 100.0]).unwrap();
             prop_assert!((result - expected).abs() < 1e-5);
             prop_assert_eq!((least, most), (sorted[0], sorted[values.len() - 1]));
         }
@@ -80,7 +109,7 @@ mod tests {
 
     #[test]
     fn no_values_and_equal_values() {
-        assert_eq!(percentiles(&[], [50.0]), None);
-        assert_eq!(percentiles(&[3.0; 9], [1.0, 99.0]), Some([3.0, 3.0]));
+        assert_eq!(percentiles(&[vec![]], [50.0]), None);
+        assert_eq!(percentiles(&[vec![], vec![3.0; 9]], [1.0, 99.0]), Some([3.0, 3.0]));
     }
 }

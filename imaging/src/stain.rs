@@ -16,6 +16,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::Problem;
+use crate::exponential::{exp, ln, widest};
 use crate::problem::Checks;
 use crate::quantile::percentiles;
 
@@ -105,7 +106,8 @@ impl Stains {
 
     fn of_densities(densities: &Densities, config: &MacenkoConfig) -> Result<Self, Unseparable> {
         let beta = config.beta as f32;
-        let moments: Vec<Moments> = densities.chunks().map(|chunk| Moments::of(chunk, beta)).collect();
+        let moments: Vec<Moments> =
+            densities.chunks().map(|chunk| widest!(Moments::of(chunk, beta))).collect();
         let moments = moments.iter().fold(Moments::default(), |sum, part| sum.plus(part));
         if moments.count < 3.0 || moments.count < LEAST_TISSUE * densities.pixels() as f64 {
             return Err(Unseparable::NoTissue);
@@ -121,14 +123,19 @@ impl Stains {
         let ahead = ahead.normalize();
         let (ahead, aside) = (plane * ahead, plane * Vector2::new(-ahead.y, ahead.x));
         let [u, v] = [ahead, aside].map(|axis: Vector3<f64>| axis.map(|value| value as f32));
-        let directions: Vec<f32> = densities
+        let directions: Vec<Vec<f32>> = densities
             .chunks()
-            .flat_map_iter(|[red, green, blue]| {
-                (0..red.len()).filter(move |&i| red[i].min(green[i]).min(blue[i]) >= beta).map(move |i| {
-                    let x = u.x * red[i] + u.y * green[i] + u.z * blue[i];
-                    let y = v.x * red[i] + v.y * green[i] + v.z * blue[i];
-                    turn(x, y)
-                })
+            .map(|[red, green, blue]| {
+                let mut turns = vec![0.0; red.len()];
+                widest!({
+                    for (i, value) in turns.iter_mut().enumerate() {
+                        let (r, g, b) = (red[i], green[i], blue[i]);
+                        *value = turn(u.x * r + u.y * g + u.z * b, v.x * r + v.y * g + v.z * b);
+                    }
+                });
+                let mut pixels = 0..red.len();
+                turns.retain(|_| pixels.next().is_some_and(|i| red[i].min(green[i]).min(blue[i]) >= beta));
+                turns
             })
             .collect();
         let bounds =
@@ -146,10 +153,16 @@ impl Stains {
         let rows = stains.separation();
         for (row, strength) in rows.iter().zip(&mut stains.strength) {
             let [a, b, c] = row.map(|value| value as f32);
-            let concentrations: Vec<f32> = densities
+            let concentrations: Vec<Vec<f32>> = densities
                 .chunks()
-                .flat_map_iter(|[red, green, blue]| {
-                    (0..red.len()).map(move |i| a * red[i] + b * green[i] + c * blue[i])
+                .map(|[red, green, blue]| {
+                    let mut values = vec![0.0; red.len()];
+                    widest!({
+                        for (i, value) in values.iter_mut().enumerate() {
+                            *value = a * red[i] + b * green[i] + c * blue[i];
+                        }
+                    });
+                    values
                 })
                 .collect();
             let [value] = percentiles(&concentrations, [STRENGTH_PERCENT]).ok_or(Unseparable::NoTissue)?;
@@ -231,9 +244,11 @@ fn densities(image: ArrayView3<'_, f32>, config: &MacenkoConfig) -> Result<Densi
     let values = image.as_slice().expect("standard layout");
     let densities = result.as_slice_mut().expect("a new array has standard layout");
     densities.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK)).for_each(|(densities, values)| {
-        for (density, value) in densities.iter_mut().zip(values) {
-            *density = -((255.0 * value + 1.0) / transmitted).ln();
-        }
+        widest!({
+            for (density, value) in densities.iter_mut().zip(values) {
+                *density = -ln((255.0 * value + 1.0) / transmitted);
+            }
+        });
     });
     Ok(Densities(result))
 }
@@ -263,18 +278,26 @@ impl Densities {
             [red, green, blue].map(|plane| plane.into_slice().expect("densities have standard layout"));
         red.par_chunks_mut(CHUNK).zip(green.par_chunks_mut(CHUNK)).zip(blue.par_chunks_mut(CHUNK)).for_each(
             |((red, green), blue)| {
-                for ((red, green), blue) in red.iter_mut().zip(green).zip(blue) {
-                    let density = [*red, *green, *blue];
-                    let [r, g, b] = matrix.map(|row| {
-                        let density = row[0] * density[0] + row[1] * density[1] + row[2] * density[2];
-                        ((transmitted * (-density).exp() - 1.0) / 255.0).clamp(0.0, 1.0)
-                    });
-                    (*red, *green, *blue) = (r, g, b);
-                }
+                widest!({
+                    for ((red, green), blue) in red.iter_mut().zip(green).zip(blue) {
+                        (*red, *green, *blue) = brightness(matrix, [*red, *green, *blue], transmitted).into();
+                    }
+                });
             },
         );
         self.0
     }
+}
+
+/// Red, green and blue of densities `matrix` OD.
+#[inline(always)]
+fn brightness(matrix: [[f32; 3]; 3], od: [f32; 3], transmitted: f32) -> [f32; 3] {
+    let mut levels = [0.0; 3];
+    for (level, row) in levels.iter_mut().zip(matrix) {
+        let density = row[0] * od[0] + row[1] * od[1] + row[2] * od[2];
+        *level = ((transmitted * exp(-density) - 1.0) / 255.0).clamp(0.0, 1.0);
+    }
+    levels
 }
 
 /// Sums over the pixels with tissue.
@@ -287,20 +310,24 @@ struct Moments {
 }
 
 impl Moments {
+    #[inline(always)]
     fn of([red, green, blue]: [&[f32]; 3], beta: f32) -> Self {
         let mut sums = Self::default();
-        for i in 0..red.len() {
-            let (r, g, b) = (red[i], green[i], blue[i]);
-            if r.min(g).min(b) >= beta {
-                sums.count += 1.0;
-                let [r, g, b] = [r, g, b].map(f64::from);
-                for (sum, value) in sums.sum.iter_mut().zip([r, g, b]) {
-                    *sum += value;
-                }
-                for (sum, value) in sums.products.iter_mut().zip([r * r, g * g, b * b, r * g, r * b, g * b]) {
-                    *sum += value;
+        // Sixteen sums side by side in single precision, added up before they grow long.
+        for ((red, green), blue) in red.chunks(1024).zip(green.chunks(1024)).zip(blue.chunks(1024)) {
+            let mut lanes = [[0.0f32; 16]; 10];
+            let ((red, red_rest), (green, green_rest), (blue, blue_rest)) =
+                (red.as_chunks::<16>(), green.as_chunks::<16>(), blue.as_chunks::<16>());
+            for ((r, g), b) in red.iter().zip(green).zip(blue) {
+                for lane in 0..16 {
+                    add_terms(&mut lanes, lane, [r[lane], g[lane], b[lane]], beta);
                 }
             }
+            for ((&r, &g), &b) in red_rest.iter().zip(green_rest).zip(blue_rest) {
+                add_terms(&mut lanes, 0, [r, g, b], beta);
+            }
+            let [count, r, g, b, products @ ..] = lanes.map(|lane| f64::from(lane.iter().sum::<f32>()));
+            sums = sums.plus(&Self { count, sum: [r, g, b], products });
         }
         sums
     }
@@ -330,13 +357,20 @@ impl Moments {
     }
 }
 
-/// A number from -2 to 2 that rises with the angle of (x, y) from -π to π, and costs less.
-fn turn(x: f32, y: f32) -> f32 {
-    let length = x.abs() + y.abs();
-    if length == 0.0 {
-        return 0.0;
+/// Adds a pixel, if it has tissue, to one lane of the sums.
+#[inline(always)]
+fn add_terms(lanes: &mut [[f32; 16]; 10], lane: usize, [r, g, b]: [f32; 3], beta: f32) {
+    let tissue = if r.min(g).min(b) >= beta { 1.0 } else { 0.0 };
+    let (x, y, z) = (tissue * r, tissue * g, tissue * b);
+    for (sums, term) in lanes.iter_mut().zip([tissue, x, y, z, x * r, y * g, z * b, x * g, x * b, y * b]) {
+        sums[lane] += term;
     }
-    let part = y / length;
+}
+
+/// A number from -2 to 2 that rises with the angle of (x, y) from -π to π, and costs less.
+#[inline(always)]
+fn turn(x: f32, y: f32) -> f32 {
+    let part = y / (x.abs() + y.abs()).max(f32::MIN_POSITIVE);
     if x >= 0.0 { part } else { 2.0f32.copysign(y) - part }
 }
 

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::config::Outside;
 use super::elastic::Displacement;
+use crate::exponential::widest;
 
 /// Rows that one task resamples.
 const ROWS: usize = 16;
@@ -137,14 +138,26 @@ impl<'a> Map<'a> {
         let mut result = Array3::zeros(image.dim());
         let blocks: Vec<_> = result.axis_chunks_iter_mut(Axis(1), ROWS).enumerate().collect();
         blocks.into_par_iter().for_each(|(block, mut rows)| {
-            let (mut sources, mut taps) = (Vec::with_capacity(width), Vec::with_capacity(width));
+            let (mut sources, mut points, mut edge) = (Vec::with_capacity(width), Vec::new(), Vec::new());
             for (row, mut values) in rows.axis_iter_mut(Axis(1)).enumerate() {
                 self.sources(block * ROWS + row, &mut sources);
-                taps.clear();
-                taps.extend(sources.iter().map(|&(y, x)| Taps::new(y, x, (height, width), self.outside)));
+                points.resize(width, Point::default());
+                widest!({
+                    for (point, &(y, x)) in points.iter_mut().zip(&sources) {
+                        *point = Point::new(y, x, (height, width));
+                    }
+                });
+                edge.clear();
+                edge.extend((0..width).filter(|&x| points[x].first == OUT));
                 for (plane, mut values) in planes.iter().zip(values.axis_iter_mut(Axis(0))) {
-                    for (value, taps) in values.iter_mut().zip(&taps) {
-                        *value = taps.value(plane, self.outside);
+                    let values = values.as_slice_mut().expect("a new array has standard layout");
+                    widest!({
+                        for (value, point) in values.iter_mut().zip(&points) {
+                            *value = point.interpolate(plane, width);
+                        }
+                    });
+                    for &x in &edge {
+                        values[x] = interpolate_at_edge(plane, sources[x], (height, width), self.outside);
                     }
                 }
             }
@@ -179,43 +192,71 @@ impl<'a> Map<'a> {
     }
 }
 
-/// Position in a plane of the four pixels around a point, `OUT` for those outside, and how far the point is from the first.
-struct Taps {
-    at: [u32; 4],
+/// Marks a point that is not between four pixels of the image.
+const OUT: u32 = u32::MAX;
+
+/// A point between four pixels: the position in a plane of the upper left of them, and how far the point is from it.
+#[derive(Clone, Copy, Default)]
+struct Point {
+    first: u32,
     x: f32,
     y: f32,
 }
 
-/// Marks a pixel outside the image.
-const OUT: u32 = u32::MAX;
+impl Point {
+    #[inline(always)]
+    fn new(y: f32, x: f32, (height, width): (usize, usize)) -> Self {
+        // Casting rounds towards zero, which is down for what is inside.
+        let (row, column) = (y as u32, x as u32);
+        let inside = y >= 0.0 && x >= 0.0 && (row as usize) + 1 < height && (column as usize) + 1 < width;
+        let first = if inside { row * width as u32 + column } else { OUT };
+        Self { first, x: x - column as f32, y: y - row as f32 }
+    }
 
-impl Taps {
-    fn new(y: f32, x: f32, (height, width): (usize, usize), outside: Outside) -> Self {
-        let (top, left) = (y.floor(), x.floor());
-        let (row, column) = (top as i64, left as i64);
-        let (x, y) = (x - left, y - top);
-        if row >= 0 && column >= 0 && row + 1 < height as i64 && column + 1 < width as i64 {
-            let first = row as u32 * width as u32 + column as u32;
-            return Self { at: [first, first + 1, first + width as u32, first + width as u32 + 1], x, y };
+    #[inline(always)]
+    fn interpolate(&self, plane: &[f32], width: usize) -> f32 {
+        let first = self.first as usize;
+        match plane.get(first..first + width + 2) {
+            Some(pixels) => {
+                bilinear([pixels[0], pixels[1], pixels[width], pixels[width + 1]], self.x, self.y)
+            }
+            None => 0.0,
         }
-        let rows = [row, row + 1].map(|i| resolve(i, height, outside));
-        let columns = [column, column + 1].map(|i| resolve(i, width, outside));
-        let at = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(i, j)| match (rows[i], columns[j]) {
-            (Some(row), Some(column)) => (row * width + column) as u32,
-            _ => OUT,
-        });
-        Self { at, x, y }
     }
+}
 
-    fn value(&self, plane: &[f32], outside: Outside) -> f32 {
-        let fill = match outside {
-            Outside::Fill { value, .. } => value,
-            _ => 0.0,
-        };
-        let [a, b, c, d] = self.at.map(|at| plane.get(at as usize).copied().unwrap_or(fill));
-        let (above, below) = (a + self.x * (b - a), c + self.x * (d - c));
-        above + self.y * (below - above)
+#[inline(always)]
+fn bilinear([a, b, c, d]: [f32; 4], x: f32, y: f32) -> f32 {
+    let (above, below) = (a + x * (b - a), c + x * (d - c));
+    above + y * (below - above)
+}
+
+/// The value at a point that is near the edge of the image or outside.
+fn interpolate_at_edge(
+    plane: &[f32],
+    (y, x): (f32, f32),
+    (height, width): (usize, usize),
+    outside: Outside,
+) -> f32 {
+    if let Outside::Fill { value, .. } = outside
+        && (y <= -1.0 || x <= -1.0 || y >= height as f32 || x >= width as f32)
+    {
+        return value;
     }
+    let (top, left) = (y.floor(), x.floor());
+    let value = |row: i64, column: i64| match (
+        resolve(row, height, outside),
+        resolve(column, width, outside),
+        outside,
+    ) {
+        (Some(row), Some(column), _) => plane[row * width + column],
+        (_, _, Outside::Fill { value, .. }) => value,
+        _ => 0.0,
+    };
+    let (row, column) = (top as i64, left as i64);
+    let corners =
+        [value(row, column), value(row, column + 1), value(row + 1, column), value(row + 1, column + 1)];
+    bilinear(corners, x - left, y - top)
 }
 
 /// Index of the pixel that stands for pixel `i` of a line of `length` pixels; none when that is the fill.

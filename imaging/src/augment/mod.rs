@@ -87,7 +87,7 @@ impl Moment {
 /// ```
 ///
 /// # Panics
-/// Image and mask differ in height or width.
+/// Image and mask differ in height or width, or the configuration [has problems](AugmentConfig::problems).
 pub fn augment(config: &AugmentConfig, patches: &[Patch], sample: &mut AnnotatedImage, moment: Moment) {
     let (_, height, width) = sample.image.dim();
     if let Some(mask) = &sample.mask {

@@ -8,6 +8,8 @@ use super::config::Outside;
 use super::geometry::Affine;
 use super::warp;
 use crate::AnnotatedImage;
+use crate::exponential::widest;
+use crate::quantile::range;
 
 /// Values that one task changes.
 const CHUNK: usize = 1 << 15;
@@ -105,8 +107,8 @@ impl Operation {
             Self::Equalize => each_plane(image, equalize),
             Self::Solarize => each(image, |v| if v >= s { 1.0 - v } else { v }),
             Self::Posterize => {
-                let kept = 255u8 << (8 - (strength.clamp(1.0, 8.0) as u8));
-                each(image, |v| f32::from(byte(v) & kept) / 255.0);
+                let kept = 255 << (8 - (strength.clamp(1.0, 8.0) as i32));
+                each(image, |v| (byte(v) & kept) as f32 / 255.0);
             }
             Self::Rotate => warp(sample, Affine::rotation(strength), None, outside),
             Self::TranslateX => {
@@ -124,15 +126,15 @@ impl Operation {
 }
 
 /// Brings values to the nearest of 0, 1/255, … 1 and gives its number.
-fn byte(value: f32) -> u8 {
-    // Casting cuts off at both ends.
-    (value * 255.0 + 0.5) as u8
+#[inline(always)]
+fn byte(value: f32) -> i32 {
+    (value.clamp(0.0, 1.0) * 255.0 + 0.5) as i32
 }
 
 /// Changes each value by itself.
 pub(super) fn each(image: &mut Array3<f32>, change: impl Fn(f32) -> f32 + Sync) {
     let values = image.as_slice_mut().expect("augmentation keeps images in standard layout");
-    values.par_chunks_mut(CHUNK).for_each(|values| values.iter_mut().for_each(|v| *v = change(*v)));
+    values.par_chunks_mut(CHUNK).for_each(|values| widest!(values.iter_mut().for_each(|v| *v = change(*v))));
 }
 
 /// Changes each channel by itself.
@@ -176,7 +178,7 @@ pub(super) fn contrast(image: &mut Array3<f32>, s: f32) {
     if let [red, green, blue] = means[..] {
         let stretch = stretch(grey(red, green, blue));
         each_plane(image, |plane| {
-            plane.par_chunks_mut(CHUNK).for_each(|values| values.iter_mut().for_each(stretch))
+            plane.par_chunks_mut(CHUNK).for_each(|values| widest!(values.iter_mut().for_each(stretch)))
         });
     } else {
         for (mut plane, m) in image.axis_iter_mut(Axis(0)).zip(means) {
@@ -190,14 +192,16 @@ fn mean(values: &[f32]) -> f32 {
     let sums: Vec<f64> = values
         .par_chunks(CHUNK)
         .map(|values| {
-            let mut lanes = [0.0f32; 16];
-            let (groups, rest) = values.as_chunks::<16>();
-            for group in groups {
-                for (lane, v) in lanes.iter_mut().zip(group) {
-                    *lane += v;
+            widest!({
+                let mut lanes = [0.0f32; 16];
+                let (groups, rest) = values.as_chunks::<16>();
+                for group in groups {
+                    for (lane, v) in lanes.iter_mut().zip(group) {
+                        *lane += v;
+                    }
                 }
-            }
-            lanes.iter().chain(rest).map(|&v| f64::from(v)).sum::<f64>()
+                lanes.iter().chain(rest).map(|&v| f64::from(v)).sum::<f64>()
+            })
         })
         .collect();
     (sums.iter().sum::<f64>() / values.len().max(1) as f64) as f32
@@ -206,24 +210,12 @@ fn mean(values: &[f32]) -> f32 {
 fn auto_contrast(plane: &mut [f32]) {
     let (low, high) = plane
         .par_chunks(CHUNK)
-        .map(|values| {
-            let (mut low, mut high) = ([f32::INFINITY; 16], [f32::NEG_INFINITY; 16]);
-            let (groups, rest) = values.as_chunks::<16>();
-            for group in groups {
-                for i in 0..16 {
-                    low[i] = if group[i] < low[i] { group[i] } else { low[i] };
-                    high[i] = if group[i] > high[i] { group[i] } else { high[i] };
-                }
-            }
-            let low = low.iter().chain(rest).copied().fold(f32::INFINITY, f32::min);
-            let high = high.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
-            (low, high)
-        })
+        .map(|values| widest!(range(values)))
         .reduce(|| (f32::INFINITY, f32::NEG_INFINITY), |a, b| (a.0.min(b.0), a.1.max(b.1)));
     if high > low {
         let factor = 1.0 / (high - low);
         plane.par_chunks_mut(CHUNK).for_each(|values| {
-            values.iter_mut().for_each(|v| *v = ((*v - low) * factor).clamp(0.0, 1.0));
+            widest!(values.iter_mut().for_each(|v| *v = ((*v - low) * factor).clamp(0.0, 1.0)));
         });
     }
 }
@@ -235,14 +227,14 @@ fn equalize(plane: &mut [f32]) {
             // Four histograms side by side, since runs of equal values would wait for one counter.
             let mut counts = [[0u32; 256]; 4];
             for (i, &v) in values.iter().enumerate() {
-                counts[i % 4][usize::from(byte(v))] += 1;
+                counts[i % 4][byte(v) as usize] += 1;
             }
             std::array::from_fn(|bin| counts.iter().map(|counts| u64::from(counts[bin])).sum::<u64>())
         })
         .reduce(|| [0; 256], |a: [u64; 256], b| std::array::from_fn(|bin| a[bin] + b[bin]));
     let Some(table) = equalizing_table(&histogram) else { return };
     plane.par_chunks_mut(CHUNK).for_each(|values| {
-        values.iter_mut().for_each(|v| *v = table[usize::from(byte(*v))]);
+        values.iter_mut().for_each(|v| *v = table[byte(*v) as usize]);
     });
 }
 
