@@ -5,8 +5,8 @@
 
 Builds the Rust example `time_imaging`; for each operation checks how far the results are apart, then runs all programs
 in turn. Everything is timed from an image in memory to an image in memory, in the layout that each program takes:
-porecast f32 [c, y, x], torchvision uint8 tensors [c, y, x], albumentations and NumPy uint8 [y, x, c]. torchvision
-moves pixels with bilinear interpolation, as porecast does.
+porecast f32 [c, y, x], torchvision uint8 tensors [c, y, x], albumentations and NumPy uint8 [y, x, c]. torchvision and
+albumentations move pixels with bilinear interpolation, as porecast does.
 
 "macenko" is the whole normalisation in porecast and NumPy (the usual NumPy program, in float64). albumentations has
 no normalisation; its HEStain(method="macenko") finds the stains in the same way and then scales their concentrations
@@ -97,7 +97,7 @@ def torchvision_operation(F, torch, name, strength):
     def affine(angle=0.0, translate=(0, 0), shear=(0.0, 0.0)):
         return lambda image: F.affine(image, angle, list(translate), 1.0, list(shear), bilinear)
 
-    degrees = math.degrees(math.atan(strength)) if name.startswith("shear") else 0.0
+    degrees = -math.degrees(math.atan(strength)) if name.startswith("shear") else 0.0
     return {
         "brightness": lambda image: F.adjust_brightness(image, strength),
         "color": lambda image: F.adjust_saturation(image, strength),
@@ -118,6 +118,7 @@ def torchvision_operation(F, torch, name, strength):
 def albumentations_operation(A, cv2, name, strength):
     """The transform with the same parameters, where albumentations has one."""
     inside = {"interpolation": cv2.INTER_LINEAR, "p": 1}
+    degrees = math.degrees(math.atan(strength)) if name.startswith("shear") else 0.0
     transform = {
         "brightness": lambda: A.ColorJitter((strength,) * 2, (1, 1), (1, 1), (0, 0), p=1),
         "color": lambda: A.ColorJitter((1, 1), (1, 1), (strength,) * 2, (0, 0), p=1),
@@ -130,8 +131,8 @@ def albumentations_operation(A, cv2, name, strength):
         "rotate": lambda: A.Affine(rotate=(strength,) * 2, **inside),
         "translate-x": lambda: A.Affine(translate_px={"x": (int(strength * WIDTH),) * 2, "y": (0, 0)}, **inside),
         "translate-y": lambda: A.Affine(translate_px={"x": (0, 0), "y": (int(strength * HEIGHT),) * 2}, **inside),
-        "shear-x": lambda: A.Affine(shear={"x": (math.degrees(math.atan(strength)),) * 2, "y": (0, 0)}, **inside),
-        "shear-y": lambda: A.Affine(shear={"x": (0, 0), "y": (math.degrees(math.atan(strength)),) * 2}, **inside),
+        "shear-x": lambda: A.Affine(shear={"x": (-degrees,) * 2, "y": (0, 0)}, **inside),
+        "shear-y": lambda: A.Affine(shear={"x": (0, 0), "y": (-degrees,) * 2}, **inside),
     }[name]()
     return lambda image: transform(image=image)["image"]
 
@@ -169,7 +170,7 @@ def torchvision_policy(T, F, torch):
 def spread(seconds):
     ordered = sorted(seconds)
     low, high = ordered[len(ordered) // 4], ordered[(3 * len(ordered)) // 4]
-    return f"{statistics.median(seconds) * 1e3:8.1f} [{low * 1e3:.1f}, {high * 1e3:.1f}]"
+    return f"{statistics.median(seconds) * 1e3:8.1f} [{low * 1e3:.1f}, {high * 1e3:.1f}] best {ordered[0] * 1e3:.1f}"
 
 
 def main():
@@ -221,7 +222,7 @@ def main():
         return f"{difference.mean():.2f}"
 
     print(f"albumentations {A.__version__}, OpenCV {cv2.__version__}, torchvision {torchvision.__version__}, NumPy "
-          f"{np.__version__}; {WIDTH}x{HEIGHT} RGB, {arguments.threads} threads; milliseconds, medians [quartiles] of "
+          f"{np.__version__}; {WIDTH}x{HEIGHT} RGB, {arguments.threads} threads; milliseconds, medians [quartiles], best of "
           f"{arguments.repeats} runs in turn; load average {os.getloadavg()[0]:.2f}")
     print("\"apart\" is the mean difference of results in units of 1/255\n")
     with tempfile.TemporaryDirectory() as folder:
@@ -235,10 +236,10 @@ def main():
                 ours.append(program.seconds(command))
                 for other, (work, argument) in others.items():
                     theirs[other].append(timed(work, argument))
-            line = f"{name:14} porecast {spread(ours):24}"
+            line = f"{name:14} porecast {spread(ours):36}"
             for other, seconds in theirs.items():
                 ratio = statistics.median(seconds) / statistics.median(ours)
-                line += f"  {other} {spread(seconds):26} x{ratio:<5.1f} apart {distances[other]:6}"
+                line += f"  {other} {spread(seconds):36} x{ratio:<5.1f} apart {distances[other]:6}"
             print(line, flush=True)
         program.process.stdin.close()
         program.process.wait()

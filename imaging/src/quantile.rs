@@ -23,13 +23,20 @@ pub(crate) fn percentiles<const N: usize>(parts: &[Vec<f32>], percents: [f64; N]
         return Some([low; N]);
     }
     let scale = BINS as f32 / (high - low);
-    let bin = |value: f32| (((value - low) * scale) as usize).min(BINS - 1);
+    let bin = |value: f32| (((value - low) * scale) as u32).min(BINS as u32 - 1);
     let counts = parts
         .par_iter()
         .fold(
             || vec![0usize; BINS],
             |mut counts, values| {
-                values.iter().for_each(|&value| counts[bin(value)] += 1);
+                widest!({
+                    let (groups, rest) = values.as_chunks::<16>();
+                    for group in groups {
+                        let bins = group.map(bin);
+                        bins.iter().for_each(|&bin| counts[bin as usize] += 1);
+                    }
+                    rest.iter().for_each(|&value| counts[bin(value) as usize] += 1);
+                });
                 counts
             },
         )
@@ -53,14 +60,32 @@ pub(crate) fn percentiles<const N: usize>(parts: &[Vec<f32>], percents: [f64; N]
     };
     let places =
         positions.map(|position| [position.floor(), position.ceil()].map(|rank| place(rank as usize)));
-    let mut wanted = [false; BINS];
-    places.as_flattened().iter().for_each(|&(bin, _)| wanted[bin] = true);
+    // Values in a stretch of their own and a bin to either side, so that rounding hides none of those in the bin.
+    let stretches: Vec<[f32; 2]> = places
+        .as_flattened()
+        .iter()
+        .map(|&(bin, _)| [low + (bin as f32 - 1.0) / scale, low + (bin as f32 + 2.0) / scale])
+        .collect();
     let found: Vec<Vec<f32>> = parts
         .par_iter()
-        .map(|values| values.iter().copied().filter(|&value| wanted[bin(value)]).collect())
+        .map(|values| {
+            let mut found = Vec::new();
+            widest!({
+                for group in values.chunks(16) {
+                    let lies_in = |[from, to]: &[f32; 2]| {
+                        group.iter().fold(false, |any, value| any | ((value >= from) & (value <= to)))
+                    };
+                    if stretches.iter().any(lies_in) {
+                        found.extend_from_slice(group);
+                    }
+                }
+            });
+            found
+        })
         .collect();
     let in_order = |(place, rank): (usize, usize)| {
-        let mut stretch: Vec<f32> = found.iter().flatten().copied().filter(|&v| bin(v) == place).collect();
+        let mut stretch: Vec<f32> =
+            found.iter().flatten().copied().filter(|&v| bin(v) as usize == place).collect();
         *stretch.select_nth_unstable_by(rank, f32::total_cmp).1
     };
     Some(std::array::from_fn(|i| {

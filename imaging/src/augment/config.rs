@@ -294,6 +294,9 @@ mod tests {
     fn unknown_keys_are_refused_and_configurations_survive_json() {
         assert!(serde_json::from_str::<AugmentConfig>(r#"{"nose": {}}"#).is_err());
         assert!(serde_json::from_str::<AugmentConfig>(r#"{"noise": {"sigmas": 1.0}}"#).is_err());
+        let filled = r#"{"outside": {"fill": {"value": 0.5, "class": 3}}, "auto": {"policy": "every"}}"#;
+        let filled = serde_json::from_str::<AugmentConfig>(filled).unwrap();
+        assert_eq!(filled.outside, Outside::Fill { value: 0.5, class: 3 });
         let config = AugmentConfig { outside: Outside::Reflect, ..Default::default() };
         let text = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<AugmentConfig>(&text).unwrap(), config);
