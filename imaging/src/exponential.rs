@@ -2,14 +2,24 @@
 
 use std::f32::consts::{LN_2, LOG2_E};
 
+/// What a closure that can be called once alone takes with it; see [`widest`].
+pub(crate) struct Once;
+
 /// Runs a loop compiled for the widest vectors of the processor. What it calls must be `inline(always)`.
+///
+/// The closure uses up a value, so that it can be called only once: of one that can be called again the compiler makes
+/// another function, which is not inlined and so not compiled for these vectors.
 macro_rules! widest {
-    ($work:expr) => {
+    ($work:expr) => {{
+        let once = $crate::exponential::Once;
         pulp::Arch::new().dispatch(
             #[inline(always)]
-            || $work,
+            || {
+                let _once = once;
+                $work
+            },
         )
-    };
+    }};
 }
 pub(crate) use widest;
 

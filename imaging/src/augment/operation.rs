@@ -107,8 +107,8 @@ impl Operation {
             Self::Equalize => each_plane(image, equalize),
             Self::Solarize => each(image, |v| if v >= s { 1.0 - v } else { v }),
             Self::Posterize => {
-                let kept = 255 << (8 - (strength.clamp(1.0, 8.0) as i32));
-                each(image, |v| (byte(v) & kept) as f32 / 255.0);
+                let kept = 255 << (8 - (strength.clamp(1.0, 8.0) as u32));
+                each(image, |v| ((byte(v) & kept) as i32) as f32 / 255.0);
             }
             Self::Rotate => warp(sample, Affine::rotation(strength), None, outside),
             Self::TranslateX => {
@@ -125,10 +125,11 @@ impl Operation {
     }
 }
 
-/// Brings values to the nearest of 0, 1/255, … 1 and gives its number.
+/// Number of the nearest of 0, 1/255, … 1.
 #[inline(always)]
-fn byte(value: f32) -> i32 {
-    (value.clamp(0.0, 1.0) * 255.0 + 0.5) as i32
+fn byte(value: f32) -> u32 {
+    // Beyond 2²³ a float has no room for fractions: the sum is rounded and its last bits are the whole number.
+    (value.clamp(0.0, 1.0) * 255.0 + 8_388_608.0).to_bits() & 255
 }
 
 /// Changes each value by itself.
@@ -226,15 +227,20 @@ fn equalize(plane: &mut [f32]) {
         .map(|values| {
             // Four histograms side by side, since runs of equal values would wait for one counter.
             let mut counts = [[0u32; 256]; 4];
-            for (i, &v) in values.iter().enumerate() {
-                counts[i % 4][byte(v) as usize] += 1;
-            }
+            widest!({
+                let (groups, rest) = values.as_chunks::<16>();
+                for group in groups {
+                    let bytes = group.map(byte);
+                    (0..16).for_each(|i| counts[i % 4][bytes[i] as usize] += 1);
+                }
+                rest.iter().for_each(|&v| counts[0][byte(v) as usize] += 1);
+            });
             std::array::from_fn(|bin| counts.iter().map(|counts| u64::from(counts[bin])).sum::<u64>())
         })
         .reduce(|| [0; 256], |a: [u64; 256], b| std::array::from_fn(|bin| a[bin] + b[bin]));
     let Some(table) = equalizing_table(&histogram) else { return };
     plane.par_chunks_mut(CHUNK).for_each(|values| {
-        values.iter_mut().for_each(|v| *v = table[byte(*v) as usize]);
+        widest!(values.iter_mut().for_each(|v| *v = table[byte(*v) as usize]));
     });
 }
 
