@@ -84,7 +84,7 @@ class Program:
 
     def seconds(self, name):
         self.process.stdin.write(f"{name}\n")
-        return float(self.answer())
+        return tuple(map(float, self.answer().split()))
 
     def result(self, np, name):
         self.process.stdin.write(f"write {name}\n")
@@ -167,10 +167,11 @@ def torchvision_policy(T, F, torch):
     return run
 
 
-def spread(seconds):
+def spread(times):
+    seconds, processor = zip(*times)
     ordered = sorted(seconds)
     low, high = ordered[len(ordered) // 4], ordered[(3 * len(ordered)) // 4]
-    return f"{statistics.median(seconds) * 1e3:8.1f} [{low * 1e3:.1f}, {high * 1e3:.1f}] best {ordered[0] * 1e3:.1f}"
+    return f"{statistics.median(seconds) * 1e3:8.1f} [{low * 1e3:.1f}, {high * 1e3:.1f}] cpu {statistics.median(processor) * 1e3:.1f}"
 
 
 def main():
@@ -212,9 +213,9 @@ def main():
     cases.append(("policy", "policy", {"torchvision": (torchvision_policy(T, F, torch), tensor)}))
 
     def timed(work, argument):
-        start = time.perf_counter()
+        start, worked = time.perf_counter(), time.process_time()
         work(argument)
-        return time.perf_counter() - start
+        return time.perf_counter() - start, time.process_time() - worked
 
     def apart(ours, theirs):
         theirs = theirs.permute(1, 2, 0).numpy() if isinstance(theirs, torch.Tensor) else theirs
@@ -222,9 +223,9 @@ def main():
         return f"{difference.mean():.2f}"
 
     print(f"albumentations {A.__version__}, OpenCV {cv2.__version__}, torchvision {torchvision.__version__}, NumPy "
-          f"{np.__version__}; {WIDTH}x{HEIGHT} RGB, {arguments.threads} threads; milliseconds, medians [quartiles], best of "
-          f"{arguments.repeats} runs in turn; load average {os.getloadavg()[0]:.2f}")
-    print("\"apart\" is the mean difference of results in units of 1/255\n")
+          f"{np.__version__}\n{WIDTH}x{HEIGHT} RGB, {arguments.threads} threads, {arguments.repeats} runs in turn, load "
+          f"average {os.getloadavg()[0]:.2f}\nmilliseconds: median [quartiles] by the clock, median of processor time; "
+          "their times over porecast's; mean difference of results in units of 1/255\n")
     with tempfile.TemporaryDirectory() as folder:
         program = Program(image, folder)
         for name, command, others in cases:
@@ -238,8 +239,11 @@ def main():
                     theirs[other].append(timed(work, argument))
             line = f"{name:14} porecast {spread(ours):36}"
             for other, seconds in theirs.items():
-                ratio = statistics.median(seconds) / statistics.median(ours)
-                line += f"  {other} {spread(seconds):36} x{ratio:<5.1f} apart {distances[other]:6}"
+                by_clock, by_processor = (
+                    statistics.median(column) / statistics.median(own)
+                    for column, own in zip(zip(*seconds), zip(*ours)))
+                line += (f"  {other} {spread(seconds):36} x{by_clock:<4.1f} cpu x{by_processor:<4.1f} "
+                         f"apart {distances[other]:6}")
             print(line, flush=True)
         program.process.stdin.close()
         program.process.wait()

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! IMAGE holds height and width as 32-bit integers and then RGB bytes `[y, x, c]`. Prints `ready`; then for each line
-//! on standard input runs that operation once and prints the seconds. A line `write OPERATION` writes the result to
+//! on standard input runs that operation once and prints the seconds, by the clock and of processors. A line `write OPERATION` writes the result to
 //! FOLDER in place of timing it, as RGB bytes, and prints the path.
 
 use std::io::{BufRead, Write};
@@ -35,15 +35,15 @@ fn main() -> Result<(), Failure> {
             None => (line.as_str(), false),
         };
         let mut sample = original.clone();
-        let start = Instant::now();
+        let (start, worked) = (Instant::now(), processor_seconds()?);
         run(name, &mut sample)?;
-        let seconds = start.elapsed().as_secs_f64();
+        let (seconds, worked) = (start.elapsed().as_secs_f64(), processor_seconds()? - worked);
         if write {
             let path = folder.join(name);
             std::fs::write(&path, bytes(&sample.image))?;
             writeln!(output, "{}", path.display())?;
         } else {
-            writeln!(output, "{seconds}")?;
+            writeln!(output, "{seconds} {worked}")?;
         }
         output.flush()?;
     }
@@ -70,6 +70,16 @@ fn run(name: &str, sample: &mut AnnotatedImage) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// What all threads of this process have had of processors (Linux).
+fn processor_seconds() -> Result<f64, Failure> {
+    let mut nanoseconds = 0;
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        let times = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+        nanoseconds += times.split(' ').next().unwrap_or_default().parse::<u64>()?;
+    }
+    Ok(nanoseconds as f64 * 1e-9)
 }
 
 fn read(raw: &[u8]) -> Result<AnnotatedImage, Failure> {
