@@ -8,7 +8,7 @@ PROFILE := --release
 # Clippy and docs see the code of the GPU as well, without a GPU or its toolkit.
 ALL := --workspace --features cuda
 
-.PHONY: help setup build check test notebook demo study-1 bench-percolation bench-cpu
+.PHONY: help setup build check test notebook demo study-1 bench-percolation bench-cpu bench-imaging
 
 help: ## List the commands
 	@grep -E '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -43,3 +43,6 @@ bench-percolation: setup ## Time percolation against PoreSpy
 
 bench-cpu: setup ## Time training and prediction against PyTorch; writes kernels/docs/performance.md
 	scripts/bench-cpu.sh
+
+bench-imaging: setup ## Time stain normalisation and augmentation against albumentations and torchvision
+	"$$(scripts/venv.sh imaging/benches/requirements.txt)" imaging/benches/against_albumentations.py

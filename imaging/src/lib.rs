@@ -5,17 +5,29 @@
 
 mod annotated;
 mod atomic;
+pub mod augment;
 mod background;
+pub mod components;
+mod distance;
 mod error;
+mod exponential;
+pub mod fit;
 pub mod format;
+pub mod mask;
+pub mod measure;
+pub mod morphology;
 mod polygon;
+mod problem;
+mod quantile;
 mod resize;
 pub mod split;
+pub mod stain;
 pub mod synth;
 mod warning;
 
 pub use annotated::AnnotatedImage;
 pub use background::Background;
 pub use error::{Error, Result};
+pub use problem::Problem;
 pub use resize::{resize, resize_image, resize_mask};
 pub use warning::Warning;

@@ -1,0 +1,12 @@
+//! How good a segmentation is. Every measure is a function of counts that can be added over the images of a set, or of
+//! two masks.
+
+mod confusion;
+mod confusion_matrix;
+mod hausdorff;
+mod score_histogram;
+
+pub use confusion::Confusion;
+pub use confusion_matrix::ConfusionMatrix;
+pub use hausdorff::{hausdorff_mm, outline};
+pub use score_histogram::{OperatingPoint, ScoreHistogram};
