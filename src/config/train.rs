@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::loss::LossConfig;
-use super::model::{Architecture, ModelConfig};
+use super::model::{Architecture, EncoderKind, ModelConfig, TimePlace};
 use super::optimizer::{OptimizerConfig, ScheduleConfig};
 use super::{Checks, Problem, Validate};
 
@@ -273,6 +273,15 @@ impl Validate for TrainConfig {
             "model.time.enters",
             "[]",
             "at least one of \"encoder\", \"bottleneck\", \"decoder\", or single-frame conditioning",
+        );
+        let unet = &self.model.unet;
+        let own_blocks = [TimePlace::Encoder, TimePlace::Bottleneck];
+        checks.need(
+            !(self.conditioning == Conditioning::Time && is_unet && unet.encoder.kind != EncoderKind::Plain)
+                || !self.model.time.enters.iter().any(|place| own_blocks.contains(place)),
+            "model.time.enters",
+            format!("{:?}", self.model.time.enters),
+            "[\"decoder\"] with a model.unet.encoder, which takes no time",
         );
         checks.need(
             self.loss.can_be_learnt(),

@@ -179,7 +179,8 @@ impl Machine<'_> {
                 }
                 0x93 => {
                     let (name, module) = (self.pop()?, self.pop()?);
-                    let name = module.text().zip(name.text()).map(|(module, name)| format!("{module}.{name}"));
+                    let name =
+                        module.text().zip(name.text()).map(|(module, name)| format!("{module}.{name}"));
                     self.stack.push(Value::Global(name.ok_or("a class without a name")?));
                 }
                 b'R' | 0x81 => {
@@ -326,13 +327,10 @@ mod tests {
         // pickle.dumps({"a": (1, -2, 300, True, None), "b": [2**31, "a"]}, protocol=2)
         let bytes = b"\x80\x02}q\x00(X\x01\x00\x00\x00aq\x01(K\x01J\xfe\xff\xff\xffM,\x01\x88Ntq\x02X\x01\x00\x00\x00bq\x03]q\x04(\x8a\x05\x00\x00\x00\x80\x00h\x01eu.";
         let text = |t: &str| Value::Text(t.into());
-        let tuple =
-            vec![Value::Int(1), Value::Int(-2), Value::Int(300), Value::Bool(true), Value::Nothing];
+        let tuple = vec![Value::Int(1), Value::Int(-2), Value::Int(300), Value::Bool(true), Value::Nothing];
         let list = vec![Value::Int(1 << 31), text("a")];
-        let expected = Value::Dict(vec![
-            (text("a"), Value::Sequence(tuple)),
-            (text("b"), Value::Sequence(list)),
-        ]);
+        let expected =
+            Value::Dict(vec![(text("a"), Value::Sequence(tuple)), (text("b"), Value::Sequence(list))]);
         assert_eq!(read(bytes), Ok((expected, bytes.len())));
     }
 

@@ -22,7 +22,8 @@ pub type Weights = BTreeMap<String, TensorData>;
 /// # Errors
 /// The file is missing, damaged, or holds something else.
 pub fn read(path: &Path) -> Result<Weights> {
-    let bytes = std::fs::read(path).map_err(|e| Error::input(path, format!("cannot be read: {e}; check the path")))?;
+    let bytes = std::fs::read(path)
+        .map_err(|e| Error::input(path, format!("cannot be read: {e}; check the path")))?;
     let read = match bytes.as_slice() {
         [b'P', b'K', 3, 4, ..] => read_archive(&bytes),
         [0x80, ..] => read_sequence(&bytes),
@@ -144,7 +145,9 @@ struct Storage {
 
 impl Storage {
     fn of(view: &View) -> std::result::Result<Self, String> {
-        let Value::Persistent(name) = &view.storage else { return Err("has a tensor without a storage".into()) };
+        let Value::Persistent(name) = &view.storage else {
+            return Err("has a tensor without a storage".into());
+        };
         let Value::Sequence(parts) = name.as_ref() else { return Err("has a storage without a name".into()) };
         let [_, Value::Global(class), Value::Text(key), ..] = parts.as_slice() else {
             return Err("has a storage without a name".into());
@@ -242,7 +245,8 @@ mod tests {
 
     #[test]
     fn a_file_of_another_kind_is_named() {
-        for (name, what) in [("small-module.pth", "class torch.nn.modules.module.Module"), ("make.py", "no weight file")]
+        for (name, what) in
+            [("small-module.pth", "class torch.nn.modules.module.Module"), ("make.py", "no weight file")]
         {
             let error = read(&fixture(name)).expect_err("no weights").to_string();
             assert!(error.contains(name) && error.contains(what), "{error}");

@@ -128,14 +128,18 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             member.frame.is_none(),
             device,
         );
-        if let Some(weights) = start {
-            network = network.load(weights)?;
-        }
+        let path = setting.folder.path().join(&member.folder);
+        let is_resumed = path.join(CHECKPOINT).exists();
+        network = match start {
+            Some(weights) => network.load(weights)?,
+            None if is_resumed => network,
+            None => network.with_encoder_weights(&config.model)?,
+        };
         let mut trainer = Self {
             average: (config.optimizer.ema > 0.0).then(|| network.valid()),
             optimizer: Optimizer::new(&config.optimizer),
             loss: setting.loss(&frames),
-            path: setting.folder.path().join(&member.folder),
+            path,
             state: State { architecture: architecture(config, member), ..State::default() },
             setting,
             member,
@@ -143,7 +147,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             frames,
             network,
         };
-        if trainer.path.join(CHECKPOINT).exists() {
+        if is_resumed {
             trainer.restore()?;
         }
         Ok(trainer)
