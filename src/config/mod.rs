@@ -6,6 +6,7 @@
 pub mod loss;
 pub mod model;
 pub mod optimizer;
+pub mod search;
 pub mod segmentation_loss;
 pub mod simulate;
 pub mod train;

@@ -192,6 +192,8 @@ pub struct TrainingConfig {
     pub batch_size: usize,
     /// Batches summed up before an optimiser step.
     pub accumulation: usize,
+    /// Keep less of the pass forward and compute it again on the way back: less memory for more time.
+    pub gradient_checkpointing: bool,
     /// Frames of one domain in a batch; what does not depend on time is computed once for them.
     pub frames_per_domain: usize,
     /// Samples in an epoch; 0 for every frame of every training domain once.
@@ -214,6 +216,7 @@ impl Default for TrainingConfig {
             epochs: 20,
             batch_size: 4,
             accumulation: 1,
+            gradient_checkpointing: false,
             frames_per_domain: 1,
             samples_per_epoch: 0,
             validation_frames: 0,
@@ -282,6 +285,12 @@ impl Validate for TrainConfig {
             "model.time.enters",
             format!("{:?}", self.model.time.enters),
             "[\"decoder\"] with a model.unet.encoder, which takes no time",
+        );
+        checks.need(
+            unet.deep_supervision == 0,
+            "model.unet.deep_supervision",
+            unet.deep_supervision,
+            "0: the loss of an invasion sees the finest head alone",
         );
         checks.need(
             self.loss.can_be_learnt(),

@@ -2,6 +2,7 @@
 
 pub mod attention;
 mod blocks;
+pub mod checkpointing;
 pub mod context;
 pub mod encoder;
 pub mod global_branch;
@@ -376,6 +377,44 @@ mod tests {
             }
             let last = evaluate(&network).into_scalar();
             assert!(last < 0.35 * first, "{name}: {first} to {last}");
+        }
+    }
+
+    #[test]
+    fn gradients_in_steps_are_the_gradients() {
+        let _alone = seeded();
+        struct Compare<'a> {
+            name: &'static str,
+            gradients: [&'a GradientsParams; 2],
+        }
+        impl ModuleVisitor<Ad> for Compare<'_> {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<Ad, D>>) {
+                let [whole, stepwise] = self.gradients.map(|gradients| gradients.get::<Flex, D>(param.id));
+                let (Some(whole), Some(stepwise)) = (&whole, &stepwise) else {
+                    assert_eq!(whole.is_some(), stepwise.is_some(), "{}", self.name);
+                    return;
+                };
+                let largest = whole.clone().abs().max().into_scalar();
+                let worst = (whole.clone() - stepwise.clone()).abs().max().into_scalar();
+                assert!(worst <= 1e-4 * largest + 1e-6, "{}: {worst} of {largest}", self.name);
+            }
+        }
+        for (name, mut config) in variants().into_iter().chain(on_encoders()) {
+            config.dropout = 0.2;
+            config.unet.stochastic_depth = 0.0;
+            let network = Network::<Ad>::init(&config, 1, 3, true, &Default::default());
+            let (input, times) = (random::<Ad, 4>([2, 1, 24, 32]), random::<Ad, 1>([4]));
+            let evaluate = |levels: Vec<Tensor<Ad, 4>>| {
+                let sums = levels.into_iter().map(|logits| (logits.clone() * logits).mean());
+                sums.reduce(|a, b| a + b).expect("a level")
+            };
+            let stepwise = checkpointing::gradients(&network, input.clone(), times.clone(), 3, |levels| {
+                Ok(evaluate(levels))
+            });
+            // The same numbers drop out: the seed of each step is that of the step.
+            let whole = checkpointing::gradients_at_once(&network, input, times, 3, evaluate);
+            let gradients = [&whole, &stepwise.expect("no step fails")];
+            network.visit(&mut Compare { name, gradients });
         }
     }
 

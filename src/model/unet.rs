@@ -46,20 +46,47 @@ pub struct Unet<B: Backend> {
 /// What the UNet knows of domains before it is told the time.
 #[derive(Debug, Clone)]
 pub struct UnetFeatures<B: Backend> {
-    stage: Stage<B>,
+    /// What the steps that need no time have left.
+    state: State<B>,
+    input: Tensor<B, 4>,
     height: usize,
     width: usize,
 }
 
-/// How far the work that needs no time goes.
+/// What one step of the network leaves to the next: the logits of coarse heads, the skips, finest first, and the
+/// features under way, last.
+pub(super) type State<B> = Vec<Tensor<B, 4>>;
+
+/// A part of the network that is computed at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A block of the encoder; the skips and the input of the next block follow.
+    Encoder(usize),
+    /// The whole of a pretrained encoder.
+    Pretrained,
+    /// The coarse branch.
+    Global,
+    /// Repeats the features under way for each frame; what comes behind is told the time.
+    Frames,
+    /// The bottleneck.
+    Bottleneck,
+    /// Upsampling, skip and block of a level of the decoder.
+    Decoder(usize),
+    /// The last convolution.
+    Head,
+}
+
+/// What every step may look at.
 #[derive(Debug, Clone)]
-enum Stage<B: Backend> {
-    /// The encoder takes time: nothing is done yet.
-    Input(Tensor<B, 4>),
-    /// The bottleneck block takes time: the skips, finest first, and the input of the bottleneck.
-    Encoded(Vec<Tensor<B, 4>>, Tensor<B, 4>),
-    /// Only the decoder takes time: the skips and the output of the bottleneck.
-    Bottlenecked(Vec<Tensor<B, 4>>, Tensor<B, 4>),
+pub(super) struct Given<B: Backend> {
+    /// The input, padded.
+    input: Tensor<B, 4>,
+    /// Embedding of the times `[frames, channels]`.
+    pub(super) time: Option<Tensor<B, 2>>,
+    frames: usize,
+    height: usize,
+    width: usize,
+    with_coarse_heads: bool,
 }
 
 impl<B: Kernels> Unet<B> {
@@ -145,109 +172,122 @@ impl<B: Kernels> Unet<B> {
     pub fn encode(&self, input: Tensor<B, 4>) -> UnetFeatures<B> {
         let [_, _, height, width] = input.dims();
         let input = pad_to_multiple(input, 1 << self.decoder.len());
-        let stage = if self.encoder_takes_time {
-            Stage::Input(input)
-        } else {
-            let (skips, deep) = self.contract(input, None);
-            if self.bottleneck_takes_time {
-                Stage::Encoded(skips, deep)
-            } else {
-                Stage::Bottlenecked(skips, self.squeeze(deep, None))
-            }
-        };
-        UnetFeatures { stage, height, width }
+        let steps = self.steps();
+        let timeless = steps.iter().take_while(|step| **step != Step::Frames);
+        let frames = input.dims()[0];
+        let given =
+            Given { input: input.clone(), time: None, frames, height, width, with_coarse_heads: false };
+        let state = timeless.fold(vec![input], |state, step| self.step(*step, state, &given));
+        UnetFeatures { state, input: given.input, height, width }
     }
 
     /// Logits `[domains * k, outputs, height, width]` at `times` `[domains * k]`.
     pub fn decode(&self, features: UnetFeatures<B>, times: Tensor<B, 1>) -> Tensor<B, 4> {
-        let size = [features.height, features.width];
-        let finest = self.expand(features, times, |_, _| {});
-        crop(self.head.forward(finest), size)
+        self.finish(features, times, false).pop().expect("the head leaves its logits last")
     }
 
     /// [`decode`](Self::decode), then the logits of the coarser heads, height and width divided by 2, 4, ...
     pub fn decode_levels(&self, features: UnetFeatures<B>, times: Tensor<B, 1>) -> Vec<Tensor<B, 4>> {
-        let [height, width] = [features.height, features.width];
-        let mut logits = Vec::with_capacity(1 + self.coarse_heads.len());
-        let finest = self.expand(features, times, |level, x| {
-            if let Some(head) = level.checked_sub(1).and_then(|index| self.coarse_heads.get(index)) {
-                logits.push(crop(
-                    head.forward(x.clone()),
-                    [height, width].map(|size| size.div_ceil(1 << level)),
-                ));
-            }
-        });
-        logits.push(crop(self.head.forward(finest), [height, width]));
+        let mut logits = self.finish(features, times, true);
         logits.reverse();
         logits
     }
 
-    /// The decoder; `visit` is given the number and the features of each level, coarsest first.
-    fn expand(
-        &self,
-        UnetFeatures { stage, .. }: UnetFeatures<B>,
-        times: Tensor<B, 1>,
-        mut visit: impl FnMut(usize, &Tensor<B, 4>),
-    ) -> Tensor<B, 4> {
+    fn finish(&self, features: UnetFeatures<B>, times: Tensor<B, 1>, with_coarse_heads: bool) -> State<B> {
+        let UnetFeatures { state, input, height, width } = features;
         let frames = times.dims()[0];
-        let time = self.embedding.as_ref().map(|embedding| embedding.forward(times));
-        let time = time.as_ref();
-        let spread = |x: Tensor<B, 4>| {
-            let repeats = frames / x.dims()[0];
-            repeat_each(x, repeats)
-        };
-        let (mut skips, deep) = match stage {
-            Stage::Input(input) => {
-                let (skips, deep) = self.contract(spread(input), time);
-                (skips, self.squeeze(deep, time))
-            }
-            Stage::Encoded(skips, deep) => (skips, self.squeeze(spread(deep), time)),
-            Stage::Bottlenecked(skips, deep) => (skips, spread(deep)),
-        };
-        let mut x = deep;
-        for (level, (upsample, block)) in self.upsamples.iter().zip(&self.decoder).rev().enumerate().rev() {
-            let own = upsample.forward(x);
-            let joined = match (skips.pop(), self.merge) {
-                (None, _) => own.into(),
-                (Some(skip), Skips::Concatenate) => Joined { shared: Some(skip), own },
-                (Some(skip), Skips::Add) => (own + spread(skip)).into(),
-                (Some(skip), Skips::Multiply) => (own * spread(skip)).into(),
-            };
-            x = block.forward(joined, time);
-            visit(level, &x);
-        }
-        x
+        let time = self.embed(times);
+        let given = Given { input, time, frames, height, width, with_coarse_heads };
+        let steps = self.steps();
+        let with_time = steps.iter().skip_while(|step| **step != Step::Frames);
+        with_time.fold(state, |state, step| self.step(*step, state, &given))
     }
 
-    /// The encoder: skips, finest first, and the input of the bottleneck.
-    fn contract(
-        &self,
-        input: Tensor<B, 4>,
-        time: Option<&Tensor<B, 2>>,
-    ) -> (Vec<Tensor<B, 4>>, Tensor<B, 4>) {
-        let (mut skips, mut deep) = match &self.pretrained {
-            Some(encoder) => {
-                let mut features = encoder.forward(input.clone());
-                let deep = features.pop().expect("an encoder has five levels");
-                (features, deep)
-            }
-            None => {
-                let mut skips = Vec::with_capacity(self.encoder.len());
-                let mut x = input.clone();
-                for block in &self.encoder {
-                    let skip = block.forward(x.into(), time);
-                    x = max_pool(skip.clone());
-                    skips.push(skip);
-                }
-                (skips, x)
-            }
+    /// The embedding of the times, where the network takes any.
+    pub(super) fn embed(&self, times: Tensor<B, 1>) -> Option<Tensor<B, 2>> {
+        self.embedding.as_ref().map(|embedding| embedding.forward(times))
+    }
+
+    /// What the steps begin with and may look at, for a pass through all heads; the time is still missing.
+    pub(super) fn begin(&self, input: Tensor<B, 4>, frames: usize) -> (State<B>, Given<B>) {
+        let [_, _, height, width] = input.dims();
+        let input = pad_to_multiple(input, 1 << self.decoder.len());
+        let state = vec![input.clone()];
+        (state, Given { input, time: None, frames, height, width, with_coarse_heads: true })
+    }
+
+    /// All steps in their order.
+    pub(super) fn steps(&self) -> Vec<Step> {
+        let encoder = match &self.pretrained {
+            Some(_) => vec![Step::Pretrained],
+            None => (0..self.encoder.len()).map(Step::Encoder).collect(),
         };
-        if let Some(global) = &self.global {
-            // A skip of full resolution has nothing beside it in the coarse branch.
-            let finest = skips.len() + 1 - self.decoder.len();
-            global.tell(input, skips[finest..].iter_mut().chain([&mut deep]));
+        let mut steps: Vec<_> = encoder
+            .into_iter()
+            .chain(self.global.is_some().then_some(Step::Global))
+            .chain([Step::Bottleneck])
+            .chain((0..self.decoder.len()).rev().map(Step::Decoder))
+            .chain([Step::Head])
+            .collect();
+        let bottleneck = steps.len() - self.decoder.len() - 2;
+        let first_with_time = match (self.encoder_takes_time, self.bottleneck_takes_time) {
+            (true, _) => 0,
+            (false, true) => bottleneck,
+            (false, false) => bottleneck + 1,
+        };
+        steps.insert(first_with_time, Step::Frames);
+        steps
+    }
+
+    /// One step; the state begins with the input alone and ends with the logits, coarsest first.
+    pub(super) fn step(&self, step: Step, mut state: State<B>, given: &Given<B>) -> State<B> {
+        let x = state.pop().expect("the features under way are last");
+        let time = given.time.as_ref();
+        match step {
+            Step::Encoder(level) => {
+                let skip = self.encoder[level].forward(x.into(), time);
+                let deep = max_pool(skip.clone());
+                state.extend([skip, deep]);
+            }
+            Step::Pretrained => {
+                let encoder = self.pretrained.as_ref().expect("the step of a pretrained encoder");
+                state.extend(encoder.forward(x));
+            }
+            Step::Global => {
+                let global = self.global.as_ref().expect("the step of a coarse branch");
+                state.push(x);
+                // A skip of full resolution has nothing beside it in the coarse branch.
+                let finest = state.len() - self.decoder.len();
+                let input = spread(given.input.clone(), state[finest].dims()[0]);
+                global.tell(input, state[finest..].iter_mut());
+            }
+            // Skips stay one for each domain: the decoder repeats what it needs of them.
+            Step::Frames => state.push(spread(x, given.frames)),
+            Step::Bottleneck => state.push(self.squeeze(x, time)),
+            Step::Decoder(level) => {
+                let index = self.decoder.len() - 1 - level;
+                let own = self.upsamples[index].forward(x);
+                // A pretrained encoder has no skip of full resolution.
+                let skip = if self.pretrained.is_some() && level == 0 { None } else { state.pop() };
+                let joined = match (skip, self.merge) {
+                    (None, _) => own.into(),
+                    (Some(skip), Skips::Concatenate) => Joined { shared: Some(skip), own },
+                    (Some(skip), Skips::Add) => (own + spread(skip, given.frames)).into(),
+                    (Some(skip), Skips::Multiply) => (own * spread(skip, given.frames)).into(),
+                };
+                let x = self.decoder[index].forward(joined, time);
+                let head = level.checked_sub(1).and_then(|finer| self.coarse_heads.get(finer));
+                if let Some(head) = head.filter(|_| given.with_coarse_heads) {
+                    let size = [given.height, given.width].map(|size| size.div_ceil(1 << level));
+                    // Behind the coarser ones, before the skips.
+                    let place = self.coarse_heads.len() - level;
+                    state.insert(place, crop(head.forward(x.clone()), size));
+                }
+                state.push(x);
+            }
+            Step::Head => state.push(crop(self.head.forward(x), [given.height, given.width])),
         }
-        (skips, deep)
+        state
     }
 
     /// The bottleneck block, the attention and the context behind it.
@@ -265,6 +305,12 @@ impl<B: Kernels> Unet<B> {
             None => x,
         }
     }
+}
+
+/// Repeats what each domain has for each of its frames.
+fn spread<B: Kernels>(x: Tensor<B, 4>, frames: usize) -> Tensor<B, 4> {
+    let repeats = frames / x.dims()[0];
+    repeat_each(x, repeats)
 }
 
 /// Takes the padding off.
