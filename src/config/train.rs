@@ -278,10 +278,13 @@ impl Validate for TrainConfig {
             "at least one of \"encoder\", \"bottleneck\", \"decoder\", or single-frame conditioning",
         );
         let unet = &self.model.unet;
-        let own_blocks = [TimePlace::Encoder, TimePlace::Bottleneck];
+        let is_own_block = |place: &TimePlace| *place != TimePlace::Decoder;
+        let tells_encoder = self.conditioning == Conditioning::Time
+            && is_unet
+            && unet.encoder.kind != EncoderKind::Plain
+            && self.model.time.enters.iter().any(is_own_block);
         checks.need(
-            !(self.conditioning == Conditioning::Time && is_unet && unet.encoder.kind != EncoderKind::Plain)
-                || !self.model.time.enters.iter().any(|place| own_blocks.contains(place)),
+            !tells_encoder,
             "model.time.enters",
             format!("{:?}", self.model.time.enters),
             "[\"decoder\"] with a model.unet.encoder, which takes no time",
@@ -357,6 +360,18 @@ mod tests {
                 .problems()
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn a_network_that_an_invasion_cannot_use_is_refused() {
+        let keys = |text: &str| -> Vec<_> {
+            let config = parse(&format!("name='a'\ndataset='d.h5'\nloss.mse=1.0\n[model]\n{text}"));
+            config.problems().into_iter().map(|problem| problem.key).collect()
+        };
+        let on_encoder = "unet = { levels = 5, encoder.kind = 'resnet18' }";
+        assert_eq!(keys(on_encoder), ["model.time.enters"]);
+        assert_eq!(keys(&format!("{on_encoder}\ntime.enters = ['decoder']")), [] as [&str; 0]);
+        assert_eq!(keys("unet.deep_supervision = 1"), ["model.unet.deep_supervision"]);
     }
 
     #[test]

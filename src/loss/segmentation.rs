@@ -130,10 +130,8 @@ impl SegmentationLoss {
 
     /// Classes that the overlap is counted of.
     fn kept<B: Backend>(&self, case: &Case<B>) -> Vec<usize> {
-        let classes = case.log_p.dims()[1];
-        (0..classes)
-            .filter(|class| !self.config.excluded.contains(class) && !(case.is_single && *class == 0))
-            .collect()
+        let first = usize::from(case.is_single);
+        (first..case.log_p.dims()[1]).filter(|class| !self.config.excluded.contains(class)).collect()
     }
 
     /// Target times the weights of the classes.

@@ -8,6 +8,7 @@ use super::squeeze_excitation::SqueezeExcitation;
 use crate::config::model::{ActivationKind, ContextKind, UnetConfig};
 
 /// Either way of widening.
+#[allow(clippy::large_enum_variant, reason = "a network has one at most")]
 #[derive(Module, Debug)]
 pub enum Context<B: Backend> {
     /// One after the other.

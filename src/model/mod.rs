@@ -353,7 +353,7 @@ mod tests {
         let loss =
             Loss::new(Head::MultiClass, LossConfig { cross_entropy: 1.0, ..LossConfig::default() }, [1.0; 3]);
         let small = variants().into_iter().map(|variant| (variant, 16, 80, 2e-2));
-        let large = on_encoders().into_iter().map(|variant| (variant, 48, 40, 1e-2));
+        let large = on_encoders().into_iter().map(|variant| (variant, 32, 45, 1e-2));
         for ((name, config), size, steps, rate) in small.chain(large) {
             let mut network = Network::<Ad>::init(&config, 1, 3, true, &Default::default());
             let mut adam = AdamConfig::new().init();

@@ -266,6 +266,41 @@ mod tests {
     }
 
     #[test]
+    fn a_killed_process_leaves_its_trial_to_others() {
+        const JOURNAL: &str = "PORECAST_TEST_JOURNAL";
+        if let Some(path) = std::env::var_os(JOURNAL) {
+            // This is the process to be killed.
+            let study = Study::open(Path::new(&path), config(2)).expect("a journal");
+            let _trial = study.next_trial().expect("a journal");
+            std::thread::sleep(std::time::Duration::from_secs(600));
+            return;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal");
+        let mut child = std::process::Command::new(std::env::current_exe().expect("a program"))
+            .args(["--exact", "search::tests::a_killed_process_leaves_its_trial_to_others"])
+            .env(JOURNAL, &path)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .expect("a process");
+        let study = Study::open(&path, config(2)).expect("a journal");
+        for _ in 0..3000 {
+            if !study.trials().expect("a journal").is_empty() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let next = || study.next_trial().expect("a journal");
+        let own = next().expect("a trial");
+        let as_long_as_it_lives = next().is_none();
+        child.kill().expect("a process");
+        child.wait().expect("a process");
+        assert_eq!((own.number(), as_long_as_it_lives), (1, true));
+        let left = next().expect("a trial");
+        assert_eq!((left.number(), left.is_taken_up()), (0, true));
+    }
+
+    #[test]
     fn a_trial_changes_the_configuration() {
         let folder = tempfile::tempdir().expect("a folder");
         let study = Study::open(&folder.path().join("journal"), config(1)).expect("a journal");
