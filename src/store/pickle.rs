@@ -131,12 +131,20 @@ impl Machine<'_> {
                     let [length] = self.take()?;
                     self.push_text(length.into())?;
                 }
-                b'T' | b'B' => {
+                b'T' => {
+                    let length = u32::from_le_bytes(self.take()?);
+                    self.push_text(length as usize)?;
+                }
+                b'U' => {
+                    let [length] = self.take()?;
+                    self.push_text(length.into())?;
+                }
+                b'B' => {
                     let length = u32::from_le_bytes(self.take()?);
                     self.slice(length as usize)?;
                     self.stack.push(Value::Opaque("bytes".into()));
                 }
-                b'U' | b'C' => {
+                b'C' => {
                     let [length] = self.take()?;
                     self.slice(length.into())?;
                     self.stack.push(Value::Opaque("bytes".into()));
@@ -311,8 +319,11 @@ fn call(function: Value, arguments: Value) -> Value {
     };
     let made = match name.as_str() {
         "collections.OrderedDict" if arguments.is_empty() => Some(Value::Dict(Vec::new())),
-        "torch._utils._rebuild_tensor_v2" => view(&arguments),
-        "torch._utils._rebuild_parameter" => arguments.into_iter().next(),
+        // Files of 2017 have the shorter name and parameters as such.
+        "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor" => view(&arguments),
+        "torch._utils._rebuild_parameter" | "torch.nn.parameter.Parameter" | "torch.Size" => {
+            arguments.into_iter().next()
+        }
         _ => None,
     };
     made.unwrap_or(Value::Opaque(name))
@@ -332,6 +343,22 @@ mod tests {
         let expected =
             Value::Dict(vec![(text("a"), Value::Sequence(tuple)), (text("b"), Value::Sequence(list))]);
         assert_eq!(read(bytes), Ok((expected, bytes.len())));
+    }
+
+    #[test]
+    fn a_parameter_of_the_first_pytorch_is_a_tensor() {
+        // Parameter(_rebuild_tensor(<storage "0">, 2, torch.Size((3,)), (1,))) with a state, written by Python 2.
+        let bytes =
+            b"ctorch.nn.parameter\nParameter\n(ctorch._utils\n_rebuild_tensor\n(U\x010QK\x02ctorch\nSize\n\
+            ((K\x03ttR(K\x01ttRtR(\x88\x89}tb.";
+        let found = read(bytes).map(|(value, _)| value);
+        let view = View {
+            storage: Value::Persistent(Box::new(Value::Text("0".into()))),
+            offset: 2,
+            shape: vec![3],
+            strides: vec![1],
+        };
+        assert_eq!(found, Ok(Value::Tensor(Box::new(view))));
     }
 
     #[test]
