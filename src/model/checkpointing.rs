@@ -1,7 +1,7 @@
 //! Gradient checkpointing: a pass forward keeps no more than what one step of the network leaves to the next, and the
 //! pass back computes each step once more.
 
-use burn::module::Module;
+use burn::module::{AutodiffModule, Module};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
@@ -18,8 +18,7 @@ type Inner<B> = <B as AutodiffBackend>::InnerBackend;
 /// of the network.
 ///
 /// What is drawn in a step, by dropout say, comes from a generator begun anew with `seed`. Running statistics of batch
-/// norms see each batch twice, so that they follow the batches faster than their momentum says. A vision transformer
-/// is a single step.
+/// norms see each batch once, on the way back. A vision transformer is a single step.
 ///
 /// # Shapes
 /// As [`Network::forward`].
@@ -61,8 +60,9 @@ fn of_unet<B: TrainBackend>(
     let (first, mut given) = unet.begin(input, times.dims()[0]);
     given.time = time.clone().map(Tensor::detach);
 
-    // Nothing is remembered of a computation without a parameter that asks for its gradient.
-    let blind = unet.clone().no_grad();
+    // Nothing is remembered of a computation without a parameter that asks for its gradient. The copy has running
+    // statistics of its own, which a clone would share.
+    let blind = Unet::<B>::from_inner(unet.valid()).no_grad();
     let mut states = vec![first];
     for (index, step) in steps.iter().enumerate() {
         begin(index);

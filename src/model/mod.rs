@@ -408,13 +408,22 @@ mod tests {
                 let sums = levels.into_iter().map(|logits| (logits.clone() * logits).mean());
                 sums.reduce(|a, b| a + b).expect("a level")
             };
+            // A copy with running statistics of its own.
+            let other = Network::<Ad>::from_inner(network.valid());
             let stepwise = checkpointing::gradients(&network, input.clone(), times.clone(), 3, |levels| {
                 Ok(evaluate(levels))
             });
             // The same numbers drop out: the seed of each step is that of the step.
-            let whole = checkpointing::gradients_at_once(&network, input, times, 3, evaluate);
+            let whole = checkpointing::gradients_at_once(&other, input.clone(), times.clone(), 3, evaluate);
             let gradients = [&whole, &stepwise.expect("no step fails")];
             network.visit(&mut Compare { name, gradients });
+            let [one, two] = [network, other]
+                .map(|network| network.valid().forward(input.clone().inner(), times.clone().inner()));
+            let worst = (one.clone() - two).abs().max().into_scalar();
+            assert!(
+                worst <= 1e-4 * one.abs().max().into_scalar(),
+                "{name}: running statistics differ, {worst}"
+            );
         }
     }
 
