@@ -15,6 +15,7 @@
 //! - [`sample`], [`task`]: what a network is given and asked.
 //! - [`model`], [`loss`]: networks and losses; they know neither files nor each other.
 //! - [`train`]: the loop, checkpoints, resuming.
+//! - [`search`]: settings whose trainings end best, by trials in a shared journal.
 //! - [`predict`]: whole sequences for domains of any size.
 //! - [`metric`], [`evaluate`]: measures per time step beside the baselines, from files alone.
 //! - [`figure`], [`report`]: charts, panels, one page.
@@ -40,6 +41,7 @@ pub mod predict;
 pub mod progress;
 pub mod report;
 pub mod sample;
+pub mod search;
 pub mod seed;
 pub mod store;
 pub mod task;

@@ -1,7 +1,7 @@
 //! What a network is asked, made from the configuration and the data's own description.
 
-use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
+use burn::tensor::{Tensor, TensorData, backend::Backend};
 use porecast_kernels::{Backend as Kernels, log_softmax_channels};
 
 use crate::config::train::Head;
@@ -18,4 +18,20 @@ pub fn invading_probability<B: Kernels>(head: Head, logits: Tensor<B, 4>) -> Ten
         Head::Regression => sigmoid(logits),
         Head::MultiClass => log_softmax_channels(logits).narrow(1, INVADING, 1).exp(),
     }
+}
+
+/// The classes solid, defending, invading as a target of the cross-entropy, each times its weight: over the whole
+/// image, since solid is a class; a weight of zero for solid leaves the fluid mask.
+///
+/// # Shapes
+/// `invading` and `pore` `[n, 1, h, w]` of 0 and 1; result `[n, 3, h, w]`.
+pub fn invasion_classes<B: Backend>(
+    invading: Tensor<B, 4>,
+    pore: Tensor<B, 4>,
+    weights: [f32; 3],
+) -> Tensor<B, 4> {
+    let invading = invading * pore.clone();
+    let classes = Tensor::cat(vec![-pore.clone() + 1.0, pore - invading.clone(), invading], 1);
+    let weights = Tensor::<B, 1>::from_data(TensorData::from(weights), &classes.device());
+    classes * weights.reshape([1, 3, 1, 1])
 }

@@ -88,7 +88,7 @@ impl LossConfig {
                 self.bce,
                 "0 with head = \"multi-class\" (use cross_entropy)",
             ),
-        }
+        };
         if let ClassWeights::Given(weights) = &self.class_weights {
             checks.need(
                 weights.iter().all(|w| w.is_finite() && *w >= 0.0) && weights.iter().sum::<f64>() > 0.0,

@@ -6,6 +6,8 @@
 pub mod loss;
 pub mod model;
 pub mod optimizer;
+pub mod search;
+pub mod segmentation_loss;
 pub mod simulate;
 pub mod train;
 
@@ -51,11 +53,12 @@ impl Problem {
 struct Checks(Vec<Problem>);
 
 impl Checks {
-    /// Notes a problem unless `ok`.
-    fn need(&mut self, ok: bool, key: &str, value: impl Display, allowed: impl Display) {
+    /// Notes a problem unless `ok`, and returns `ok`.
+    fn need(&mut self, ok: bool, key: &str, value: impl Display, allowed: impl Display) -> bool {
         if !ok {
             self.0.push(Problem::outside(key, value, allowed));
         }
+        ok
     }
 
     /// A share that leaves something: from 0 to below 1.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::loss::LossConfig;
-use super::model::{Architecture, ModelConfig};
+use super::model::{Architecture, EncoderKind, ModelConfig, TimePlace};
 use super::optimizer::{OptimizerConfig, ScheduleConfig};
 use super::{Checks, Problem, Validate};
 
@@ -192,6 +192,8 @@ pub struct TrainingConfig {
     pub batch_size: usize,
     /// Batches summed up before an optimiser step.
     pub accumulation: usize,
+    /// Keep less of the pass forward and compute it again on the way back: less memory for more time.
+    pub gradient_checkpointing: bool,
     /// Frames of one domain in a batch; what does not depend on time is computed once for them.
     pub frames_per_domain: usize,
     /// Samples in an epoch; 0 for every frame of every training domain once.
@@ -214,6 +216,7 @@ impl Default for TrainingConfig {
             epochs: 20,
             batch_size: 4,
             accumulation: 1,
+            gradient_checkpointing: false,
             frames_per_domain: 1,
             samples_per_epoch: 0,
             validation_frames: 0,
@@ -273,6 +276,24 @@ impl Validate for TrainConfig {
             "model.time.enters",
             "[]",
             "at least one of \"encoder\", \"bottleneck\", \"decoder\", or single-frame conditioning",
+        );
+        let unet = &self.model.unet;
+        let is_own_block = |place: &TimePlace| *place != TimePlace::Decoder;
+        let tells_encoder = self.conditioning == Conditioning::Time
+            && is_unet
+            && unet.encoder.kind != EncoderKind::Plain
+            && self.model.time.enters.iter().any(is_own_block);
+        checks.need(
+            !tells_encoder,
+            "model.time.enters",
+            format!("{:?}", self.model.time.enters),
+            "[\"decoder\"] with a model.unet.encoder, which takes no time",
+        );
+        checks.need(
+            unet.deep_supervision == 0,
+            "model.unet.deep_supervision",
+            unet.deep_supervision,
+            "0: the loss of an invasion sees the finest head alone",
         );
         checks.need(
             self.loss.can_be_learnt(),
@@ -339,6 +360,18 @@ mod tests {
                 .problems()
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn a_network_that_an_invasion_cannot_use_is_refused() {
+        let keys = |text: &str| -> Vec<_> {
+            let config = parse(&format!("name='a'\ndataset='d.h5'\nloss.mse=1.0\n[model]\n{text}"));
+            config.problems().into_iter().map(|problem| problem.key).collect()
+        };
+        let on_encoder = "unet = { levels = 5, encoder.kind = 'resnet18' }";
+        assert_eq!(keys(on_encoder), ["model.time.enters"]);
+        assert_eq!(keys(&format!("{on_encoder}\ntime.enters = ['decoder']")), [] as [&str; 0]);
+        assert_eq!(keys("unet.deep_supervision = 1"), ["model.unet.deep_supervision"]);
     }
 
     #[test]

@@ -1,21 +1,25 @@
 //! Losses that know the fluid mask and the volume. Every term is bounded below by zero.
 
 mod overlap;
+mod penalty;
 mod pixel;
+mod segmentation;
 mod volume;
 
 use std::cell::LazyCell;
 
 use burn::tensor::{Tensor, backend::Backend};
-use porecast_kernels::Backend as Kernels;
+use porecast_kernels::{Backend as Kernels, log_softmax_channels};
 
-pub use overlap::{dice, soft_iou};
-pub use pixel::{binary_cross_entropy, cross_entropy, mse};
+pub use overlap::{Overlap, dice, soft_iou};
+pub use penalty::elastic_net;
+pub use pixel::{binary_cross_entropy, cross_entropy, focal, mse};
+pub use segmentation::SegmentationLoss;
 pub use volume::{volume_hard, volume_soft};
 
 use crate::config::loss::LossConfig;
 use crate::config::train::Head;
-use crate::task::invading_probability;
+use crate::task::{invading_probability, invasion_classes};
 
 /// A weighted sum of terms.
 #[derive(Debug, Clone)]
@@ -61,7 +65,10 @@ impl Loss {
             .map(|(name, _)| match *name {
                 "mse" => mse(p(), g.clone(), m.clone()),
                 "bce" => binary_cross_entropy(logits.clone(), g.clone(), m.clone()),
-                "cross_entropy" => cross_entropy(logits.clone(), g.clone(), m.clone(), self.class_weights),
+                "cross_entropy" => {
+                    let classes = invasion_classes(g.clone(), m.clone(), self.class_weights);
+                    cross_entropy(log_softmax_channels(logits.clone()), classes)
+                }
                 "dice" => dice(p(), g.clone(), m.clone()),
                 "iou" => soft_iou(p(), g.clone(), m.clone()),
                 "volume_hard" => volume_hard(p(), g.clone(), m.clone()),
@@ -69,13 +76,20 @@ impl Loss {
                 _ => unreachable!("the terms of LossConfig are listed here"),
             })
             .collect();
+        Terms::new(names, values)
+    }
+}
+
+impl<B: Backend> Terms<B> {
+    /// Terms by name and weight with their values, each `[1]`.
+    fn new(names: Vec<(&'static str, f64)>, values: Vec<Tensor<B, 1>>) -> Self {
         let total = values
             .iter()
             .zip(&names)
             .map(|(value, (_, weight))| value.clone() * *weight)
             .reduce(|a, b| a + b)
             .expect("a validated loss has a term");
-        Terms { names, values: Tensor::cat(values, 0), total }
+        Self { names, values: Tensor::cat(values, 0), total }
     }
 }
 
@@ -83,15 +97,15 @@ impl Loss {
 /// limited by the range of 32-bit logits.
 pub fn upper_bound(term: &str) -> f64 {
     match term {
-        "bce" | "cross_entropy" => 1e6,
+        "bce" | "cross_entropy" | "focal" => 1e6,
         _ => 1.0 + 1e-4,
     }
 }
 
-/// Sum over the pixels of each sample: `[n, c, h, w]` to `[n]`.
-fn sum_pixels<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 1> {
-    let n = x.dims()[0];
-    x.reshape([n as i32, -1]).sum_dim(1).reshape([n])
+/// Sum over the pixels of each channel: `[n, c, h, w]` to `[n, c]`.
+fn sum_pixels<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 2> {
+    let [n, c, h, w] = x.dims();
+    x.reshape([n * c, h * w]).sum_dim(1).reshape([n, c])
 }
 
 /// Keeps the unscored-everything case finite; the study's s.

@@ -2,7 +2,6 @@
 
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Tensor, TensorData, backend::Backend};
-use porecast_kernels::{Backend as Kernels, log_softmax_channels};
 
 use super::{SMALL, sum_pixels};
 
@@ -24,28 +23,41 @@ pub fn binary_cross_entropy<B: Backend>(z: Tensor<B, 4>, g: Tensor<B, 4>, m: Ten
     (-sum_pixels(log_likelihood * m.clone()) / (sum_pixels(m) + SMALL)).mean()
 }
 
-/// Cross-entropy over solid, defending, invading with class weights w: −Σ w_c y_c ln softmax(z)_c / Σ w_c y_c, over
-/// the whole image, since solid is a class; a weight of zero for solid leaves the fluid mask.
+/// Cross-entropy −Σ y_c ln p_c / Σ y_c over pixels and classes; y is 1 in the channel of the class, times the weight
+/// of the class and of the pixel.
 ///
 /// # Shapes
-/// `z` `[n, 3, h, w]`, `g` and `m` `[n, 1, h, w]`; result `[1]`.
-pub fn cross_entropy<B: Kernels>(
-    z: Tensor<B, 4>,
-    g: Tensor<B, 4>,
-    m: Tensor<B, 4>,
-    weights: [f32; 3],
-) -> Tensor<B, 1> {
-    let invading = g * m.clone();
-    let classes = Tensor::cat(vec![-m.clone() + 1.0, m - invading.clone(), invading], 1);
-    let weights = Tensor::<B, 1>::from_data(TensorData::from(weights), &z.device()).reshape([1, 3, 1, 1]);
-    let weighted = classes * weights;
-    -(log_softmax_channels(z) * weighted.clone()).sum() / (weighted.sum() + SMALL)
+/// `log_p` and `y` `[n, classes, h, w]`; result `[1]`.
+pub fn cross_entropy<B: Backend>(log_p: Tensor<B, 4>, y: Tensor<B, 4>) -> Tensor<B, 1> {
+    // Without a pixel that counts, 0 / 1. Weights inverse to counts are small: nothing can be added to them.
+    let total = y.clone().sum();
+    -(log_p * y).sum() / (total.clone() + total.equal_elem(0.0).float())
+}
+
+/// Focal loss −Σ α_c y_c (1 − p_c)^γ ln p_c / Σ y_c over pixels and classes of positive weight α; y is 1 in the
+/// channel of the class of a scored pixel.
+///
+/// # Shapes
+/// `log_p` and `y` `[n, classes, h, w]`, `alpha` one for each class; result `[1]`.
+///
+/// # References
+/// Lin et al. (2017), equation 5; the mean over pixels in place of the sum over objects.
+pub fn focal<B: Backend>(log_p: Tensor<B, 4>, y: Tensor<B, 4>, alpha: &[f32], gamma: f64) -> Tensor<B, 1> {
+    let per_class = |values: Vec<f32>| {
+        let data = TensorData::new(values, [1, alpha.len(), 1, 1]);
+        Tensor::<B, 4>::from_data(data, &y.device())
+    };
+    let counted = y.clone() * per_class(alpha.iter().map(|a| if *a > 0.0 { 1.0 } else { 0.0 }).collect());
+    let missed = (-log_p.clone().exp() + 1.0).clamp_min(0.0);
+    let ease = if gamma == 0.0 { missed.ones_like() } else { missed.powf_scalar(gamma) };
+    -(ease * log_p * y.clone() * per_class(alpha.to_vec())).sum() / (counted.sum() + SMALL)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{close, image};
     use super::*;
+    use crate::task::invasion_classes;
 
     #[test]
     fn mse_counts_scored_pixels_only() {
@@ -73,10 +85,12 @@ mod tests {
     fn cross_entropy_by_hand() {
         // One pixel of each class and one more of solid; logits (0, 0, ln 2) everywhere: p = (1/4, 1/4, 1/2).
         let ln2 = 2f32.ln();
-        let z = Tensor::cat(vec![image([0.0; 4]), image([0.0; 4]), image([ln2; 4])], 1);
+        let log_p = Tensor::cat(vec![image([-2.0 * ln2; 4]), image([-2.0 * ln2; 4]), image([-ln2; 4])], 1);
         let g = image([0.0, 0.0, 1.0, 0.0]);
         let m = image([0.0, 1.0, 1.0, 0.0]);
-        close(cross_entropy(z.clone(), g.clone(), m.clone(), [1.0; 3]), (3.0 * 4f64.ln() + 2f64.ln()) / 4.0);
-        close(cross_entropy(z, g, m, [0.0, 1.0, 2.0]), (4f64.ln() + 2.0 * 2f64.ln()) / 3.0);
+        let classes = |weights| invasion_classes(g.clone(), m.clone(), weights);
+        close(cross_entropy(log_p.clone(), classes([1.0; 3])), (3.0 * 4f64.ln() + 2f64.ln()) / 4.0);
+        close(cross_entropy(log_p.clone(), classes([0.0, 1.0, 2.0])), (4f64.ln() + 2.0 * 2f64.ln()) / 3.0);
+        close(cross_entropy(log_p, classes([0.0; 3])), 0.0);
     }
 }

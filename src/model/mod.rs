@@ -2,7 +2,12 @@
 
 pub mod attention;
 mod blocks;
+pub mod checkpointing;
+pub mod context;
+pub mod encoder;
+pub mod global_branch;
 pub mod ops;
+mod squeeze_excitation;
 pub mod time_embedding;
 pub mod unet;
 pub mod vit;
@@ -12,6 +17,7 @@ use burn::module::Module;
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::config::model::{Architecture, ModelConfig};
+use crate::error::Result;
 use ops::Kernels;
 use unet::{Unet, UnetFeatures};
 use vit::{Vit, VitFeatures};
@@ -78,6 +84,27 @@ impl<B: Kernels> Network<B> {
         }
     }
 
+    /// As [`decode`](Self::decode), with the logits of the heads that are there for training alone: those at level l
+    /// of the decoder have height and width divided by 2ˡ, rounded up; the finest is first.
+    pub fn decode_levels(&self, features: Features<B>, times: Tensor<B, 1>) -> Vec<Tensor<B, 4>> {
+        match (self, features) {
+            (Self::Unet(unet), Features::Unet(features)) => unet.decode_levels(features, times),
+            (_, features) => vec![self.decode(features, times)],
+        }
+    }
+
+    /// The network with the weights of its encoder read from the file in the configuration, if one is named there:
+    /// what a training starts from.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is of another encoder.
+    pub fn with_encoder_weights(self, config: &ModelConfig) -> Result<Self> {
+        match (self, &config.unet.encoder.weights) {
+            (Self::Unet(unet), Some(path)) => Ok(Self::Unet(unet.with_encoder_weights(path)?)),
+            (network, _) => Ok(network),
+        }
+    }
+
     /// Logits: [`encode`](Self::encode), then [`decode`](Self::decode).
     pub fn forward(&self, input: Tensor<B, 4>, times: Tensor<B, 1>) -> Tensor<B, 4> {
         self.decode(self.encode(input), times)
@@ -108,7 +135,8 @@ mod tests {
     use super::*;
     use crate::config::loss::LossConfig;
     use crate::config::model::{
-        AttentionConfig, NormKind, Positional, TimeConfig, TimeMode, TimePlace, UnetConfig, Upsampling,
+        ActivationKind, AttentionConfig, ContextConfig, ContextKind, EncoderConfig, EncoderKind,
+        GlobalConfig, NormKind, Positional, Skips, TimeConfig, TimeMode, TimePlace, UnetConfig, Upsampling,
         VitConfig,
     };
     use crate::config::train::Head;
@@ -166,6 +194,80 @@ mod tests {
                 }),
             ),
             ("vit", change(&|c| c.architecture = Architecture::Vit)),
+            (
+                "added skips, residual, silu",
+                change(&|c| {
+                    c.unet.skips = Skips::Add;
+                    c.unet.residual = true;
+                    c.unet.activation = ActivationKind::Silu;
+                }),
+            ),
+            (
+                "multiplied skips, stochastic depth, mish",
+                change(&|c| {
+                    c.unet.skips = Skips::Multiply;
+                    c.unet.residual = true;
+                    c.unet.stochastic_depth = 0.1;
+                    c.unet.activation = ActivationKind::Mish;
+                }),
+            ),
+            (
+                "atrous, leaky, residual",
+                change(&|c| {
+                    c.unet.context = ContextConfig { kind: ContextKind::Atrous, dilations: vec![1, 2] };
+                    c.unet.activation = ActivationKind::LeakyRelu;
+                    c.unet.residual = true;
+                }),
+            ),
+            (
+                "pyramid, nearest, group norm, deep supervision",
+                change(&|c| {
+                    c.unet.context = ContextConfig { kind: ContextKind::Aspp, dilations: vec![1, 3] };
+                    c.unet.upsampling = Upsampling::Nearest;
+                    c.unet.norm = NormKind::Group;
+                    c.unet.deep_supervision = 1;
+                }),
+            ),
+            (
+                "global branch",
+                change(&|c| c.unet.global = GlobalConfig { enabled: true, depth: 1, heads: 2 }),
+            ),
+            (
+                "global branch, time in the encoder",
+                change(&|c| {
+                    c.unet.global = GlobalConfig { enabled: true, depth: 1, heads: 2 };
+                    c.time = time(&[TimePlace::Encoder, TimePlace::Decoder], TimeMode::Add);
+                }),
+            ),
+        ]
+    }
+
+    /// Networks on encoders of others.
+    fn on_encoders() -> Vec<(&'static str, ModelConfig)> {
+        let unet = UnetConfig {
+            base_channels: 4,
+            levels: EncoderKind::LEVELS,
+            upsampling: Upsampling::Nearest,
+            ..UnetConfig::default()
+        };
+        let time = TimeConfig { enters: vec![TimePlace::Decoder], mode: TimeMode::Add, channels: 8 };
+        let base = ModelConfig { unet, time, ..ModelConfig::default() };
+        let with = |kind, change: &dyn Fn(&mut UnetConfig)| {
+            let mut config = base.clone();
+            config.unet.encoder = EncoderConfig { kind, weights: None };
+            change(&mut config.unet);
+            config
+        };
+        vec![
+            ("resnet18", with(EncoderKind::Resnet18, &|unet| unet.deep_supervision = 2)),
+            (
+                "efficientnet-b0",
+                with(EncoderKind::EfficientnetB0, &|unet| {
+                    unet.skips = Skips::Add;
+                    unet.stochastic_depth = 0.1;
+                    unet.global = GlobalConfig { enabled: true, depth: 1, heads: 2 };
+                }),
+            ),
         ]
     }
 
@@ -176,7 +278,7 @@ mod tests {
     #[test]
     fn any_size_any_time_any_head() {
         let _alone = seeded();
-        for (name, config) in variants() {
+        for (name, config) in variants().into_iter().chain(on_encoders()) {
             for head in [Head::Regression, Head::MultiClass] {
                 for takes_time in [true, false] {
                     let network =
@@ -193,7 +295,7 @@ mod tests {
     #[test]
     fn encoding_once_gives_the_same_as_encoding_for_each_frame() {
         let _alone = seeded();
-        for (name, config) in variants() {
+        for (name, config) in variants().into_iter().chain(on_encoders()) {
             let network = Network::<Flex>::init(&config, 1, 3, true, &Default::default());
             let (input, times) = (random::<Flex, 4>([1, 1, 16, 16]), random::<Flex, 1>([3]));
             let together = network.forward(input.clone(), times.clone());
@@ -222,12 +324,17 @@ mod tests {
                 self.missing += usize::from(!is_alive);
             }
         }
-        for (name, config) in variants() {
+        for (name, config) in variants().into_iter().chain(on_encoders()) {
             let network = Network::<Ad>::init(&config, 1, 3, true, &Default::default());
             let input = random::<Ad, 4>([1, 1, 16, 16]);
-            let logits = network.forward(input.clone(), random([2]));
-            let weights = random::<Ad, 4>(logits.dims());
-            let gradients = GradientsParams::from_grads((logits * weights).sum().backward(), &network);
+            let levels = network.decode_levels(network.encode(input.clone()), random([2]));
+            assert_eq!(levels.len(), 1 + config.unet.deep_supervision, "{name}");
+            let sums = levels.into_iter().map(|logits| {
+                let weights = random::<Ad, 4>(logits.dims());
+                (logits * weights).sum()
+            });
+            let sum = sums.reduce(|a, b| a + b).expect("a level");
+            let gradients = GradientsParams::from_grads(sum.backward(), &network);
             let mut check = Check { gradients: &gradients, missing: 0 };
             network.visit(&mut check);
             assert_eq!(check.missing, 0, "{name}");
@@ -245,15 +352,17 @@ mod tests {
         let _alone = seeded();
         let loss =
             Loss::new(Head::MultiClass, LossConfig { cross_entropy: 1.0, ..LossConfig::default() }, [1.0; 3]);
-        for (name, config) in variants() {
+        let small = variants().into_iter().map(|variant| (variant, 16, 80, 2e-2));
+        let large = on_encoders().into_iter().map(|variant| (variant, 32, 45, 1e-2));
+        for ((name, config), size, steps, rate) in small.chain(large) {
             let mut network = Network::<Ad>::init(&config, 1, 3, true, &Default::default());
             let mut adam = AdamConfig::new().init();
-            let scored = random::<Ad, 4>([1, 1, 16, 16]).greater_elem(0.3).float();
+            let scored = random::<Ad, 4>([1, 1, size, size]).greater_elem(0.3).float();
             let input = scored.clone();
             let scored = scored.repeat_dim(0, 2);
             // The invaded part grows with time: the network has to use it.
-            let early = Tensor::<Ad, 4>::zeros([1, 1, 12, 16], &Default::default());
-            let front = Tensor::<Ad, 4>::ones([1, 1, 4, 16], &Default::default());
+            let early = Tensor::<Ad, 4>::zeros([1, 1, size - 4, size], &Default::default());
+            let front = Tensor::<Ad, 4>::ones([1, 1, 4, size], &Default::default());
             let early = Tensor::cat(vec![front, early], 2);
             let target = Tensor::cat(vec![early.clone(), early.ones_like()], 0) * scored.clone();
             let times = Tensor::<Ad, 1>::from_data([0.1, 0.9], &Default::default());
@@ -262,13 +371,128 @@ mod tests {
                 loss.evaluate(logits, target.clone(), scored.clone()).total
             };
             let first = evaluate(&network).into_scalar();
-            for _ in 0..80 {
+            for _ in 0..steps {
                 let gradients = GradientsParams::from_grads(evaluate(&network).backward(), &network);
-                network = adam.step(2e-2, network, gradients);
+                network = adam.step(rate, network, gradients);
             }
             let last = evaluate(&network).into_scalar();
             assert!(last < 0.35 * first, "{name}: {first} to {last}");
         }
+    }
+
+    #[test]
+    fn gradients_in_steps_are_the_gradients() {
+        let _alone = seeded();
+        struct Compare<'a> {
+            name: &'static str,
+            gradients: [&'a GradientsParams; 2],
+        }
+        impl ModuleVisitor<Ad> for Compare<'_> {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<Ad, D>>) {
+                let [whole, stepwise] = self.gradients.map(|gradients| gradients.get::<Flex, D>(param.id));
+                let (Some(whole), Some(stepwise)) = (&whole, &stepwise) else {
+                    assert_eq!(whole.is_some(), stepwise.is_some(), "{}", self.name);
+                    return;
+                };
+                let largest = whole.clone().abs().max().into_scalar();
+                let worst = (whole.clone() - stepwise.clone()).abs().max().into_scalar();
+                assert!(worst <= 1e-4 * largest + 1e-6, "{}: {worst} of {largest}", self.name);
+            }
+        }
+        for (name, mut config) in variants().into_iter().chain(on_encoders()) {
+            config.dropout = 0.2;
+            config.unet.stochastic_depth = 0.0;
+            let network = Network::<Ad>::init(&config, 1, 3, true, &Default::default());
+            let (input, times) = (random::<Ad, 4>([2, 1, 24, 32]), random::<Ad, 1>([4]));
+            let evaluate = |levels: Vec<Tensor<Ad, 4>>| {
+                let sums = levels.into_iter().map(|logits| (logits.clone() * logits).mean());
+                sums.reduce(|a, b| a + b).expect("a level")
+            };
+            // A copy with running statistics of its own.
+            let other = Network::<Ad>::from_inner(network.valid());
+            let stepwise = checkpointing::gradients(&network, input.clone(), times.clone(), 3, |levels| {
+                Ok(evaluate(levels))
+            });
+            // The same numbers drop out: the seed of each step is that of the step.
+            let whole = checkpointing::gradients_at_once(&other, input.clone(), times.clone(), 3, evaluate);
+            let gradients = [&whole, &stepwise.expect("no step fails")];
+            network.visit(&mut Compare { name, gradients });
+            let [one, two] = [network, other]
+                .map(|network| network.valid().forward(input.clone().inner(), times.clone().inner()));
+            let worst = (one.clone() - two).abs().max().into_scalar();
+            assert!(
+                worst <= 1e-4 * one.abs().max().into_scalar(),
+                "{name}: running statistics differ, {worst}"
+            );
+        }
+    }
+
+    #[test]
+    fn coarse_heads_halve_the_resolution() {
+        let _alone = seeded();
+        for (name, config) in variants().into_iter().chain(on_encoders()) {
+            let network = Network::<Flex>::init(&config, 1, 3, true, &Default::default());
+            let features = network.encode(random([1, 1, 13, 22]));
+            let times = random::<Flex, 1>([2]);
+            let finest = network.decode(features.clone(), times.clone());
+            for (level, logits) in network.decode_levels(features, times).into_iter().enumerate() {
+                assert_eq!(
+                    logits.dims(),
+                    [2, 3, 13usize.div_ceil(1 << level), 22usize.div_ceil(1 << level)],
+                    "{name}"
+                );
+                if level == 0 {
+                    assert_eq!((logits - finest.clone()).abs().max().into_scalar(), 0.0, "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn samples_are_left_out_in_training_alone() {
+        let _alone = seeded();
+        let (_, mut config) = variants().swap_remove(0);
+        config.unet.residual = true;
+        config.unet.stochastic_depth = 0.9;
+        let network = Network::<Ad>::init(&config, 1, 3, false, &Default::default());
+        let input = random::<Ad, 4>([1, 1, 16, 16]).repeat_dim(0, 16);
+        let spread = |logits: Tensor<Flex, 4>| {
+            let first = logits.clone().narrow(0, 0, 1);
+            (logits - first).abs().max().into_scalar()
+        };
+        let times = Tensor::<Ad, 1>::zeros([16], &Default::default());
+        assert!(spread(network.forward(input.clone(), times.clone()).inner()) > 1e-3);
+        assert!(spread(network.valid().forward(input.inner(), times.inner())) < 1e-5);
+    }
+
+    #[test]
+    fn the_names_of_the_weights_stay() {
+        use burn::store::ModuleSnapshot;
+        let _alone = seeded();
+        let (_, mut config) = variants().swap_remove(0);
+        config.unet.levels = 1;
+        let network = Network::<Flex>::init(&config, 1, 3, true, &Default::default());
+        let names: Vec<_> =
+            network.collect(None, None, false).iter().map(|tensor| tensor.full_path()).collect();
+        let linear = |place: &str| ["weight", "bias"].map(|value| format!("Unet.{place}.{value}"));
+        let block = |place: &str, takes_time: bool| {
+            let half = |which: &str| {
+                let norm = ["gamma", "beta", "running_mean", "running_var"];
+                let norm = norm.map(|value| format!("Unet.{place}.{which}_norm.Batch.{value}"));
+                linear(&format!("{place}.{which}.inner")).into_iter().chain(norm)
+            };
+            let time = takes_time.then(|| linear(&format!("{place}.time.linear")));
+            half("first").chain(time.into_iter().flatten()).chain(half("second")).collect::<Vec<_>>()
+        };
+        let expected: Vec<String> = (linear("embedding.first").into_iter())
+            .chain(linear("embedding.second"))
+            .chain(block("encoder.0", false))
+            .chain(block("bottleneck", true))
+            .chain(linear("upsamples.0.Transposed"))
+            .chain(block("decoder.0", true))
+            .chain(linear("head.inner"))
+            .collect();
+        assert_eq!(names, expected);
     }
 
     #[test]

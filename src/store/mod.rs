@@ -9,9 +9,11 @@ pub mod image;
 pub mod invasion;
 pub mod listing;
 pub mod npz;
+mod pickle;
 pub mod prediction;
 pub mod run;
 pub mod table;
+pub mod weights;
 
 pub use invasion::InvasionDataset;
 pub use prediction::{Prediction, PredictionFile};

@@ -17,8 +17,8 @@ use crate::data::order::{self, Pick};
 use crate::data::{Mirror, evenly_spread};
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::{self, Loss, Terms};
-use crate::model::Network;
 use crate::model::ops::TrainBackend;
+use crate::model::{Network, checkpointing};
 use crate::progress::{self, Progress};
 use crate::sample::HostBatch;
 use crate::store::run::MemberCard;
@@ -128,14 +128,18 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             member.frame.is_none(),
             device,
         );
-        if let Some(weights) = start {
-            network = network.load(weights)?;
-        }
+        let path = setting.folder.path().join(&member.folder);
+        let is_resumed = path.join(CHECKPOINT).exists();
+        network = match start {
+            Some(weights) => network.load(weights)?,
+            None if is_resumed => network,
+            None => network.with_encoder_weights(&config.model)?,
+        };
         let mut trainer = Self {
             average: (config.optimizer.ema > 0.0).then(|| network.valid()),
             optimizer: Optimizer::new(&config.optimizer),
             loss: setting.loss(&frames),
-            path: setting.folder.path().join(&member.folder),
+            path,
             state: State { architecture: architecture(config, member), ..State::default() },
             setting,
             member,
@@ -143,7 +147,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             frames,
             network,
         };
-        if trainer.path.join(CHECKPOINT).exists() {
+        if is_resumed {
             trainer.restore()?;
         }
         Ok(trainer)
@@ -244,11 +248,22 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             let samples = host.samples() as u64;
             let names = host.names.clone();
             let batch = host.to_device::<B>(self.device);
-            let logits = self.network.forward(batch.input, batch.times);
-            let terms = self.loss.evaluate(logits, batch.target, batch.scored);
-            let loss = self.check(&terms, &names)?;
-            let gradients = (terms.total / batches.len() as f64).backward();
-            accumulator.accumulate(&self.network, GradientsParams::from_grads(gradients, &self.network));
+            let mut loss = 0.0;
+            let evaluate = |logits| {
+                let terms = self.loss.evaluate(logits, batch.target, batch.scored);
+                loss = self.check(&terms, &names)?;
+                Ok(terms.total / batches.len() as f64)
+            };
+            let gradients = if config.training.gradient_checkpointing {
+                let seed = seed::derive(config.seed, "checkpointing", self.state.samples_seen);
+                checkpointing::gradients(&self.network, batch.input, batch.times, seed, |mut levels| {
+                    evaluate(levels.swap_remove(0))
+                })?
+            } else {
+                let logits = self.network.forward(batch.input, batch.times);
+                GradientsParams::from_grads(evaluate(logits)?.backward(), &self.network)
+            };
+            accumulator.accumulate(&self.network, gradients);
             self.state.running.loss += loss * samples as f64;
             self.state.running.samples += samples;
             self.state.samples_seen += samples;

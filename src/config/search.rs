@@ -1,0 +1,171 @@
+//! A search for good settings of a training.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Checks, Problem, Validate};
+
+/// A search for the settings of a training whose validation loss is lowest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchConfig {
+    /// Name of the study.
+    pub name: String,
+    /// Configuration of the training, of which each trial changes the parameters.
+    pub training: PathBuf,
+    /// Seed of the draws.
+    #[serde(default)]
+    pub seed: u64,
+    /// Trials in all, over every process that takes part.
+    pub trials: usize,
+    /// Trials drawn at random before the estimator is asked.
+    #[serde(default = "SearchConfig::default_startup")]
+    pub startup: usize,
+    /// What is searched.
+    #[serde(rename = "parameter")]
+    pub parameters: Vec<Parameter>,
+}
+
+/// A key of the training's configuration and the values to try.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
+    /// Path of the key, such as `optimizer.learning_rate`.
+    pub key: String,
+    /// The values.
+    pub values: Values,
+}
+
+/// Values of a parameter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Values {
+    /// A number between two.
+    Real {
+        /// Smallest.
+        low: f64,
+        /// Largest.
+        high: f64,
+        /// How they are spread.
+        #[serde(default)]
+        scale: Scale,
+    },
+    /// A whole number between two.
+    Whole {
+        /// Smallest.
+        low: i64,
+        /// Largest.
+        high: i64,
+    },
+    /// One of a list, without an order.
+    Choice(Vec<Value>),
+}
+
+/// How numbers are spread between the smallest and the largest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scale {
+    /// Evenly.
+    #[default]
+    Linear,
+    /// Evenly in their logarithm.
+    Log,
+}
+
+impl SearchConfig {
+    fn default_startup() -> usize {
+        10
+    }
+}
+
+impl Validate for SearchConfig {
+    fn problems(&self) -> Vec<Problem> {
+        let mut checks = Checks::default();
+        checks.need(!self.name.is_empty(), "name", "\"\"", "a name");
+        checks.need(self.trials >= 1, "trials", self.trials, "at least 1");
+        checks.need(self.startup >= 1, "startup", self.startup, "at least 1");
+        checks.need(!self.parameters.is_empty(), "parameter", "none", "at least one");
+        let keys: HashSet<_> = self.parameters.iter().map(|parameter| &parameter.key).collect();
+        checks.need(keys.len() == self.parameters.len(), "parameter", "a key twice", "each key once");
+        for (index, Parameter { key, values }) in self.parameters.iter().enumerate() {
+            let place = |what: &str| format!("parameter[{index}].{what}");
+            checks.need(!key.is_empty(), &place("key"), "\"\"", "a key of the training's configuration");
+            match values {
+                Values::Real { low, high, scale } => {
+                    let above = if *scale == Scale::Log { 0.0 } else { f64::NEG_INFINITY };
+                    checks.need(
+                        low.is_finite() && high.is_finite() && low < high && *low > above,
+                        &place("values.real"),
+                        format!("{low} to {high}"),
+                        "two finite numbers, the smaller first, above 0 on a logarithmic scale",
+                    );
+                }
+                Values::Whole { low, high } => {
+                    checks.need(
+                        low < high && high.checked_sub(*low).is_some_and(|range| range <= 1 << 40),
+                        &place("values.whole"),
+                        format!("{low} to {high}"),
+                        "two whole numbers, the smaller first",
+                    );
+                }
+                Values::Choice(list) => {
+                    let distinct = list.iter().enumerate().all(|(i, a)| !list[..i].contains(a));
+                    let is_plain =
+                        |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
+                    checks.need(
+                        list.len() >= 2 && distinct && list.iter().all(is_plain),
+                        &place("values.choice"),
+                        format!("{} values", list.len()),
+                        "at least two different strings, numbers or booleans",
+                    );
+                }
+            }
+        }
+        checks.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: &str = "name = 's'\ntraining = 't.toml'\ntrials = 12\n";
+
+    fn problems(parameters: &str) -> Vec<String> {
+        let config: SearchConfig = toml::from_str(&format!("{BASE}{parameters}")).expect("valid TOML");
+        config.problems().into_iter().map(|problem| problem.key).collect()
+    }
+
+    #[test]
+    fn the_searches_of_the_sea_ice_study_can_be_written() {
+        let text = "
+            [[parameter]]
+            key = 'optimizer.learning_rate'
+            values.real = { low = 1e-5, high = 1e-2, scale = 'log' }
+            [[parameter]]
+            key = 'training.batch_size'
+            values.whole = { low = 1, high = 4 }
+            [[parameter]]
+            key = 'model.unet.encoder.kind'
+            values.choice = ['resnet18', 'resnet34']
+        ";
+        assert_eq!(problems(text), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn ranges_without_values_are_refused_by_their_key() {
+        for (values, key) in [
+            ("real = { low = 1.0, high = 1.0 }", "parameter[0].values.real"),
+            ("real = { low = 0.0, high = 1.0, scale = 'log' }", "parameter[0].values.real"),
+            ("whole = { low = 4, high = 1 }", "parameter[0].values.whole"),
+            ("choice = ['a', 'a']", "parameter[0].values.choice"),
+        ] {
+            assert_eq!(problems(&format!("[[parameter]]\nkey = 'k'\nvalues.{values}")), [key], "{values}");
+        }
+        let twice = "[[parameter]]\nkey = 'k'\nvalues.choice = [1, 2]\n".repeat(2);
+        assert_eq!(problems(&twice), ["parameter"]);
+    }
+}

@@ -1,0 +1,244 @@
+//! The loss of a segmentation: a table of weights.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Checks, Problem};
+
+/// Weights of the classes in the cross-entropy.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SegmentationWeights {
+    /// All one.
+    #[default]
+    Equal,
+    /// Inverse to their share in the training data, mean one.
+    Balanced,
+    /// Inverse to their share in each batch: every class that is there counts the same.
+    Dynamic,
+    /// As given, one for each class.
+    Given(Vec<f64>),
+}
+
+/// What the sums of an overlap loss run over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Over {
+    /// The pixels of a sample; the losses of samples are averaged.
+    #[default]
+    Sample,
+    /// The pixels of a batch, so that samples without a class do not count as misses.
+    Batch,
+}
+
+/// Weights and settings of the terms of the loss; a term of weight zero is left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SegmentationLossConfig {
+    /// Cross-entropy; the binary one for a network of one logit.
+    pub cross_entropy: f64,
+    /// Focal loss.
+    pub focal: f64,
+    /// Dice loss.
+    pub dice: f64,
+    /// Dice loss of what is not the class.
+    pub inverse_dice: f64,
+    /// Switching loss: Dice and inverse Dice, weighted by which of both is rarer in the batch.
+    pub switching: f64,
+    /// Soft intersection over union.
+    pub iou: f64,
+    /// Sum of the absolute values of the weights.
+    pub l1: f64,
+    /// Sum of the squares of the weights; together with `l1`, the elastic net.
+    pub l2: f64,
+    /// Weight of the foreground in the focal loss of one logit; that of the background is one less it.
+    pub focal_alpha: f64,
+    /// Power of the focal loss.
+    pub focal_gamma: f64,
+    /// Weight of the rarer side in the switching loss; that of the other is one less it.
+    pub switching_lambda: f64,
+    /// Share of the foreground in the batch above which the background is the rarer side.
+    pub switching_threshold: f64,
+    /// Weights of the classes in the cross-entropy.
+    pub class_weights: SegmentationWeights,
+    /// Classes left out of focal, overlap and switching loss.
+    pub excluded: Vec<usize>,
+    /// What the sums of the overlap losses run over.
+    pub over: Over,
+    /// Weights of the heads, the finest first; more than one needs `model.unet.deep_supervision`.
+    pub levels: Vec<f64>,
+}
+
+impl Default for SegmentationLossConfig {
+    fn default() -> Self {
+        Self {
+            cross_entropy: 0.0,
+            focal: 0.0,
+            dice: 0.0,
+            inverse_dice: 0.0,
+            switching: 0.0,
+            iou: 0.0,
+            l1: 0.0,
+            l2: 0.0,
+            focal_alpha: 0.25,
+            focal_gamma: 2.0,
+            switching_lambda: 0.75,
+            switching_threshold: 0.5,
+            class_weights: SegmentationWeights::default(),
+            excluded: Vec::new(),
+            over: Over::default(),
+            levels: vec![1.0],
+        }
+    }
+}
+
+/// A term of the loss of a segmentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SegmentationTerm {
+    /// Cross-entropy.
+    CrossEntropy,
+    /// Focal loss.
+    Focal,
+    /// Dice loss.
+    Dice,
+    /// Dice loss of what is not the class.
+    InverseDice,
+    /// Switching loss.
+    Switching,
+    /// Soft intersection over union.
+    Iou,
+}
+
+impl SegmentationTerm {
+    /// Its key in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CrossEntropy => "cross_entropy",
+            Self::Focal => "focal",
+            Self::Dice => "dice",
+            Self::InverseDice => "inverse_dice",
+            Self::Switching => "switching",
+            Self::Iou => "iou",
+        }
+    }
+}
+
+impl SegmentationLossConfig {
+    /// All terms that compare with the target, and their weights.
+    pub fn terms(&self) -> [(SegmentationTerm, f64); 6] {
+        [
+            (SegmentationTerm::CrossEntropy, self.cross_entropy),
+            (SegmentationTerm::Focal, self.focal),
+            (SegmentationTerm::Dice, self.dice),
+            (SegmentationTerm::InverseDice, self.inverse_dice),
+            (SegmentationTerm::Switching, self.switching),
+            (SegmentationTerm::Iou, self.iou),
+        ]
+    }
+
+    /// Every problem with the values, for a network of `logits` and `heads` heads; one logit stands for two classes.
+    pub fn problems(&self, logits: usize, heads: usize) -> Vec<Problem> {
+        let mut checks = Checks::default();
+        let classes = logits.max(2);
+        let weights = self.terms().map(|(term, weight)| (term.name(), weight));
+        for (name, weight) in weights.into_iter().chain([("l1", self.l1), ("l2", self.l2)]) {
+            checks.need(weight.is_finite() && weight >= 0.0, name, weight, "finite and not negative");
+        }
+        checks.need(
+            weights.iter().any(|(_, weight)| *weight > 0.0),
+            ".",
+            "no term",
+            "at least one of cross_entropy, focal, dice, inverse_dice, switching, iou above 0",
+        );
+        for (key, value) in [
+            ("focal_alpha", self.focal_alpha),
+            ("switching_lambda", self.switching_lambda),
+            ("switching_threshold", self.switching_threshold),
+        ] {
+            checks.need((0.0..=1.0).contains(&value), key, value, "0 to 1");
+        }
+        // Between 0 and 1 the slope at p = 1 is infinite.
+        let gamma = self.focal_gamma;
+        checks.need(gamma == 0.0 || (1.0..=10.0).contains(&gamma), "focal_gamma", gamma, "0, or 1 to 10");
+        if let SegmentationWeights::Given(given) = &self.class_weights {
+            checks.need(
+                given.len() == classes
+                    && given.iter().all(|w| w.is_finite() && *w >= 0.0)
+                    && given.iter().sum::<f64>() > 0.0,
+                "class_weights.given",
+                format!("{given:?}"),
+                format!("{classes} weights, one a class, finite, not negative, not all zero"),
+            );
+        }
+        let excluded: std::collections::HashSet<_> = self.excluded.iter().collect();
+        let leaves_something = if logits == 1 { excluded.is_empty() } else { excluded.len() < classes };
+        checks.need(
+            excluded.len() == self.excluded.len()
+                && leaves_something
+                && self.excluded.iter().all(|c| *c < classes),
+            "excluded",
+            format!("{:?}", self.excluded),
+            if logits == 1 {
+                "[] for one logit, whose background is left out of the overlap anyhow".to_owned()
+            } else {
+                format!("classes below {classes}, each once, not all")
+            },
+        );
+        checks.need(
+            self.levels.len() == heads
+                && self.levels.iter().all(|w| w.is_finite() && *w >= 0.0)
+                && self.levels.first().is_some_and(|w| *w > 0.0),
+            "levels",
+            format!("{:?}", self.levels),
+            format!(
+                "{heads} weights, one for each head (1 + model.unet.deep_supervision), finite, not negative, the first \
+                 above 0"
+            ),
+        );
+        checks.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(text: &str, logits: usize, heads: usize) -> Vec<String> {
+        let config: SegmentationLossConfig = toml::from_str(text).expect("valid TOML");
+        config.problems(logits, heads).into_iter().map(|problem| problem.key).collect()
+    }
+
+    #[test]
+    fn the_losses_of_the_studies_can_be_written() {
+        for (text, logits, heads) in [
+            ("dice = 1.0\ncross_entropy = 1.0\ninverse_dice = 1.0", 1, 1),
+            ("switching = 1.0\nswitching_lambda = 0.25\nswitching_threshold = 0.5", 1, 1),
+            ("dice = 1.0\nfocal = 1.0\nlevels = [1.0, 0.25, 0.0625]", 1, 3),
+            ("iou = 1.0\nfocal = 1.0\nexcluded = [0]\nclass_weights = 'dynamic'\nl2 = 1e-4", 5, 1),
+            ("cross_entropy = 1.0\nclass_weights = { given = [0.0, 1.0, 2.0] }\nover = 'batch'", 3, 1),
+        ] {
+            assert_eq!(problems(text, logits, heads), [] as [&str; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_loss_without_bound_or_meaning_is_refused() {
+        for (text, logits, heads, key) in [
+            ("dice = -1.0\niou = 1.0", 1, 1, "dice"),
+            ("dice = inf", 1, 1, "dice"),
+            ("dice = 1.0\nl1 = -1e-3", 1, 1, "l1"),
+            ("", 1, 1, "."),
+            ("l2 = 1.0", 1, 1, "."),
+            ("focal = 1.0\nfocal_gamma = 0.5", 1, 1, "focal_gamma"),
+            ("focal = 1.0\nfocal_alpha = 1.5", 1, 1, "focal_alpha"),
+            ("switching = 1.0\nswitching_lambda = -0.5", 1, 1, "switching_lambda"),
+            ("dice = 1.0\nexcluded = [0]", 1, 1, "excluded"),
+            ("dice = 1.0\nexcluded = [0, 1, 2]", 3, 1, "excluded"),
+            ("dice = 1.0\nexcluded = [3]", 3, 1, "excluded"),
+            ("dice = 1.0\nlevels = [1.0, 0.5]", 3, 1, "levels"),
+            ("dice = 1.0\nlevels = [1.0, -0.5]", 3, 2, "levels"),
+            ("cross_entropy = 1.0\nclass_weights = { given = [1.0] }", 3, 1, "class_weights.given"),
+        ] {
+            assert_eq!(problems(text, logits, heads), [key], "{text}");
+        }
+    }
+}
