@@ -8,7 +8,6 @@
 
 pub mod bootstrap;
 pub mod breakthrough;
-pub mod confusion;
 pub mod connectivity;
 pub mod euler;
 pub mod front;
@@ -17,7 +16,7 @@ pub mod saturation;
 pub mod squared_error;
 
 pub use bootstrap::Interval;
-pub use confusion::Confusion;
+pub use porecast_imaging::measure::Confusion;
 pub use retreat::Retreat;
 pub use saturation::saturation;
 pub use squared_error::SquaredError;
