@@ -98,7 +98,7 @@ fn dataset(path: &Path) -> Result<Inspection> {
     let mut sheet = Vec::new();
     let (mut porosity, mut last) = (Vec::new(), Vec::new());
     for (index, id) in dataset.domain_ids().iter().enumerate() {
-        let sequence = dataset.sequence(index)?;
+        let sequence = dataset.recorded(index)?.trajectory;
         let saturation = sequence.saturation();
         let breakthrough = sequence.breakthrough_time();
         let end = saturation.last().copied().unwrap_or(f64::NAN);
@@ -118,7 +118,13 @@ fn dataset(path: &Path) -> Result<Inspection> {
         }
     }
     let origin = dataset.origin();
-    Ok(Inspection {
+    let optional = [
+        (dataset.has_dynamics(), "/lattice, /volume (pixels)"),
+        (dataset.has_flow(), "/pressure (Pa), /velocity (m/s)"),
+    ];
+    let besides: Vec<&str> =
+        optional.iter().filter(|(is_there, _)| *is_there).map(|(_, what)| *what).collect();
+    let mut inspection = Inspection {
         facts: vec![
             ("kind", "invasion dataset".to_owned()),
             ("domains", dataset.len().to_string()),
@@ -134,7 +140,11 @@ fn dataset(path: &Path) -> Result<Inspection> {
         ],
         table: Some((vec!["domain", "porosity", "last time", "breakthrough", "last saturation"], rows)),
         picture: Some(picture::sheet(&enlarge_all(sheet))),
-    })
+    };
+    if !besides.is_empty() {
+        inspection.facts.push(("besides frames", besides.join(", ")));
+    }
+    Ok(inspection)
 }
 
 fn predictions(path: &Path) -> Result<Inspection> {

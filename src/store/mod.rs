@@ -4,6 +4,7 @@ pub mod atomic;
 pub mod benchmark;
 pub mod card;
 pub mod checkpoint;
+pub mod dynamics;
 mod h5;
 pub mod image;
 pub mod invasion;
@@ -13,6 +14,7 @@ pub mod prediction;
 pub mod run;
 pub mod table;
 
+pub use dynamics::{Dynamics, LatticeRecord, Recorded};
 pub use invasion::InvasionDataset;
 pub use prediction::{Prediction, PredictionFile};
 pub use run::RunFolder;

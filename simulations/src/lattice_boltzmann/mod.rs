@@ -41,7 +41,7 @@ mod wetting;
 
 pub use boundary::{End, Ends};
 pub use config::{Injection, LatticeBoltzmannConfig, Precision};
-pub use drainage::{Drainage, Flow, simulate, simulate_resumable};
+pub use drainage::{Drainage, Flow, Underway, simulate, simulate_resumable};
 pub use real::Real;
 pub use recolouring::MAX_SHARPNESS;
 pub use two_phase::{LatticeFluids, TwoPhase};
