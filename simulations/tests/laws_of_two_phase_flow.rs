@@ -5,10 +5,13 @@
 #[allow(dead_code, reason = "the example draws more than the tests check")]
 mod cases;
 
+use std::ops::ControlFlow;
+
 use cases::DropOf;
 use ndarray::Array2;
 use porecast_simulations::lattice_boltzmann::{
-    self, End, Ends, Injection, LatticeBoltzmannConfig, LatticeFluids, Precision, TwoPhase, Wettability,
+    self, End, Ends, Injection, LatticeBoltzmannConfig, LatticeFluids, Precision, TwoPhase, Underway,
+    Wettability,
 };
 use porecast_simulations::percolation::Until;
 use porecast_simulations::{Domain, Error, FluidPair, Side};

@@ -239,3 +239,90 @@ impl DynamicsWriter {
         if self.volume.is_some() { file.column("lattice", &self.lattice) } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use porecast_simulations::lattice_boltzmann::{self, Injection, LatticeBoltzmannConfig};
+    use porecast_simulations::percolation::Until;
+    use porecast_simulations::{Domain, FluidPair, Side};
+
+    use super::*;
+    use crate::store::invasion::{InvasionDataset, Origin, write};
+
+    fn drainages(keep_flow: bool) -> Vec<(String, Recorded)> {
+        let solid = Array2::from_shape_fn((20, 16), |(y, x)| (8..12).contains(&y) && x < 4);
+        let domain = Domain { solid, voxel_size_m: 1e-5 };
+        let rates = [0.05, 0.08].into_iter().enumerate();
+        rates
+            .map(|(index, rate)| {
+                let config = LatticeBoltzmannConfig {
+                    injection: Injection::CapillaryNumber(rate),
+                    frames: 3,
+                    until: Until::PoreVolumes(0.1),
+                    keep_flow,
+                    ..Default::default()
+                };
+                let fluids = FluidPair::default();
+                let drainage =
+                    lattice_boltzmann::simulate(&domain, Side::Left, &fluids, &config, index as u64);
+                (format!("d{index}"), drainage.unwrap().into())
+            })
+            .collect()
+    }
+
+    fn written(path: &std::path::Path, sequences: Vec<(String, Recorded)>) -> Result<InvasionDataset> {
+        let origin = Origin { simulator: "test".into(), campaign: String::new() };
+        write(path, &origin, sequences.into_iter().map(Ok))?;
+        InvasionDataset::open(path)
+    }
+
+    #[test]
+    fn what_a_drainage_has_besides_frames_reads_back_as_written() {
+        let folder = tempfile::tempdir().unwrap();
+        for keep_flow in [false, true] {
+            let sequences = drainages(keep_flow);
+            let dataset = written(&folder.path().join(format!("{keep_flow}.h5")), sequences.clone()).unwrap();
+            assert_eq!((dataset.has_dynamics(), dataset.has_flow()), (true, keep_flow));
+            for (index, (_, sequence)) in sequences.iter().enumerate() {
+                assert_eq!(dataset.dynamics(index).unwrap(), sequence.dynamics);
+                assert_eq!(dataset.flow(index).unwrap(), sequence.flow);
+                assert_eq!(dataset.flow(index).unwrap().is_some(), keep_flow);
+                let filled = dataset.dynamics(index).unwrap().unwrap().volumes[2];
+                assert!(filled[0] > 1.0 && (filled[0] + filled[1] - 304.0).abs() < 1e-9, "{filled:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn fields_have_their_units_and_impossible_values_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("d.h5");
+        written(&path, drainages(true)).unwrap();
+        let file = hdf5::File::open_rw(&path).unwrap();
+        let text = |dataset: &str, name: &str| {
+            let attribute = file.dataset(dataset).unwrap().attr(name).unwrap();
+            attribute.read_scalar::<hdf5::types::VarLenUnicode>().unwrap().as_str().to_owned()
+        };
+        assert_eq!([text("pressure", "unit"), text("velocity", "unit")], ["Pa", "m/s"]);
+        assert_eq!(text("velocity", "components"), "y,x");
+        let nan = ndarray::Array4::from_elem((1, 1, 1, 1), f32::NAN);
+        let at = ndarray::s![1..2, 2..3, 4..5, 5..6];
+        file.dataset("pressure").unwrap().write_slice(&nan, at).unwrap();
+        file.close().unwrap();
+        let error = InvasionDataset::open(&path).and_then(|dataset| dataset.flow(1)).unwrap_err().to_string();
+        assert!(error.contains("/pressure[1] holds NaN at (time, y, x) = (2, 4, 5)"), "{error}");
+        let file = hdf5::File::open_rw(&path).unwrap();
+        file.unlink("velocity").unwrap();
+        file.close().unwrap();
+        let error = InvasionDataset::open(&path).unwrap_err().to_string();
+        assert!(error.contains("/velocity is missing"), "{error}");
+    }
+
+    #[test]
+    fn sequences_with_and_without_fields_do_not_mix() {
+        let folder = tempfile::tempdir().unwrap();
+        let mixed = [drainages(true).remove(0), drainages(false).remove(1)];
+        let error = written(&folder.path().join("d.h5"), mixed.to_vec()).unwrap_err().to_string();
+        assert!(error.contains("with the lattice, pressure and velocity"), "{error}");
+    }
+}
