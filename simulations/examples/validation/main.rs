@@ -12,7 +12,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use cases::DropOf;
-use figures::{Line, chart, mosaic};
+use figures::{Cell, Line, chart, mosaic};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -229,11 +229,11 @@ fn regimes(folder: &Path, page: &mut String) -> Result {
                 regime.agreement_with_percolation,
                 regime.drainage.mass_drift
             )?;
-            cells.push((format!("Ca {capillary:.0e}, M {ratio}"), trajectory.clone()));
+            cells.push(Cell::last(format!("Ca {capillary:.0e}, M {ratio}"), trajectory));
         }
     }
     page.push_str("\n![Last frames: grains dark, invading fluid blue](regimes.png)\n");
-    mosaic(folder, "regimes", &cells, 3)
+    mosaic(folder, "regimes", &cells, 3, 4)
 }
 
 fn percolation(folder: &Path, page: &mut String) -> Result {
