@@ -9,6 +9,7 @@ use ndarray::Axis;
 use crate::cli::{InspectArgs, Verbosity};
 use crate::error::{Error, Result};
 use crate::picture;
+use crate::store::invasion::parts_folder;
 use crate::store::listing::{self, Entry};
 use crate::store::{InvasionDataset, PredictionFile, RunFolder, image as images, npz, prediction};
 
@@ -52,6 +53,9 @@ pub fn run(args: &InspectArgs, verbosity: Verbosity) -> Result<()> {
 }
 
 fn inspect(path: &Path) -> Result<Inspection> {
+    if !path.exists() && parts_folder(path).is_dir() {
+        return dataset(path); // of a campaign under way
+    }
     let metadata = fs::metadata(path)
         .map_err(|e| Error::input(path, format!("cannot be opened: {e}; check the path")))?;
     if metadata.is_dir() {

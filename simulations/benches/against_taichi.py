@@ -15,6 +15,11 @@ both programs run in turn, so that other work on the machine falls on both.
 
 import argparse
 import os
+
+# Before Taichi is imported.
+os.environ["TI_LOG_LEVEL"] = "error"
+os.environ["ENABLE_TAICHI_HEADER_PRINT"] = "0"
+
 import statistics
 import subprocess
 import sys
