@@ -143,4 +143,14 @@ mod tests {
         refused("train = ['a']\nvalidation = ['c']", &["test: is missing"]);
         refused("train = ['a']\nvalidation = ['c']\ntest = []\nspare = []", &["spare: there is no such key"]);
     }
+
+    #[test]
+    fn the_split_that_comes_with_a_dataset_names_every_domain_once() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations/datasets/lbm-256x64");
+        let dataset = crate::store::InvasionDataset::open(&folder.join("lbm-256x64.h5")).unwrap();
+        let config = SplitConfig { file: Some(folder.join("split.toml")), ..SplitConfig::default() };
+        let lists = split(dataset.domain_ids(), &config, dataset.path()).unwrap();
+        assert_eq!(lists.parts().iter().map(|(_, ids)| ids.len()).sum::<usize>(), dataset.len());
+        assert!(dataset.len() >= 120 && lists.test.len() >= 15 && lists.validation.len() >= 15);
+    }
 }
