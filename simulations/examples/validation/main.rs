@@ -33,8 +33,8 @@ fn main() -> Result {
         section(&folder, &mut page)?;
     }
     page.push_str(
-        "\n## Further comparisons\n\nThe example `cross_checks` writes [ten domains against percolation as Ca \
-         falls](percolation-limit.md) and [a published sequence](published-sequence.md).\n",
+        "\n## Further comparisons\n\nThe example `cross_checks` compares ten domains with percolation as Ca falls \
+         (`percolation-limit.md`) and, given its labels, a published sequence (`published-sequence.md`).\n",
     );
     std::fs::write(folder.join("README.md"), page)?;
     Ok(())
