@@ -16,8 +16,9 @@
 //!
 //! # Limits of validity
 //! Both fluids have the same density, and inertia is small: the Reynolds and Laplace numbers of the physical
-//! flow are not matched. Ca from about 1e-4, below which spurious currents and the number of steps grow out of
-//! hand ([`percolation`](crate::percolation) is the limit), to about 0.1. Viscosity ratios from 1/100 to 100.
+//! flow are not matched. Ca from about 1e-3, below which spurious currents and the number of steps grow out of
+//! hand and simulations can diverge ([`percolation`](crate::percolation) is the limit), to about 0.1. Viscosity ratios
+//! from 1/100 to 100.
 //! Throats of at least 4 sites, better 8, since the interface is about 4 wide.
 
 mod boundary;
