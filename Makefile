@@ -8,10 +8,10 @@ PROFILE := --release
 # Clippy and docs see the code of the GPU as well, without a GPU or its toolkit.
 ALL := --workspace --features cuda
 
-.PHONY: help setup build check test notebook demo study-1 bench-percolation bench-cpu bench-imaging
+.PHONY: help setup build check test notebook demo study-1 bench-percolation bench-lattice-boltzmann bench-cpu bench-imaging
 
 help: ## List the commands
-	@grep -E '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
+	@grep -E '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 32
 
 setup: ## Check what the build needs; install libhdf5-dev when missing and possible
 	@scripts/setup.sh
@@ -40,6 +40,9 @@ study-1: build ## Study 1 at full size (takes long, resumable)
 
 bench-percolation: setup ## Time percolation against PoreSpy
 	"$$(scripts/venv.sh simulations/benches/requirements.txt)" simulations/benches/against_porespy.py
+
+bench-lattice-boltzmann: setup ## Time lattice Boltzmann against the machine's limits and against Taichi
+	"$$(scripts/venv.sh simulations/benches/requirements-taichi.txt)" simulations/benches/against_taichi.py
 
 bench-cpu: setup ## Time training and prediction against PyTorch; writes kernels/docs/performance.md
 	scripts/bench-cpu.sh

@@ -3,18 +3,21 @@
 //! Every finished domain is at once a small file of its own, `<dataset>.parts/<index>.h5`, written atomically. When
 //! all are there they are merged into the dataset, which takes its place in one step, and the parts are removed.
 //! So a campaign can be killed at any moment: the next run simulates what is missing. A domain depends on the
-//! campaign's seed and its own index alone, so the result is the same however often it was interrupted.
+//! campaign's seed and its own index alone, so the result is the same however often it was interrupted. Long
+//! simulations also save their state, `<dataset>.parts/<identifier>.state`, and go on from it bit for bit.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::path::Path;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use ndarray::Array2;
 use porecast_simulations::domain::Crop;
 use porecast_simulations::domain::connectivity::percolates;
-use porecast_simulations::{Domain, Error as SimulationError, Trajectory, lattice_boltzmann, percolation};
+use porecast_simulations::lattice_boltzmann::{self, LatticeBoltzmannConfig, Underway};
+use porecast_simulations::{Domain, Error as SimulationError, percolation};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -24,10 +27,13 @@ use crate::cli::{SimulateArgs, Verbosity};
 use crate::config::simulate::{ImageSource, SimulateConfig, Simulator};
 use crate::config::{self, parse};
 use crate::error::{Error, ErrorKind, Result};
+use crate::interrupt;
 use crate::progress::{Progress, say};
 use crate::store::invasion::{self, InvasionDataset, Origin, parts_folder};
-use crate::store::{card, image};
+use crate::store::{Recorded, atomic, card, image};
 
+/// Domains that failed of which the card tells the reason.
+const MAX_REASONS: usize = 20;
 /// How often a crop of an image that does not percolate is drawn anew.
 const MAX_CROPS: usize = 50;
 
@@ -45,14 +51,15 @@ pub fn run(args: &SimulateArgs, verbosity: Verbosity) -> Result<()> {
     };
     refuse_wrong_kind(&args.output, args.shard.is_some())?;
     let images = Images::load(&config, &args.config)?;
-    let campaign = Campaign::new(config, images)?;
+    let save_interval = Duration::from_secs(args.checkpoint_seconds);
+    let campaign = Campaign::new(config, images, save_interval)?;
 
     let parts = parts_folder(&target);
     fs::create_dir_all(&parts).map_err(|e| Error::output(&parts, e))?;
     let lock = lock(&parts, &target)?;
     let outcome = campaign.fill(&target, &parts, shard, args.force, verbosity);
-    // Without a finished part there is nothing to go on from, and an empty folder would only puzzle.
-    if outcome.is_ok() || !has_parts(&parts) {
+    // Without a part or a state there is nothing to go on from, and an empty folder would only puzzle.
+    if outcome.is_ok() || !(has_parts(&parts) || has_states(&parts)) {
         let removed = fs::remove_dir_all(&parts).map_err(|e| Error::output(&parts, e));
         drop(lock);
         return outcome.and_then(|outcome| removed.and(outcome.into_result(&target)));
@@ -68,8 +75,7 @@ struct Outcome {
 
 impl Outcome {
     /// Domains that could not be simulated make the command fail, after all others have been stored.
-    fn into_result(mut self, target: &Path) -> Result<()> {
-        self.failures.sort_by_key(|(index, _)| *index);
+    fn into_result(self, target: &Path) -> Result<()> {
         let Some((index, reason)) = self.failures.first() else { return Ok(()) };
         let kept = if self.stored == 0 { "none is left to store" } else { "the others are stored" };
         Err(Error::new(
@@ -90,15 +96,31 @@ struct Campaign {
     text: String,
     /// Eight hexadecimal digits that tell this campaign from others; identifiers begin with them.
     name: String,
+    /// Time between two states that a long simulation saves.
+    save_interval: Duration,
+}
+
+/// Why a domain was not simulated.
+enum Failure {
+    /// It cannot be: the campaign goes on without it.
+    Domain(SimulationError),
+    /// The campaign has to stop.
+    Campaign(Error),
+}
+
+impl From<SimulationError> for Failure {
+    fn from(error: SimulationError) -> Self {
+        Self::Domain(error)
+    }
 }
 
 impl Campaign {
-    fn new(config: SimulateConfig, images: Images) -> Result<Self> {
+    fn new(config: SimulateConfig, images: Images, save_interval: Duration) -> Result<Self> {
         let text = config::to_toml(&config)?;
         let identity = config::to_toml(&config.identity())?;
         let digest = Sha256::digest(identity.as_bytes());
         let name = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { config, images, text, name })
+        Ok(Self { config, images, text, name, save_interval })
     }
 
     fn id(&self, index: usize) -> String {
@@ -139,11 +161,12 @@ impl Campaign {
                 format!("{}: {} domains are there, {} to go", target.display(), done.len(), missing.len());
             say(verbosity, &line);
         }
-        let failures = self.simulate_all(&missing, parts, done.len(), verbosity)?;
+        let mut failures = self.simulate_all(&missing, parts, done.len(), verbosity)?;
+        failures.sort_by_key(|(index, _)| *index);
         let stored = done.len() + missing.len() - failures.len();
         let is_merged = failures.len() == missing.len() && !has_parts(parts);
         if stored > 0 && !(is_merged && card::path(target).exists()) {
-            self.merge(target, parts)?;
+            self.merge(target, parts, indices.len(), &failures)?;
         }
         if stored > 0 {
             say(verbosity, &format!("{}: {stored} sequences", target.display()));
@@ -185,30 +208,24 @@ impl Campaign {
         done: usize,
         verbosity: Verbosity,
     ) -> Result<Vec<(usize, SimulationError)>> {
-        static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-        // The handler can be set once; a second campaign in one process shares it.
-        let _ = ctrlc::set_handler(|| {
-            if INTERRUPTED.swap(true, Ordering::SeqCst) {
-                std::process::exit(1);
-            }
-        });
+        interrupt::listen();
         let progress = Progress::new("domains", indices.len() + done, done, verbosity);
         let failures = Mutex::new(Vec::new());
         let written = indices.par_iter().with_max_len(1).try_for_each(|&index| {
-            if INTERRUPTED.load(Ordering::SeqCst) {
-                return Err(Error::new(
-                    ErrorKind::Interrupted,
-                    "stopped",
-                    "what is finished is kept; run the same command again to go on",
-                ));
+            if interrupt::is_requested() {
+                return Err(interrupted());
             }
-            match self.simulate(index) {
+            let state = parts.join(format!("{}.state", self.id(index)));
+            match self.simulate(index, &state) {
                 Ok(sequence) => {
                     let part = parts.join(format!("{index:06}.h5"));
                     let one = std::iter::once(Ok((self.id(index), sequence)));
                     invasion::write(&part, &self.origin(), one)?;
+                    remove_if_there(&state)?;
                 }
-                Err(reason) => {
+                Err(Failure::Campaign(error)) => return Err(error),
+                Err(Failure::Domain(reason)) => {
+                    remove_if_there(&state)?;
                     let mut failures = failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     failures.push((index, reason));
                 }
@@ -221,8 +238,8 @@ impl Campaign {
         Ok(failures.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    /// One domain, from its index alone.
-    fn simulate(&self, index: usize) -> std::result::Result<Trajectory, SimulationError> {
+    /// One domain, from its index alone. A long simulation goes on from `state` and keeps it up to date.
+    fn simulate(&self, index: usize, state: &Path) -> std::result::Result<Recorded, Failure> {
         let seed = domain_seed(self.config.seed, index);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let config = &self.config;
@@ -235,13 +252,51 @@ impl Campaign {
         };
         match config.simulator {
             Simulator::Percolation => {
-                percolation::simulate(&domain, config.inlet, &config.fluids, &config.percolation, seed)
+                let sequence =
+                    percolation::simulate(&domain, config.inlet, &config.fluids, &config.percolation, seed)?;
+                Ok(sequence.into())
             }
             Simulator::LatticeBoltzmann => {
                 let settings = config.draw_lattice_boltzmann(&mut rng);
-                lattice_boltzmann::simulate(&domain, config.inlet, &config.fluids, &settings, seed)
-                    .map(|drainage| drainage.trajectory)
+                self.drain(&domain, &settings, seed, state)
             }
+        }
+    }
+
+    /// Dynamic drainage from the saved state on, if there is one that can be used.
+    fn drain(
+        &self,
+        domain: &Domain,
+        settings: &LatticeBoltzmannConfig,
+        seed: u64,
+        state: &Path,
+    ) -> std::result::Result<Recorded, Failure> {
+        let saved = fs::read(state).ok();
+        let mut last_save = Instant::now();
+        let mut failed = None;
+        let mut watch = |underway: &Underway| {
+            let is_stopping = interrupt::is_requested();
+            if !is_stopping && last_save.elapsed() < self.save_interval {
+                return ControlFlow::Continue(());
+            }
+            failed = atomic::write(state, &underway.state()).err();
+            last_save = Instant::now();
+            if is_stopping || failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let (inlet, fluids) = (self.config.inlet, &self.config.fluids);
+        let mut run = |saved| {
+            lattice_boltzmann::simulate_resumable(domain, inlet, fluids, settings, seed, saved, &mut watch)
+        };
+        let drainage = match run(saved.as_deref()) {
+            // A disk can lose what it confirmed: the domain is simulated from its beginning.
+            Err(SimulationError::SavedState(_)) => run(None),
+            other => other,
+        };
+        match drainage {
+            Err(SimulationError::Stopped { .. }) => {
+                Err(Failure::Campaign(failed.unwrap_or_else(interrupted)))
+            }
+            other => Ok(other?.into()),
         }
     }
 
@@ -266,21 +321,55 @@ impl Campaign {
     }
 
     /// Writes all stored and finished domains, in the order of the campaign, in place of `target`.
-    fn merge(&self, target: &Path, parts: &Path) -> Result<()> {
+    fn merge(
+        &self,
+        target: &Path,
+        parts: &Path,
+        asked: usize,
+        failures: &[(usize, SimulationError)],
+    ) -> Result<()> {
         let dataset = InvasionDataset::open(target)?;
         let mut order: Vec<usize> = (0..dataset.len()).collect();
         order.sort_by_key(|&row| &dataset.domain_ids()[row]);
         let sequences = order.into_iter().map(|row| {
             let id = dataset.domain_ids()[row].clone();
-            dataset.sequence(row).map(|sequence| (id, sequence))
+            dataset.recorded(row).map(|sequence| (id, sequence))
         });
         let merged = parts.join("merged");
         invasion::write(&merged, &self.origin(), sequences)?;
         fs::rename(&merged, target).map_err(|e| Error::output(target, e))?;
         let folder = target.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(folder).and_then(|f| f.sync_all()).map_err(|e| Error::output(folder, e))?;
-        card::write(&InvasionDataset::open(target)?, "")
+        card::write(&InvasionDataset::open(target)?, &self.failures_text(asked, failures))
     }
+
+    /// What the card says of domains that could not be simulated, of those asked for.
+    fn failures_text(&self, asked: usize, failures: &[(usize, SimulationError)]) -> String {
+        if failures.is_empty() {
+            return format!("None of the {asked} domains failed.");
+        }
+        let mut text = format!(
+            "## Domains that failed\n\n{} of {asked} domains ({:.1} %) could not be simulated and are not in the \
+             dataset.\n\n| domain | reason |\n|---|---|\n",
+            failures.len(),
+            100.0 * failures.len() as f64 / asked as f64
+        );
+        for (index, reason) in failures.iter().take(MAX_REASONS) {
+            text.push_str(&format!("| {} | {reason} |\n", self.id(*index)));
+        }
+        if failures.len() > MAX_REASONS {
+            text.push_str(&format!("| {} more | |\n", failures.len() - MAX_REASONS));
+        }
+        text
+    }
+}
+
+fn interrupted() -> Error {
+    Error::new(
+        ErrorKind::Interrupted,
+        "stopped",
+        "what is finished is kept; run the same command again to go on",
+    )
 }
 
 /// The pictures that domains are cropped from, read once.
@@ -361,18 +450,35 @@ fn lock(parts: &Path, target: &Path) -> Result<File> {
 }
 
 fn has_parts(parts: &Path) -> bool {
-    fs::read_dir(parts).is_ok_and(|mut entries| {
-        entries.any(|entry| entry.is_ok_and(|e| e.path().extension().is_some_and(|e| e == "h5")))
-    })
+    files_of_kind(parts, "h5").is_ok_and(|files| !files.is_empty())
+}
+
+fn has_states(parts: &Path) -> bool {
+    files_of_kind(parts, "state").is_ok_and(|files| !files.is_empty())
+}
+
+/// The files of a folder with this extension.
+fn files_of_kind(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(|e| Error::output(folder, e))? {
+        let path = entry.map_err(|e| Error::output(folder, e))?.path();
+        if path.extension().is_some_and(|e| e == extension) {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+fn remove_if_there(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::output(path, e)),
+        _ => Ok(()),
+    }
 }
 
 /// Removes parts that cannot be read (a disk can lose what it confirmed): they are simulated again.
 fn remove_unreadable(parts: &Path) -> Result<()> {
-    for entry in fs::read_dir(parts).map_err(|e| Error::output(parts, e))? {
-        let path = entry.map_err(|e| Error::output(parts, e))?.path();
-        if path.extension().is_none_or(|e| e != "h5") {
-            continue;
-        }
+    for path in files_of_kind(parts, "h5")? {
         if InvasionDataset::open(&path).and_then(|part| part.sequence(0)).is_err() {
             fs::remove_file(&path).map_err(|e| Error::output(&path, e))?;
         }
@@ -380,18 +486,11 @@ fn remove_unreadable(parts: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes another campaign's dataset and parts.
+/// Removes another campaign's dataset, parts and states.
 fn clear(target: &Path, parts: &Path) -> Result<()> {
-    if target.exists() {
-        fs::remove_file(target).map_err(|e| Error::output(target, e))?;
-    }
-    for entry in fs::read_dir(parts).map_err(|e| Error::output(parts, e))? {
-        let path = entry.map_err(|e| Error::output(parts, e))?.path();
-        if path.extension().is_some_and(|e| e == "h5") {
-            fs::remove_file(&path).map_err(|e| Error::output(&path, e))?;
-        }
-    }
-    Ok(())
+    remove_if_there(target)?;
+    let (domains, states) = (files_of_kind(parts, "h5")?, files_of_kind(parts, "state")?);
+    domains.iter().chain(&states).try_for_each(|path| remove_if_there(path))
 }
 
 /// The first key in which two campaigns differ.

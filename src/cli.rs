@@ -63,6 +63,9 @@ pub struct SimulateArgs {
     /// Simulate only every n-th domain, beginning with the i-th: `i/n`; the output is then a folder of shards.
     #[arg(long, value_name = "I/N")]
     pub shard: Option<String>,
+    /// Seconds between two saved states of a long lattice Boltzmann simulation.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub checkpoint_seconds: u64,
     /// Change a configuration value; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,

@@ -9,6 +9,7 @@ use ndarray::Axis;
 use crate::cli::{InspectArgs, Verbosity};
 use crate::error::{Error, Result};
 use crate::picture;
+use crate::store::invasion::parts_folder;
 use crate::store::listing::{self, Entry};
 use crate::store::{InvasionDataset, PredictionFile, RunFolder, image as images, npz, prediction};
 
@@ -52,6 +53,9 @@ pub fn run(args: &InspectArgs, verbosity: Verbosity) -> Result<()> {
 }
 
 fn inspect(path: &Path) -> Result<Inspection> {
+    if !path.exists() && parts_folder(path).is_dir() {
+        return dataset(path); // of a campaign under way
+    }
     let metadata = fs::metadata(path)
         .map_err(|e| Error::input(path, format!("cannot be opened: {e}; check the path")))?;
     if metadata.is_dir() {
@@ -98,7 +102,7 @@ fn dataset(path: &Path) -> Result<Inspection> {
     let mut sheet = Vec::new();
     let (mut porosity, mut last) = (Vec::new(), Vec::new());
     for (index, id) in dataset.domain_ids().iter().enumerate() {
-        let sequence = dataset.sequence(index)?;
+        let sequence = dataset.recorded(index)?.trajectory;
         let saturation = sequence.saturation();
         let breakthrough = sequence.breakthrough_time();
         let end = saturation.last().copied().unwrap_or(f64::NAN);
@@ -118,7 +122,13 @@ fn dataset(path: &Path) -> Result<Inspection> {
         }
     }
     let origin = dataset.origin();
-    Ok(Inspection {
+    let optional = [
+        (dataset.has_dynamics(), "/lattice, /volume (pixels)"),
+        (dataset.has_flow(), "/pressure (Pa), /velocity (m/s)"),
+    ];
+    let besides: Vec<&str> =
+        optional.iter().filter(|(is_there, _)| *is_there).map(|(_, what)| *what).collect();
+    let mut inspection = Inspection {
         facts: vec![
             ("kind", "invasion dataset".to_owned()),
             ("domains", dataset.len().to_string()),
@@ -134,7 +144,11 @@ fn dataset(path: &Path) -> Result<Inspection> {
         ],
         table: Some((vec!["domain", "porosity", "last time", "breakthrough", "last saturation"], rows)),
         picture: Some(picture::sheet(&enlarge_all(sheet))),
-    })
+    };
+    if !besides.is_empty() {
+        inspection.facts.push(("besides frames", besides.join(", ")));
+    }
+    Ok(inspection)
 }
 
 fn predictions(path: &Path) -> Result<Inspection> {

@@ -44,6 +44,9 @@ fn a_dataset_is_shown_as_a_table_and_a_picture() {
     let picture = image::open(folder.join("d.png")).unwrap();
     assert_eq!((picture.width(), picture.height()), (4 * 120 + 5 * 6, 3 * 160 + 4 * 6));
     refused(folder, &["d.h5", "--png", "d.png"], &["d.png", "exists already", "--force"]);
+    fs::create_dir(folder.join("e.h5.parts")).unwrap();
+    fs::rename(folder.join("d.h5"), folder.join("e.h5.parts/000000.h5")).unwrap();
+    shown(folder, &["e.h5"], &["invasion dataset", "-000002"]);
     shown(folder, &["campaign.toml"], &["configuration", "domain[0].generator.porosity", "0.75"]);
     shown(folder, &["d.png"], &["image", "504 x 510 pixels"]);
 }

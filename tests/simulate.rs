@@ -7,8 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use hdf5::types::{TypeDescriptor, VarLenUnicode};
-use porecast::store::InvasionDataset;
 use porecast::store::invasion::parts_folder;
+use porecast::store::{InvasionDataset, LatticeRecord};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -100,7 +100,11 @@ struct ParameterRow {
 fn content(path: &Path) -> BTreeMap<String, String> {
     fn describe(container: &hdf5::Container) -> String {
         let descriptor = container.dtype().unwrap().to_descriptor().unwrap();
+        let is_lattice = container.name() == "/lattice";
         let values = match &descriptor {
+            TypeDescriptor::Compound(_) if is_lattice => {
+                format!("{:?}", container.read_raw::<LatticeRecord>().unwrap())
+            }
             TypeDescriptor::VarLenUnicode => format!("{:?}", container.read_raw::<VarLenUnicode>().unwrap()),
             TypeDescriptor::Compound(_) => format!("{:?}", container.read_raw::<ParameterRow>().unwrap()),
             _ => format!("{:?}", container.read_raw::<f64>().unwrap()),
@@ -423,6 +427,99 @@ fn a_campaign_by_lattice_boltzmann_holds_sequences_of_the_drawn_rates() {
     place.run_well("parts.h5", &["--set", "domains=2"]);
     let parts = place.run_well("parts.h5", &[]);
     assert_eq!(content(&path), content(&parts));
+}
+
+#[test]
+fn pressure_and_velocity_are_kept_when_asked_for() {
+    let place = Workplace::new(&DYNAMIC.replace("frames = 4", "frames = 4, keep_flow = true"));
+    let path = place.run_well("d.h5", &["--set", "domains=2"]);
+    let dataset = InvasionDataset::open(&path).unwrap();
+    for index in 0..2 {
+        let flow = dataset.flow(index).unwrap().unwrap();
+        let dynamics = dataset.dynamics(index).unwrap().unwrap();
+        let sequence = dataset.sequence(index).unwrap();
+        assert_eq!((flow.pressure_pa.len(), flow.velocity_x_m_per_s[3].dim()), (4, (40, 32)));
+        // What flows through a free row is what is injected.
+        let parameters = sequence.parameters;
+        let rate = parameters.capillary_number * parameters.surface_tension / parameters.viscosity_invading;
+        let through = flow.velocity_y_m_per_s[3].row(1).sum() / 32.0;
+        assert!((f64::from(through) / rate - 1.0).abs() < 0.1, "{through} m/s of {rate}");
+        for (frame, volumes) in sequence.saturation().iter().zip(&dynamics.volumes) {
+            let saturation = volumes[0] / sequence.domain.pore_count() as f64;
+            assert!((saturation - frame).abs() < 0.03, "{saturation} {frame}");
+        }
+        assert!(dynamics.lattice.mass_drift.abs() < 1e-3 && dynamics.lattice.steps > 100.0);
+    }
+    let card = fs::read_to_string(place.path("d.h5.card.md")).unwrap();
+    for wanted in
+        ["/velocity", "relaxation time of the invading fluid", "mass drift", "None of the 2 domains failed"]
+    {
+        assert!(card.contains(wanted), "{card}\ndoes not say {wanted}");
+    }
+    let shown = Command::new(env!("CARGO_BIN_EXE_porecast")).arg("inspect").arg(&path).output().unwrap();
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("/pressure (Pa), /velocity (m/s)"));
+    place.refused(
+        "e.h5",
+        &["--set", "lattice_boltzmann.until=breakthrough"],
+        2,
+        &["lattice_boltzmann.keep_flow", "pore_volumes"],
+    );
+}
+
+/// Time steps of the state that a domain has saved.
+fn saved_steps(state: &Path) -> Option<u64> {
+    let bytes = fs::read(state).ok()?;
+    Some(u64::from_le_bytes(bytes.get(20..28)?.try_into().ok()?))
+}
+
+#[cfg(unix)]
+#[test]
+fn a_simulation_killed_within_a_domain_goes_on_from_its_state_to_the_same_bytes() {
+    let place = Workplace::new(&DYNAMIC.replace("domains = 4", "domains = 1").replace("0.3", "1.5"));
+    let bytes = fs::read(place.run_well("whole.h5", &[])).unwrap();
+    let parts = parts_folder(&place.path("d.h5"));
+    let state = || {
+        let mut entries = fs::read_dir(&parts).ok()?;
+        entries.find_map(|entry| {
+            entry.ok().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "state"))
+        })
+    };
+    let steps = || state().and_then(|state| saved_steps(&state)).unwrap_or(0);
+    let wait_for = |least: u64| {
+        let begun = Instant::now();
+        while steps() < least {
+            assert!(begun.elapsed() < Duration::from_secs(60), "no state of {least} steps: {}", steps());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    // SIGKILL with a state at every look.
+    let mut child = place.command("d.h5", &["-q", "--checkpoint-seconds", "0"]).spawn().unwrap();
+    wait_for(1000);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let killed = steps();
+    assert!(killed >= 1000 && !place.path("d.h5").exists());
+    // Every further state lies beyond the one that is gone on from. Then Ctrl-C.
+    let mut command = place.command("d.h5", &["--checkpoint-seconds", "0"]);
+    let child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    while steps() == killed && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    assert!(steps() > killed, "{} after {killed}", steps());
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert_refused(&child.wait_with_output().unwrap(), 1, &["run the same command again to go on"]);
+    assert_eq!(fs::read(place.run_well("d.h5", &[])).unwrap(), bytes);
+    assert!(!parts.exists());
+
+    // A state that the disk has spoilt is not used.
+    fs::remove_file(place.path("d.h5")).unwrap();
+    let mut child = place.command("d.h5", &["-q", "--checkpoint-seconds", "0"]).spawn().unwrap();
+    wait_for(50);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    fs::write(state().unwrap(), "spoilt").unwrap();
+    assert_eq!(fs::read(place.run_well("d.h5", &[])).unwrap(), bytes);
 }
 
 #[test]

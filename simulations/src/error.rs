@@ -45,6 +45,12 @@ pub enum Error {
         /// Injected volume over that of the pore space.
         pore_volumes: f64,
     },
+    /// Who watched a simulation stopped it.
+    #[error("the simulation was stopped after step {steps}")]
+    Stopped {
+        /// Time steps done.
+        steps: u64,
+    },
     /// A saved state cannot be gone on from.
     #[error("the saved state cannot be used: {0}")]
     SavedState(String),

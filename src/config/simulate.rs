@@ -170,12 +170,6 @@ impl SimulateConfig {
                 config.problems().into_iter().map(|(_, what)| Problem::new("capillary_numbers", what)),
             );
         }
-        if config.keep_flow {
-            problems.push(Problem::new(
-                "lattice_boltzmann.keep_flow",
-                "is not written into datasets yet; leave it out",
-            ));
-        }
         problems.dedup();
         problems
     }

@@ -136,10 +136,14 @@ impl Channel {
     }
 }
 
-/// Shares of the domains that are held out; the rest is trained on.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// Which domains are held out: shares of them, or those that a file names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SplitConfig {
+    /// TOML file with the lists `train`, `validation` and `test` of domain identifiers, relative to the working
+    /// directory; in place of shares. A domain in none of the lists is not used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
     /// Share for validation.
     pub validation: f64,
     /// Share for the test.
@@ -150,7 +154,7 @@ pub struct SplitConfig {
 
 impl Default for SplitConfig {
     fn default() -> Self {
-        Self { validation: 0.15, test: 0.15, seed: 0 }
+        Self { file: None, validation: 0.15, test: 0.15, seed: 0 }
     }
 }
 
@@ -167,6 +171,10 @@ impl SplitConfig {
             held_out,
             "below 1, so that something is left to train on",
         );
+        let is_of_shares = *self != Self { file: self.file.clone(), ..Self::default() };
+        if self.file.is_some() && is_of_shares {
+            checks.0.push(Problem::new("file", "excludes validation, test and seed: they are for shares"));
+        }
         checks.0
     }
 }
@@ -350,6 +358,16 @@ mod tests {
     }
 
     #[test]
+    fn a_split_is_of_shares_or_of_a_file() {
+        let problems = |line: &str| {
+            let config = format!("name='a'\ndataset='d.h5'\n[loss]\nmse=1.0\n[split]\n{line}");
+            parse(&config).problems().into_iter().map(|p| p.key).collect::<Vec<_>>()
+        };
+        assert!(problems("file = 'split.toml'").is_empty());
+        assert_eq!(problems("file = 'split.toml'\nseed = 3"), ["split.file"]);
+    }
+
+    #[test]
     fn a_loss_without_gradient_or_bound_is_refused() {
         for loss in ["volume_hard = 1.0", "dice = -1.0", "dice = inf"] {
             let config = parse(&format!("name='a'\ndataset='d.h5'\n[loss]\n{loss}"));
@@ -391,6 +409,6 @@ mod tests {
             crate::config::load::<TrainConfig>(&entry.expect("an entry").path(), &[]).expect("valid");
             count += 1;
         }
-        assert!(count >= 5);
+        assert!(count >= 6);
     }
 }

@@ -13,6 +13,7 @@ use std::path::Path;
 use ndarray::{Array2, Array3, Axis, Zip};
 use porecast_simulations::{Domain, Parameters, Side, TimeUnit, Trajectory};
 
+use super::dynamics::Extent;
 use super::h5::{H5Reader, last_cause};
 use super::invasion::{Common, Layout, Origin, Shard};
 use crate::error::{Error, Result};
@@ -53,6 +54,7 @@ pub(super) fn open(file: &H5Reader) -> Result<Shard> {
             inlet: Side::Left,
             time_unit: TimeUnit::Frame,
             voxel_size_m: VOXEL_SIZE_M,
+            extent: Extent::default(),
         },
         origin: Origin { simulator: NAME.to_owned(), campaign: String::new() },
         ids: vec![stem.into_owned()],

@@ -240,6 +240,13 @@ pub(crate) struct Growing {
 }
 
 impl Growing {
+    /// Gives the dataset an attribute.
+    pub(crate) fn text(&self, name: &str, value: &str) -> Result<()> {
+        let written = unicode(value)
+            .and_then(|value| self.dataset.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&value));
+        written.map_err(|e| Error::output(&self.path, last_cause(&e)))
+    }
+
     /// Adds a row.
     pub(crate) fn push<T: H5Type, D: Dimension>(&mut self, row: ArrayView<'_, T, D>) -> Result<()> {
         self.grow()?;

@@ -8,7 +8,8 @@
 //! /domain_id    (N)           string    stable; splits hash it
 //! /parameters   (N)           compound  what the sequence was made with; NaN where a quantity does not apply
 //! ```
-//! A chunk is one mask: one domain of `/solid`, one frame of `/phase`.
+//! A chunk is one mask: one domain of `/solid`, one frame of `/phase`. What a dynamic simulator adds is in
+//! [`super::dynamics`].
 //!
 //! The published layout of the CO2-water benchmark (one file a domain) opens as well, see [`super::benchmark`].
 
@@ -17,9 +18,11 @@ use std::path::{Path, PathBuf};
 
 use hdf5::H5Type;
 use ndarray::{Array1, Array2, Array3, Axis, Ix0, Ix1, Ix2, Ix3};
+use porecast_simulations::lattice_boltzmann::Flow;
 use porecast_simulations::{Domain, Parameters, Side, TimeUnit, Trajectory};
 use sha2::{Digest, Sha256};
 
+use super::dynamics::{self, Dynamics, DynamicsWriter, Extent, Recorded};
 use super::h5::{H5Reader, H5Writer};
 use super::{atomic, benchmark};
 use crate::error::{Error, ErrorKind, Result};
@@ -90,6 +93,7 @@ pub(super) struct Common {
     pub(super) inlet: Side,
     pub(super) time_unit: TimeUnit,
     pub(super) voxel_size_m: f64,
+    pub(super) extent: Extent,
 }
 
 /// How a file lays out its sequences.
@@ -280,6 +284,57 @@ impl InvasionDataset {
         }
     }
 
+    /// Whether [`dynamics`](Self::dynamics) are known.
+    pub fn has_dynamics(&self) -> bool {
+        self.shards[0].common.extent.has_dynamics
+    }
+
+    /// Whether [`flow`](Self::flow) was kept.
+    pub fn has_flow(&self) -> bool {
+        self.shards[0].common.extent.has_flow
+    }
+
+    /// How sequence `index` was simulated; `None` unless a dynamic simulator of this program did it.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    ///
+    /// # Panics
+    /// `index` is not below [`len`](Self::len).
+    pub fn dynamics(&self, index: usize) -> Result<Option<Dynamics>> {
+        let (shard, row) = self.locate(index);
+        let read = || dynamics::read_dynamics(&H5Reader::open(&shard.path)?, row);
+        shard.common.extent.has_dynamics.then(read).transpose()
+    }
+
+    /// Pressure and velocity of sequence `index`, if the dataset has them.
+    ///
+    /// # Errors
+    /// The file cannot be read or holds values that are not finite.
+    ///
+    /// # Panics
+    /// `index` is not below [`len`](Self::len).
+    pub fn flow(&self, index: usize) -> Result<Option<Flow>> {
+        let (shard, row) = self.locate(index);
+        let read = || dynamics::read_flow(&H5Reader::open(&shard.path)?, row);
+        shard.common.extent.has_flow.then(read).transpose()
+    }
+
+    /// Everything about sequence `index`.
+    ///
+    /// # Errors
+    /// Those of [`sequence`](Self::sequence), [`dynamics`](Self::dynamics) and [`flow`](Self::flow).
+    ///
+    /// # Panics
+    /// `index` is not below [`len`](Self::len).
+    pub fn recorded(&self, index: usize) -> Result<Recorded> {
+        Ok(Recorded {
+            trajectory: self.sequence(index)?,
+            dynamics: self.dynamics(index)?,
+            flow: self.flow(index)?,
+        })
+    }
+
     /// Hexadecimal SHA-256 of everything a network can learn from: identifiers, geometry, times and frames.
     ///
     /// # Errors
@@ -332,6 +387,7 @@ impl Shard {
                 inlet: file.keyword("inlet")?,
                 time_unit: file.keyword("time_unit")?,
                 voxel_size_m: file.number("voxel_size_m")?,
+                extent: Extent::open(&file, ids.len(), (frames, height, width))?,
             },
             origin: Origin { simulator: file.text("simulator")?, campaign: file.text("campaign")? },
             ids,
@@ -388,11 +444,12 @@ impl Shard {
 /// # Errors
 /// The first error of the iterator, no sequence at all, sequences that do not belong together, or an output error
 /// naming `path`.
-pub fn write(
+pub fn write<S: Into<Recorded>>(
     path: &Path,
     origin: &Origin,
-    sequences: impl Iterator<Item = Result<(String, Trajectory)>>,
+    sequences: impl Iterator<Item = Result<(String, S)>>,
 ) -> Result<usize> {
+    let sequences = sequences.map(|sequence| sequence.map(|(id, sequence)| (id, sequence.into())));
     let mut count = 0;
     atomic::write_with(path, |temporary| {
         count = write_file(temporary, path, origin, sequences)?;
@@ -405,7 +462,7 @@ fn write_file(
     temporary: &Path,
     path: &Path,
     origin: &Origin,
-    sequences: impl Iterator<Item = Result<(String, Trajectory)>>,
+    sequences: impl Iterator<Item = Result<(String, Recorded)>>,
 ) -> Result<usize> {
     let file = H5Writer::create(temporary, path)?;
     let mut sequences = sequences.peekable();
@@ -427,11 +484,13 @@ fn write_file(
     let mut solid = file.growing::<u8>("solid", &[height, width], &[1, height, width])?;
     let mut phase = file.growing::<u8>("phase", &[frames, height, width], &[1, 1, height, width])?;
     let mut time = file.growing::<f64>("time", &[frames], &[64, frames])?;
+    let mut extras = DynamicsWriter::new(&file, common.extent, common.shape)?;
     let mut ids = Vec::new();
     let mut parameters: Vec<ParameterRow> = Vec::new();
     for sequence in sequences {
-        let (id, sequence) = sequence?;
-        let found = Common::of(&sequence);
+        let (id, recorded) = sequence?;
+        let found = Common::of(&recorded);
+        let Recorded { trajectory: sequence, dynamics, flow } = recorded;
         if found != common || sequence.times.len() != frames || sequence.domain.solid.dim() != (height, width)
         {
             return Err(Error::new(
@@ -448,22 +507,26 @@ fn write_file(
         phase.push(sequence.phase.mapv(u8::from).view())?;
         time.push(Array1::from(sequence.times).view())?;
         parameters.push(sequence.parameters.into());
+        extras.push(dynamics.as_ref(), flow.as_ref())?;
         ids.push(id);
     }
     file.texts("domain_id", &ids)?;
     file.column("parameters", &parameters)?;
+    extras.finish(&file)?;
     drop((solid, phase, time));
     file.finish()?;
     Ok(ids.len())
 }
 
 impl Common {
-    fn of(sequence: &Trajectory) -> Self {
+    fn of(recorded: &Recorded) -> Self {
+        let sequence = &recorded.trajectory;
         Self {
             shape: sequence.phase.dim(),
             inlet: sequence.inlet,
             time_unit: sequence.time_unit,
             voxel_size_m: sequence.domain.voxel_size_m,
+            extent: Extent::of(recorded),
         }
     }
 }
@@ -535,8 +598,11 @@ pub(super) fn check_times(times: &[f64]) -> std::result::Result<(), String> {
 fn describe(common: &Common) -> String {
     let (frames, height, width) = common.shape;
     format!(
-        "{frames} frames of {height}x{width} pixels of {} m, inlet {}, time in {:?}",
-        common.voxel_size_m, common.inlet, common.time_unit
+        "{frames} frames of {height}x{width} pixels of {} m, inlet {}, time in {:?}{}",
+        common.voxel_size_m,
+        common.inlet,
+        common.time_unit,
+        common.extent.describe()
     )
 }
 

@@ -4,6 +4,7 @@ pub mod atomic;
 pub mod benchmark;
 pub mod card;
 pub mod checkpoint;
+pub mod dynamics;
 mod h5;
 pub mod image;
 pub mod invasion;
@@ -15,6 +16,7 @@ pub mod run;
 pub mod table;
 pub mod weights;
 
+pub use dynamics::{Dynamics, LatticeRecord, Recorded};
 pub use invasion::InvasionDataset;
 pub use prediction::{Prediction, PredictionFile};
 pub use run::RunFolder;

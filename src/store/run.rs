@@ -21,6 +21,7 @@ use porecast_simulations::{Side, TimeUnit};
 
 /// Which domains serve for what.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SplitLists {
     /// Domains the weights are fitted to.
     pub train: Vec<String>,

@@ -78,6 +78,14 @@ pub fn run(args: &TrainArgs, verbosity: Verbosity) -> Result<()> {
                 "is no longer the dataset this run began with; restore it, or train anew with --force",
             ));
         }
+        if before.split != card.split {
+            let file = config.split.file.as_deref().unwrap_or(&config.dataset);
+            return Err(Error::new(
+                crate::ErrorKind::Mismatch,
+                file.display().to_string(),
+                "no longer splits the domains as when this run began; restore it, or train anew with --force",
+            ));
+        }
         // An earlier part of the run may have finished some members.
         card.members = before.members;
         folder.remove_temporaries()?;
@@ -143,7 +151,7 @@ fn make_card(
     data: &InvasionData,
     device: &Device,
 ) -> Result<RunCard> {
-    let split = split::split(dataset.domain_ids(), &config.split);
+    let split = split::split(dataset.domain_ids(), &config.split, &config.dataset)?;
     for (part, ids) in split.parts() {
         if ids.is_empty() && part != "test" {
             return Err(Error::config(

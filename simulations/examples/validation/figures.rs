@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ndarray::{Array2, Axis};
 use plotters::prelude::*;
 use plotters::style::register_font;
 use porecast_simulations::Trajectory;
@@ -90,34 +91,46 @@ pub fn chart(folder: &Path, name: &str, x: &str, y: &str, lines: &[Line]) -> Res
     Ok(())
 }
 
-/// Writes the last frames of sequences side by side as `<folder>/<name>.png`.
-pub fn mosaic(folder: &Path, name: &str, cells: &[(String, Trajectory)], columns: usize) -> Result {
+/// A picture of where the fluids are.
+pub struct Cell {
+    pub title: String,
+    pub solid: Array2<bool>,
+    pub invaded: Array2<bool>,
+}
+
+impl Cell {
+    /// The last frame of a sequence.
+    pub fn last(title: String, trajectory: &Trajectory) -> Self {
+        let last = trajectory.phase.index_axis(Axis(0), trajectory.phase.dim().0 - 1);
+        Self { title, solid: trajectory.domain.solid.clone(), invaded: last.to_owned() }
+    }
+}
+
+/// Writes pictures of one size side by side as `<folder>/<name>.png`, with `scale` dots for a pixel.
+pub fn mosaic(folder: &Path, name: &str, cells: &[Cell], columns: usize, scale: i32) -> Result {
     register_fonts()?;
-    const SCALE: i32 = 4;
     const TITLE: i32 = 36;
-    let (height, width) = cells.first().map_or((1, 1), |(_, trajectory)| trajectory.domain.shape());
-    let cell = (width as i32 * SCALE + 12, height as i32 * SCALE + TITLE + 12);
+    let (height, width) = cells.first().map_or((1, 1), |cell| cell.solid.dim());
+    let size = (width as i32 * scale + 12, height as i32 * scale + TITLE + 12);
     let rows = cells.len().div_ceil(columns);
     let path = folder.join(format!("{name}.png"));
-    let size = (cell.0 as u32 * columns as u32, cell.1 as u32 * rows as u32);
-    let area = BitMapBackend::new(&path, size).into_drawing_area();
+    let area = BitMapBackend::new(&path, (size.0 as u32 * columns as u32, size.1 as u32 * rows as u32))
+        .into_drawing_area();
     area.fill(&WHITE)?;
-    for (index, (title, trajectory)) in cells.iter().enumerate() {
-        let (left, top) = ((index % columns) as i32 * cell.0 + 6, (index / columns) as i32 * cell.1);
-        let style = ("sans-serif", 26).into_font().color(&INK);
-        area.draw(&Text::new(title.clone(), (left, top + 8), style))?;
-        let last = trajectory.phase.outer_iter().last();
-        for ((y, x), &solid) in trajectory.domain.solid.indexed_iter() {
-            let invaded = last.as_ref().is_some_and(|last| last[[y, x]]);
+    for (index, cell) in cells.iter().enumerate() {
+        let (left, top) = ((index % columns) as i32 * size.0 + 6, (index / columns) as i32 * size.1);
+        let style = ("sans-serif", 24).into_font().color(&INK);
+        area.draw(&Text::new(cell.title.clone(), (left, top + 8), style))?;
+        for ((y, x), &solid) in cell.solid.indexed_iter() {
             let colour = if solid {
                 INK
-            } else if invaded {
+            } else if cell.invaded[[y, x]] {
                 COLOURS[0]
             } else {
                 GRID
             };
-            let corner = (left + x as i32 * SCALE, top + TITLE + y as i32 * SCALE);
-            let opposite = (corner.0 + SCALE, corner.1 + SCALE);
+            let corner = (left + x as i32 * scale, top + TITLE + y as i32 * scale);
+            let opposite = (corner.0 + scale, corner.1 + scale);
             area.draw(&Rectangle::new([corner, opposite], colour.filled()))?;
         }
     }

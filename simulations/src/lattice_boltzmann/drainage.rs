@@ -1,5 +1,7 @@
 //! A drainage of a domain from beginning to end.
 
+use std::ops::ControlFlow;
+
 use ndarray::{Array2, Array3, Axis};
 
 use super::boundary::{End, Ends};
@@ -14,7 +16,7 @@ use super::wetting::Wettability;
 use crate::percolation::Until;
 use crate::{Domain, Error, FluidPair, Parameters, Side, TimeUnit, Trajectory};
 
-/// Time steps between two looks at whether the simulation is still sound.
+/// Time steps between two looks at whether the simulation is still sound, and between two calls of who watches it.
 const STEPS_BETWEEN_CHECKS: u64 = 50;
 /// Samples of the phase in a pore volume, when frames up to breakthrough are wanted.
 const SAMPLES_PER_PORE_VOLUME: f64 = 2000.0;
@@ -41,7 +43,7 @@ pub struct Drainage {
 }
 
 /// Pressure and velocity at every frame.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Flow {
     /// Pressure above that at the outlet `[time, y, x]` in pascals; 0 in solid.
     pub pressure_pa: Vec<Array2<f32>>,
@@ -81,17 +83,35 @@ pub fn simulate(
     config: &LatticeBoltzmannConfig,
     seed: u64,
 ) -> Result<Drainage, Error> {
-    simulate_resumable(domain, inlet, fluids, config, seed, None, u64::MAX, &mut |_| {})
+    simulate_resumable(domain, inlet, fluids, config, seed, None, &mut |_| ControlFlow::Continue(()))
 }
 
-/// As [`simulate`], from a saved state on and saving further ones.
+/// A drainage under way, between two time steps.
+pub struct Underway<'a> {
+    steps: u64,
+    state: &'a dyn Fn() -> Vec<u8>,
+}
+
+impl Underway<'_> {
+    /// Time steps done, those before a resumed state included.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Everything that the rest of the simulation depends on.
+    pub fn state(&self) -> Vec<u8> {
+        (self.state)()
+    }
+}
+
+/// As [`simulate`], from a saved state on, and watched.
 ///
-/// After about every `steps_between_saves` time steps `save` is handed the state. Going on from it with the same
-/// arguments gives the same result, bit for bit, as never having stopped.
+/// Every 50 time steps `watch` is shown the simulation; it may take its [state](Underway::state), and it may stop it.
+/// Going on from a state with the same arguments gives the same result, bit for bit, as never having stopped.
 ///
 /// # Errors
-/// Those of [`simulate`], and [`Error::SavedState`] for a state that is damaged or belongs to something else.
-#[expect(clippy::too_many_arguments, reason = "those of `simulate`, and what to save")]
+/// Those of [`simulate`], [`Error::SavedState`] for a state that is damaged or belongs to something else, and
+/// [`Error::Stopped`] when `watch` stops the simulation.
 pub fn simulate_resumable(
     domain: &Domain,
     inlet: Side,
@@ -99,18 +119,13 @@ pub fn simulate_resumable(
     config: &LatticeBoltzmannConfig,
     seed: u64,
     saved: Option<&[u8]>,
-    steps_between_saves: u64,
-    save: &mut dyn FnMut(&[u8]),
+    watch: &mut dyn FnMut(&Underway) -> ControlFlow<()>,
 ) -> Result<Drainage, Error> {
-    let run = |saved, save| match config.precision {
-        Precision::Single => {
-            Run::<f32>::new(domain, inlet, fluids, config)?.drive(saved, steps_between_saves, save)
-        }
-        Precision::Double => {
-            Run::<f64>::new(domain, inlet, fluids, config)?.drive(saved, steps_between_saves, save)
-        }
+    let run = |saved, watch| match config.precision {
+        Precision::Single => Run::<f32>::new(domain, inlet, fluids, config)?.drive(saved, watch),
+        Precision::Double => Run::<f64>::new(domain, inlet, fluids, config)?.drive(saved, watch),
     };
-    let mut drainage = run(saved, save)?;
+    let mut drainage = run(saved, watch)?;
     drainage.trajectory.parameters.seed = seed;
     Ok(drainage)
 }
@@ -210,19 +225,14 @@ impl<'a, T: Real> Run<'a, T> {
     fn drive(
         mut self,
         saved: Option<&[u8]>,
-        steps_between_saves: u64,
-        save: &mut dyn FnMut(&[u8]),
+        watch: &mut dyn FnMut(&Underway) -> ControlFlow<()>,
     ) -> Result<Drainage, Error> {
         if let Some(saved) = saved {
             self.restore(saved)?;
         }
-        let mut last_save = self.lattice.steps();
         while !self.is_done()? {
-            self.sample()?;
-            if self.lattice.steps() - last_save >= steps_between_saves {
-                last_save = self.lattice.steps();
-                save(&self.state());
-            }
+            self.advance(watch)?;
+            self.sample();
         }
         Ok(self.finish())
     }
@@ -248,14 +258,23 @@ impl<'a, T: Real> Run<'a, T> {
         Ok(false)
     }
 
-    /// Advances to the next sample and takes it.
-    fn sample(&mut self) -> Result<(), Error> {
-        for _ in 0..self.steps_per_sample {
+    /// Advances to the next sample, from wherever a saved state was taken.
+    fn advance(&mut self, watch: &mut dyn FnMut(&Underway) -> ControlFlow<()>) -> Result<(), Error> {
+        let next = u64::from(self.progress.samples.count) * self.steps_per_sample;
+        while self.lattice.steps() < next {
             self.lattice.step();
             if self.lattice.steps().is_multiple_of(STEPS_BETWEEN_CHECKS) {
                 self.lattice.check()?;
+                let underway = Underway { steps: self.lattice.steps(), state: &|| self.state() };
+                if watch(&underway).is_break() {
+                    return Err(Error::Stopped { steps: self.lattice.steps() });
+                }
             }
         }
+        Ok(())
+    }
+
+    fn sample(&mut self) {
         let share = &self.lattice.share;
         let mean = |sites: &Vec<u32>| {
             sites.iter().map(|&site| share[site as usize].to_f64()).sum::<f64>() / sites.len() as f64
@@ -274,7 +293,6 @@ impl<'a, T: Real> Run<'a, T> {
             }
         }
         self.keep_flow();
-        Ok(())
     }
 
     fn keep_flow(&mut self) {

@@ -16,8 +16,9 @@
 //!
 //! # Limits of validity
 //! Both fluids have the same density, and inertia is small: the Reynolds and Laplace numbers of the physical
-//! flow are not matched. Ca from about 1e-4, below which spurious currents and the number of steps grow out of
-//! hand ([`percolation`](crate::percolation) is the limit), to about 0.1. Viscosity ratios from 1/100 to 100.
+//! flow are not matched. Ca from about 1e-3, below which spurious currents and the number of steps grow out of
+//! hand and simulations can diverge ([`percolation`](crate::percolation) is the limit), to about 0.1. Viscosity ratios
+//! from 1/100 to 100.
 //! Throats of at least 4 sites, better 8, since the interface is about 4 wide.
 
 mod boundary;
@@ -41,7 +42,7 @@ mod wetting;
 
 pub use boundary::{End, Ends};
 pub use config::{Injection, LatticeBoltzmannConfig, Precision};
-pub use drainage::{Drainage, Flow, simulate, simulate_resumable};
+pub use drainage::{Drainage, Flow, Underway, simulate, simulate_resumable};
 pub use real::Real;
 pub use recolouring::MAX_SHARPNESS;
 pub use two_phase::{LatticeFluids, TwoPhase};

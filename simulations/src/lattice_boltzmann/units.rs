@@ -162,6 +162,15 @@ impl Units {
         if problems.is_empty() { Ok(units) } else { Err(Error::Invalid(problems)) }
     }
 
+    /// Width of the interface in sites, between C = 0.06 and C = 0.94.
+    pub const INTERFACE_WIDTH_LU: f64 = INTERFACE_WIDTH;
+
+    /// Relaxation times τ = 3ν + 1/2 of the invading and of the defending fluid.
+    pub fn relaxation_times(&self) -> [f64; 2] {
+        [self.fluids.viscosity_invading, self.fluids.viscosity_defending]
+            .map(|viscosity| 3.0 * viscosity + 0.5)
+    }
+
     /// Reynolds number q w/ν with the throat's width and the thinner fluid; inertia is small below about 1.
     pub fn reynolds_number(&self) -> f64 {
         let thin = self.fluids.viscosity_invading.min(self.fluids.viscosity_defending);
