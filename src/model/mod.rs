@@ -339,11 +339,16 @@ mod tests {
             network.visit(&mut check);
             assert_eq!(check.missing, 0, "{name}");
 
-            let inner = network.valid();
-            let at = |time: f32| {
-                inner.forward(input.clone().inner(), Tensor::from_data([time], &Default::default()))
+            let matters = |network: Network<Flex>| {
+                let at = |time: f32| {
+                    network.forward(input.clone().inner(), Tensor::from_data([time], &Default::default()))
+                };
+                (at(0.0) - at(1.0)).abs().max().into_scalar() > 1e-4
             };
-            assert!((at(0.0) - at(1.0)).abs().max().into_scalar() > 1e-4, "{name} ignores the time");
+            // A draw may leave a network as small as these without a live unit.
+            let another = |_| Network::<Ad>::init(&config, 1, 3, true, &Default::default()).valid();
+            let matters = matters(network.valid()) || (0..3).map(another).any(matters);
+            assert!(matters, "{name} ignores the time");
         }
     }
 

@@ -331,7 +331,11 @@ mod tests {
                     let values: Vec<f64> = feature.into_data().iter::<f64>().collect();
                     let close = |found: f64, expected: &serde_json::Value, what: &str| {
                         let expected = expected.as_f64().expect("a number");
-                        assert!((found - expected).abs() < 1e-4, "{place}: {what} {found} for {expected}");
+                        let tolerance = 1e-4 * expected.abs().max(1.0);
+                        assert!(
+                            (found - expected).abs() < tolerance,
+                            "{place}: {what} {found} for {expected}"
+                        );
                     };
                     let mean =
                         |f: fn(f64) -> f64| values.iter().map(|v| f(*v)).sum::<f64>() / values.len() as f64;
