@@ -77,7 +77,7 @@ pub fn compare(folder: &Path) -> Result {
     mosaic(folder, "ten-domains-frames", &cells, cells.len(), 4)?;
     page.push_str(
         "\n![IoU against Ca](ten-domains.png)\n\nOne domain at breakthrough, 45°, and percolation at the \
-         saturation of the last:\n\n![Grains dark, invading fluid blue](ten-domains-frames.png)\n",
+         saturation of the last, or where trapping ends it before:\n\n![Grains dark, invading fluid blue](ten-domains-frames.png)\n",
     );
     std::fs::write(folder.join("percolation-limit.md"), page)?;
     Ok(())
