@@ -19,6 +19,10 @@ pub(crate) const TILE: usize = SIDE * SIDE;
 
 pub(crate) use imp::{Tiles, is_available};
 
+/// Tiles of sums, in whole cache lines.
+#[repr(align(64))]
+pub(crate) struct Sums<const FLOATS: usize>(pub [f32; FLOATS]);
+
 /// One factor of a product: where its high halves lie, and how far from them the low ones.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Factor {

@@ -63,13 +63,18 @@ pub(crate) fn convolve(
     finish: Finish,
     out: &mut [f32],
 ) {
-    if level < Level::Amx && winograd::is_suitable(shape) {
+    if !in_tiles(level, shape) && winograd::is_suitable(shape) {
         return winograd::convolve(level, shape, Direction::Forward, x, weight, bias, finish, out);
     }
     assert_eq!(weight.len(), shape.weight_len());
     let (channels, taps) = (shape.in_channels, shape.taps());
     let weight = |out, input, tap| weight[(out * channels + input) * taps + tap];
     convolve_with(level, shape, x, weight, bias, finish, out);
+}
+
+/// Whether a convolution goes to the matrix registers.
+fn in_tiles(level: Level, shape: &ConvShape) -> bool {
+    level == Level::Amx && matrix::is_suitable(shape)
 }
 
 /// Convolves `x` with `weight(out, in, tap)` into `out`.
@@ -82,7 +87,7 @@ pub(crate) fn convolve_with(
     finish: Finish,
     out: &mut [f32],
 ) {
-    if level == Level::Amx && matrix::is_suitable(shape) {
+    if in_tiles(level, shape) {
         return matrix::convolve(shape, x, weight, bias, finish, out);
     }
     let sizes = [shape.out_channels, shape.in_channels, shape.taps()];
@@ -103,7 +108,7 @@ pub(crate) fn convolve_input_gradient(
     let spread = (shape.stride != [1, 1]).then(|| spread(shape, out_gradient));
     let out_gradient = spread.as_deref().unwrap_or(out_gradient);
     let finish = Finish::default();
-    if level < Level::Amx && winograd::is_suitable(backward) {
+    if !in_tiles(level, backward) && winograd::is_suitable(backward) {
         let direction = Direction::Backward;
         return winograd::convolve(
             level,
@@ -158,7 +163,7 @@ fn convolve_packed(
     let bytes = |rows| Panel::new(shape, rows).len(shape.in_channels) * size_of::<f32>();
     let panel = Panel::new(shape, tile_rows_within(shape, 8, bytes, PANEL_BYTES));
     let tiles = height.div_ceil(panel.rows);
-    let (parts, part) = task_split(shape.batch * tiles, blocks);
+    let (parts, part) = task_split(shape.batch * tiles, blocks, 4);
     let out = Shared::new(out);
     (0..shape.batch * tiles * parts).into_par_iter().for_each(|task| {
         let (task, first_block) = (task / parts, task % parts * part);
@@ -199,10 +204,10 @@ pub(crate) fn tile_rows_within(
     height.div_ceil(height.div_ceil(rows))
 }
 
-/// Parts into which the blocks of output channels are split, and the blocks of a part. Where there are few tiles,
-/// each part packs a panel of its own.
-pub(crate) fn task_split(tiles: usize, blocks: usize) -> (usize, usize) {
-    let parts = (TASKS / tiles).clamp(1, blocks.div_ceil(4));
+/// Parts into which the blocks of output channels are split, and the blocks of a part: `least`, or all there are. Where
+/// there are few tiles, each part packs a panel of its own.
+pub(crate) fn task_split(tiles: usize, blocks: usize, least: usize) -> (usize, usize) {
+    let parts = (TASKS / tiles).clamp(1, blocks.div_ceil(least));
     let part = blocks.div_ceil(parts);
     (blocks.div_ceil(part), part)
 }

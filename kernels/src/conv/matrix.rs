@@ -17,7 +17,7 @@ use super::shape::ConvShape;
 use crate::memory::{Buffer, with_scratch};
 use crate::share::Shared;
 use crate::simd::{Kernel, Level, Simd};
-use crate::tiles::{Factor, SIDE, TILE, TILE_BYTES, Tiles};
+use crate::tiles::{Factor, SIDE, Sums, TILE, TILE_BYTES, Tiles};
 
 /// Bytes of a panel: most of a second-level cache.
 const PANEL_BYTES: usize = 800 * 1024;
@@ -93,7 +93,7 @@ impl Layout {
     /// Bytes from an output pixel to a step's first pair.
     fn offset(&self, step: usize) -> usize {
         let [row, column, pair] = self.step(step);
-        let column = match self.copy > 0 && self.shape.stride[1] > 1 {
+        let column = match self.shape.stride[1] > 1 {
             true => column * self.copy,
             false => column * self.shape.dilation[1],
         };
@@ -202,12 +202,11 @@ impl Line<'_> {
                     [&one[..b.len()], b]
                 }
             };
-            let end = high.len().min(pad + a.len());
-            for half in [&mut *high, &mut *low] {
-                half[..pad].fill(0.0);
-                half[end..].fill(0.0);
+            let live = a.len().min(high.len() - pad);
+            for index in 0..pad {
+                (high[index], low[index]) = (0.0, 0.0);
             }
-            return split_pairs(&a[..end - pad], &b[..end - pad], &mut high[pad..end], &mut low[pad..end]);
+            return split_pairs(&a[..live], &b[..live], &mut high[pad..], &mut low[pad..]);
         }
         let (one, other) = (&mut one[..high.len()], &mut other[..high.len()]);
         copy_row(from[0], pad, tap * self.shape.dilation[1], stride, one);
@@ -233,7 +232,7 @@ fn is_wide(shape: &ConvShape) -> bool {
     let width = shape.out_size[1];
     let reach = shape.dilation[1] * (shape.kernel[1] - 1);
     let rows_end_to_end = shape.stride == [1, 1] && shape.in_channels > SIDE;
-    !rows_end_to_end || width * (width + reach) >= width * width.next_multiple_of(SIDE)
+    !rows_end_to_end || width + reach >= width.next_multiple_of(SIDE)
 }
 
 /// Whether this way pays: at least half of the pixels that are computed are wanted.
@@ -271,8 +270,9 @@ pub(crate) fn convolve(
     }
     let offsets: Vec<usize> = (0..layout.steps()).map(|step| layout.offset(step)).collect();
     let tiles = height.div_ceil(layout.rows);
-    let part = task_split(shape.batch * tiles, blocks.div_ceil(2) * 4).1.div_ceil(4) * 2;
-    let parts = blocks.div_ceil(part);
+    // Blocks are multiplied in pairs.
+    let (parts, pairs) = task_split(shape.batch * tiles, blocks.div_ceil(2), 1);
+    let part = 2 * pairs;
     let [in_image, out_image] =
         [shape.in_channels * shape.in_plane(), shape.out_channels * shape.out_plane()];
     let out = Shared::new(out);
@@ -321,9 +321,8 @@ fn pack_weights(layout: &Layout, weight: impl Fn(usize, usize, usize) -> f32 + S
                     }
                 }
                 for (step, packed) in packed.chunks_exact_mut(STEP).enumerate() {
-                    let (place, column) = (step / columns, step % columns);
-                    let (place, part) = (place / layout.steps_of_joined(), place % layout.steps_of_joined());
-                    let from = &sorted[(place * columns + column) * row + part * 2 * SIDE..][..2 * SIDE];
+                    let [row, column, pair] = layout.step(step);
+                    let from = &sorted[starts[row * columns + column] + 2 * pair..][..2 * SIDE];
                     let (high, low) = packed.split_at_mut(TILE);
                     let to = index * SIDE..(index + 1) * SIDE;
                     split(from, &mut high[to.clone()], &mut low[to]);
@@ -415,10 +414,6 @@ impl Kernel for Tile<'_> {
         }
     }
 }
-
-/// Tiles of sums, in whole cache lines.
-#[repr(align(64))]
-struct Sums([f32; 4 * TILE]);
 
 impl Tile<'_> {
     /// Finishes and stores the sums of sixteen output channels for a tile of pixels.

@@ -13,7 +13,7 @@ use super::shape::ConvShape;
 use crate::memory::{Buffer, with_scratch};
 use crate::share::Shared;
 use crate::simd::{Kernel, Level, Simd};
-use crate::tiles::{Factor, SIDE, TILE, TILE_BYTES, Tiles};
+use crate::tiles::{Factor, SIDE, Sums, TILE, TILE_BYTES, Tiles};
 
 /// Pixels of a unit. Fewer pack more rows twice, more do not stay in the second-level cache.
 const PIXELS: usize = 1024;
@@ -348,10 +348,6 @@ unsafe fn multiply(
         }
     }
 }
-
-/// A tile of sums, in whole cache lines.
-#[repr(align(64))]
-struct Sums([f32; TILE]);
 
 /// Adds the tasks' sums for sixteen output channels.
 fn collect(plan: &Plan, partials: &[f32], block: usize, gradient: &mut [f32]) {

@@ -90,7 +90,7 @@ pub(crate) fn convolve(
     let panel = Panel::new(&rows, groups);
     let all_groups = rows.out_size[0];
     let tiles = all_groups.div_ceil(panel.rows);
-    let (parts, part) = task_split(shape.batch * tiles, blocks);
+    let (parts, part) = task_split(shape.batch * tiles, blocks, 4);
     let panel_len = panel.len(COMPONENTS * shape.in_channels);
     let [in_image, out_image] =
         [shape.in_channels * shape.in_plane(), shape.out_channels * shape.out_plane()];
