@@ -72,6 +72,7 @@ fn write_run(folder: &Path, dataset: &Path, frames: &[usize], test: &[usize], da
     let member = MemberCard {
         folder: ".".into(),
         frame: (frames.len() == 1).then(|| frames[0]),
+        fold: None,
         parameters: 1234,
         epochs: 2,
         best_epoch: 2,
@@ -80,26 +81,17 @@ fn write_run(folder: &Path, dataset: &Path, frames: &[usize], test: &[usize], da
         wall_seconds: 1.5,
         is_finished: true,
     };
-    let card = RunCard {
-        format: RunCard::FORMAT.into(),
-        version: RunCard::VERSION,
-        porecast: "0".into(),
-        name,
-        seed: 1,
-        device: "flex".into(),
-        dataset: DatasetCard {
-            path: dataset.path().to_owned(),
-            fingerprint: dataset.fingerprint().unwrap(),
-            shape: dataset.shape(),
-            time_unit: dataset.time_unit(),
-            inlet: dataset.inlet(),
-            voxel_size_m: dataset.voxel_size_m(),
-            time_scale: 1.0,
-            mean_times: Vec::new(),
-        },
-        split,
-        members: vec![member],
+    let trained_on = DatasetCard {
+        path: dataset.path().to_owned(),
+        fingerprint: dataset.fingerprint().unwrap(),
+        shape: dataset.shape(),
+        time_unit: dataset.time_unit(),
+        inlet: dataset.inlet(),
+        voxel_size_m: dataset.voxel_size_m(),
+        time_scale: 1.0,
+        mean_times: Vec::new(),
     };
+    let card = RunCard { members: vec![member], ..RunCard::new(&name, 1, "flex", trained_on, split) };
     run.write_card(&card).unwrap();
 }
 

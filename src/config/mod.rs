@@ -7,6 +7,7 @@ pub mod loss;
 pub mod model;
 pub mod optimizer;
 pub mod search;
+pub mod segmentation;
 pub mod segmentation_loss;
 pub mod simulate;
 pub mod train;
@@ -65,6 +66,17 @@ impl Checks {
     fn share(&mut self, key: &str, value: f64) {
         self.need((0.0..1.0).contains(&value), key, value, "[0, 1)");
     }
+}
+
+/// Checks the name of a run, which is also the name of its folder.
+fn plain_name(checks: &mut Checks, name: &str) {
+    let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    checks.need(
+        !name.is_empty() && name.chars().all(plain),
+        "name",
+        format!("{name:?}"),
+        "letters, digits, '-', '_' and '.', at least one",
+    );
 }
 
 /// A configuration whose values can be outside their range.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::loss::LossConfig;
 use super::model::{Architecture, EncoderKind, ModelConfig, TimePlace};
 use super::optimizer::{OptimizerConfig, ScheduleConfig};
-use super::{Checks, Problem, Validate};
+use super::{Checks, Problem, Validate, plain_name};
 
 /// A training, from dataset to weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -238,7 +238,7 @@ impl Default for TrainingConfig {
 
 impl TrainingConfig {
     /// Every problem with the values.
-    fn problems(&self) -> Vec<Problem> {
+    pub(super) fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         for (key, value) in [
             ("epochs", self.epochs),
@@ -261,13 +261,7 @@ impl TrainingConfig {
 impl Validate for TrainConfig {
     fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
-        let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-        checks.need(
-            !self.name.is_empty() && self.name.chars().all(plain),
-            "name",
-            format!("{:?}", self.name),
-            "letters, digits, '-', '_' and '.', at least one",
-        );
+        plain_name(&mut checks, &self.name);
         let distinct: std::collections::HashSet<_> = self.inputs.iter().map(|c| *c as usize).collect();
         checks.need(
             !self.inputs.is_empty() && distinct.len() == self.inputs.len(),

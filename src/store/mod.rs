@@ -9,14 +9,18 @@ mod h5;
 pub mod image;
 pub mod invasion;
 pub mod listing;
+pub mod mask_prediction;
 pub mod npz;
 mod pickle;
 pub mod prediction;
 pub mod run;
+pub mod segmentation;
 pub mod table;
 pub mod weights;
 
 pub use dynamics::{Dynamics, LatticeRecord, Recorded};
 pub use invasion::InvasionDataset;
+pub use mask_prediction::{MaskFile, MaskPrediction};
 pub use prediction::{Prediction, PredictionFile};
 pub use run::RunFolder;
+pub use segmentation::SegmentationDataset;

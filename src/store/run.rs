@@ -11,8 +11,10 @@
 //! ```
 //! A time-embedded run has one member, the folder itself; single-frame runs have one member a frame (`frame-05/`).
 
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::atomic;
@@ -66,6 +68,9 @@ pub struct MemberCard {
     pub folder: PathBuf,
     /// The frame it predicts; `None` for a network that takes any time.
     pub frame: Option<usize>,
+    /// The fold it was validated on, where there are folds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<usize>,
     /// Trainable parameters.
     pub parameters: usize,
     /// Epochs trained.
@@ -82,10 +87,47 @@ pub struct MemberCard {
     pub is_finished: bool,
 }
 
+/// The segmentation dataset a run was trained on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentationCard {
+    /// Where it was.
+    pub path: PathBuf,
+    /// [`super::SegmentationDataset::fingerprint`].
+    pub fingerprint: String,
+    /// Channels, height and width.
+    pub shape: (usize, usize, usize),
+    /// Names of the classes, the background first.
+    pub classes: Vec<String>,
+}
+
+/// A dataset that runs are trained on.
+pub trait TrainedOn: Debug + Clone + PartialEq + Serialize + DeserializeOwned {
+    /// The `format` field of the cards of its runs.
+    const FORMAT: &'static str;
+    /// What serves for what.
+    type Split: Debug + Clone + PartialEq + Serialize + DeserializeOwned;
+}
+
+impl TrainedOn for DatasetCard {
+    const FORMAT: &'static str = "porecast-run";
+    type Split = SplitLists;
+}
+
+impl TrainedOn for SegmentationCard {
+    const FORMAT: &'static str = "porecast-segmentation-run";
+    type Split = porecast_imaging::split::Split;
+}
+
+/// What `run.json` holds of a run on invasions.
+pub type RunCard = Card<DatasetCard>;
+/// What `run.json` holds of a run on annotated images.
+pub type SegmentationRunCard = Card<SegmentationCard>;
+
 /// What `run.json` holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RunCard {
-    /// Always `porecast-run`.
+#[serde(bound = "")]
+pub struct Card<D: TrainedOn> {
+    /// [`TrainedOn::FORMAT`].
     pub format: String,
     /// Version of this schema.
     pub version: u32,
@@ -98,18 +140,31 @@ pub struct RunCard {
     /// Where it ran.
     pub device: String,
     /// What it was trained on.
-    pub dataset: DatasetCard,
-    /// Domains by use.
-    pub split: SplitLists,
+    pub dataset: D,
+    /// What serves for what.
+    pub split: D::Split,
     /// The trained networks, by frame.
     pub members: Vec<MemberCard>,
 }
 
-impl RunCard {
-    /// Version of the schema written by this program.
-    pub const VERSION: u32 = 1;
-    /// The `format` field.
-    pub const FORMAT: &'static str = "porecast-run";
+/// Version of the schema of `run.json` written by this program.
+pub const VERSION: u32 = 1;
+
+impl<D: TrainedOn> Card<D> {
+    /// The card of a run that begins.
+    pub fn new(name: &str, seed: u64, device: &str, dataset: D, split: D::Split) -> Self {
+        Self {
+            format: D::FORMAT.to_owned(),
+            version: VERSION,
+            porecast: env!("CARGO_PKG_VERSION").to_owned(),
+            name: name.to_owned(),
+            seed,
+            device: device.to_owned(),
+            dataset,
+            split,
+            members: Vec::new(),
+        }
+    }
 }
 
 /// A run folder.
@@ -190,6 +245,25 @@ impl RunFolder {
     /// # Errors
     /// The folder is not a run of this version.
     pub fn card(&self) -> Result<RunCard> {
+        self.card_of()
+    }
+
+    /// Whether this is a run on annotated images; false where there is no run.
+    pub fn is_segmentation(&self) -> bool {
+        #[derive(Deserialize)]
+        struct Format {
+            format: String,
+        }
+        let text = std::fs::read_to_string(self.card_path()).unwrap_or_default();
+        let format = serde_json::from_str::<Format>(&text).map(|card| card.format);
+        format.is_ok_and(|format| format == SegmentationCard::FORMAT)
+    }
+
+    /// Reads `run.json` of a run on either kind of dataset.
+    ///
+    /// # Errors
+    /// The folder is not a run of this version on such a dataset.
+    pub fn card_of<D: TrainedOn>(&self) -> Result<Card<D>> {
         let path = self.card_path();
         let text = std::fs::read_to_string(&path).map_err(|e| {
             Error::input(
@@ -197,28 +271,30 @@ impl RunFolder {
                 format!("is not a run folder (run.json: {e}); pass the folder that `porecast train` made"),
             )
         })?;
-        let card: RunCard = serde_json::from_str(&text)
-            .map_err(|e| Error::input(&path, format!("is not a run card: {e}")))?;
-        if card.format != RunCard::FORMAT || card.version != RunCard::VERSION {
+        #[derive(Deserialize)]
+        struct Header {
+            format: String,
+            version: u32,
+        }
+        let unreadable = |e: serde_json::Error| Error::input(&path, format!("is not a run card: {e}"));
+        let Header { format, version } = serde_json::from_str(&text).map_err(unreadable)?;
+        if format != D::FORMAT || version != VERSION {
             return Err(Error::input(
                 &path,
                 format!(
-                    "has format {:?} version {}, expected {:?} version {}",
-                    card.format,
-                    card.version,
-                    RunCard::FORMAT,
-                    RunCard::VERSION
+                    "has format {format:?} version {version}, expected {:?} version {VERSION}",
+                    D::FORMAT
                 ),
             ));
         }
-        Ok(card)
+        serde_json::from_str(&text).map_err(unreadable)
     }
 
     /// Writes `run.json` atomically.
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn write_card(&self, card: &RunCard) -> Result<()> {
+    pub fn write_card<D: TrainedOn>(&self, card: &Card<D>) -> Result<()> {
         let text = serde_json::to_string_pretty(card).map_err(|e| Error::output(&self.card_path(), e))?;
         atomic::write(&self.card_path(), text.as_bytes())
     }

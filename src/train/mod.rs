@@ -182,26 +182,17 @@ fn make_card(
         .collect();
     let time_scale =
         train.iter().flat_map(|&i| data.times(i)).fold(0.0f64, |largest, &time| largest.max(time));
-    Ok(RunCard {
-        format: RunCard::FORMAT.to_owned(),
-        version: RunCard::VERSION,
-        porecast: env!("CARGO_PKG_VERSION").to_owned(),
-        name: config.name.clone(),
-        seed: config.seed,
-        device: device.to_string(),
-        dataset: DatasetCard {
-            path: config.dataset.clone(),
-            fingerprint: dataset.fingerprint()?,
-            shape: dataset.shape(),
-            time_unit: dataset.time_unit(),
-            inlet: dataset.inlet(),
-            voxel_size_m: dataset.voxel_size_m(),
-            mean_times,
-            time_scale: if time_scale > 0.0 { time_scale } else { 1.0 },
-        },
-        split,
-        members: Vec::new(),
-    })
+    let dataset = DatasetCard {
+        path: config.dataset.clone(),
+        fingerprint: dataset.fingerprint()?,
+        shape: dataset.shape(),
+        time_unit: dataset.time_unit(),
+        inlet: dataset.inlet(),
+        voxel_size_m: dataset.voxel_size_m(),
+        mean_times,
+        time_scale: if time_scale > 0.0 { time_scale } else { 1.0 },
+    };
+    Ok(RunCard::new(&config.name, config.seed, &device.to_string(), dataset, split))
 }
 
 /// A run goes on only with the configuration it began with.

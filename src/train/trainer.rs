@@ -179,6 +179,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         Ok(MemberCard {
             folder: self.member.folder.clone(),
             frame: self.member.frame,
+            fold: None,
             parameters: self.network.parameter_count(),
             epochs: self.state.epoch,
             best_epoch,
