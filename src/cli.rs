@@ -130,6 +130,9 @@ pub struct TrainArgs {
     /// Change a configuration value; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Of a segmentation split in folds, train the network of this fold only; the others can follow with --resume.
+    #[arg(long, value_name = "I")]
+    pub fold: Option<usize>,
     /// Go on from the last checkpoint.
     #[arg(long, conflicts_with = "force")]
     pub resume: bool,

@@ -38,6 +38,7 @@ pub mod metric;
 pub mod model;
 pub mod picture;
 pub mod predict;
+pub mod prepare;
 pub mod progress;
 pub mod report;
 pub mod sample;

@@ -1,4 +1,6 @@
 //! Samples as the engine sees them: input, time, target, and which pixels are scored.
+//!
+//! A domain is whatever is encoded once: a porous domain with its frames, or an image, which is a single sample.
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
@@ -13,7 +15,7 @@ pub struct HostBatch {
     pub input: Vec<f32>,
     /// Time of each sample, scaled to about [0, 1]; the samples of the first domain first.
     pub times: Vec<f32>,
-    /// Invading phase `[sample, y, x]`, 0 or 1.
+    /// Class of each pixel `[sample, y, x]`; of an invasion 1 where the invading phase is and 0 elsewhere.
     pub target: Vec<f32>,
     /// Scored pixels `[domain, y, x]`, 0 or 1.
     pub scored: Vec<f32>,

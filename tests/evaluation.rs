@@ -65,7 +65,7 @@ fn write_run(folder: &Path, dataset: &Path, frames: &[usize], test: &[usize], da
         });
         prediction::write(&run.predictions_path(part), &header, predictions).unwrap();
     }
-    let history = "epoch,learning_rate,train_loss,validation_loss,validation_mse,gradient_norm,samples_seen,wall_seconds\n\
+    let history = "epoch,learning_rate,train_loss,validation_loss,validation_error,gradient_norm,samples_seen,wall_seconds\n\
                    1,1e-3,0.3,0.4,0.2,1.0,15,0.7\n2,1e-3,0.2,0.3,0.1,1.0,30,1.5\n";
     fs::write(folder.join("metrics.csv"), history).unwrap();
     fs::write(run.config_path(), "name = \"<demo> & more\"\n").unwrap();

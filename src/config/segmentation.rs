@@ -1,7 +1,7 @@
 //! A segmentation study in one file: where its images come from, how they are split and changed, the network, and what
 //! becomes of its probabilities.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use porecast_imaging as imaging;
 use porecast_imaging::augment::AugmentConfig;
@@ -172,6 +172,12 @@ pub enum Combine {
 }
 
 impl SegmentationConfig {
+    /// Whether a file is the configuration of a segmentation; false where it cannot be read.
+    pub fn is_in(path: &Path) -> bool {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        toml::from_str::<toml::Table>(&text).is_ok_and(|table| table.contains_key("task"))
+    }
+
     /// Channels of the last layer: one for two classes, otherwise one a class.
     pub fn outputs(&self) -> usize {
         if self.classes.len() == 2 { 1 } else { self.classes.len() }

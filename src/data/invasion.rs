@@ -5,6 +5,7 @@ use std::path::Path;
 use ndarray::Axis;
 use porecast_simulations::Side;
 
+use super::Samples;
 use super::channels::channels;
 use super::order::Pick;
 use super::packed::{Mirror, PackedMask};
@@ -72,14 +73,6 @@ impl InvasionData {
             .collect()
     }
 
-    /// The mirror that exchanges the two sides of the flow.
-    pub fn across(&self) -> Mirror {
-        match self.inlet {
-            Side::Top | Side::Bottom => Mirror::Horizontal,
-            Side::Left | Side::Right => Mirror::Vertical,
-        }
-    }
-
     /// Times of the frames of a domain.
     pub fn times(&self, domain: usize) -> &[f64] {
         &self.domains[domain].times
@@ -103,7 +96,7 @@ impl InvasionData {
     }
 
     /// A batch; times are divided by `time_scale`. All picks have the same number of frames.
-    pub fn batch(&self, picks: &[Pick], time_scale: f64) -> HostBatch {
+    fn batch(&self, picks: &[Pick], time_scale: f64) -> HostBatch {
         let (_, height, width) = self.shape;
         let mut batch = HostBatch {
             domains: picks.len(),
@@ -129,5 +122,28 @@ impl InvasionData {
             }
         }
         batch
+    }
+}
+
+/// Sequences whose times a network is told as shares of a largest one.
+#[derive(Debug, Clone)]
+pub struct TimedInvasions {
+    /// The sequences.
+    pub data: InvasionData,
+    /// The time that a network is told as 1.
+    pub time_scale: f64,
+}
+
+impl Samples for TimedInvasions {
+    fn batch(&self, picks: &[Pick]) -> Result<HostBatch> {
+        Ok(self.data.batch(picks, self.time_scale))
+    }
+
+    /// The mirror that exchanges the two sides of the flow.
+    fn mirror(&self) -> Mirror {
+        match self.data.inlet {
+            Side::Top | Side::Bottom => Mirror::Horizontal,
+            Side::Left | Side::Right => Mirror::Vertical,
+        }
     }
 }

@@ -16,6 +16,8 @@ pub struct Pick {
     pub frames: Vec<usize>,
     /// Mirror image to show.
     pub mirror: Mirror,
+    /// The epoch whose augmentation is seen; none for the sample as it is.
+    pub epoch: Option<usize>,
 }
 
 /// The batches of an epoch.
@@ -51,6 +53,7 @@ pub fn epoch(
                 domain,
                 frames: frames.to_vec(),
                 mirror: Mirror::None,
+                epoch: Some(epoch),
             }));
         }
         picks[start..].shuffle(&mut generator);

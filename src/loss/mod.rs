@@ -1,5 +1,6 @@
 //! Losses that know the fluid mask and the volume. Every term is bounded below by zero.
 
+mod objective;
 mod overlap;
 mod penalty;
 mod pixel;
@@ -11,6 +12,7 @@ use std::cell::LazyCell;
 use burn::tensor::{Tensor, backend::Backend};
 use porecast_kernels::{Backend as Kernels, log_softmax_channels};
 
+pub use objective::Objective;
 pub use overlap::{Overlap, dice, soft_iou};
 pub use penalty::elastic_net;
 pub use pixel::{binary_cross_entropy, cross_entropy, focal, mse};

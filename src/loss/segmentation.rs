@@ -128,6 +128,45 @@ impl SegmentationLoss {
         upper_bound(term) * self.config.levels.iter().sum::<f64>()
     }
 
+    /// Factors of the sums of absolute values and of squares of the weights.
+    pub fn penalties(&self) -> (f64, f64) {
+        (self.config.l1, self.config.l2)
+    }
+
+    /// Scored pixels that are of a class and predicted to be, that are predicted to be, and that are: three numbers for
+    /// each class after the background.
+    ///
+    /// # Shapes
+    /// As [`evaluate`](Self::evaluate); result `[3 (classes - 1)]`.
+    pub fn counts<B: Kernels>(
+        &self,
+        logits: Tensor<B, 4>,
+        target: Tensor<B, 4>,
+        scored: Tensor<B, 4>,
+    ) -> Tensor<B, 1> {
+        let classes = logits.dims()[1].max(2);
+        let predicted =
+            if logits.dims()[1] == 1 { logits.greater_elem(0.0).float() } else { logits.argmax(1).float() };
+        let counts = (1..classes).flat_map(|class| {
+            let predicted = predicted.clone().equal_elem(class as f32).float() * scored.clone();
+            let is = target.clone().equal_elem(class as f32).float() * scored.clone();
+            [(predicted.clone() * is.clone()).sum(), predicted.sum(), is.sum()]
+        });
+        Tensor::cat(counts.collect(), 0)
+    }
+
+    /// Mean of the Dice coefficients of the classes that occur, but the background and those excluded, from summed
+    /// [`counts`](Self::counts); 1 where none occurs.
+    pub fn mean_dice(&self, counts: &[f64]) -> f64 {
+        let of_classes = counts.chunks_exact(3).enumerate().filter_map(|(index, of_class)| {
+            let total = of_class[1] + of_class[2];
+            let counts = total > 0.0 && !self.config.excluded.contains(&(index + 1));
+            counts.then(|| 2.0 * of_class[0] / total)
+        });
+        let dice: Vec<f64> = of_classes.collect();
+        if dice.is_empty() { 1.0 } else { dice.iter().sum::<f64>() / dice.len() as f64 }
+    }
+
     /// Classes that the overlap is counted of.
     fn kept<B: Backend>(&self, case: &Case<B>) -> Vec<usize> {
         let first = usize::from(case.is_single);
@@ -232,6 +271,26 @@ mod tests {
         let mut config = SegmentationLossConfig::default();
         change(&mut config);
         config
+    }
+
+    #[test]
+    fn the_mean_dice_is_of_the_classes_that_occur() {
+        let counts = |z: &[f32], g: &[f32], m: [f32; 4], excluded: &[usize]| {
+            let loss = SegmentationLoss::new(config(|c| c.excluded = excluded.to_vec()), vec![]);
+            let logits = tensor::<Flex>(z, [1, z.len() / 4, 2, 2]);
+            let counts = loss.counts(logits, tensor(g, [1, 1, 2, 2]), tensor(&m, [1, 1, 2, 2]));
+            let counts: Vec<f64> = counts.into_data().iter::<f64>().collect();
+            let dice = loss.mean_dice(&counts);
+            (counts, dice)
+        };
+        let (found, dice) = counts(&[1.0, 1.0, -1.0, 3.0], &[1.0, 0.0, 1.0, 1.0], [1.0, 1.0, 1.0, 0.0], &[]);
+        assert_eq!((found, dice), (vec![1.0, 2.0, 2.0], 0.5));
+        // Predicted: 1, 2, 0, 1.
+        let z = [0.0, 0.0, 5.0, 0.0, 2.0, 1.0, 0.0, 1.0, 1.0, 2.0, 0.0, 0.0];
+        let all = [1.0; 4];
+        assert_eq!(counts(&z, &[1.0, 2.0, 0.0, 0.0], all, &[]).1, (2.0 / 3.0 + 1.0) / 2.0);
+        assert_eq!(counts(&z, &[1.0, 2.0, 0.0, 0.0], all, &[1]).1, 1.0);
+        assert_eq!(counts(&z, &[0.0; 4], [0.0; 4], &[]).1, 1.0);
     }
 
     /// p = 1/2, 3/4, 1/4, 1/2 as logits.

@@ -1,8 +1,11 @@
 //! Prediction: whole invasion sequences of new domains, or of the domains of a dataset.
 
+mod mask_predictor;
 mod orientation;
 mod predictor;
+mod segmentation;
 mod tiles;
+mod views;
 
 use std::path::{Path, PathBuf};
 
@@ -22,6 +25,7 @@ use crate::store::prediction::{self, PredictionHeader, PredictionWriter};
 use crate::store::run::RunCard;
 use crate::store::{InvasionDataset, RunFolder, atomic, image, table};
 use predictor::{Moment, Predictor};
+pub use segmentation::predict_mask_parts;
 
 /// Edge of the largest tile that is predicted at once, in pixels.
 const TILE: usize = 512;
@@ -41,6 +45,9 @@ pub fn run(args: &PredictArgs, verbosity: Verbosity) -> Result<()> {
     check(args)?;
     if args.output.exists() && !args.force {
         return Err(Error::exists(&args.output));
+    }
+    if RunFolder::new(&args.run).is_segmentation() {
+        return segmentation::run(args, device, verbosity);
     }
     on_device!(device, predict_input(args, verbosity))
 }

@@ -106,16 +106,38 @@ pub trait TrainedOn: Debug + Clone + PartialEq + Serialize + DeserializeOwned {
     const FORMAT: &'static str;
     /// What serves for what.
     type Split: Debug + Clone + PartialEq + Serialize + DeserializeOwned;
+
+    /// Where it was.
+    fn path(&self) -> &Path;
+
+    /// Its fingerprint.
+    fn fingerprint(&self) -> &str;
 }
 
 impl TrainedOn for DatasetCard {
     const FORMAT: &'static str = "porecast-run";
     type Split = SplitLists;
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
 }
 
 impl TrainedOn for SegmentationCard {
     const FORMAT: &'static str = "porecast-segmentation-run";
     type Split = porecast_imaging::split::Split;
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
 }
 
 /// What `run.json` holds of a run on invasions.

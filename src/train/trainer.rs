@@ -1,6 +1,7 @@
 //! The training of one network.
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use burn::module::{AutodiffModule, Module};
@@ -10,20 +11,19 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::optimizer::{self, Optimizer};
-use super::{Setting, average, schedule};
+use super::{Member, Setting, average, schedule};
 use crate::config::optimizer::ScheduleShape;
-use crate::config::train::TrainConfig;
 use crate::data::order::{self, Pick};
 use crate::data::{Mirror, evenly_spread};
 use crate::error::{Error, ErrorKind, Result};
-use crate::loss::{self, Loss, Terms};
+use crate::loss::Terms;
 use crate::model::ops::TrainBackend;
 use crate::model::{Network, checkpointing};
 use crate::progress::{self, Progress};
 use crate::sample::HostBatch;
 use crate::store::run::MemberCard;
 use crate::store::{checkpoint, table};
-use crate::{interrupt, seed, task};
+use crate::{interrupt, seed};
 
 /// Weights of the best epoch.
 pub(crate) const BEST: &str = "best.safetensors";
@@ -33,19 +33,13 @@ const LAST: &str = "last.safetensors";
 const CHECKPOINT: &str = "checkpoint";
 /// One row an epoch.
 const METRICS: &str = "metrics.csv";
-
-/// One network of a run.
-pub(super) struct Member {
-    /// The frame it predicts; `None` for any time.
-    pub frame: Option<usize>,
-    /// Its folder below the run folder.
-    pub folder: PathBuf,
-}
+/// Batches that are made before they are needed.
+const BATCHES_AHEAD: usize = 2;
 
 /// Where a training stands; together with the weights and the optimiser's history it determines what follows.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct State {
-    /// The network that the weights are of, see [`architecture`].
+    /// [`Member::architecture`] of the network that the weights are of.
     architecture: String,
     /// Finished epochs.
     epoch: usize,
@@ -73,6 +67,8 @@ struct Running {
     gradient_norm: f64,
     steps: u64,
     learning_rate: f64,
+    /// Time that steps waited for their batches.
+    waiting_seconds: f64,
 }
 
 /// An epoch in `metrics.csv`.
@@ -82,10 +78,19 @@ struct Row {
     learning_rate: f64,
     train_loss: f64,
     validation_loss: f64,
-    validation_mse: f64,
+    validation_error: f64,
     gradient_norm: f64,
     samples_seen: u64,
     wall_seconds: f64,
+    waiting_seconds: f64,
+}
+
+/// Some samples of the validation.
+struct Scored {
+    loss: f64,
+    /// See [`Objective::counts`](crate::loss::Objective::counts).
+    counts: Vec<f64>,
+    samples: f64,
 }
 
 /// The training of one network, at some point of it.
@@ -94,17 +99,10 @@ pub(super) struct Trainer<'a, B: TrainBackend> {
     member: &'a Member,
     path: PathBuf,
     device: &'a B::Device,
-    frames: Vec<usize>,
-    loss: Loss,
     network: Network<B>,
     average: Option<Network<B::InnerBackend>>,
     optimizer: Optimizer<B>,
     state: State,
-}
-
-/// Everything that decides which weights there are.
-fn architecture(config: &TrainConfig, member: &Member) -> String {
-    format!("{:?} {:?} {:?} {:?}", config.model, config.inputs, config.head, member.frame)
 }
 
 impl<'a, B: TrainBackend> Trainer<'a, B> {
@@ -115,36 +113,24 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         start: Option<&Path>,
         device: &'a B::Device,
     ) -> Result<Self> {
-        let config = &setting.config;
-        let frames = match member.frame {
-            Some(frame) => vec![frame],
-            None => (0..setting.card.dataset.shape.0).collect(),
-        };
-        B::seed(device, seed::derive(config.seed, "weights", member.frame.unwrap_or(0) as u64));
-        let mut network = Network::<B>::init(
-            &config.model,
-            config.inputs.len(),
-            config.head.channels(),
-            member.frame.is_none(),
-            device,
-        );
+        let Setting { model, inputs, outputs, .. } = setting;
+        B::seed(device, seed::derive(setting.seed, "weights", member.seed_index));
+        let mut network = Network::<B>::init(model, *inputs, *outputs, member.takes_time, device);
         let path = setting.folder.path().join(&member.folder);
         let is_resumed = path.join(CHECKPOINT).exists();
         network = match start {
             Some(weights) => network.load(weights)?,
             None if is_resumed => network,
-            None => network.with_encoder_weights(&config.model)?,
+            None => network.with_encoder_weights(model)?,
         };
         let mut trainer = Self {
-            average: (config.optimizer.ema > 0.0).then(|| network.valid()),
-            optimizer: Optimizer::new(&config.optimizer),
-            loss: setting.loss(&frames),
+            average: (setting.optimizer.ema > 0.0).then(|| network.valid()),
+            optimizer: Optimizer::new(&setting.optimizer),
             path,
-            state: State { architecture: architecture(config, member), ..State::default() },
+            state: State { architecture: member.architecture.clone(), ..State::default() },
             setting,
             member,
             device,
-            frames,
             network,
         };
         if is_resumed {
@@ -156,7 +142,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
     /// Trains to the end and says what came out.
     pub(super) fn run(mut self) -> Result<MemberCard> {
         interrupt::listen();
-        let config = &self.setting.config.training;
+        let config = &self.setting.training;
         while !self.state.is_finished {
             self.train_epoch()?;
             self.validate()?;
@@ -164,8 +150,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             if is_stale {
                 self.say(&format!(
                     "{}stopped: the validation loss has not fallen for {} epochs",
-                    self.label(),
-                    self.state.stale
+                    self.member.label, self.state.stale
                 ));
             }
             self.state.is_finished = is_stale || self.state.epoch == config.epochs;
@@ -179,7 +164,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         Ok(MemberCard {
             folder: self.member.folder.clone(),
             frame: self.member.frame,
-            fold: None,
+            fold: self.member.fold,
             parameters: self.network.parameter_count(),
             epochs: self.state.epoch,
             best_epoch,
@@ -192,32 +177,57 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
 
     /// Trains to the end of the epoch under way.
     fn train_epoch(&mut self) -> Result<()> {
-        let config = &self.setting.config;
+        let (setting, member) = (self.setting, self.member);
+        let config = &setting.training;
         let batches = order::epoch(
-            seed::derive(config.seed, "member", self.member.frame.unwrap_or(0) as u64),
+            seed::derive(setting.seed, "member", member.seed_index),
             self.state.epoch,
-            &self.setting.train,
-            &self.frames,
-            &config.training,
-            self.setting.data.across(),
+            &member.train,
+            &member.frames,
+            config,
+            member.data.mirror(),
         );
-        let accumulation = config.training.accumulation;
-        let total_steps = (batches.len().div_ceil(accumulation) * config.training.epochs) as u64;
-        let label = format!("{}epoch {}/{}", self.label(), self.state.epoch + 1, config.training.epochs);
-        let progress = Progress::new(label, batches.len(), self.state.batch, self.setting.verbosity);
-        let every = Duration::from_secs(config.training.checkpoint_seconds);
+        let total_steps = (batches.len().div_ceil(config.accumulation) * config.epochs) as u64;
+        let label = format!("{}epoch {}/{}", member.label, self.state.epoch + 1, config.epochs);
+        let progress = Progress::new(label, batches.len(), self.state.batch, setting.verbosity);
+        let rest = &batches[self.state.batch..];
+        // Batches are made while the network learns from the ones before.
+        let trained = std::thread::scope(|scope| {
+            let (send, receive) = mpsc::sync_channel(BATCHES_AHEAD);
+            scope.spawn(move || {
+                let mut made = rest.iter().map(|picks| member.data.batch(picks));
+                // The receiver goes away when the training is stopped.
+                made.try_for_each(|batch| send.send(batch))
+            });
+            self.train_batches(receive, batches.len(), total_steps, &progress)
+        });
+        progress.finish();
+        trained
+    }
+
+    /// Trains on the batches of an epoch as they come.
+    fn train_batches(
+        &mut self,
+        batches: mpsc::Receiver<Result<HostBatch>>,
+        count: usize,
+        total_steps: u64,
+        progress: &Progress,
+    ) -> Result<()> {
+        let config = &self.setting.training;
+        let every = Duration::from_secs(config.checkpoint_seconds);
         let mut began = Instant::now();
         let mut saved = Instant::now();
-        while self.state.batch < batches.len() {
-            let end = (self.state.batch + accumulation).min(batches.len());
-            let loss = self.step(&batches[self.state.batch..end], total_steps)?;
+        while self.state.batch < count {
+            let end = (self.state.batch + config.accumulation).min(count);
+            let together = batches.iter().take(end - self.state.batch).collect::<Result<Vec<_>>>()?;
+            self.state.running.waiting_seconds += began.elapsed().as_secs_f64();
+            let loss = self.step(together, total_steps)?;
             progress.advance(end - self.state.batch, &format!("loss {loss:.4}"));
             self.state.batch = end;
             self.state.wall_seconds += began.elapsed().as_secs_f64();
             began = Instant::now();
             if interrupt::is_requested() {
                 self.save()?;
-                progress.finish();
                 return Err(Error::new(
                     ErrorKind::Interrupted,
                     self.setting.folder.path().display().to_string(),
@@ -228,69 +238,73 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
                     ),
                 ));
             }
-            if saved.elapsed() >= every && end < batches.len() {
+            if saved.elapsed() >= every && end < count {
                 self.save()?;
                 saved = Instant::now();
+                began = saved;
             }
         }
-        progress.finish();
         Ok(())
     }
 
     /// One optimiser step over some batches; returns their mean loss.
-    fn step(&mut self, batches: &[Vec<Pick>], total_steps: u64) -> Result<f64> {
-        let config = &self.setting.config;
+    fn step(&mut self, batches: Vec<HostBatch>, total_steps: u64) -> Result<f64> {
+        let setting = self.setting;
+        let objective = &self.member.objective;
+        let count = batches.len() as f64;
         let mut accumulator = GradientsAccumulator::new();
         let mut mean_loss = 0.0;
+        let mut seen = Vec::new();
         // Dropout's generator restarts at each step, so that a resumed run draws the same.
-        B::seed(self.device, seed::derive(config.seed, "dropout", self.state.steps));
-        for picks in batches {
-            let host = self.setting.data.batch(picks, self.setting.card.dataset.time_scale);
+        B::seed(self.device, seed::derive(setting.seed, "dropout", self.state.steps));
+        for host in batches {
             let samples = host.samples() as u64;
             let names = host.names.clone();
             let batch = host.to_device::<B>(self.device);
             let mut loss = 0.0;
-            let evaluate = |logits| {
-                let terms = self.loss.evaluate(logits, batch.target, batch.scored);
+            let evaluate = |levels| {
+                let terms = objective.evaluate(levels, batch.target, batch.scored);
                 loss = self.check(&terms, &names)?;
-                Ok(terms.total / batches.len() as f64)
+                Ok(terms.total / count)
             };
-            let gradients = if config.training.gradient_checkpointing {
-                let seed = seed::derive(config.seed, "checkpointing", self.state.samples_seen);
-                checkpointing::gradients(&self.network, batch.input, batch.times, seed, |mut levels| {
-                    evaluate(levels.swap_remove(0))
-                })?
+            let gradients = if setting.training.gradient_checkpointing {
+                let seed = seed::derive(setting.seed, "checkpointing", self.state.samples_seen);
+                checkpointing::gradients(&self.network, batch.input, batch.times, seed, evaluate)?
             } else {
-                let logits = self.network.forward(batch.input, batch.times);
-                GradientsParams::from_grads(evaluate(logits)?.backward(), &self.network)
+                let levels = self.network.decode_levels(self.network.encode(batch.input), batch.times);
+                GradientsParams::from_grads(evaluate(levels)?.backward(), &self.network)
             };
             accumulator.accumulate(&self.network, gradients);
             self.state.running.loss += loss * samples as f64;
             self.state.running.samples += samples;
             self.state.samples_seen += samples;
-            mean_loss += loss / batches.len() as f64;
+            mean_loss += loss / count;
+            seen.extend(names);
+        }
+        if let Some(penalty) = objective.penalty(&self.network) {
+            let gradients = GradientsParams::from_grads(penalty.backward(), &self.network);
+            accumulator.accumulate(&self.network, gradients);
         }
         let mut gradients = accumulator.grads();
         let norm = optimizer::global_norm(&self.network, &gradients);
         if !norm.is_finite() {
-            let names = batches.iter().flatten().flat_map(|pick| self.names(pick)).collect::<Vec<_>>();
-            return Err(self.diverged(&format!("the gradient's norm is {norm}"), &names));
+            return Err(self.diverged(&format!("the gradient's norm is {norm}"), &seen));
         }
-        let clip = config.optimizer.clip_norm;
+        let clip = setting.optimizer.clip_norm;
         if clip > 0.0 && norm > clip {
             gradients = optimizer::scale(&self.network, gradients, clip / norm);
         }
         let factor = schedule::factor(
-            &config.schedule,
+            &setting.schedule,
             self.state.steps,
             total_steps,
             self.state.epoch,
             self.state.drops,
         );
-        let rate = config.optimizer.learning_rate * factor;
+        let rate = setting.optimizer.learning_rate * factor;
         self.network = self.optimizer.step(rate, self.network.clone(), gradients);
         if let Some(average) = self.average.take() {
-            self.average = Some(average::update(average, &self.network.valid(), config.optimizer.ema));
+            self.average = Some(average::update(average, &self.network.valid(), setting.optimizer.ema));
         }
         self.state.steps += 1;
         self.state.running.steps += 1;
@@ -305,7 +319,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let mut total = 0.0;
         for ((name, weight), value) in terms.names.iter().zip(values.iter::<f32>()) {
             let value = f64::from(value);
-            let bound = loss::upper_bound(name);
+            let bound = self.member.objective.upper_bound(name);
             if !(-1e-4..=bound).contains(&value) {
                 return Err(self.diverged(&format!("loss.{name} is {value}, outside 0 to {bound}"), names));
             }
@@ -331,10 +345,6 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         )
     }
 
-    fn names(&self, pick: &Pick) -> Vec<String> {
-        self.setting.data.batch(std::slice::from_ref(pick), 1.0).names
-    }
-
     /// The network that is scored and saved: the average of the weights where one is kept.
     fn scored_network(&self) -> Network<B::InnerBackend> {
         self.average.clone().unwrap_or_else(|| self.network.valid())
@@ -344,18 +354,19 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
     fn validate(&mut self) -> Result<()> {
         let began = Instant::now();
         let network = self.scored_network();
-        let frames = evenly_spread(&self.frames, self.setting.config.training.validation_frames);
-        let (mut loss, mut mse, mut samples) = (0.0, 0.0, 0.0);
-        for &domain in &self.setting.validation {
-            let pick = Pick { domain, frames: frames.clone(), mirror: Mirror::None };
-            let host = self.setting.data.batch(&[pick], self.setting.card.dataset.time_scale);
-            for (value, error, count) in self.score(&network, host)? {
-                loss += value * count;
-                mse += error * count;
-                samples += count;
+        let frames = evenly_spread(&self.member.frames, self.setting.training.validation_frames);
+        let (mut loss, mut samples) = (0.0, 0.0);
+        let mut counts: Vec<f64> = Vec::new();
+        for &domain in &self.member.validation {
+            let pick = Pick { domain, frames: frames.clone(), mirror: Mirror::None, epoch: None };
+            for scored in self.score(&network, self.member.data.batch(&[pick])?)? {
+                loss += scored.loss * scored.samples;
+                samples += scored.samples;
+                counts.resize(scored.counts.len(), 0.0);
+                counts.iter_mut().zip(&scored.counts).for_each(|(sum, count)| *sum += count);
             }
         }
-        let (loss, mse) = (loss / samples, mse / samples);
+        let (loss, error) = (loss / samples, self.member.objective.error(&counts));
         let running = std::mem::take(&mut self.state.running);
         self.state.epoch += 1;
         self.state.batch = 0;
@@ -368,7 +379,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         }
         self.state.stale = if is_best { 0 } else { self.state.stale + 1 };
         self.state.stale_since_drop = if is_best { 0 } else { self.state.stale_since_drop + 1 };
-        let schedule = &self.setting.config.schedule;
+        let schedule = &self.setting.schedule;
         if schedule.shape == ScheduleShape::Plateau && self.state.stale_since_drop > schedule.patience {
             self.state.drops += 1;
             self.state.stale_since_drop = 0;
@@ -379,19 +390,20 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             learning_rate: running.learning_rate,
             train_loss: running.loss / running.samples.max(1) as f64,
             validation_loss: loss,
-            validation_mse: mse,
+            validation_error: error,
             gradient_norm: running.gradient_norm / running.steps.max(1) as f64,
             samples_seen: self.state.samples_seen,
             wall_seconds: self.state.wall_seconds,
+            waiting_seconds: running.waiting_seconds,
         };
         self.say(&format!(
-            "{}epoch {:>3}/{}  train {:.4}  validation {:.4}  mse {:.4}  rate {:.1e}  {:.0} s{}",
-            self.label(),
+            "{}epoch {:>3}/{}  train {:.4}  validation {:.4}  error {:.4}  rate {:.1e}  {:.0} s{}",
+            self.member.label,
             row.epoch,
-            self.setting.config.training.epochs,
+            self.setting.training.epochs,
             row.train_loss,
             row.validation_loss,
-            row.validation_mse,
+            row.validation_error,
             row.learning_rate,
             row.wall_seconds,
             if is_best { "  best" } else { "" },
@@ -400,38 +412,34 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         table::write_csv(&self.path.join(METRICS), &self.state.rows)
     }
 
-    /// Loss, mean squared error and number of samples for each part of a batch of one domain.
-    fn score(&self, network: &Network<B::InnerBackend>, host: HostBatch) -> Result<Vec<(f64, f64, f64)>> {
+    /// Scores a batch of one domain, part by part.
+    fn score(&self, network: &Network<B::InnerBackend>, host: HostBatch) -> Result<Vec<Scored>> {
+        let objective = &self.member.objective;
         let names = host.names.clone();
         let batch = host.to_device::<B::InnerBackend>(self.device);
         let features = network.encode(batch.input);
-        let chunk = self.setting.config.training.batch_size;
+        let chunk = self.setting.training.batch_size;
         let mut scores = Vec::new();
         for start in (0..names.len()).step_by(chunk) {
             let count = chunk.min(names.len() - start);
             let logits = network.decode(features.clone(), batch.times.clone().narrow(0, start, count));
             let target = batch.target.clone().narrow(0, start, count);
             let scored = batch.scored.clone().narrow(0, start, count);
-            let p = task::invading_probability(self.setting.config.head, logits.clone());
-            let mse = loss::mse(p, target.clone(), scored.clone());
-            let total = self.loss.evaluate(logits, target, scored).total;
-            let values = Tensor::cat(vec![total, mse], 0).into_data();
-            let values: Vec<f64> = values.iter::<f64>().collect();
-            if !values[0].is_finite() {
+            let counts = objective.counts(logits.clone(), target.clone(), scored.clone());
+            let total = objective.evaluate(vec![logits], target, scored).total;
+            let values = Tensor::cat(vec![total, counts], 0).into_data();
+            let mut values = values.iter::<f64>();
+            let loss = values.next().expect("a loss before the counts");
+            if !loss.is_finite() {
                 return Err(self.diverged("the validation loss is not finite", &names[start..start + count]));
             }
-            scores.push((values[0], values[1], count as f64));
+            scores.push(Scored { loss, counts: values.collect(), samples: count as f64 });
         }
         Ok(scores)
     }
 
     fn say(&self, text: &str) {
         progress::say(self.setting.verbosity, text);
-    }
-
-    /// What to put before a line: the frame of a single-frame network.
-    fn label(&self) -> String {
-        self.member.frame.map(|frame| format!("frame {frame}: ")).unwrap_or_default()
     }
 
     fn save(&self) -> Result<()> {
@@ -466,8 +474,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         self.network =
             optimizer::network_from_bytes(self.network.clone(), network, self.device).map_err(other)?;
         let history = blobs.next().ok_or_else(missing)?;
-        self.optimizer =
-            Optimizer::new(&self.setting.config.optimizer).load(history, self.device).map_err(other)?;
+        self.optimizer = Optimizer::new(&self.setting.optimizer).load(history, self.device).map_err(other)?;
         if self.average.is_some() {
             let bytes = blobs.next().ok_or_else(missing)?;
             let recorder = BinBytesRecorder::<FullPrecisionSettings>::default();

@@ -51,6 +51,7 @@ use crate::warning::Warning;
 pub use dicom_contours::DicomContours;
 pub use labelme::Labelme;
 pub use npz_stack::NpzStack;
+pub use photograph::read as read_photograph;
 pub use scaling::Scaling;
 pub use tiff_triples::TiffTriples;
 

@@ -1,0 +1,282 @@
+//! Masks of images: those of a dataset, or of the files of a study.
+
+use std::path::Path;
+
+use ndarray::Array2;
+use porecast_imaging::AnnotatedImage;
+use porecast_imaging::fit::Fit;
+use porecast_imaging::format::{Format, Unlabelled, read_photograph};
+use porecast_imaging::mask::{labelme_json, mask_png};
+use porecast_imaging::morphology::postprocess;
+
+use super::TILE;
+use super::mask_predictor::MaskPredictor;
+use crate::cli::{PredictArgs, Verbosity};
+use crate::config::segmentation::SegmentationConfig;
+use crate::data::{check_channels, normalize};
+use crate::device::{Device, on_device};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::ops::{Kernels, TrainBackend};
+use crate::prepare;
+use crate::progress::{Progress, say};
+use crate::store::mask_prediction::{self, MaskPrediction, most_probable};
+use crate::store::{RunFolder, SegmentationDataset, atomic};
+
+/// Grey of the foreground in the PNG of a mask of two classes.
+const WHITE: u8 = 255;
+
+/// `porecast predict` with a segmentation run.
+///
+/// # Errors
+/// An unusable run or input, images of other channels than the run's, an existing output without `--force`.
+pub(super) fn run(args: &PredictArgs, device: Device, verbosity: Verbosity) -> Result<()> {
+    if !args.times.is_empty() || args.inlet.is_some() || args.invert {
+        return Err(Error::config(
+            "--times, --inlet, --invert",
+            "are for runs on invasions; an image is segmented as it is",
+        ));
+    }
+    on_device!(device, predict_input(args, verbosity))
+}
+
+fn predict_input<B: TrainBackend>(
+    device: &B::Device,
+    args: &PredictArgs,
+    verbosity: Verbosity,
+) -> Result<()> {
+    let run = RunFolder::new(&args.run);
+    let predictor = MaskPredictor::<B::InnerBackend>::load(&run, args.tile, device)?;
+    let config = predictor.config();
+    let is_dataset = args.input.extension().is_some_and(|extension| extension == "h5");
+    let masks = atomic::Folder::new(&args.output.join("masks"))?;
+    let overlays = atomic::Folder::new(&args.output.join("overlays"))?;
+    let mut count = 0;
+    let write = |sample: &AnnotatedImage, mask: &Array2<u8>| -> Result<()> {
+        write_mask(masks.path(), config, sample, mask)?;
+        Ok(())
+    };
+    if is_dataset {
+        let dataset = SegmentationDataset::open(&args.input)?;
+        let ids = part_of(&predictor, &dataset, args.part.as_deref())?;
+        let path = args.output.join("predictions.h5");
+        predict_dataset(&predictor, &dataset, &ids, &path, verbosity, |sample, mask| {
+            count += 1;
+            write(sample, mask)
+        })?;
+    } else {
+        if args.part.is_some() {
+            return Err(Error::config("--part", "names a part of a dataset's split; the input is none"));
+        }
+        for sample in read_input(&args.input, config, verbosity)? {
+            let sample = sample?;
+            expect_channels(&predictor, sample.image.dim().0, &args.input)?;
+            let mask = predict_file(&predictor, &sample)?;
+            write(&sample, &mask)?;
+            count += 1;
+        }
+    }
+    masks.finish()?;
+    overlays.finish()?;
+    say(verbosity, &format!("segmented {count} images: {}", args.output.display()));
+    Ok(())
+}
+
+/// The images of a study's files, masks or not; or a photograph.
+fn read_input(
+    path: &Path,
+    config: &SegmentationConfig,
+    verbosity: Verbosity,
+) -> Result<Box<dyn Iterator<Item = Result<AnnotatedImage>>>> {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    if ["png", "jpg", "jpeg"].contains(&extension.as_str()) {
+        let image = read_photograph(path).map_err(|e| Error::input(path, e.to_string()))?;
+        let (_, height, width) = image.dim();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        return Ok(Box::new(std::iter::once(Ok(AnnotatedImage {
+            id: name.clone(),
+            group: name,
+            image,
+            mask: None,
+            original_shape: (height, width),
+            spacing_mm: None,
+        }))));
+    }
+    let mut format = config.source.format.clone();
+    *match &mut format {
+        Format::DicomContours(options) => &mut options.unlabelled,
+        Format::Labelme(options) => &mut options.unlabelled,
+        Format::NpzStack(options) => &mut options.unlabelled,
+        Format::TiffTriples(options) => &mut options.unlabelled,
+    } = Unlabelled::Keep;
+    let source = format.open(path).map_err(|e| Error::input(path, e.to_string()))?;
+    for warning in source.warnings() {
+        say(verbosity, &format!("warning: {warning}"));
+    }
+    let place = path.to_owned();
+    let samples = (0..source.len())
+        .map(move |index| source.sample(index).map_err(|e| Error::input(&place, e.to_string())));
+    Ok(Box::new(samples))
+}
+
+/// The mask of an image in its own size.
+fn predict_file<B: Kernels>(predictor: &MaskPredictor<B>, sample: &AnnotatedImage) -> Result<Array2<u8>> {
+    let config = predictor.config();
+    let (brought, _) = prepare::bring(sample.clone(), &config.source);
+    let fit = Fit::resized(sample.shape(), brought.shape());
+    let mut input = brought.image;
+    normalize(&mut input, config.normalization);
+    let probability = fit.undo(predictor.predict(input.view(), None).view());
+    Ok(mask_of(config, &probability))
+}
+
+/// From probabilities to classes.
+fn mask_of(config: &SegmentationConfig, probability: &ndarray::Array3<f32>) -> Array2<u8> {
+    if probability.dim().0 == 1 {
+        let foreground = probability.index_axis(ndarray::Axis(0), 0);
+        postprocess(foreground, &config.prediction.postprocess).mapv(u8::from)
+    } else {
+        most_probable(probability)
+    }
+}
+
+/// Writes a mask as PNG and as labelme JSON.
+fn write_mask(
+    folder: &Path,
+    config: &SegmentationConfig,
+    sample: &AnnotatedImage,
+    mask: &Array2<u8>,
+) -> Result<()> {
+    let name = file_name(&sample.id);
+    let path = folder.join(format!("{name}.png"));
+    let scale = if config.classes.len() == 2 { WHITE } else { 1 };
+    let png = mask_png(mask.view(), scale).map_err(|e| Error::output(&path, e))?;
+    atomic::write(&path, &png)?;
+    let labels: Vec<&str> = config.classes[1..].iter().map(String::as_str).collect();
+    let json = labelme_json(mask.view(), &labels, &format!("{name}.png"));
+    atomic::write(&folder.join(format!("{name}.json")), json.as_bytes())
+}
+
+/// An identifier as the name of a file.
+fn file_name(id: &str) -> String {
+    id.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
+}
+
+fn part_of<B: Kernels>(
+    predictor: &MaskPredictor<B>,
+    dataset: &SegmentationDataset,
+    part: Option<&str>,
+) -> Result<Vec<(String, Option<usize>)>> {
+    match part {
+        None => Ok(dataset.ids().iter().map(|id| (id.clone(), None)).collect()),
+        Some(name) => {
+            parts(predictor).into_iter().find(|(part, _)| *part == name).map(|(_, ids)| ids).ok_or_else(
+                || Error::config("--part", format!("{name:?} is unknown here; use validation or test")),
+            )
+        }
+    }
+}
+
+/// The parts of the split, and for each image the fold whose networks have not seen it; images of the training part
+/// are there when every network has seen them.
+fn parts<B: Kernels>(predictor: &MaskPredictor<B>) -> Vec<(&'static str, Vec<(String, Option<usize>)>)> {
+    let split = &predictor.card().split;
+    let is_folded = split.folds.len() > 1;
+    let trained: Vec<Option<usize>> = predictor.card().members.iter().map(|member| member.fold).collect();
+    let mut validation = Vec::new();
+    for (fold, ids) in split.folds.iter().enumerate() {
+        let of = is_folded.then_some(fold);
+        if trained.contains(&of) {
+            validation.extend(ids.iter().map(|id| (id.clone(), of)));
+        }
+    }
+    let all = |ids: &[String]| ids.iter().map(|id| (id.clone(), None)).collect::<Vec<_>>();
+    let train = if is_folded { Vec::new() } else { all(&split.training(0)) };
+    vec![("train", train), ("validation", validation), ("test", all(&split.test))]
+}
+
+/// Predicts the parts of a run's own dataset whose predictions are missing, or all of them `anew`, for `evaluate`.
+///
+/// # Errors
+/// As `porecast predict`; the dataset is missing or is not the one that was trained on.
+pub fn predict_mask_parts(run: &RunFolder, anew: bool, device: &str, verbosity: Verbosity) -> Result<()> {
+    let device = Device::parse(device)?;
+    on_device!(device, predict_missing(run, anew, verbosity))
+}
+
+fn predict_missing<B: TrainBackend>(
+    device: &B::Device,
+    run: &RunFolder,
+    anew: bool,
+    verbosity: Verbosity,
+) -> Result<()> {
+    let predictor = MaskPredictor::<B::InnerBackend>::load(run, TILE, device)?;
+    let missing: Vec<_> = parts(&predictor)
+        .into_iter()
+        .filter(|(part, ids)| !ids.is_empty() && (anew || !run.predictions_path(part).exists()))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let trained_on = &predictor.card().dataset;
+    let dataset = SegmentationDataset::open(&trained_on.path)?;
+    if dataset.fingerprint()? != trained_on.fingerprint {
+        return Err(Error::new(
+            ErrorKind::Mismatch,
+            trained_on.path.display().to_string(),
+            format!("is not the dataset that {} was trained on any more; train anew", run.path().display()),
+        ));
+    }
+    for (part, ids) in missing {
+        let path = run.predictions_path(part);
+        predict_dataset(&predictor, &dataset, &ids, &path, verbosity, |_, _| Ok(()))?;
+    }
+    Ok(())
+}
+
+/// Predicts images of a dataset, each by the networks of its fold, into the file `path`; `look` is shown each with its
+/// mask.
+fn predict_dataset<B: Kernels>(
+    predictor: &MaskPredictor<B>,
+    dataset: &SegmentationDataset,
+    ids: &[(String, Option<usize>)],
+    path: &Path,
+    verbosity: Verbosity,
+    mut look: impl FnMut(&AnnotatedImage, &Array2<u8>) -> Result<()>,
+) -> Result<()> {
+    let config = predictor.config();
+    let (channels, height, width) = dataset.shape();
+    expect_channels(predictor, channels, dataset.path())?;
+    check_channels(dataset, config.normalization)?;
+    let progress = Progress::new("images segmented", ids.len(), 0, verbosity);
+    let shape = (config.outputs(), height, width);
+    mask_prediction::write(path, &config.name, &config.classes, shape, |writer| {
+        for (id, fold) in ids {
+            let index = dataset.ids().iter().position(|other| other == id).ok_or_else(|| {
+                Error::input(dataset.path(), format!("has no image {id:?} of the run's split"))
+            })?;
+            let sample = dataset.sample(index)?;
+            let mut input = sample.image.clone();
+            normalize(&mut input, config.normalization);
+            let probability = predictor.predict(input.view(), *fold);
+            let mask = mask_of(config, &probability);
+            look(&sample, &mask)?;
+            writer.push(&MaskPrediction { id: id.clone(), probability, mask })?;
+            progress.advance(1, "");
+        }
+        Ok(())
+    })?;
+    progress.finish();
+    Ok(())
+}
+
+fn expect_channels<B: Kernels>(predictor: &MaskPredictor<B>, found: usize, place: &Path) -> Result<()> {
+    let learnt = predictor.card().dataset.shape.0;
+    if found == learnt {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Mismatch,
+        place.display().to_string(),
+        format!("has {found} channels, the run learnt {learnt}"),
+    ))
+}
