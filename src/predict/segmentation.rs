@@ -161,11 +161,14 @@ fn file_name(id: &str) -> String {
     id.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
 }
 
+/// An image and the fold whose networks predict it; all networks where there is none.
+type Asked = (String, Option<usize>);
+
 fn part_of<B: Kernels>(
     predictor: &MaskPredictor<B>,
     dataset: &SegmentationDataset,
     part: Option<&str>,
-) -> Result<Vec<(String, Option<usize>)>> {
+) -> Result<Vec<Asked>> {
     match part {
         None => Ok(dataset.ids().iter().map(|id| (id.clone(), None)).collect()),
         Some(name) => {
@@ -178,7 +181,7 @@ fn part_of<B: Kernels>(
 
 /// The parts of the split, and for each image the fold whose networks have not seen it; images of the training part
 /// are there when every network has seen them.
-fn parts<B: Kernels>(predictor: &MaskPredictor<B>) -> Vec<(&'static str, Vec<(String, Option<usize>)>)> {
+fn parts<B: Kernels>(predictor: &MaskPredictor<B>) -> Vec<(&'static str, Vec<Asked>)> {
     let split = &predictor.card().split;
     let is_folded = split.folds.len() > 1;
     let trained: Vec<Option<usize>> = predictor.card().members.iter().map(|member| member.fold).collect();
@@ -238,7 +241,7 @@ fn predict_missing<B: TrainBackend>(
 fn predict_dataset<B: Kernels>(
     predictor: &MaskPredictor<B>,
     dataset: &SegmentationDataset,
-    ids: &[(String, Option<usize>)],
+    ids: &[Asked],
     path: &Path,
     verbosity: Verbosity,
     mut look: impl FnMut(&AnnotatedImage, &Array2<u8>) -> Result<()>,

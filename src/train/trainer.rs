@@ -195,9 +195,8 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let trained = std::thread::scope(|scope| {
             let (send, receive) = mpsc::sync_channel(BATCHES_AHEAD);
             scope.spawn(move || {
-                let mut made = rest.iter().map(|picks| member.data.batch(picks));
                 // The receiver goes away when the training is stopped.
-                made.try_for_each(|batch| send.send(batch))
+                rest.iter().all(|picks| send.send(member.data.batch(picks)).is_ok())
             });
             self.train_batches(receive, batches.len(), total_steps, &progress)
         });
