@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use porecast_simulations::Side;
 
 /// Predicts how an invading fluid fills a porous medium: geometry in, the whole invasion sequence out.
@@ -35,6 +35,10 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Turn published sequences into a dataset.
     Import(ImportArgs),
+    /// Write synthetic images in the on-disk format of a segmentation study.
+    Synth(SynthArgs),
+    /// Turn the files of a segmentation study into a dataset.
+    Prepare(PrepareArgs),
     /// Show what is in any file that porecast reads or writes.
     Inspect(InspectArgs),
     /// Train a network, or one network a frame.
@@ -97,14 +101,86 @@ pub struct ImportArgs {
     pub force: bool,
 }
 
+/// Arguments of `porecast synth`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  porecast synth mars -o data/mars\n  porecast synth right-ventricle -o data/right-ventricle --seed 7 --set patients=20\n  porecast synth stas -o data/stas --set training=60 --set 'shape=[320,576]'\n  porecast synth sea-ice -o data/sea-ice --set training=100 --set test=0\n\nValues that --set changes:\n  right-ventricle  patients slices phases layout (rvsc, sunnybrook)\n  stas             training public shape\n  mars             training test outliers\n  sea-ice          training test"
+)]
+pub struct SynthArgs {
+    /// Study whose format is written.
+    pub study: StudyName,
+    /// New folder to write.
+    #[arg(short, long)]
+    pub output: PathBuf,
+    /// Seed of everything drawn: the same seed gives the same bytes.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Change how much is written; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// A segmentation study.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StudyName {
+    /// Right ventricle in cardiac MRI: DICOM slices with contours in text files.
+    RightVentricle,
+    /// Tumour cells in lung tissue: JPEG images with labelme's JSON files.
+    Stas,
+    /// Terrain seen by a rover: a NumPy archive.
+    Mars,
+    /// Sea ice by camera and radar: TIFF triples.
+    SeaIce,
+}
+
+impl StudyName {
+    /// The word on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RightVentricle => "right-ventricle",
+            Self::Stas => "stas",
+            Self::Mars => "mars",
+            Self::SeaIce => "sea-ice",
+        }
+    }
+}
+
+/// Arguments of `porecast prepare`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  porecast prepare configs/segmentation/stas.toml\n  porecast prepare configs/segmentation/mars.toml --source terrain.npz --clean data/terrain-clean.npz -o data/terrain.h5\n  porecast prepare configs/segmentation/right_ventricle.toml --set source.format.dicom-contours.structure=whole --force\n\nBeside the dataset lie its card, <dataset>.card.md, and its split, <dataset>.split.toml."
+)]
+pub struct PrepareArgs {
+    /// Segmentation configuration (TOML).
+    pub config: PathBuf,
+    /// Dataset to write; the configuration's `dataset` when absent.
+    #[arg(short, long, value_name = "DATASET")]
+    pub output: Option<PathBuf>,
+    /// Folder or file of the study; the configuration's `source.path` when absent.
+    #[arg(long, value_name = "PATH")]
+    pub source: Option<PathBuf>,
+    /// First write the npz archive without outliers and shared masks to this file, and prepare from that.
+    #[arg(long, value_name = "FILE.npz")]
+    pub clean: Option<PathBuf>,
+    /// Change a configuration value; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Replace an existing dataset and its split.
+    #[arg(long)]
+    pub force: bool,
+}
+
 /// Arguments of `porecast inspect`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  porecast inspect data/demo.h5\n  porecast inspect runs/demo --png demo.png"
+    after_help = "Examples:\n  porecast inspect data/demo.h5\n  porecast inspect runs/demo --png demo.png\n  porecast inspect data/stas.h5 --png images.png\n  porecast inspect data/stas.h5 --augment configs/segmentation/stas.toml --png augmented.png"
 )]
 pub struct InspectArgs {
     /// A dataset, predictions, run folder, image, npz or safetensors file.
     pub path: PathBuf,
+    /// Draw what the augmentation of this configuration does to images of a segmentation dataset.
+    #[arg(long, value_name = "CONFIG", requires = "png")]
+    pub augment: Option<PathBuf>,
     /// Draw a picture as well.
     #[arg(long, value_name = "FILE")]
     pub png: Option<PathBuf>,

@@ -79,3 +79,14 @@ impl Error {
         }
     }
 }
+
+impl From<porecast_imaging::Error> for Error {
+    /// The same place and text, of the class that decides the exit code.
+    fn from(error: porecast_imaging::Error) -> Self {
+        match error {
+            porecast_imaging::Error::Input { path, message } => Self::input(&path, message),
+            porecast_imaging::Error::Output { path, source } => Self::output(&path, source),
+            other => Self::new(ErrorKind::Input, "annotated images", other.to_string()),
+        }
+    }
+}

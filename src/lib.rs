@@ -9,6 +9,7 @@
 //!
 //! - [`cli`], [`config`]: what was typed becomes a checked value once; every problem is reported.
 //! - [`campaign`], [`import`]: simulated or published sequences become a dataset.
+//! - [`synth`], [`prepare`]: the files of a segmentation study become a dataset with its split.
 //! - [`store`]: every file format; the only module that opens data files.
 //! - [`inspect`], [`picture`]: what is in a file, as a table and a picture.
 //! - [`data`]: split by domain, channels of the geometry, the order of an epoch.
@@ -45,6 +46,7 @@ pub mod sample;
 pub mod search;
 pub mod seed;
 pub mod store;
+pub mod synth;
 pub mod task;
 pub mod train;
 

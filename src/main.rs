@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use porecast::cli::{Cli, Command, Verbosity};
-use porecast::{campaign, evaluate, import, inspect, predict, report, train};
+use porecast::{campaign, evaluate, import, inspect, predict, prepare, report, synth, train};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -22,6 +22,8 @@ fn run(cli: &Cli) -> porecast::Result<()> {
     match &cli.command {
         Command::Simulate(args) => campaign::run(args, verbosity),
         Command::Import(args) => import::run(args, verbosity),
+        Command::Synth(args) => synth::run(args, verbosity),
+        Command::Prepare(args) => prepare::run(args, verbosity),
         Command::Inspect(args) => inspect::run(args, verbosity),
         Command::Train(args) => train::run(args, verbosity),
         Command::Predict(args) => predict::run(args, verbosity),

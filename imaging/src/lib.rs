@@ -16,6 +16,7 @@ pub mod format;
 pub mod mask;
 pub mod measure;
 pub mod morphology;
+pub mod picture;
 mod polygon;
 mod problem;
 mod quantile;

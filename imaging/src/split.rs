@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::annotated::AnnotatedImage;
 use crate::atomic;
 use crate::error::{Error, Result};
+use crate::problem::{Checks, Problem};
 
 /// What a split needs to know of a sample.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +68,34 @@ pub struct SplitConfig {
 
 fn one() -> usize {
     1
+}
+
+impl SplitConfig {
+    /// Every value that is outside its range.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut checks = Checks::default();
+        checks.need(self.bins > 0, "bins", self.bins, "1, 2, ...; 1 means no stratification");
+        let is_share = |share: f64| (0.0..1.0).contains(&share);
+        match self.method {
+            Method::HoldOut { validation, test } => {
+                let is_validated = is_share(validation) && validation > 0.0;
+                checks.need(is_validated, "method.hold-out.validation", validation, "(0, 1)");
+                checks.need(is_share(test), "method.hold-out.test", test, "[0, 1)");
+                checks.need(
+                    !is_validated || !is_share(test) || validation + test < 1.0,
+                    "method.hold-out",
+                    format!("validation + test = {}", validation + test),
+                    "[0, 1): nothing is left to train on",
+                );
+            }
+            Method::Folds { count, test } => {
+                checks.need(count >= 2, "method.folds.count", count, "2, 3, ...");
+                checks.need(is_share(test), "method.folds.test", test, "[0, 1)");
+            }
+            Method::LeaveOneGroupOut => {}
+        }
+        checks.0
+    }
 }
 
 /// A division of a dataset into parts, by the samples' identifiers, in the dataset's order.
@@ -222,25 +251,9 @@ fn check(members: &[Member], config: &SplitConfig) -> std::result::Result<(), St
     if let Some(twice) = members.iter().find(|member| !ids.insert(&member.id)) {
         return Err(format!("has two samples named {:?}", twice.id));
     }
-    if config.bins == 0 {
-        return Err("cannot be split in 0 bins; 1 means no stratification".into());
-    }
-    let is_share = |share: f64| (0.0..1.0).contains(&share);
-    match config.method {
-        Method::HoldOut { validation, test }
-            if !is_share(test) || !is_share(validation) || validation == 0.0 =>
-        {
-            Err(format!(
-                "cannot be split with validation = {validation} and test = {test}; both must be below 1, validation above 0"
-            ))
-        }
-        Method::HoldOut { validation, test } if validation + test >= 1.0 => Err(format!(
-            "cannot be split with validation = {validation} and test = {test}: nothing is left to train on"
-        )),
-        Method::Folds { count, test } if count < 2 || !is_share(test) => Err(format!(
-            "cannot be split in {count} folds with test = {test}; there must be two folds or more, and test below 1"
-        )),
-        _ => Ok(()),
+    match config.problems().first() {
+        Some(problem) => Err(format!("cannot be split with {problem}")),
+        None => Ok(()),
     }
 }
 
@@ -479,10 +492,20 @@ mod tests {
             assert!(error.starts_with("data: ") && error.contains(wanted), "{error}");
         };
         refused(&[1; 9], Method::HoldOut { validation: 0.6, test: 0.5 }, 1, "nothing is left to train on");
-        refused(&[1; 9], Method::HoldOut { validation: 0.0, test: 0.5 }, 1, "validation above 0");
-        refused(&[1; 9], Method::Folds { count: 1, test: 0.0 }, 1, "two folds or more");
+        refused(
+            &[1; 9],
+            Method::HoldOut { validation: 0.0, test: 0.5 },
+            1,
+            "method.hold-out.validation: 0 is outside (0, 1)",
+        );
+        refused(
+            &[1; 9],
+            Method::Folds { count: 1, test: 0.0 },
+            1,
+            "method.folds.count: 1 is outside 2, 3, ...",
+        );
         refused(&[5, 5], Method::Folds { count: 3, test: 0.0 }, 1, "has 2 groups, too few");
-        refused(&[1; 9], Method::LeaveOneGroupOut, 0, "0 bins");
+        refused(&[1; 9], Method::LeaveOneGroupOut, 0, "bins: 0 is outside");
         refused(&[5], Method::LeaveOneGroupOut, 1, "has 1 groups; a split needs two or more");
         refused(
             &[1; 2],

@@ -10,6 +10,7 @@ pub mod search;
 pub mod segmentation;
 pub mod segmentation_loss;
 pub mod simulate;
+mod synth;
 pub mod train;
 
 use std::collections::HashSet;

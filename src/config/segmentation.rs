@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use porecast_imaging as imaging;
-use porecast_imaging::augment::AugmentConfig;
+use porecast_imaging::augment::{AugmentConfig, Outside};
 use porecast_imaging::format::Format;
+use porecast_imaging::format::dicom_contours::Structure;
 use porecast_imaging::morphology::PostprocessConfig;
 use porecast_imaging::split::SplitConfig;
 use porecast_imaging::stain::{Chosen, MacenkoConfig};
@@ -106,6 +107,16 @@ pub enum Depth {
     Sixteen,
 }
 
+impl Depth {
+    /// Steps from 0 to 1.
+    pub fn levels(self) -> u32 {
+        match self {
+            Self::Eight => 255,
+            Self::Sixteen => 65535,
+        }
+    }
+}
+
 /// How values from 0 to 1 enter the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -203,6 +214,48 @@ impl Validate for SegmentationConfig {
         if let Some((height, width)) = self.source.resize {
             checks.need(height > 0 && width > 0, "source.resize", format!("[{height}, {width}]"), "positive");
         }
+        let classes = self.classes.len();
+        let drawn = match &self.source.format {
+            Format::DicomContours(options) => Some(match options.structure {
+                Structure::Cavity | Structure::Whole => 2,
+                Structure::CavityAndWall => 3,
+            }),
+            Format::Labelme(options) => Some(1 + options.classes.len().max(1)),
+            Format::NpzStack(options) => Some(options.classes.into()),
+            Format::TiffTriples(_) => None,
+        };
+        if let Some(drawn) = drawn {
+            checks.need(
+                classes == drawn,
+                "classes",
+                format!("{classes} names"),
+                format!("{drawn}, the background and what source.format draws"),
+            );
+        }
+        if self.augment.copy_paste.probability > 0.0 {
+            let class = self.augment.copy_paste.class;
+            checks.need(
+                (1..classes).contains(&class.into()),
+                "augment.copy_paste.class",
+                class,
+                format!("1 to {}, the classes that are not background", classes.saturating_sub(1)),
+            );
+        }
+        if let Outside::Fill { class, .. } = self.augment.outside {
+            checks.need(
+                usize::from(class) < classes,
+                "augment.outside.fill.class",
+                class,
+                format!("0 to {}", classes.saturating_sub(1)),
+            );
+        }
+        let postprocess = &self.prediction.postprocess;
+        checks.need(
+            classes == 2 || *postprocess == PostprocessConfig::default(),
+            "prediction.postprocess",
+            format!("a change of the masks of {classes} classes"),
+            "what can be done: it is for one class beside the background",
+        );
         let share = self.ensemble.training_share;
         checks.need(share > 0.0 && share <= 1.0, "ensemble.training_share", share, "(0, 1]");
         checks.need(
@@ -225,9 +278,112 @@ impl Validate for SegmentationConfig {
             .0
             .into_iter()
             .chain(ours)
+            .chain(below("split", self.split.problems()))
             .chain(below("augment", self.augment.problems()))
             .chain(below("source.macenko", self.source.macenko.problems()))
             .chain(below("prediction.postprocess", self.prediction.postprocess.problems()))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{load, parse, to_toml};
+
+    const SMALLEST: &str = "task = 'segmentation'\nname = 'a'\ndataset = 'd.h5'\nclasses = ['rest', 'heart']\n\
+        source = { path = 'data', format.dicom-contours = {} }\n\
+        split.method.hold-out = { validation = 0.2, test = 0.2 }\nloss.dice = 1.0\n";
+
+    fn read(sets: &[&str]) -> crate::Result<SegmentationConfig> {
+        parse("a.toml", SMALLEST, &sets.iter().map(|set| (*set).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn every_problem_is_reported_with_its_key_path() {
+        let error = read(&[
+            "name=",
+            "source.resize=[0,8]",
+            "source.macenko.alpha=60",
+            "split.method.hold-out.test=1.5",
+            "augment.noise.sigma=-1",
+            "model.unet.levels=0",
+            "loss.dice=-1",
+            "optimizer.learning_rate=0",
+            "ensemble.training_share=0",
+            "prediction.postprocess.high=0.2",
+            "trainin.epochs=3",
+        ])
+        .unwrap_err()
+        .to_string();
+        for key in [
+            "name",
+            "source.resize",
+            "source.macenko.alpha",
+            "split.method.hold-out.test",
+            "augment.noise.sigma",
+            "model.unet.levels",
+            "loss.dice",
+            "optimizer.learning_rate",
+            "ensemble.training_share",
+            "prediction.postprocess.high",
+            "trainin",
+        ] {
+            assert!(error.contains(&format!("\n  {key}: ")), "{key} is missing in {error}");
+        }
+    }
+
+    #[test]
+    fn classes_are_those_that_the_format_draws() {
+        let keys = |sets: &[&str]| -> Vec<String> {
+            let error = read(sets).map(|_| String::new()).unwrap_or_else(|error| error.to_string());
+            error.split(['\n', ' ']).filter_map(|word| word.strip_suffix(':')).map(String::from).collect()
+        };
+        assert_eq!(keys(&[]), [] as [&str; 0]);
+        assert_eq!(keys(&["source.format.dicom-contours.structure=cavity-and-wall"]), ["a.toml", "classes"]);
+        assert_eq!(keys(&["source.format={labelme={classes=['a','b']}}"]), ["a.toml", "classes"]);
+        assert_eq!(keys(&["source.format={npz-stack={classes=2}}"]), [] as [&str; 0]);
+        assert_eq!(keys(&["source.format={npz-stack={classes=3}}"]), ["a.toml", "classes"]);
+        assert_eq!(keys(&["source.format={tiff-triples={}}", "classes=['a','b','c']"]), [] as [&str; 0]);
+        let pasted = ["augment.copy_paste={probability=0.5,class=2}"];
+        assert_eq!(keys(&pasted), ["a.toml", "augment.copy_paste.class"]);
+        assert_eq!(
+            keys(&["augment.outside={fill={value=0,class=2}}"]),
+            ["a.toml", "augment.outside.fill.class"]
+        );
+        let three = [
+            "source.format={tiff-triples={}}",
+            "classes=['a','b','c']",
+            "prediction.postprocess.fill_holes=true",
+        ];
+        assert_eq!(keys(&three), ["a.toml", "prediction.postprocess"]);
+    }
+
+    #[test]
+    fn a_resolved_configuration_reads_back_as_itself() {
+        for sets in [
+            &[][..],
+            &["source.resize=[8,9]", "source.stain=haematoxylin", "source.depth=8-bit"],
+            &["source.format={tiff-triples={shape=[8,8],scaling={fixed={low=-1,high=2.5}}}}"],
+            &["split.method={folds={count=5,test=0.1263}}", "split.bins=7", "augment.outside=reflect"],
+            &["split.method=leave-one-group-out", "normalization=imagenet", "prediction.postprocess.low=0.4"],
+        ] {
+            let config = read(sets).unwrap();
+            assert_eq!(parse::<SegmentationConfig>("b", &to_toml(&config).unwrap(), &[]).unwrap(), config);
+        }
+    }
+
+    #[test]
+    fn the_studies_that_come_with_the_program_are_valid() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/segmentation");
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let config = load::<SegmentationConfig>(&path, &[]).expect("valid");
+            assert_eq!(path.file_stem().unwrap().to_string_lossy(), config.name.replace('-', "_"));
+            names.push(config.name);
+        }
+        names.sort();
+        assert_eq!(names, ["mars", "right-ventricle", "sea-ice", "stas"]);
     }
 }

@@ -8,6 +8,7 @@ use porecast_imaging::fit::Fit;
 use porecast_imaging::format::{Format, Unlabelled, read_photograph};
 use porecast_imaging::mask::{labelme_json, mask_png};
 use porecast_imaging::morphology::postprocess;
+use porecast_imaging::picture::outlined;
 
 use super::TILE;
 use super::mask_predictor::MaskPredictor;
@@ -20,7 +21,7 @@ use crate::model::ops::{Kernels, TrainBackend};
 use crate::prepare;
 use crate::progress::{Progress, say};
 use crate::store::mask_prediction::{self, MaskPrediction, most_probable};
-use crate::store::{RunFolder, SegmentationDataset, atomic};
+use crate::store::{RunFolder, SegmentationDataset, atomic, image};
 
 /// Grey of the foreground in the PNG of a mask of two classes.
 const WHITE: u8 = 255;
@@ -53,7 +54,9 @@ fn predict_input<B: TrainBackend>(
     let mut count = 0;
     let write = |sample: &AnnotatedImage, mask: &Array2<u8>| -> Result<()> {
         write_mask(masks.path(), config, sample, mask)?;
-        Ok(())
+        let name = format!("{}.png", file_name(&sample.id));
+        let segmented = AnnotatedImage { mask: Some(mask.clone()), ..sample.clone() };
+        image::write_png(&overlays.path().join(name), &outlined(&segmented))
     };
     if is_dataset {
         let dataset = SegmentationDataset::open(&args.input)?;
@@ -89,7 +92,7 @@ fn read_input(
 ) -> Result<Box<dyn Iterator<Item = Result<AnnotatedImage>>>> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     if ["png", "jpg", "jpeg"].contains(&extension.as_str()) {
-        let image = read_photograph(path).map_err(|e| Error::input(path, e.to_string()))?;
+        let image = read_photograph(path)?;
         let (_, height, width) = image.dim();
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         return Ok(Box::new(std::iter::once(Ok(AnnotatedImage {
@@ -108,7 +111,7 @@ fn read_input(
         Format::NpzStack(options) => &mut options.unlabelled,
         Format::TiffTriples(options) => &mut options.unlabelled,
     } = Unlabelled::Keep;
-    let source = format.open(path).map_err(|e| Error::input(path, e.to_string()))?;
+    let source = format.open(path)?;
     for warning in source.warnings() {
         say(verbosity, &format!("warning: {warning}"));
     }
@@ -121,9 +124,9 @@ fn read_input(
 /// The mask of an image in its own size.
 fn predict_file<B: Kernels>(predictor: &MaskPredictor<B>, sample: &AnnotatedImage) -> Result<Array2<u8>> {
     let config = predictor.config();
-    let (brought, _) = prepare::bring(sample.clone(), &config.source);
-    let fit = Fit::resized(sample.shape(), brought.shape());
-    let mut input = brought.image;
+    let (fitted, _) = prepare::fitted(sample.clone(), &config.source);
+    let fit = Fit::resized(sample.shape(), fitted.shape());
+    let mut input = fitted.image;
     normalize(&mut input, config.normalization);
     let probability = fit.undo(predictor.predict(input.view(), None).view());
     Ok(mask_of(config, &probability))

@@ -1,18 +1,203 @@
-//! From the files of a segmentation study to a dataset.
+//! `porecast prepare`: the files of a segmentation study become one dataset of images of one shape, with its card and its
+//! split.
+//!
+//! Images go through one at a time: stains are brought to reference colours, then the image is resized bilinearly and
+//! its mask by the nearest pixel. What is odd about a file is a warning that names it; the rest is read all the same.
 
+mod card;
+mod clean;
 mod split;
 
-pub use split::split_of;
+use std::collections::BTreeSet;
+use std::path::Path;
 
-use porecast_imaging::{AnnotatedImage, resize};
+use porecast_imaging::split::{Member, Split};
+use porecast_imaging::stain::{self, Stains, Unseparable};
+use porecast_imaging::{AnnotatedImage, Warning, resize};
 
-use crate::config::segmentation::SourceConfig;
+use crate::cli::{PrepareArgs, Verbosity};
+use crate::config::segmentation::{SegmentationConfig, SourceConfig};
+use crate::config::{self, to_toml};
+use crate::error::{Error, ErrorKind, Result};
+use crate::interrupt;
+use crate::progress::Progress;
+use crate::store::segmentation::{self, SegmentationDataset, SegmentationWriter};
 
-/// An image as its dataset holds it.
-pub fn bring(sample: AnnotatedImage, source: &SourceConfig) -> (AnnotatedImage, Option<String>) {
-    let sample = match source.resize {
-        Some(shape) => resize(&sample, shape),
-        None => sample,
+pub use split::{path as split_path, split_of, target_ratio};
+
+/// Warnings that are said; the card has all.
+const SAID: usize = 10;
+
+/// Runs `porecast prepare`.
+///
+/// # Errors
+/// The configuration has problems, the source is missing or nothing in it can be used, its images do not fit the
+/// configuration or cannot be split as it asks for, an output exists already or cannot be written, or the user stopped it.
+/// Nothing is left behind then, but for a cleaned archive.
+pub fn run(args: &PrepareArgs, verbosity: Verbosity) -> Result<()> {
+    let mut config: SegmentationConfig = config::load(&args.config, &args.set)?;
+    let output = args.output.clone().unwrap_or_else(|| config.dataset.clone());
+    for path in [Some(&output), args.clean.as_ref()].into_iter().flatten() {
+        if path.exists() && !args.force {
+            return Err(Error::exists(path));
+        }
+    }
+    if let Some(source) = &args.source {
+        config.source.path.clone_from(source);
+    }
+    let mut seen = Seen::default();
+    if let Some(cleaned) = &args.clean {
+        if cleaned.exists() && cleaned.canonicalize().ok() == config.source.path.canonicalize().ok() {
+            return Err(Error::config("--clean", "names the source itself; choose another file"));
+        }
+        seen.warnings = clean::clean(&config.source, cleaned)?;
+        config.source.path.clone_from(cleaned);
+    }
+
+    interrupt::listen();
+    let campaign = to_toml(&config)?;
+    let mut split = None;
+    segmentation::write(&output, &config.classes, &campaign, config.source.depth, |writer| {
+        seen.read(&config.source, writer, verbosity)?;
+        if !seen.members.is_empty() {
+            split = Some(match args.force {
+                true => Split::new(&seen.members, &config.split, &output)?,
+                false => split::agreed(&output, &seen.members, &config.split)?,
+            });
+        }
+        Ok(())
+    })?;
+    let split_path = split_path(&output);
+    match &split {
+        Some(split) => split.write(&split_path, &seen.members)?,
+        None if split_path.exists() && args.force => {
+            std::fs::remove_file(&split_path).map_err(|e| Error::output(&split_path, e))?;
+        }
+        None => {}
+    }
+    let dataset = SegmentationDataset::open(&output)?;
+    card::write(
+        &dataset,
+        &card::Notes {
+            split: split.as_ref(),
+            original_shapes: &seen.original_shapes,
+            with_spacing: seen.with_spacing,
+            warnings: &seen.warnings,
+        },
+    )?;
+    if !verbosity.quiet {
+        warn(&seen.warnings, &output);
+        println!("{}", summary(&dataset, split.as_ref()));
+    }
+    Ok(())
+}
+
+fn warn(warnings: &[Warning], output: &Path) {
+    for warning in warnings.iter().take(SAID) {
+        eprintln!("warning: {warning}");
+    }
+    if warnings.len() > SAID {
+        let card = crate::store::card::path(output);
+        eprintln!("and {} more warnings: see {}", warnings.len() - SAID, card.display());
+    }
+}
+
+fn summary(dataset: &SegmentationDataset, split: Option<&Split>) -> String {
+    let (channels, height, width) = dataset.shape();
+    let count = dataset.ids().len();
+    let parts = match split {
+        None => "no masks, so no split".to_owned(),
+        Some(split) => {
+            let mut parts = Vec::new();
+            if !split.train.is_empty() {
+                parts.push(format!("train {}", split.train.len()));
+            }
+            let folds: Vec<String> = split.folds.iter().map(|ids| ids.len().to_string()).collect();
+            let label = if folds.len() == 1 { "validation" } else { "folds" };
+            parts.push(format!("{label} {}", folds.join(" + ")));
+            parts.push(format!("test {}", split.test.len()));
+            parts.join(", ")
+        }
     };
-    (sample, None)
+    format!(
+        "{}: {count} images of {channels} x {height} x {width} (channels x height x width); {parts}",
+        dataset.path().display()
+    )
+}
+
+/// What was seen of the images while they went through.
+#[derive(Default)]
+struct Seen {
+    /// Those with a mask.
+    members: Vec<Member>,
+    original_shapes: BTreeSet<(usize, usize)>,
+    with_spacing: usize,
+    warnings: Vec<Warning>,
+}
+
+impl Seen {
+    /// Reads every image of the source into the dataset.
+    fn read(
+        &mut self,
+        config: &SourceConfig,
+        writer: &mut SegmentationWriter,
+        verbosity: Verbosity,
+    ) -> Result<()> {
+        let source = config.format.open(&config.path)?;
+        self.warnings.extend_from_slice(source.warnings());
+        let progress = Progress::new("images", source.len(), 0, verbosity);
+        let mut written = 0;
+        let mut damaged = None;
+        for sample in source.samples() {
+            if interrupt::is_requested() {
+                let what = "stopped; nothing was written, start it again";
+                return Err(Error::new(ErrorKind::Interrupted, config.path.display().to_string(), what));
+            }
+            match sample {
+                Ok(sample) => {
+                    let (sample, unchanged) = fitted(sample, config);
+                    if let Some(reason) = unchanged {
+                        let what = format!("image {:?} is kept in its own colours: {reason}", sample.id);
+                        self.warnings.push(Warning::new(&config.path, what));
+                    }
+                    writer.push(&sample)?;
+                    written += 1;
+                    self.original_shapes.insert(sample.original_shape);
+                    self.with_spacing += usize::from(sample.spacing_mm.is_some());
+                    if sample.mask.is_some() {
+                        self.members.push(Member::from(&sample));
+                    }
+                }
+                Err(error) => {
+                    damaged.get_or_insert_with(|| error.to_string());
+                    self.warnings.push(error.into());
+                }
+            }
+            progress.advance(1, "");
+        }
+        progress.finish();
+        match damaged {
+            Some(first) if written == 0 => Err(Error::input(
+                &config.path,
+                format!("none of its {} images can be read; the first: {first}", source.len()),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Brings an image to reference colours and to the shape that is asked for; the reason where its stains cannot be told
+/// apart and it keeps its own colours.
+pub fn fitted(mut sample: AnnotatedImage, config: &SourceConfig) -> (AnnotatedImage, Option<Unseparable>) {
+    let mut unchanged = None;
+    if let Some(chosen) = config.stain {
+        match stain::normalise(sample.image.view(), &Stains::REFERENCE, chosen, &config.macenko) {
+            Ok(image) => sample.image = image,
+            Err(reason) => unchanged = Some(reason),
+        }
+    }
+    match config.resize {
+        Some(shape) if shape != sample.shape() => (resize(&sample, shape), unchanged),
+        _ => (sample, unchanged),
+    }
 }

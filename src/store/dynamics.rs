@@ -14,7 +14,7 @@ use porecast_simulations::Trajectory;
 use porecast_simulations::lattice_boltzmann::{Drainage, Flow, Units};
 
 use super::h5::{Growing, H5Reader, H5Writer};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The lattice that a domain was simulated on, and how that went: a row of `/lattice`.
 ///
@@ -203,7 +203,7 @@ impl DynamicsWriter {
             let velocity = file.growing::<f32>("velocity", &row, &[1, 1, 1, height, width])?;
             velocity.text("unit", "m/s")?;
             velocity.text("components", "y,x")?;
-            Ok([pressure, velocity])
+            Ok::<_, Error>([pressure, velocity])
         };
         Ok(Self {
             lattice: Vec::new(),

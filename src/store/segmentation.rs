@@ -264,15 +264,7 @@ impl SegmentationDataset {
             Depth::Eight => file.row::<u8, Ix3>(&dataset, index)?.mapv(|v| f32::from(v) / 255.0),
             Depth::Sixteen => file.row::<u16, Ix3>(&dataset, index)?.mapv(|v| f32::from(v) / 65535.0),
         };
-        let mask: Option<Array2<u8>> = match self.has_mask[index] {
-            true => Some(file.row::<u8, Ix2>(&file.dataset("/mask", &[None; 3])?, index)?),
-            false => None,
-        };
-        let classes = self.classes.len();
-        let strange = mask.iter().flatten().find(|&&class| usize::from(class) >= classes);
-        if let Some(class) = strange {
-            return Err(file.error(&format!("/mask[{index}]"), format!("has class {class} of {classes}")));
-        }
+        let mask = self.mask(&file, index)?;
         let original: Array1<u64> =
             file.row::<_, Ix1>(&file.dataset("/original_shape", &[None; 2])?, index)?;
         let spacing: Array1<f64> = file.row::<_, Ix1>(&file.dataset("/spacing_mm", &[None; 2])?, index)?;
@@ -284,6 +276,35 @@ impl SegmentationDataset {
             original_shape: (original[0] as usize, original[1] as usize),
             spacing_mm: spacing.iter().all(|mm| mm.is_finite()).then(|| (spacing[0], spacing[1])),
         })
+    }
+
+    /// Pixels of each class of image `index`; `None` where nobody drew a mask. Its image is not read.
+    ///
+    /// # Errors
+    /// As [`sample`](Self::sample).
+    ///
+    /// # Panics
+    /// `index` is not below the number of [`ids`](Self::ids).
+    pub fn class_counts(&self, index: usize) -> Result<Option<Vec<u64>>> {
+        Ok(self.mask(&H5Reader::open(&self.path)?, index)?.map(|mask| {
+            let mut counts = vec![0; self.classes.len()];
+            mask.iter().for_each(|&class| counts[usize::from(class)] += 1);
+            counts
+        }))
+    }
+
+    fn mask(&self, file: &H5Reader, index: usize) -> Result<Option<Array2<u8>>> {
+        if !self.has_mask[index] {
+            return Ok(None);
+        }
+        let mask = file.row::<u8, Ix2>(&file.dataset("/mask", &[None; 3])?, index)?;
+        let classes = self.classes.len();
+        match mask.iter().find(|&&class| usize::from(class) >= classes) {
+            Some(class) => {
+                Err(file.error(&format!("/mask[{index}]"), format!("has class {class} of {classes}")))
+            }
+            None => Ok(Some(mask)),
+        }
     }
 
     /// SHA-256 of identifiers, images and masks: two datasets with the same fingerprint hold the same.
@@ -336,6 +357,8 @@ mod tests {
             assert_eq!(dataset.shape(), (2, 3, 4));
             assert_eq!((dataset.classes(), dataset.campaign()), (&classes()[..], "x = 1"));
             assert_eq!(dataset.has_mask(), [true, false]);
+            assert_eq!(dataset.class_counts(0).unwrap(), Some(vec![4, 4, 4]));
+            assert_eq!(dataset.class_counts(1).unwrap(), None);
             for (index, expected) in all.iter().enumerate() {
                 let found = dataset.sample(index).unwrap();
                 assert!((&found.image - &expected.image).iter().all(|d| d.abs() < 1e-5));

@@ -29,7 +29,7 @@ pub use copy_paste::{Patch, patches};
 pub use geometry::Affine;
 pub use operation::{LEVELS, Operation};
 pub use policy::Policy;
-pub use sheet::sheet;
+pub use sheet::{sheet, strip};
 
 use crate::AnnotatedImage;
 use elastic::Displacement;

@@ -1,5 +1,7 @@
 //! `porecast inspect`: what is in any file that porecast reads or writes, as a table and as a picture.
 
+mod segmentation;
+
 use std::fs;
 use std::path::Path;
 
@@ -11,7 +13,10 @@ use crate::error::{Error, Result};
 use crate::picture;
 use crate::store::invasion::parts_folder;
 use crate::store::listing::{self, Entry};
-use crate::store::{InvasionDataset, PredictionFile, RunFolder, image as images, npz, prediction};
+use crate::store::{
+    InvasionDataset, PredictionFile, RunFolder, image as images, mask_prediction, npz, prediction,
+    segmentation as annotated,
+};
 
 /// Rows of a table that are shown unless more is asked for.
 const ROWS: usize = 12;
@@ -39,6 +44,9 @@ pub fn run(args: &InspectArgs, verbosity: Verbosity) -> Result<()> {
         && !args.force
     {
         return Err(Error::exists(png));
+    }
+    if let (Some(config), Some(png)) = (&args.augment, &args.png) {
+        return images::write_png(png, &segmentation::augmented(&args.path, config)?);
     }
     let inspection = inspect(&args.path)?;
     print!("{}", inspection.render(if verbosity.verbose { usize::MAX } else { ROWS }));
@@ -88,6 +96,8 @@ fn hdf5_file(path: &Path) -> Result<Inspection> {
     let entries = listing::hdf5(path)?;
     match listing::hdf5_format(path)?.as_deref() {
         Some(prediction::FORMAT) => predictions(path),
+        Some(annotated::FORMAT) => segmentation::dataset(path),
+        Some(mask_prediction::FORMAT) => segmentation::predictions(path),
         Some(_) => dataset(path),
         None if entries.iter().any(|entry| entry.name == "/alpha_water") => dataset(path),
         None => Ok(arrays("HDF5 of another program", &entries)),
