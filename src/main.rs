@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use porecast::cli::{Cli, Command, Verbosity};
+use porecast::evaluate::masks;
 use porecast::{campaign, evaluate, import, inspect, predict, report, train};
 
 fn main() -> ExitCode {
@@ -25,11 +26,15 @@ fn run(cli: &Cli) -> porecast::Result<()> {
         Command::Inspect(args) => inspect::run(args, verbosity),
         Command::Train(args) => train::run(args, verbosity),
         Command::Predict(args) => predict::run(args, verbosity),
+        Command::Evaluate(args) if masks::are_in(&args.input) => {
+            masks::run(&masks::Plan::new(args)?, verbosity)
+        }
         Command::Evaluate(args) => {
             let plan = evaluate::Plan::new(args)?;
             predict_first(&plan, &args.device, args.force, verbosity)?;
             evaluate::run(&plan, verbosity)
         }
+        Command::Compare(args) if masks::are_in(&args.runs[0]) => masks::compare(args, verbosity),
         Command::Compare(args) => {
             for plan in evaluate::unscored(args)? {
                 predict_first(&plan, &args.device, false, verbosity)?;
