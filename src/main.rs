@@ -1,9 +1,12 @@
 //! The `porecast` program: one match on the command, one call each.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use porecast::cli::{Cli, Command, Verbosity};
+use porecast::evaluate::masks;
+use porecast::store::RunFolder;
 use porecast::{campaign, evaluate, import, inspect, predict, prepare, report, synth, train};
 
 fn main() -> ExitCode {
@@ -27,10 +30,20 @@ fn run(cli: &Cli) -> porecast::Result<()> {
         Command::Inspect(args) => inspect::run(args, verbosity),
         Command::Train(args) => train::run(args, verbosity),
         Command::Predict(args) => predict::run(args, verbosity),
+        Command::Evaluate(args) if masks::are_in(&args.input) => {
+            segment_first(&args.input, &args.device, args.force, verbosity)?;
+            masks::run(&masks::Plan::new(args)?, verbosity)
+        }
         Command::Evaluate(args) => {
             let plan = evaluate::Plan::new(args)?;
             predict_first(&plan, &args.device, args.force, verbosity)?;
             evaluate::run(&plan, verbosity)
+        }
+        Command::Compare(args) if masks::are_in(&args.runs[0]) => {
+            for run in &args.runs {
+                segment_first(run, &args.device, false, verbosity)?;
+            }
+            masks::compare(args, verbosity)
         }
         Command::Compare(args) => {
             for plan in evaluate::unscored(args)? {
@@ -53,4 +66,10 @@ fn predict_first(
     let wanted = plan.parts.iter().filter(|part| anew || !part.predictions.exists());
     let parts = wanted.map(|part| (part.domain_ids.as_slice(), part.predictions.as_path()));
     predict::predict_parts(run, &plan.dataset, parts, device, verbosity)
+}
+
+/// As [`predict_first`], of a run on annotated images; a file of masks is left as it is.
+fn segment_first(input: &Path, device: &str, anew: bool, verbosity: Verbosity) -> porecast::Result<()> {
+    let run = RunFolder::new(input);
+    if run.is_segmentation() { predict::predict_mask_parts(&run, anew, device, verbosity) } else { Ok(()) }
 }

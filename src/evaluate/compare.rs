@@ -17,11 +17,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::cost::{self, Cost};
+use super::document::Document;
 use super::figures::squared_error_line;
 use super::measure::Measure;
 use super::plan::Plan;
 use super::scores::{PartScores, ScoredDataset, Scores, SourceScores};
-use super::table::{Row, Table, duration};
+use super::table::{Row, Table};
 use super::tables::{self, frames_text};
 use crate::cli::{CompareArgs, EvaluateArgs, Verbosity};
 use crate::error::{Error, ErrorKind, Result};
@@ -35,7 +37,7 @@ const SHADED_RUNS: usize = 3;
 /// What `comparison.json` holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// Always [`Comparison::FORMAT`].
+    /// Always [`Comparison::FORMAT`](Document::FORMAT).
     pub format: String,
     /// Version of this schema.
     pub version: u32,
@@ -66,37 +68,15 @@ pub struct ComparedRun {
     pub config: String,
 }
 
+impl Document for Comparison {
+    const FORMAT: &'static str = "porecast-comparison";
+    const VERSION: u32 = 1;
+    const COMMAND: &'static str = "porecast compare";
+}
+
 impl Comparison {
-    /// The `format` field.
-    pub const FORMAT: &'static str = "porecast-comparison";
-    /// Version of the schema written by this program.
-    pub const VERSION: u32 = 1;
     /// Name of the file in the comparison's folder.
     pub const FILE: &'static str = "comparison.json";
-
-    /// Reads a comparison.
-    ///
-    /// # Errors
-    /// The file is missing or holds something else.
-    pub fn read(path: &Path) -> Result<Self> {
-        let bytes = fs::read(path).map_err(|e| Error::input(path, format!("cannot be read: {e}")))?;
-        let comparison: Self = serde_json::from_slice(&bytes).map_err(|e| {
-            Error::input(path, format!("is not a comparison: {e}; run `porecast compare --force`"))
-        })?;
-        if comparison.format != Self::FORMAT || comparison.version != Self::VERSION {
-            return Err(Error::input(
-                path,
-                format!(
-                    "has format {:?} version {}, expected {:?} version {}; run `porecast compare --force`",
-                    comparison.format,
-                    comparison.version,
-                    Self::FORMAT,
-                    Self::VERSION
-                ),
-            ));
-        }
-        Ok(comparison)
-    }
 }
 
 /// The evaluations that `porecast compare` will make because they are not there yet.
@@ -120,8 +100,9 @@ pub fn compare(args: &CompareArgs, verbosity: Verbosity) -> Result<()> {
     for plan in unscored(args)? {
         super::execute(&plan)?;
     }
-    let scored = args.runs.iter().map(|run| Scored::read(run)).collect::<Result<Vec<_>>>()?;
-    let scored = with_unique_names(scored);
+    let mut scored = args.runs.iter().map(|run| Scored::read(run)).collect::<Result<Vec<_>>>()?;
+    let names = unique_names(scored.iter().map(|run| (run.card.name.as_str(), run.path.as_path())));
+    scored.iter_mut().zip(names).for_each(|(run, name)| run.name = name);
     let sides = sides(&scored)?;
     let notes = notes(&scored, &sides);
     let tables = all_tables(&scored, &sides);
@@ -155,8 +136,7 @@ pub fn compare(args: &CompareArgs, verbosity: Verbosity) -> Result<()> {
         tables,
     };
     let path = folder.join(Comparison::FILE);
-    let bytes = serde_json::to_vec_pretty(&comparison).map_err(|e| Error::output(&path, e))?;
-    atomic::write(&path, &bytes)?;
+    comparison.write(&path)?;
     if !verbosity.quiet {
         let last = format!("comparison: {}", folder.display());
         super::print(&terminal_tables(&scored, &sides), &comparison.notes, &last);
@@ -201,15 +181,14 @@ impl Scored {
     }
 }
 
-/// Runs of one name are told apart by their folders.
-fn with_unique_names(mut runs: Vec<Scored>) -> Vec<Scored> {
-    let names: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
-    for run in &mut runs {
-        if names.iter().filter(|name| **name == run.name).count() > 1 {
-            run.name = run.path.display().to_string();
-        }
-    }
-    runs
+/// Names of runs at `paths`; those of one name are told apart by their folders.
+pub(super) fn unique_names<'a>(runs: impl Iterator<Item = (&'a str, &'a Path)> + Clone) -> Vec<String> {
+    let count = |name: &str| runs.clone().filter(|(other, _)| *other == name).count();
+    let unique = |(name, path): (&str, &Path)| match count(name) {
+        1 => name.to_owned(),
+        _ => path.display().to_string(),
+    };
+    runs.clone().map(unique).collect()
 }
 
 /// What the runs are compared on.
@@ -297,12 +276,13 @@ fn sides(scored: &[Scored]) -> Result<Sides<'_>> {
     })
 }
 
-fn start(fingerprint: &str) -> &str {
+/// Enough of a fingerprint to tell it from another.
+pub(super) fn start(fingerprint: &str) -> &str {
     fingerprint.get(..8).unwrap_or(fingerprint)
 }
 
-/// How two lists of domains differ, in words; order does not count.
-fn difference(ours: &[&str], theirs: &[&str]) -> Option<String> {
+/// How two lists of domains or images differ, in words; order does not count.
+pub(super) fn difference(ours: &[&str], theirs: &[&str]) -> Option<String> {
     let (ours, theirs): (BTreeSet<&str>, BTreeSet<&str>) =
         (ours.iter().copied().collect(), theirs.iter().copied().collect());
     let only = |side: &BTreeSet<&str>| side.iter().next().map(|id| format!("{id:?}"));
@@ -338,7 +318,7 @@ fn notes(scored: &[Scored], sides: &Sides) -> Vec<String> {
 }
 
 fn all_tables(scored: &[Scored], sides: &Sides) -> Vec<Table> {
-    let mut tables = vec![costs(scored)];
+    let mut tables = vec![cost::table(&costs(scored))];
     for frames in sides.frame_sets() {
         tables.push(squared_error(scored, frames, Measure::Mse, "Mean squared error in the pore space"));
         let whole = "Mean squared error over the whole image, as published";
@@ -352,7 +332,7 @@ fn all_tables(scored: &[Scored], sides: &Sides) -> Vec<Table> {
 }
 
 fn terminal_tables(scored: &[Scored], sides: &Sides) -> Vec<Table> {
-    let mut tables = vec![costs(scored)];
+    let mut tables = vec![cost::table(&costs(scored))];
     for frames in sides.frame_sets() {
         tables.push(squared_error(scored, frames, Measure::Mse, "Mean squared error in the pore space"));
         tables.push(tables::measures(&sides.part, &sides.predictors(frames), frames, &tables::TERMINAL));
@@ -460,54 +440,8 @@ fn time_steps(sides: &Sides) -> Table {
     }
 }
 
-fn costs(scored: &[Scored]) -> Table {
-    let rows = scored.iter().map(|run| {
-        let cost = Cost::of(&run.card);
-        Row {
-            cells: vec![
-                run.name.clone(),
-                cost.networks.to_string(),
-                cost.parameters.to_string(),
-                duration(cost.wall_seconds),
-                cost.samples_seen.to_string(),
-                cost.best_epochs(),
-                run.card.device.clone(),
-            ],
-            is_baseline: false,
-        }
-    });
-    let headings =
-        ["", "networks", "parameters", "training", "samples seen", "best epoch", "device"].map(str::to_owned);
-    Table { title: "Size and cost of training".into(), headings: headings.to_vec(), rows: rows.collect() }
-}
-
-/// What a run cost, summed over its networks.
-struct Cost {
-    networks: usize,
-    parameters: usize,
-    wall_seconds: f64,
-    samples_seen: u64,
-    epochs: Vec<usize>,
-}
-
-impl Cost {
-    fn of(card: &RunCard) -> Self {
-        Self {
-            networks: card.members.len(),
-            parameters: card.members.iter().map(|member| member.parameters).sum(),
-            wall_seconds: card.members.iter().map(|member| member.wall_seconds).sum(),
-            samples_seen: card.members.iter().map(|member| member.samples_seen).sum(),
-            epochs: card.members.iter().map(|member| member.best_epoch).collect(),
-        }
-    }
-
-    /// The best epochs: each of a few networks, the range of many.
-    fn best_epochs(&self) -> String {
-        match (self.epochs.iter().min(), self.epochs.iter().max()) {
-            (Some(low), Some(high)) if self.epochs.len() > 4 => format!("{low} to {high}"),
-            _ => self.epochs.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
-        }
-    }
+fn costs(scored: &[Scored]) -> Vec<Cost> {
+    scored.iter().map(|run| Cost::of(&run.name, &run.card)).collect()
 }
 
 fn figure(sides: &Sides) -> Charts {
@@ -557,21 +491,7 @@ fn write_csv(scored: &[Scored], sides: &Sides, folder: &Path) -> Result<()> {
         }
     }
     tables::write_rows(&folder.join("comparison.csv"), &rows)?;
-    let heading = ["run", "networks", "parameters", "wall_seconds", "samples_seen", "best_epochs", "device"];
-    let mut rows = vec![text(&heading)];
-    for run in scored {
-        let cost = Cost::of(&run.card);
-        rows.push(vec![
-            run.name.clone(),
-            cost.networks.to_string(),
-            cost.parameters.to_string(),
-            cost.wall_seconds.to_string(),
-            cost.samples_seen.to_string(),
-            cost.epochs.iter().map(usize::to_string).collect::<Vec<_>>().join(" "),
-            run.card.device.clone(),
-        ]);
-    }
-    tables::write_rows(&folder.join("runs.csv"), &rows)
+    tables::write_rows(&folder.join("runs.csv"), &cost::rows(&costs(scored)))
 }
 
 /// The samples go along, so that the report of a comparison needs its folder alone.
@@ -597,18 +517,5 @@ mod tests {
             difference(&["a", "b"], &["b", "c", "d"]).unwrap(),
             "1 only in the first, as \"a\"; 2 only in the second, as \"c\""
         );
-    }
-
-    #[test]
-    fn many_best_epochs_become_a_range() {
-        let cost = |epochs: &[usize]| Cost {
-            networks: epochs.len(),
-            parameters: 0,
-            wall_seconds: 0.0,
-            samples_seen: 0,
-            epochs: epochs.to_vec(),
-        };
-        assert_eq!(cost(&[7, 3, 9]).best_epochs(), "7, 3, 9");
-        assert_eq!(cost(&[7, 3, 9, 4, 5]).best_epochs(), "3 to 9");
     }
 }

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::figure::{Chart, Charts, Mosaic, Series, Stroke, difference, palette};
 use crate::picture;
 use crate::store::RunFolder;
-use crate::store::run::{MemberCard, RunCard};
+use crate::store::run::{Card, MemberCard, TrainedOn};
 
 /// Domains among the saturation curves.
 const SATURATION_DOMAINS: usize = 6;
@@ -239,13 +239,13 @@ fn mean_squared_error(sample: &Sample) -> Array2<f32> {
 }
 
 /// The losses over epochs of each member.
-fn training(run: &RunFolder, card: &RunCard, folder: &Path) -> Result<()> {
+pub(super) fn training<D: TrainedOn>(run: &RunFolder, card: &Card<D>, folder: &Path) -> Result<()> {
     let mut charts = Vec::new();
     for member in &card.members {
         let path = run.member_path(member).join("metrics.csv");
         // A run that came without its history is scored all the same.
         if path.exists() {
-            charts.push(loss_chart(card, member, &path)?);
+            charts.push(loss_chart(&card.name, member, &path)?);
         }
     }
     if charts.is_empty() {
@@ -265,7 +265,7 @@ fn training(run: &RunFolder, card: &RunCard, folder: &Path) -> Result<()> {
     .save(folder, "training")
 }
 
-fn loss_chart(card: &RunCard, member: &MemberCard, path: &Path) -> Result<Chart> {
+fn loss_chart(run_name: &str, member: &MemberCard, path: &Path) -> Result<Chart> {
     let bad = |what: String| Error::input(path, what);
     let mut reader = csv::Reader::from_path(path).map_err(|e| bad(format!("cannot be read: {e}")))?;
     let headings = reader.headers().map_err(|e| bad(format!("has no headings: {e}")))?.clone();
@@ -288,7 +288,12 @@ fn loss_chart(card: &RunCard, member: &MemberCard, path: &Path) -> Result<Chart>
         points,
         band: Vec::new(),
     };
-    let name = member.frame.map_or_else(|| card.name.clone(), |frame| format!("frame {frame}"));
+    let name = match (member.frame, member.fold) {
+        (Some(frame), _) => format!("frame {frame}"),
+        (None, Some(fold)) => format!("fold {fold}"),
+        (None, None) if member.folder == Path::new(".") => run_name.to_owned(),
+        (None, None) => member.folder.display().to_string(),
+    };
     Ok(Chart {
         title: format!("{name}: loss, best at epoch {}", member.best_epoch),
         x_label: "epoch".into(),

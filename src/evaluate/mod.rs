@@ -17,9 +17,12 @@
 
 pub mod baseline;
 pub mod compare;
+mod cost;
+pub mod document;
 #[cfg(test)]
 pub(crate) mod fabricated;
 pub mod figures;
+pub mod masks;
 pub mod measure;
 pub mod plan;
 pub mod samples;
@@ -41,6 +44,7 @@ use crate::cli::Verbosity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{InvasionDataset, Prediction, PredictionFile};
 use baseline::{Baseline, TrainingMean};
+use document::Document;
 use samples::Sample;
 use score::DomainScore;
 use scores::{PartScores, ScoredDataset, SourceScores};

@@ -1,21 +1,20 @@
 //! `scores.json`: everything measured, and what follows from it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use porecast_simulations::{Side, TimeUnit};
 use serde::{Deserialize, Serialize};
 
+use super::document::Document;
 use super::measure::Measure;
 use super::score::{DomainScore, FrameScore};
-use crate::error::{Error, Result};
 use crate::metric::Interval;
 use crate::metric::bootstrap::Resamples;
-use crate::store::atomic;
 use crate::store::run::RunCard;
 
 /// Seed of the bootstrap: the same draws for all runs, so that their intervals can be compared.
-const BOOTSTRAP_SEED: u64 = 0;
+pub(super) const BOOTSTRAP_SEED: u64 = 0;
 
 /// The dataset that was scored on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,7 +36,7 @@ pub struct ScoredDataset {
 /// What `scores.json` holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
-    /// Always [`Scores::FORMAT`].
+    /// Always [`Scores::FORMAT`](Document::FORMAT).
     pub format: String,
     /// Version of this schema.
     pub version: u32,
@@ -211,12 +210,13 @@ impl PartScores {
     }
 }
 
-impl Scores {
-    /// The `format` field.
-    pub const FORMAT: &'static str = "porecast-scores";
-    /// Version of the schema written by this program.
-    pub const VERSION: u32 = 1;
+impl Document for Scores {
+    const FORMAT: &'static str = "porecast-scores";
+    const VERSION: u32 = 1;
+    const COMMAND: &'static str = "porecast evaluate";
+}
 
+impl Scores {
     /// Scores of a part, if it was scored.
     pub fn part(&self, name: &str) -> Option<&PartScores> {
         self.parts.iter().find(|part| part.part == name)
@@ -225,40 +225,6 @@ impl Scores {
     /// The part that says how good the prediction is: the test domains, or whatever comes nearest to them.
     pub fn main_part(&self) -> Option<&PartScores> {
         self.part("test").or_else(|| self.part("validation")).or(self.parts.first())
-    }
-
-    /// Reads `scores.json`.
-    ///
-    /// # Errors
-    /// The file is missing or holds something else.
-    pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path)
-            .map_err(|e| Error::input(path, format!("cannot be read: {e}; run `porecast evaluate` first")))?;
-        let scores: Self = serde_json::from_slice(&bytes).map_err(|e| {
-            Error::input(path, format!("does not hold scores: {e}; run `porecast evaluate --force`"))
-        })?;
-        if scores.format != Self::FORMAT || scores.version != Self::VERSION {
-            return Err(Error::input(
-                path,
-                format!(
-                    "has format {:?} version {}, expected {:?} version {}; run `porecast evaluate --force`",
-                    scores.format,
-                    scores.version,
-                    Self::FORMAT,
-                    Self::VERSION
-                ),
-            ));
-        }
-        Ok(scores)
-    }
-
-    /// Writes `scores.json` atomically.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<()> {
-        let bytes = serde_json::to_vec(self).map_err(|e| Error::output(path, e))?;
-        atomic::write(path, &bytes)
     }
 }
 

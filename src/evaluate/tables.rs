@@ -126,7 +126,8 @@ pub(super) fn measures(
     }
 }
 
-fn interval(interval: &Interval) -> String {
+/// A mean and half its interval.
+pub(super) fn interval(interval: &Interval) -> String {
     let half_width = (interval.high - interval.low) / 2.0;
     match half_width > 1e-4 {
         true => format!("{} ± {}", number(interval.mean), number(half_width)),

@@ -1,4 +1,4 @@
-//! Figures: line charts and mosaics of pictures, each as SVG and PNG.
+//! Figures: line charts, rows of dots, heat maps and mosaics of pictures, each as SVG and PNG.
 //!
 //! Colours are safe for colour-blind readers, baselines are grey and broken, and lines are labelled where they end.
 //! In the SVG, ink and paper are the fixed colours [`palette::INK`] and [`palette::PAPER`], so that a page can
@@ -6,7 +6,10 @@
 
 pub mod chart;
 pub mod difference;
+pub mod dots;
+pub mod heat_map;
 pub mod mosaic;
+pub mod overlay;
 pub mod palette;
 
 use std::path::Path;
@@ -18,6 +21,8 @@ use plotters::prelude::*;
 use plotters::style::register_font;
 
 pub use chart::{Chart, Charts, Series, Stroke};
+pub use dots::{DotRow, Dots};
+pub use heat_map::HeatMap;
 pub use mosaic::Mosaic;
 
 use crate::error::{Error, Result};

@@ -33,6 +33,7 @@ const GAP: u32 = 10;
 /// Between groups of columns.
 const GROUP_GAP: u32 = 18;
 const ROW_LABEL: f64 = 13.0;
+const GROUP_LABEL: f64 = 14.0;
 
 impl Mosaic {
     /// Writes the mosaic as `<folder>/<stem>.svg` and `.png`.
@@ -86,7 +87,12 @@ impl Mosaic {
     /// Distance from one column to the next: a picture, or its heading if that is wider.
     fn pitch(&self) -> u32 {
         let heading = self.columns.iter().map(|(_, label)| text_width(label, ROW_LABEL)).max().unwrap_or(0);
-        self.cell().0.max(heading) + GAP
+        // A group of one column is no wider than that.
+        let is_single =
+            |c: usize| self.begins_group(c) && (c + 1 == self.columns.len() || self.begins_group(c + 1));
+        let single = (0..self.columns.len()).filter(|&c| is_single(c));
+        let group = single.map(|c| text_width(&self.columns[c].0, GROUP_LABEL * 1.1)).max().unwrap_or(0);
+        self.cell().0.max(heading).max(group) + GAP
     }
 
     fn begins_group(&self, column: usize) -> bool {
@@ -148,7 +154,7 @@ impl Figure for Mosaic {
         }
         for (column, (group, label)) in self.columns.iter().enumerate() {
             if self.begins_group(column) {
-                write(group, px(self.column_x(column)), px(66), bold_text(14.0 * scale))?;
+                write(group, px(self.column_x(column)), px(66), bold_text(GROUP_LABEL * scale))?;
             }
             write(label, px(self.column_x(column)), px(86), faint.clone())?;
         }

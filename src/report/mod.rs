@@ -2,6 +2,7 @@
 //!
 //! The page holds its figures, pictures, style and script itself: it opens from disk and asks nothing of a network.
 
+mod masks;
 mod page;
 mod viewer;
 
@@ -14,10 +15,12 @@ use viewer::Viewer;
 use crate::cli::{ReportArgs, Verbosity};
 use crate::error::{Error, Result};
 use crate::evaluate::compare::Comparison;
+use crate::evaluate::document::Document;
+use crate::evaluate::masks::compare::MaskComparison;
 use crate::evaluate::measure::Measure;
 use crate::evaluate::scores::{ScoredDataset, Scores};
 use crate::evaluate::tables;
-use crate::store::run::RunCard;
+use crate::store::run::{Card, RunCard, TrainedOn};
 use crate::store::{RunFolder, atomic};
 
 /// Runs `porecast report`: writes the page of an evaluated run or of a comparison.
@@ -30,8 +33,13 @@ pub fn run(args: &ReportArgs, verbosity: Verbosity) -> Result<()> {
         return Err(Error::exists(&output));
     }
     let run = RunFolder::new(&args.input);
-    let page = if args.input.join(Comparison::FILE).exists() {
+    let comparison = args.input.join(Comparison::FILE);
+    let page = if MaskComparison::is_at(&comparison) {
+        masks::comparison_page(&args.input)?
+    } else if comparison.exists() {
         comparison_page(&args.input)?
+    } else if run.is_segmentation() {
+        masks::run_page(&run)?
     } else if run.card_path().exists() {
         run_page(&run)?
     } else {
@@ -140,7 +148,7 @@ fn dataset_text(dataset: &ScoredDataset) -> String {
     )
 }
 
-fn run_text(card: &RunCard) -> String {
+fn run_text<D: TrainedOn>(card: &Card<D>) -> String {
     let parameters: usize = card.members.iter().map(|member| member.parameters).sum();
     let networks = match card.members.len() {
         1 => "one network".to_owned(),

@@ -1,0 +1,269 @@
+//! `scores.json`: everything counted, and what follows from it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+use porecast_imaging::measure::{ConfusionMatrix, ScoreHistogram};
+use serde::{Deserialize, Serialize};
+
+use super::measure::Measure;
+use super::score::ImageScore;
+use super::source::Source;
+use crate::evaluate::document::Document;
+use crate::evaluate::scores::BOOTSTRAP_SEED;
+use crate::metric::Interval;
+use crate::metric::bootstrap::Resamples;
+use crate::store::run::SegmentationRunCard;
+
+/// The dataset that was scored on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScoredImages {
+    /// Where it was.
+    pub path: PathBuf,
+    /// [`crate::store::SegmentationDataset::fingerprint`].
+    pub fingerprint: String,
+    /// Channels, height and width.
+    pub shape: (usize, usize, usize),
+    /// Names of the classes, the background first.
+    pub classes: Vec<String>,
+}
+
+/// What `scores.json` holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MaskScores {
+    /// Always [`MaskScores::FORMAT`](Document::FORMAT).
+    pub format: String,
+    /// Version of this schema.
+    pub version: u32,
+    /// Who predicted.
+    pub source: String,
+    /// The run that predicted, as it was when scored.
+    pub run: Option<SegmentationRunCard>,
+    /// What was scored on.
+    pub dataset: ScoredImages,
+    /// Classes that means are taken over.
+    pub scored_classes: Vec<u8>,
+    /// What a reader has to be told.
+    pub notes: Vec<String>,
+    /// Scores of each part of the split that was predicted.
+    pub parts: Vec<PartScores>,
+}
+
+/// Scores of one part of the split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PartScores {
+    /// `train`, `validation`, `test`, or `all` for images without a split.
+    pub part: String,
+    /// Images that were left out because nobody drew a mask.
+    pub without_mask: usize,
+    /// The prediction first, then the baselines.
+    pub sources: Vec<SourceScores>,
+    /// Pixels by probability and truth, where there are two classes.
+    pub histogram: Option<ScoreHistogram>,
+}
+
+/// Scores of one source on one part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceScores {
+    /// Who made the masks.
+    pub source: Source,
+    /// Scores of each image.
+    pub images: Vec<ImageScore>,
+}
+
+/// Hausdorff distances of a class over images.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Distances {
+    /// Mean in millimetres.
+    pub mean_mm: f64,
+    /// Median in millimetres; between the two in the middle of an even number.
+    pub median_mm: f64,
+    /// Images with a distance.
+    pub images: usize,
+}
+
+impl Document for MaskScores {
+    const FORMAT: &'static str = "porecast-mask-scores";
+    const VERSION: u32 = 1;
+    const COMMAND: &'static str = "porecast evaluate";
+}
+
+impl MaskScores {
+    /// Scores of a part, if it was scored.
+    pub fn part(&self, name: &str) -> Option<&PartScores> {
+        self.parts.iter().find(|part| part.part == name)
+    }
+
+    /// The part that says how good the prediction is: the test images, or whatever comes nearest to them.
+    pub fn main_part(&self) -> Option<&PartScores> {
+        self.part("test").or_else(|| self.part("validation")).or(self.parts.first())
+    }
+
+    /// Names of the classes that means are taken over.
+    pub fn scored_names(&self) -> Vec<&str> {
+        self.scored_classes.iter().map(|&class| self.dataset.classes[usize::from(class)].as_str()).collect()
+    }
+
+    /// Whether images belong to groups of more than one.
+    pub fn has_groups(&self) -> bool {
+        let images = self.parts.iter().flat_map(|part| &part.sources).flat_map(|source| &source.images);
+        let mut first: HashMap<&str, &str> = HashMap::new();
+        images.into_iter().any(|image| *first.entry(&image.group).or_insert(&image.id) != image.id)
+    }
+}
+
+impl PartScores {
+    /// The masks as they are delivered: after post-processing, where that changes anything.
+    pub fn main(&self) -> Option<&SourceScores> {
+        self.source(Source::Postprocessed).or_else(|| self.source(Source::Network))
+    }
+
+    /// Scores of a source, if it has any.
+    pub fn source(&self, source: Source) -> Option<&SourceScores> {
+        self.sources.iter().find(|scores| scores.source == source)
+    }
+
+    /// Identifiers of the images.
+    pub fn ids(&self) -> Vec<&str> {
+        let images = self.sources.first().map_or(&[] as &[_], |source| &source.images);
+        images.iter().map(|image| image.id.as_str()).collect()
+    }
+}
+
+impl SourceScores {
+    /// Pixels of the whole set.
+    pub fn total(&self) -> Option<ConfusionMatrix> {
+        sum(self.images.iter())
+    }
+
+    /// Images and pixels of each group.
+    pub fn groups(&self) -> BTreeMap<&str, (usize, ConfusionMatrix)> {
+        let mut groups: BTreeMap<&str, Vec<&ImageScore>> = BTreeMap::new();
+        self.images.iter().for_each(|image| groups.entry(&image.group).or_default().push(image));
+        let summed = |images: Vec<&ImageScore>| Some((images.len(), sum(images.into_iter())?));
+        groups.into_iter().filter_map(|(group, images)| Some((group, summed(images)?))).collect()
+    }
+
+    /// A measure of each image.
+    pub fn of_images(&self, measure: Measure, scored_classes: &[u8]) -> Vec<f64> {
+        self.images.iter().map(|image| measure.of(&image.counts, scored_classes)).collect()
+    }
+
+    /// Mean of a measure over images.
+    pub fn mean(&self, measure: Measure, scored_classes: &[u8]) -> Option<Interval> {
+        mean(&self.of_images(measure, scored_classes))
+    }
+
+    /// Mean of a measure over groups, each by the counts of its images.
+    pub fn mean_over_groups(&self, measure: Measure, scored_classes: &[u8]) -> Option<Interval> {
+        let values: Vec<f64> =
+            self.groups().values().map(|(_, counts)| measure.of(counts, scored_classes)).collect();
+        mean(&values)
+    }
+
+    /// How much a measure is larger here than in `other`: the difference of each image, then the mean of those. `None`
+    /// without an image that both have.
+    pub fn difference(&self, other: &Self, measure: Measure, scored_classes: &[u8]) -> Option<Interval> {
+        let theirs: HashMap<&str, &ImageScore> =
+            other.images.iter().map(|image| (image.id.as_str(), image)).collect();
+        let differences: Vec<f64> = self
+            .images
+            .iter()
+            .filter_map(|ours| {
+                let theirs = theirs.get(ours.id.as_str())?;
+                let value = |image: &ImageScore| measure.of(&image.counts, scored_classes);
+                Some(value(ours) - value(theirs))
+            })
+            .collect();
+        mean(&differences)
+    }
+
+    /// Hausdorff distances of a class; none where no image has one.
+    pub fn distances(&self, class: u8) -> Option<Distances> {
+        let mut found: Vec<f64> =
+            self.images.iter().filter_map(|image| image.hausdorff_mm.get(&class).copied()).collect();
+        found.sort_unstable_by(f64::total_cmp);
+        let (n, middle) = (found.len(), found.len() / 2);
+        (n > 0).then(|| Distances {
+            mean_mm: found.iter().sum::<f64>() / n as f64,
+            median_mm: if n % 2 == 1 { found[middle] } else { (found[middle - 1] + found[middle]) / 2.0 },
+            images: n,
+        })
+    }
+}
+
+fn sum<'a>(mut images: impl Iterator<Item = &'a ImageScore>) -> Option<ConfusionMatrix> {
+    let first = images.next()?.counts.clone();
+    Some(images.fold(first, |mut total, image| {
+        total += &image.counts;
+        total
+    }))
+}
+
+fn mean(values: &[f64]) -> Option<Interval> {
+    Resamples::draw(values.len(), BOOTSTRAP_SEED).mean(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, array};
+
+    fn image(id: &str, group: &str, truth: Array2<u8>, distance: Option<f64>) -> ImageScore {
+        let mut counts = ConfusionMatrix::new(2);
+        let predicted = array![[1, 1], [0, 0]];
+        counts.count(predicted.view(), truth.view(), Array2::from_elem((2, 2), true).view());
+        ImageScore {
+            id: id.into(),
+            group: group.into(),
+            counts,
+            hausdorff_mm: distance.map(|mm| (1, mm)).into_iter().collect(),
+        }
+    }
+
+    fn source() -> SourceScores {
+        let images = vec![
+            image("a", "p", array![[1, 1], [0, 0]], Some(1.0)),
+            image("b", "p", array![[1, 0], [1, 0]], Some(4.0)),
+            image("c", "q", array![[0, 0], [1, 1]], Some(2.5)),
+            image("d", "q", array![[0, 0], [0, 0]], None),
+        ];
+        SourceScores { source: Source::Network, images }
+    }
+
+    #[test]
+    fn the_set_is_the_sum_of_its_images_and_of_its_groups() {
+        let source = source();
+        let total = source.total().unwrap();
+        assert_eq!(total.class(1), source.images.iter().map(|image| image.counts.class(1)).sum());
+        let groups = source.groups();
+        assert_eq!(total.class(1), groups.values().map(|(_, counts)| counts.class(1)).sum());
+        // True positives 2, 1, 0, 0 of 8 predicted and 6 true pixels.
+        assert_eq!(Measure::Dice.of(&total, &[1]), 6.0 / 14.0);
+        assert_eq!(source.of_images(Measure::Dice, &[1]), [1.0, 0.5, 0.0, 0.0]);
+        assert_eq!(source.mean(Measure::Dice, &[1]).unwrap().mean, 0.375);
+        assert_eq!(source.mean_over_groups(Measure::Dice, &[1]).unwrap().mean, (0.75 + 0.0) / 2.0);
+    }
+
+    #[test]
+    fn distances_have_a_mean_and_a_median() {
+        let mut source = source();
+        let found = source.distances(1).unwrap();
+        assert_eq!((found.mean_mm, found.median_mm, found.images), (2.5, 2.5, 3));
+        source.images.remove(0);
+        assert_eq!(source.distances(1).unwrap().median_mm, 3.25);
+        assert_eq!(source.distances(0), None);
+    }
+
+    #[test]
+    fn differences_are_taken_image_by_image() {
+        let (ours, mut theirs) = (source(), source());
+        theirs.images.reverse();
+        assert_eq!(
+            ours.difference(&theirs, Measure::Dice, &[1]).unwrap(),
+            Interval { mean: 0.0, low: 0.0, high: 0.0 }
+        );
+        theirs.images.clear();
+        assert_eq!(ours.difference(&theirs, Measure::Dice, &[1]), None);
+    }
+}

@@ -1,0 +1,54 @@
+//! Who made a mask.
+
+use serde::{Deserialize, Serialize};
+
+/// Who made a mask: the predictor, before and after post-processing, or a baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// The class of highest probability in each pixel.
+    Network,
+    /// The mask after everything that is done to the probabilities.
+    Postprocessed,
+    /// No pixel of any class.
+    AllBackground,
+    /// The class most frequent in each pixel over the training images.
+    MeanMask,
+}
+
+impl Source {
+    /// All sources, in the order of the tables.
+    pub const ALL: [Self; 4] = [Self::Network, Self::Postprocessed, Self::AllBackground, Self::MeanMask];
+
+    /// Name in tables and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Postprocessed => "post-processed",
+            Self::AllBackground => "all background",
+            Self::MeanMask => "mean mask",
+        }
+    }
+
+    /// What it is, in a sentence for readers.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Self::Network => {
+                "the class of highest probability in each pixel; with two classes, a probability above 0.5"
+            }
+            Self::Postprocessed => {
+                "the mask after everything that is done to the probabilities; shown where it differs anywhere"
+            }
+            Self::AllBackground => "no pixel of any class",
+            Self::MeanMask => {
+                "in each pixel the class most frequent over the training images with a mask; for an image that a fold \
+                 validates on, those that this fold is trained on; on the training part that includes the image itself"
+            }
+        }
+    }
+
+    /// Whether it is a baseline.
+    pub fn is_baseline(self) -> bool {
+        matches!(self, Self::AllBackground | Self::MeanMask)
+    }
+}
