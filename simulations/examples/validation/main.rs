@@ -34,7 +34,9 @@ fn main() -> Result {
     }
     page.push_str(
         "\n## Further comparisons\n\nThe example `cross_checks` compares ten domains with percolation as Ca falls \
-         (`percolation-limit.md`) and, given its labels, a published sequence (`published-sequence.md`).\n",
+         ([percolation-limit.md](percolation-limit.md)) and, given its labels, a published sequence \
+         ([published-sequence.md](published-sequence.md)). Where the order stays below the second, and why: \
+         [limits.md](limits.md).\n",
     );
     std::fs::write(folder.join("README.md"), page)?;
     Ok(())

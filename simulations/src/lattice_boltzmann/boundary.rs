@@ -9,13 +9,23 @@
 //! | given velocity u: bounce-back from a moving wall (Ladd 1994) | h_i - 6 w_i e_i·u |
 //! | given density ρ_0: anti-bounce-back (Ginzburg, Verhaeghe & d'Humières 2008) | -h_i + 2 w_i (ρ_0 - 1 + 9/2 (e_i·u)² - 3/2 u²) |
 //!
+//! In the last two the density is 1 where the papers have that of the fluid. u at a given density is Σ e_i f_i/ρ of the
+//! same site after collision.
+//!
 //! The wall lies half-way between the sites. A given velocity fixes the injected mass exactly, whatever the
 //! pressure. Behind the top end lies invading fluid, so that only that is injected; what leaves through the
 //! bottom end, or comes back from there, has the colour of the last row.
 //!
+//! # Units
+//! Lattice units: h_i and ρ_0 are mass per site, u is in sites per step.
+//!
+//! # Limits
+//! Walls along the lattice are met to second order, staircases to first. |u| up to 0.02 at an end.
+//!
 //! # References
-//! A. Ladd, J. Fluid Mech. 271 (1994) 285. I. Ginzburg, F. Verhaeghe, D. d'Humières, Commun. Comput. Phys. 3
-//! (2008) 427.
+//! A. Ladd, J. Fluid Mech. 271 (1994) 285: bounce-back from walls at rest and moving. I. Ginzburg, F. Verhaeghe, D.
+//! d'Humières, Commun. Comput. Phys. 3 (2008) 427: anti-bounce-back for a given pressure. S. Khirevich, T. Patzek,
+//! Phys. Fluids 30 (2018) 093604: the order on staircases.
 
 use ndarray::Array2;
 

@@ -7,7 +7,8 @@
 //!
 //! m* = m + s (m_eq - m) + (1 - s/2) S
 //!
-//! with the moments, in the order and normalisation of Lallemand & Luo (2000),
+//! m_eq are the moments of the equilibrium f_i^eq = w_i ρ (1 + 3 e_i·u + 9/2 (e_i·u)² - 3/2 u²) and S those of the force
+//! term F_i = w_i [3 (e_i - u) + 9 (e_i·u) e_i]·F. In the order and normalisation of Lallemand & Luo (2000),
 //!
 //! | moment | equilibrium m_eq | force S | rate |
 //! |---|---|---|---|
@@ -19,12 +20,24 @@
 //! | p_xx | ρ(u_x² - u_y²) | 2(u_x F_x - u_y F_y) | s_ν |
 //! | p_xy | ρ u_x u_y | u_x F_y + u_y F_x | s_ν |
 //!
-//! ρu = Σ e_i f_i + F/2, and ν = (1/s_ν - 1/2)/3. The rate s_q = 8(2 - s_ν)/(8 - s_ν) puts a wall with half-way
-//! bounce-back exactly half-way for Poiseuille flow, whatever the viscosity (Λ = 3/16).
+//! ρu = Σ e_i f_i + F/2, and s_ν = 1/(3ν + 1/2). In the interface 1/ν = C/ν_i + (1 - C)/ν_d, the harmonic mean of the
+//! viscosities of the invading and the defending fluid. The rate s_q = 8(2 - s_ν)/(8 - s_ν) makes
+//! (1/s_ν - 1/2)(1/s_q - 1/2) = Λ = 3/16, which puts a wall with half-way bounce-back exactly half-way for
+//! Poiseuille flow along the lattice, whatever the viscosity.
+//!
+//! # Units
+//! Lattice units: f_i, e, ε are mass per site, j and q momentum, F momentum per site and step, ν sites² per step.
+//!
+//! # Limits
+//! ν from 0.005 to 1 (τ = 1/s_ν from 0.515 to 3.5): thinner fluids are near the limit of stability, thicker ones slip at
+//! staircase walls. Speeds far below that of sound, 0.58, since the equilibrium ends with u².
 //!
 //! # References
-//! P. Lallemand, L.-S. Luo, Phys. Rev. E 61 (2000) 6546. Z. Guo, C. Zheng, B. Shi, Phys. Rev. E 65 (2002)
-//! 046308. I. Ginzburg, D. d'Humières, Phys. Rev. E 68 (2003) 066614.
+//! P. Lallemand, L.-S. Luo, Phys. Rev. E 61 (2000) 6546: the moments. Z. Guo, C. Zheng, B. Shi, Phys. Rev. E 65 (2002)
+//! 046308: the force term, and the velocity with half the force. I. Ginzburg, D. d'Humières, Phys. Rev. E 68 (2003)
+//! 066614, equations 41 to 43: the rate s_q (their Λ² is 4/3 of Λ, and 1/4). S. Leclaire, A. Parmigiani, O. Malaspinas, B.
+//! Chopard, J. Latt, Phys. Rev. E 95 (2017) 033306, equations 13 and 14: ν in the interface and its rate; equation 4 is
+//! the equilibrium, here without its terms in ∇ρ, which go with a density ratio.
 
 use super::real::Real;
 use super::stencil::Q;

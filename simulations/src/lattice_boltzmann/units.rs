@@ -14,6 +14,18 @@
 //!   saturation lags behind the injected volume by about half as much;
 //! - the Reynolds number q w/ν of the thinner fluid is at most [`MAX_REYNOLDS`];
 //! - q ≤ [`PREFERRED_VELOCITY`], σ ≤ [`PREFERRED_TENSION`], and the viscosities lie in their preferred range.
+//!
+//! With Δx the edge of a site, Δt the time step and q, σ in SI, q_lu, σ_lu on the lattice:
+//!
+//! Δt = q_lu Δx/q,  unit of pressure = σ/(σ_lu Δx),  p = (ρ - 1)/3 of them,  q_lu = Ca σ_lu/ν_i
+//!
+//! # Limits
+//! Ca from about 1e-3 to 0.1, M from 1/100 to 100, equal densities, throats of at least 4 sites. What is outside the
+//! limits of the lattice is refused with the nearest value that works.
+//!
+//! # References
+//! R. Lenormand, E. Touboul, C. Zarcone, J. Fluid Mech. 189 (1988) 165: the plane of Ca and M. Darcy's law ⟨u⟩ = k F/ν
+//! and Poiseuille's k = w²/12 of a slit give the compression.
 
 use super::config::{Injection, LatticeBoltzmannConfig};
 use super::two_phase::LatticeFluids;
