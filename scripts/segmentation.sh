@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# The ablations of the segmentation studies, on small data, and the tables of docs/segmentation.md. What is finished is
+# not done again; a run under way goes on where it stopped.
+#
+#   scripts/segmentation.sh mars | stas | sea-ice              synthetic data
+#   scripts/segmentation.sh right-ventricle FOLDER             DICOM and contours, such as the Sunnybrook excerpt
+#   scripts/segmentation.sh right-ventricle-grid FOLDER        optimisers, schedules, rates, shares of the training data
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly study=$1 source=${2:-data/$1}
+readonly program=${CARGO_TARGET_DIR:-target}/release/porecast
+readonly data=data/$study.h5 runs=runs/$study
+
+# Writes synthetic files and prepares them: settings of the synthesis, then -- and those of the configuration.
+synthetic() {
+    local synth=()
+    while [ "$1" != -- ]; do synth+=(--set "$1"); shift; done
+    shift
+    [ -e "$source" ] || "$program" synth "$study" -o "$source" --seed 1 "${synth[@]}"
+    common=("dataset='$data'" "$@")
+    prepared
+}
+
+prepared() {
+    [ -e "$data" ] || "$program" prepare "$config" -o "$data" $(settings "${common[@]}")
+}
+
+# `--set` before each argument, none of which has a blank.
+settings() {
+    local change
+    for change in "$@"; do printf -- '--set %s ' "$change"; done
+}
+
+# Trains and evaluates a variant with each seed: its name, then what it changes.
+variant() {
+    local name=$1 seed run
+    shift
+    for seed in ${seeds:-1 2}; do
+        run=$runs/$name-seed-$seed
+        "$program" train "$config" -o "$run" --resume \
+            $(settings "${common[@]}" "name='$name-seed-$seed'" "seed=$seed" "$@")
+        [ -e "$run/evaluation/scores.json" ] || "$program" evaluate "$run" --quiet
+    done
+    variants+=("$name")
+}
+
+# Mean over the seeds of what each variant scores, on the test images or, where there are none, in validation.
+table() {
+    python3 - "$runs" "${variants[@]}" <<'PYTHON'
+import csv, pathlib, statistics, sys
+
+runs, variants = pathlib.Path(sys.argv[1]), sys.argv[2:]
+measures = [("dice", "set"), ("iou", "set"), ("pixel_accuracy", "set"), ("dice", "images"), ("hausdorff_mm", "images")]
+print("| variant | source | part | " + " | ".join(f"{name}, {over}" for name, over in measures) + " | seconds |")
+print("|" + "---|" * (len(measures) + 4))
+for variant in variants:
+    values, seconds = {}, []
+    for run in sorted(runs.glob(f"{variant}-seed-*")):
+        rows = list(csv.DictReader(open(run / "evaluation/summary.csv")))
+        part = "test" if any(row["part"] == "test" for row in rows) else "validation"
+        for row in rows:
+            if row["part"] == part and row["mean"]:
+                key = row["source"], part, row["measure"], row["over"]
+                values.setdefault(key, []).append(float(row["mean"]))
+        times = [list(csv.DictReader(open(path)))[-1]["wall_seconds"] for path in run.rglob("metrics.csv")]
+        seconds.append(sum(map(float, times)))
+    for source in dict.fromkeys(key[0] for key in values):
+        if source in ("network", "post-processed") or variant == variants[-1]:
+            part = next(key[1] for key in values if key[0] == source)
+            cells = [values.get((source, part, *measure)) for measure in measures]
+            cells = [f"{statistics.mean(cell):.4f}" if cell else "" for cell in cells]
+            own = source in ("network", "post-processed")
+            time = f"{statistics.mean(seconds):.0f}" if own else ""
+            print(f"| {variant if own else ''} | {source} | {part} | " + " | ".join(cells) + f" | {time} |")
+PYTHON
+}
+
+variants=() common=()
+case $study in
+mars)
+    config=configs/segmentation/mars.toml
+    synthetic training=240 test=4 -- training.epochs=20
+    plain=(model.unet.global.enabled=false model.unet.context.kind=none augment.copy_paste.probability=0)
+    variant cross-entropy "${plain[@]}" loss.iou=0 loss.cross_entropy=1
+    variant mean-iou-loss "${plain[@]}"
+    variant global-branch
+    ;;
+stas)
+    config=configs/segmentation/stas.toml
+    # A quarter of the side: areas are a sixteenth, lengths a quarter.
+    synthetic training=60 public=1 'shape=[236,429]' -- 'split.method={hold-out={validation=0.1747,test=0.1263}}' \
+        split.bins=3 training.epochs=12 training.batch_size=4 training.accumulation=1 schedule.warmup_steps=12 \
+        augment.auto.off_for_last=3 training.gradient_checkpointing=false model.unet.encoder.kind=resnet18 \
+        prediction.postprocess.closing_radius_px=1.5 prediction.postprocess.border_gap_px=10 \
+        prediction.postprocess.minimum_area_px=16
+    variant recipe
+    variant without-auto-augmentation augment.auto.probability=0
+    variant without-deep-supervision model.unet.deep_supervision=0 'loss.levels=[1.0]'
+    ;;
+sea-ice)
+    config=configs/segmentation/sea_ice.toml
+    synthetic training=64 test=1 -- 'source.format.tiff-triples.shape=[192,192]' model.unet.base_channels=16 \
+        training.epochs=10
+    variant unet
+    variant resnet18 model.unet.encoder.kind=resnet18 model.unet.levels=5
+    variant resnet34 model.unet.encoder.kind=resnet34 model.unet.levels=5
+    variant bagging-mean ensemble.bags=3
+    variant bagging-vote ensemble.bags=3 prediction.combine=vote
+    ;;
+right-ventricle)
+    config=configs/segmentation/right_ventricle.toml
+    common=("dataset='$data'" 'split.method="leave-one-group-out"' training.epochs=30 training.batch_size=8)
+    [ -e "$data" ] || "$program" prepare "$config" --source "$source" -o "$data" $(settings "${common[@]}")
+    seeds=1
+    variant dice loss.switching=0 loss.dice=1
+    variant dice-bce loss.switching=0 loss.dice=1 loss.cross_entropy=1
+    variant dice-inverse-dice-bce loss.switching=0 loss.dice=1 loss.inverse_dice=1 loss.cross_entropy=1
+    variant focal loss.switching=0 loss.focal=1
+    variant switching
+    ;;
+right-ventricle-grid)
+    config=configs/segmentation/right_ventricle.toml
+    common=("dataset='$data'" 'split.method={hold-out={validation=0.25,test=0.25}}' training.epochs=20
+        training.batch_size=8 schedule.every_epochs=5)
+    [ -e "$data" ] || "$program" prepare "$config" --source "$source" -o "$data" $(settings "${common[@]}")
+    seeds=1
+    for share in 1.0 0.5; do
+        for shape in cosine step; do
+            for algorithm in adam sgd; do
+                for rate in 1e-2 1e-3 1e-4; do
+                    variant "$algorithm-$shape-$rate-$share" "optimizer.algorithm=$algorithm" \
+                        "optimizer.learning_rate=$rate" "schedule.shape=$shape" "ensemble.training_share=$share"
+                done
+            done
+        done
+    done
+    ;;
+*)
+    echo "unknown study: $study" >&2
+    exit 2
+    ;;
+esac
+table | tee "$runs/table.md"
