@@ -43,6 +43,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Train a network, or one network a frame.
     Train(TrainArgs),
+    /// Search for settings whose training ends best; several processes can share it.
+    Search(SearchArgs),
     /// Predict the invasion sequence of domains.
     Predict(PredictArgs),
     /// Score a run on its training, validation and test domains, beside the baselines.
@@ -215,6 +217,25 @@ pub struct TrainArgs {
     /// Replace an existing run.
     #[arg(long)]
     pub force: bool,
+}
+
+/// Arguments of `porecast search`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  porecast search configs/search/sea-ice.toml -o runs/sea-ice-search\n\nStart the same command again to go on, or in a second process to share the trials."
+)]
+pub struct SearchArgs {
+    /// Search configuration (TOML).
+    pub config: PathBuf,
+    /// Folder of the study; `runs/<name of the configuration>` when absent.
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+    /// Where to compute: `flex` (CPU) or `cuda[:index]`.
+    #[arg(long, default_value = "flex")]
+    pub device: String,
+    /// Change a value of the search configuration; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
 }
 
 /// Arguments of `porecast predict`.

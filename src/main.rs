@@ -7,7 +7,7 @@ use clap::Parser;
 use porecast::cli::{Cli, Command, Verbosity};
 use porecast::evaluate::masks;
 use porecast::store::RunFolder;
-use porecast::{campaign, evaluate, import, inspect, predict, prepare, report, synth, train};
+use porecast::{campaign, evaluate, import, inspect, predict, prepare, report, search, synth, train};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -29,6 +29,7 @@ fn run(cli: &Cli) -> porecast::Result<()> {
         Command::Prepare(args) => prepare::run(args, verbosity),
         Command::Inspect(args) => inspect::run(args, verbosity),
         Command::Train(args) => train::run(args, verbosity),
+        Command::Search(args) => search::run(args, verbosity),
         Command::Predict(args) => predict::run(args, verbosity),
         Command::Evaluate(args) if masks::are_in(&args.input) => {
             segment_first(&args.input, &args.device, args.force, verbosity)?;

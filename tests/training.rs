@@ -2,17 +2,7 @@
 
 mod support;
 
-use std::path::Path;
-
-use support::{Exits, Project};
-
-/// A column of the metrics of a run, a value an epoch.
-fn column(run: &Path, name: &str) -> Vec<f64> {
-    let mut reader = csv::Reader::from_path(run.join("metrics.csv")).expect("metrics");
-    let index =
-        reader.headers().expect("headings").iter().position(|heading| heading == name).expect("the column");
-    reader.records().map(|row| row.expect("a row")[index].parse().expect("a number")).collect()
-}
+use support::{Exits, Project, metric};
 
 #[test]
 fn training_lowers_the_loss() {
@@ -20,10 +10,10 @@ fn training_lowers_the_loss() {
     let config = project
         .config("[loss]\ncross_entropy = 1.0\n[training]\nepochs = 6\n[optimizer]\nlearning_rate = 1e-2");
     project.train(&config, "run").succeeds();
-    let loss = column(&project.path("run"), "train_loss");
+    let loss = metric(&project.path("run"), "train_loss");
     assert_eq!(loss.len(), 6);
     assert!(loss[5] < 0.7 * loss[0], "{loss:?}");
-    assert!(column(&project.path("run"), "validation_loss").iter().all(|loss| loss.is_finite()));
+    assert!(metric(&project.path("run"), "validation_loss").iter().all(|loss| loss.is_finite()));
 }
 
 #[test]
@@ -35,7 +25,7 @@ fn training_stops_when_the_validation_loss_stays() {
          [training]\nepochs = 9\npatience = 2\nsamples_per_epoch = 4",
     );
     project.train(&config, "run").args(["--set", "model.unet.norm=group"]).succeeds();
-    assert_eq!(column(&project.path("run"), "validation_loss").len(), 3);
+    assert_eq!(metric(&project.path("run"), "validation_loss").len(), 3);
 }
 
 #[test]
@@ -46,7 +36,7 @@ fn a_network_for_each_frame_can_start_from_its_neighbour() {
     project.train(&config, "scratch").args(each).succeeds();
     project.train(&config, "neighbour").args(each).args(["--set", "training.start=neighbour"]).succeeds();
     let first_loss = |run: &str, frame: usize| {
-        column(&project.path(run).join(format!("frame-{frame:02}")), "train_loss")[0]
+        metric(&project.path(run).join(format!("frame-{frame:02}")), "train_loss")[0]
     };
     assert_eq!(first_loss("scratch", 0), first_loss("neighbour", 0), "the first has no neighbour");
     assert!((1..5).all(|frame| first_loss("scratch", frame) != first_loss("neighbour", frame)));

@@ -11,6 +11,7 @@ pub mod heat_map;
 pub mod mosaic;
 pub mod overlay;
 pub mod palette;
+pub mod parallel;
 
 use std::path::Path;
 use std::sync::Once;

@@ -263,7 +263,7 @@ fn predict_dataset<B: Kernels>(
             let sample = dataset.sample(index)?;
             let mut input = sample.image.clone();
             normalize(&mut input, config.normalization);
-            let probability = predictor.predict(input.view(), *fold);
+            let probability = mask_prediction::as_stored(predictor.predict(input.view(), *fold));
             let mask = mask_of(config, &probability);
             look(&sample, &mask)?;
             writer.push(&MaskPrediction { id: id.clone(), probability, mask })?;

@@ -1,6 +1,7 @@
 //! Search for good settings: trials proposed by a tree-structured Parzen estimator, kept in a journal that several
 //! processes share and that survives any of them.
 
+mod command;
 mod journal;
 mod parzen;
 mod space;
@@ -9,6 +10,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+pub use command::run;
 pub use journal::{Outcome, Point, Record};
 
 use crate::config::search::{Parameter, SearchConfig};

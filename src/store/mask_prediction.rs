@@ -59,6 +59,19 @@ pub fn most_probable(probability: &Array3<f32>) -> Array2<u8> {
     best
 }
 
+/// Probabilities as they read back from a file, so that a mask is of what the file says.
+pub fn as_stored(probability: Array3<f32>) -> Array3<f32> {
+    probability.mapv_into(|p| from_level(to_level(p)))
+}
+
+fn to_level(probability: f32) -> u16 {
+    (probability.clamp(0.0, 1.0) * 65535.0).round() as u16
+}
+
+fn from_level(level: u16) -> f32 {
+    f32::from(level) / 65535.0
+}
+
 /// Writes predictions (all of one shape `(K, H, W)`) to `path` atomically, by what `fill` pushes.
 ///
 /// # Errors
@@ -105,8 +118,7 @@ impl MaskWriter {
     /// # Errors
     /// Its shape differs from the file's, or the file cannot be written.
     pub fn push(&mut self, prediction: &MaskPrediction) -> Result<()> {
-        let levels = prediction.probability.mapv(|p| (p.clamp(0.0, 1.0) * 65535.0).round() as u16);
-        self.probability.push(levels.view())?;
+        self.probability.push(prediction.probability.mapv(to_level).view())?;
         self.mask.push(prediction.mask.view())?;
         self.ids.push(prediction.id.clone());
         Ok(())
@@ -170,11 +182,7 @@ impl MaskFile {
         let file = H5Reader::open(&self.path)?;
         let levels: Array3<u16> = file.row::<_, Ix3>(&file.dataset("/probability", &[None; 4])?, index)?;
         let mask: Array2<u8> = file.row::<_, Ix2>(&file.dataset("/mask", &[None; 3])?, index)?;
-        Ok(MaskPrediction {
-            id: self.ids[index].clone(),
-            probability: levels.mapv(|level| f32::from(level) / 65535.0),
-            mask,
-        })
+        Ok(MaskPrediction { id: self.ids[index].clone(), probability: levels.mapv(from_level), mask })
     }
 }
 

@@ -160,3 +160,11 @@ pub fn assert_same_outcome(run: &Path, other: &Path) {
         assert!(bytes == &other[name], "{} differs", name.display());
     }
 }
+
+/// A column of the metrics of a run, a value an epoch.
+pub fn metric(run: &Path, name: &str) -> Vec<f64> {
+    let mut reader = csv::Reader::from_path(run.join("metrics.csv")).expect("metrics");
+    let index =
+        reader.headers().expect("headings").iter().position(|heading| heading == name).expect("the column");
+    reader.records().map(|row| row.expect("a row")[index].parse().expect("a number")).collect()
+}
