@@ -37,7 +37,13 @@ pub(super) fn run(args: &PredictArgs, device: Device, verbosity: Verbosity) -> R
             "are for runs on invasions; an image is segmented as it is",
         ));
     }
-    on_device!(device, predict_input(args, verbosity))
+    let existed = args.output.exists();
+    let done = on_device!(device, predict_input(args, verbosity));
+    if done.is_err() && !existed {
+        // Goes only when it is empty.
+        let _ = std::fs::remove_dir(&args.output);
+    }
+    done
 }
 
 fn predict_input<B: TrainBackend>(
