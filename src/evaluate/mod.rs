@@ -4,6 +4,7 @@
 //! has to be beaten, [`scores`] holds and averages the result, [`tables`] and [`figures`] show it, and
 //! [`compare`](mod@compare) sets several runs side by side. Predictions are read from files: a network of ours, a
 //! physical baseline and another program are scored by the same code.
+//! [`masks`] does the same for segmentations.
 //!
 //! Files in the output folder:
 //!

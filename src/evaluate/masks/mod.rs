@@ -99,7 +99,14 @@ fn measure_all(plan: &Plan) -> Result<MaskScores> {
         return Err(Error::input(&place, what));
     }
     let means = MeanMasks::of(plan)?;
-    let parts = present.iter().map(|part| score_part(plan, part, means.as_ref())).collect::<Result<_>>()?;
+    let scored =
+        present.iter().map(|part| score_part(plan, part, means.as_ref())).collect::<Result<Vec<_>>>()?;
+    let is_postprocessed = scored.iter().any(|(differs, _)| *differs);
+    let mut parts: Vec<PartScores> = scored.into_iter().map(|(_, part)| part).collect();
+    if !is_postprocessed {
+        let is_shown = |scores: &SourceScores| scores.source != Source::Postprocessed;
+        parts.iter_mut().for_each(|part| part.sources.retain(is_shown));
+    }
     Ok(MaskScores {
         format: MaskScores::FORMAT.into(),
         version: MaskScores::VERSION,
@@ -117,7 +124,8 @@ fn measure_all(plan: &Plan) -> Result<MaskScores> {
     })
 }
 
-fn score_part(plan: &Plan, part: &Part, means: Option<&MeanMasks>) -> Result<PartScores> {
+/// Scores a part, and says whether post-processing changes any of its masks.
+fn score_part(plan: &Plan, part: &Part, means: Option<&MeanMasks>) -> Result<(bool, PartScores)> {
     let predictions = Predictions::open(plan, part)?;
     let places = plan.places();
     let (with_mask, without_mask): (Vec<&String>, Vec<&String>) =
@@ -150,18 +158,17 @@ fn score_part(plan: &Plan, part: &Part, means: Option<&MeanMasks>) -> Result<Par
             Ok((network != prediction.mask, scores))
         })
         .collect::<Result<_>>()?;
-    let is_postprocessed = scored.iter().any(|(differs, _)| *differs);
     let sources = Source::ALL.into_iter().enumerate().filter_map(|(column, source)| {
         let images: Vec<_> = scored.iter().filter_map(|(_, scores)| scores.get(column).cloned()).collect();
-        let is_shown = !images.is_empty() && (source != Source::Postprocessed || is_postprocessed);
-        is_shown.then_some(SourceScores { source, images })
+        (!images.is_empty()).then_some(SourceScores { source, images })
     });
-    Ok(PartScores {
+    let part = PartScores {
         part: part.name.clone(),
         without_mask: without_mask.len(),
         sources: sources.collect(),
         histogram: histogram.map(|histogram| histogram.into_inner().unwrap_or_else(PoisonError::into_inner)),
-    })
+    };
+    Ok((scored.iter().any(|(differs, _)| *differs), part))
 }
 
 /// The predictions of a part, checked against the dataset.
