@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The ablations of the segmentation studies, on small data, and the tables of docs/segmentation.md. What is finished is
+# The ablations of the segmentation studies, on small data, and the tables of docs/segmentation. What is finished is
 # not done again; a run under way goes on where it stopped.
 #
 #   scripts/segmentation.sh mars | stas | sea-ice              synthetic data
