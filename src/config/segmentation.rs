@@ -254,7 +254,7 @@ impl Validate for SegmentationConfig {
             classes == 2 || *postprocess == PostprocessConfig::default(),
             "prediction.postprocess",
             format!("a change of the masks of {classes} classes"),
-            "what can be done: it is for one class beside the background",
+            "what can be done with more than one class beside the background",
         );
         let share = self.ensemble.training_share;
         checks.need(share > 0.0 && share <= 1.0, "ensemble.training_share", share, "(0, 1]");
