@@ -108,7 +108,7 @@ fn every_fold_is_validated_on_by_the_network_that_has_not_seen_it() {
     let images = std::fs::read_to_string(study.path("run/evaluation/per_image.csv")).expect("scores");
     let validated = images.lines().filter(|line| line.starts_with("validation,network,")).count();
     assert_eq!(validated, 16);
-    fails(&mut study.train("other").args(["--fold", "2"]), 2, &["--fold", "outside 0 to 1"]);
+    fails(study.train("other").args(["--fold", "2"]), 2, &["--fold", "outside 0 to 1"]);
 }
 
 #[test]
