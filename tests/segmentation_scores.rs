@@ -552,7 +552,6 @@ fn a_report_stands_alone() {
         &workshop.path("alone/report.html"),
         &["Size and cost of training", "post-processed"],
     );
-    keep(&workshop, "two");
 }
 
 #[test]
@@ -563,10 +562,4 @@ fn a_report_of_several_classes_names_them() {
     workshop.assert_done("report discs");
     let words = ["mean over the classes soil, bedrock, sand", "true class", "bedrock"];
     assert_stands_alone(&workshop.path("discs/report.html"), &words);
-    keep(&workshop, "four");
-}
-
-fn keep(workshop: &Workshop, name: &str) {
-    let _ =
-        Command::new("cp").arg("-r").arg(workshop.folder.path()).arg(format!("/tmp/look-{name}")).status();
 }

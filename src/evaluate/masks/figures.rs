@@ -77,11 +77,8 @@ fn precision_recall(scores: &MaskScores) -> Option<Chart> {
     // Labels stand where lines end: the main part is drawn last, over the others.
     series.sort_by_key(|series| series.colour == palette::line(0));
     Some(Chart {
-        title: format!(
-            "Precision over recall of {:?}, with average precision; mark: threshold of the best Dice",
-            scores.dataset.classes[1]
-        ),
-        x_label: "recall".into(),
+        title: format!("Precision over recall of {:?}, all pixels of the set", scores.dataset.classes[1]),
+        x_label: "recall; mark: threshold of the best Dice, numbers: average precision".into(),
         y_label: "precision".into(),
         series,
     })
