@@ -1,12 +1,10 @@
 //! The `porecast` program: one match on the command, one call each.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use porecast::cli::{Cli, Command, Verbosity};
 use porecast::evaluate::masks;
-use porecast::store::RunFolder;
 use porecast::{campaign, evaluate, import, inspect, predict, prepare, report, search, synth, train};
 
 fn main() -> ExitCode {
@@ -32,8 +30,9 @@ fn run(cli: &Cli) -> porecast::Result<()> {
         Command::Search(args) => search::run(args, verbosity),
         Command::Predict(args) => predict::run(args, verbosity),
         Command::Evaluate(args) if masks::are_in(&args.input) => {
-            segment_first(&args.input, &args.device, args.force, verbosity)?;
-            masks::run(&masks::Plan::new(args)?, verbosity)
+            let plan = masks::Plan::new(args)?;
+            segment_first(&plan, &args.device, args.force, verbosity)?;
+            masks::run(&plan, verbosity)
         }
         Command::Evaluate(args) => {
             let plan = evaluate::Plan::new(args)?;
@@ -41,8 +40,8 @@ fn run(cli: &Cli) -> porecast::Result<()> {
             evaluate::run(&plan, verbosity)
         }
         Command::Compare(args) if masks::are_in(&args.runs[0]) => {
-            for run in &args.runs {
-                segment_first(run, &args.device, false, verbosity)?;
+            for plan in masks::unscored(args)? {
+                segment_first(&plan, &args.device, false, verbosity)?;
             }
             masks::compare(args, verbosity)
         }
@@ -69,8 +68,10 @@ fn predict_first(
     predict::predict_parts(run, &plan.dataset, parts, device, verbosity)
 }
 
-/// As [`predict_first`], of a run on annotated images; a file of masks is left as it is.
-fn segment_first(input: &Path, device: &str, anew: bool, verbosity: Verbosity) -> porecast::Result<()> {
-    let run = RunFolder::new(input);
-    if run.is_segmentation() { predict::predict_mask_parts(&run, anew, device, verbosity) } else { Ok(()) }
+/// As [`predict_first`], for masks.
+fn segment_first(plan: &masks::Plan, device: &str, anew: bool, verbosity: Verbosity) -> porecast::Result<()> {
+    let Some((run, _)) = &plan.run else { return Ok(()) };
+    let wanted = plan.parts.iter().filter(|part| anew || !part.predictions.exists());
+    let parts = wanted.map(|part| (part.ids.as_slice(), part.predictions.as_path()));
+    predict::predict_masks(run, &plan.dataset, parts, device, verbosity)
 }

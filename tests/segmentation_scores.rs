@@ -160,8 +160,9 @@ impl Workshop {
         }
         let config = format!(
             "# <demo> & more\ntask = 'segmentation'\nname = {name:?}\ndataset = 'data.h5'\nclasses = {classes:?}\n\
-             [source]\npath = 'x'\nformat = {{ npz-stack = {{}} }}\n\
-             [split]\nmethod = {{ hold-out = {{ validation = 0.2, test = 0.2 }} }}\n[loss]\n{loss}\n"
+             [source]\npath = 'x'\nformat = {{ npz-stack = {{ classes = {} }} }}\n\
+             [split]\nmethod = {{ hold-out = {{ validation = 0.2, test = 0.2 }} }}\n[loss]\n{loss}\n",
+            classes.len()
         );
         fs::write(run.config_path(), config).unwrap();
         run.write_card(&card).unwrap();

@@ -25,7 +25,7 @@ use crate::store::prediction::{self, PredictionHeader, PredictionWriter};
 use crate::store::run::RunCard;
 use crate::store::{InvasionDataset, RunFolder, atomic, image, table};
 use predictor::{Moment, Predictor};
-pub use segmentation::predict_mask_parts;
+pub use segmentation::predict_masks;
 
 /// Edge of the largest tile that is predicted at once, in pixels.
 const TILE: usize = 512;

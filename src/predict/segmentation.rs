@@ -21,6 +21,7 @@ use crate::model::ops::{Kernels, TrainBackend};
 use crate::prepare;
 use crate::progress::{Progress, say};
 use crate::store::mask_prediction::{self, MaskPrediction, most_probable};
+use crate::store::run::{SegmentationCard, SegmentationRunCard};
 use crate::store::{RunFolder, SegmentationDataset, atomic, image};
 
 /// Grey of the foreground in the PNG of a mask of two classes.
@@ -66,7 +67,7 @@ fn predict_input<B: TrainBackend>(
     };
     if is_dataset {
         let dataset = SegmentationDataset::open(&args.input)?;
-        let ids = part_of(&predictor, &dataset, args.part.as_deref())?;
+        let ids = part_of(predictor.card(), &dataset, args.part.as_deref())?;
         let path = args.output.join("predictions.h5");
         predict_dataset(&predictor, &dataset, &ids, &path, verbosity, |sample, mask| {
             count += 1;
@@ -170,87 +171,67 @@ fn file_name(id: &str) -> String {
     id.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
 }
 
-/// An image and the fold whose networks predict it; all networks where there is none.
-type Asked = (String, Option<usize>);
-
-fn part_of<B: Kernels>(
-    predictor: &MaskPredictor<B>,
+/// The images of a part of the run's split, or all of the dataset.
+fn part_of(
+    card: &SegmentationRunCard,
     dataset: &SegmentationDataset,
     part: Option<&str>,
-) -> Result<Vec<Asked>> {
-    match part {
-        None => Ok(dataset.ids().iter().map(|id| (id.clone(), None)).collect()),
-        Some(name) => {
-            parts(predictor).into_iter().find(|(part, _)| *part == name).map(|(_, ids)| ids).ok_or_else(
-                || Error::config("--part", format!("{name:?} is unknown here; use validation or test")),
-            )
+) -> Result<Vec<String>> {
+    let split = &card.split;
+    Ok(match part {
+        None => dataset.ids().to_vec(),
+        Some("train") => split.train.clone(),
+        Some("validation") => split.folds.concat(),
+        Some("test") => split.test.clone(),
+        Some(other) => {
+            let what = format!("{other:?} is unknown; use train, validation or test");
+            return Err(Error::config("--part", what));
         }
-    }
+    })
 }
 
-/// The parts of the split, and for each image the fold whose networks have not seen it; images of the training part
-/// are there when every network has seen them.
-fn parts<B: Kernels>(predictor: &MaskPredictor<B>) -> Vec<(&'static str, Vec<Asked>)> {
-    let split = &predictor.card().split;
-    let is_folded = split.folds.len() > 1;
-    let trained: Vec<Option<usize>> = predictor.card().members.iter().map(|member| member.fold).collect();
-    let mut validation = Vec::new();
-    for (fold, ids) in split.folds.iter().enumerate() {
-        let of = is_folded.then_some(fold);
-        if trained.contains(&of) {
-            validation.extend(ids.iter().map(|id| (id.clone(), of)));
-        }
-    }
-    let all = |ids: &[String]| ids.iter().map(|id| (id.clone(), None)).collect::<Vec<_>>();
-    let train = if is_folded { Vec::new() } else { all(&split.training(0)) };
-    vec![("train", train), ("validation", validation), ("test", all(&split.test))]
-}
-
-/// Predicts the parts of a run's own dataset whose predictions are missing, or all of them `anew`, for `evaluate`.
+/// Predicts images of a dataset for `evaluate` and `compare`: those of each part go to a file. Nothing is done for a run
+/// whose weights are gone.
 ///
 /// # Errors
-/// As `porecast predict`; the dataset is missing or is not the one that was trained on.
-pub fn predict_mask_parts(run: &RunFolder, anew: bool, device: &str, verbosity: Verbosity) -> Result<()> {
+/// As `porecast predict`.
+pub fn predict_masks<'a>(
+    run: &RunFolder,
+    dataset: &SegmentationDataset,
+    parts: impl Iterator<Item = (&'a [String], &'a Path)>,
+    device: &str,
+    verbosity: Verbosity,
+) -> Result<()> {
     let device = Device::parse(device)?;
-    on_device!(device, predict_missing(run, anew, verbosity))
+    let parts: Vec<_> = parts.collect();
+    let members = run.card_of::<SegmentationCard>()?.members;
+    let has_weights = members.iter().all(|member| run.member_path(member).join(crate::train::BEST).exists());
+    if parts.is_empty() || members.is_empty() || !has_weights {
+        return Ok(());
+    }
+    on_device!(device, predict_files(run, dataset, &parts, verbosity))
 }
 
-fn predict_missing<B: TrainBackend>(
+fn predict_files<B: TrainBackend>(
     device: &B::Device,
     run: &RunFolder,
-    anew: bool,
+    dataset: &SegmentationDataset,
+    parts: &[(&[String], &Path)],
     verbosity: Verbosity,
 ) -> Result<()> {
     let predictor = MaskPredictor::<B::InnerBackend>::load(run, TILE, device)?;
-    let missing: Vec<_> = parts(&predictor)
-        .into_iter()
-        .filter(|(part, ids)| !ids.is_empty() && (anew || !run.predictions_path(part).exists()))
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let trained_on = &predictor.card().dataset;
-    let dataset = SegmentationDataset::open(&trained_on.path)?;
-    if dataset.fingerprint()? != trained_on.fingerprint {
-        return Err(Error::new(
-            ErrorKind::Mismatch,
-            trained_on.path.display().to_string(),
-            format!("is not the dataset that {} was trained on any more; train anew", run.path().display()),
-        ));
-    }
-    for (part, ids) in missing {
-        let path = run.predictions_path(part);
-        predict_dataset(&predictor, &dataset, &ids, &path, verbosity, |_, _| Ok(()))?;
+    for (ids, path) in parts {
+        predict_dataset(&predictor, dataset, ids, path, verbosity, |_, _| Ok(()))?;
     }
     Ok(())
 }
 
-/// Predicts images of a dataset, each by the networks of its fold, into the file `path`; `look` is shown each with its
-/// mask.
+/// Predicts images of a dataset into the file `path`, an image that a fold was validated on by the network of that fold
+/// alone; `look` is shown each with its mask.
 fn predict_dataset<B: Kernels>(
     predictor: &MaskPredictor<B>,
     dataset: &SegmentationDataset,
-    ids: &[Asked],
+    ids: &[String],
     path: &Path,
     verbosity: Verbosity,
     mut look: impl FnMut(&AnnotatedImage, &Array2<u8>) -> Result<()>,
@@ -259,17 +240,24 @@ fn predict_dataset<B: Kernels>(
     let (channels, height, width) = dataset.shape();
     expect_channels(predictor, channels, dataset.path())?;
     check_channels(dataset, config.normalization)?;
+    let card = predictor.card();
+    let is_folded = card.split.folds.len() > 1 && dataset.fingerprint()? == card.dataset.fingerprint;
+    let has_network = |fold: &usize| card.members.iter().any(|member| member.fold == Some(*fold));
+    let fold_of = |id: &String| {
+        let mut folds = card.split.folds.iter();
+        folds.position(|ids| is_folded && ids.contains(id)).filter(has_network)
+    };
     let progress = Progress::new("images segmented", ids.len(), 0, verbosity);
     let shape = (config.outputs(), height, width);
     mask_prediction::write(path, &config.name, &config.classes, shape, |writer| {
-        for (id, fold) in ids {
+        for id in ids {
             let index = dataset.ids().iter().position(|other| other == id).ok_or_else(|| {
                 Error::input(dataset.path(), format!("has no image {id:?} of the run's split"))
             })?;
             let sample = dataset.sample(index)?;
             let mut input = sample.image.clone();
             normalize(&mut input, config.normalization);
-            let probability = mask_prediction::as_stored(predictor.predict(input.view(), *fold));
+            let probability = mask_prediction::as_stored(predictor.predict(input.view(), fold_of(id)));
             let mask = mask_of(config, &probability);
             look(&sample, &mask)?;
             writer.push(&MaskPrediction { id: id.clone(), probability, mask })?;
