@@ -84,6 +84,10 @@ pub struct SourceConfig {
     /// Height and width that images are resized to; left as they are when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resize: Option<(usize, usize)>,
+    /// Height and width of tiles that images are cut into, each an image of the dataset; the tiles of a column stay on
+    /// one side of a split. Images are left whole when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tile: Option<(usize, usize)>,
     /// Bring stained slides to reference colours, with the stains chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stain: Option<Chosen>,
@@ -211,8 +215,10 @@ impl Validate for SegmentationConfig {
             format!("{:?}", self.classes),
             "2 to 255 names, each once, the background first",
         );
-        if let Some((height, width)) = self.source.resize {
-            checks.need(height > 0 && width > 0, "source.resize", format!("[{height}, {width}]"), "positive");
+        for (key, shape) in [("source.resize", self.source.resize), ("source.tile", self.source.tile)] {
+            if let Some((height, width)) = shape {
+                checks.need(height > 0 && width > 0, key, format!("[{height}, {width}]"), "positive");
+            }
         }
         let classes = self.classes.len();
         let drawn = match &self.source.format {

@@ -2,11 +2,12 @@
 //! split.
 //!
 //! Images go through one at a time: stains are brought to reference colours, then the image is resized bilinearly and
-//! its mask by the nearest pixel. What is odd about a file is a warning that names it; the rest is read all the same.
+//! its mask by the nearest pixel, then both are cut into tiles, each of these only where asked for. What is odd about a file is a warning that names it; the rest is read all the same.
 
 mod card;
 mod clean;
 mod split;
+mod tiles;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -160,13 +161,23 @@ impl Seen {
                         let what = format!("image {:?} is kept in its own colours: {reason}", sample.id);
                         self.warnings.push(Warning::new(&config.path, what));
                     }
-                    writer.push(&sample)?;
-                    written += 1;
-                    self.original_shapes.insert(sample.original_shape);
-                    self.with_spacing += usize::from(sample.spacing_mm.is_some());
-                    if sample.mask.is_some() {
-                        self.members.push(Member::from(&sample));
+                    let samples = match config.tile {
+                        Some(shape) => tiles::tiles(&sample, shape),
+                        None => vec![sample],
+                    };
+                    if samples.is_empty() {
+                        self.warnings
+                            .push(Warning::new(&config.path, "has an image smaller than source.tile"));
                     }
+                    for sample in &samples {
+                        writer.push(sample)?;
+                        self.original_shapes.insert(sample.original_shape);
+                        self.with_spacing += usize::from(sample.spacing_mm.is_some());
+                        if sample.mask.is_some() {
+                            self.members.push(Member::from(sample));
+                        }
+                    }
+                    written += samples.len();
                 }
                 Err(error) => {
                     damaged.get_or_insert_with(|| error.to_string());
