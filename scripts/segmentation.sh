@@ -110,7 +110,8 @@ sea-ice)
     ;;
 right-ventricle)
     config=configs/segmentation/right_ventricle.toml
-    common=("dataset='$data'" 'split.method="leave-one-group-out"' training.epochs=30 training.batch_size=8)
+    common=("dataset='$data'" 'split.method="leave-one-group-out"' 'source.resize=[108,108]' training.epochs=40
+        training.batch_size=4)
     [ -e "$data" ] || "$program" prepare "$config" --source "$source" -o "$data" $(settings "${common[@]}")
     seeds=1
     variant dice loss.switching=0 loss.dice=1
@@ -121,8 +122,8 @@ right-ventricle)
     ;;
 right-ventricle-grid)
     config=configs/segmentation/right_ventricle.toml
-    common=("dataset='$data'" 'split.method={hold-out={validation=0.25,test=0.25}}' training.epochs=20
-        training.batch_size=8 schedule.every_epochs=5)
+    common=("dataset='$data'" 'split.method={hold-out={validation=0.25,test=0.25}}' 'source.resize=[108,108]'
+        training.epochs=12 training.batch_size=8 schedule.every_epochs=3)
     [ -e "$data" ] || "$program" prepare "$config" --source "$source" -o "$data" $(settings "${common[@]}")
     seeds=1
     for share in 1.0 0.5; do
