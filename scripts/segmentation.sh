@@ -110,7 +110,7 @@ sea-ice)
     ;;
 right-ventricle)
     config=configs/segmentation/right_ventricle.toml
-    common=("dataset='$data'" 'split.method="leave-one-group-out"' 'source.resize=[108,108]' training.epochs=40
+    common=("dataset='$data'" 'split.method="leave-one-group-out"' 'source.resize=[108,108]' training.epochs=20
         training.batch_size=4)
     [ -e "$data" ] || "$program" prepare "$config" --source "$source" -o "$data" $(settings "${common[@]}")
     seeds=1
