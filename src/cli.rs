@@ -45,7 +45,7 @@ pub enum Command {
     Train(TrainArgs),
     /// Search for settings whose training ends best; several processes can share it.
     Search(SearchArgs),
-    /// Predict the invasion sequence of domains.
+    /// Predict the invasion sequence of domains, or the masks of images.
     Predict(PredictArgs),
     /// Score a run on its training, validation and test domains, beside the baselines.
     Evaluate(EvaluateArgs),
@@ -194,7 +194,7 @@ pub struct InspectArgs {
 /// Arguments of `porecast train`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  porecast train configs/invasion/time-embedded.toml -o runs/time\n  porecast train configs/invasion/time-embedded.toml -o runs/frame-15 --set 'conditioning={single-frame=[15]}'\n  porecast train configs/invasion/time-embedded.toml -o runs/time --resume"
+    after_help = "Examples:\n  porecast train configs/invasion/time-embedded.toml -o runs/time\n  porecast train configs/invasion/time-embedded.toml -o runs/frame-15 --set 'conditioning={single-frame=[15]}'\n  porecast train configs/invasion/time-embedded.toml -o runs/time --resume\n  porecast train configs/segmentation/stas.toml -o runs/stas --fold 0"
 )]
 pub struct TrainArgs {
     /// Training configuration (TOML).
@@ -241,15 +241,16 @@ pub struct SearchArgs {
 /// Arguments of `porecast predict`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  porecast predict --run runs/time domain.png -o out/\n  porecast predict --run runs/time data/demo.h5 --part test -o out/\n  porecast predict --run runs/time domain.png -o out/ --times 0.1,0.2,0.3"
+    after_help = "Examples:\n  porecast predict --run runs/time domain.png -o out/\n  porecast predict --run runs/time data/demo.h5 --part test -o out/\n  porecast predict --run runs/time domain.png -o out/ --times 0.1,0.2,0.3\n  porecast predict --run runs/stas slides/ -o masks/"
 )]
 pub struct PredictArgs {
     /// Run folder.
     #[arg(long)]
     pub run: PathBuf,
-    /// An image of a domain (PNG, TIFF; dark is solid), or a dataset.
+    /// An image of a domain (PNG, TIFF; dark is solid), or a dataset. With a segmentation run: a dataset, a photograph (PNG,
+    /// JPEG), or files in the format of the run's source.
     pub input: PathBuf,
-    /// Folder to write: predictions.h5, frames, animation, saturation.
+    /// Folder to write: predictions.h5, frames, animation, saturation; or masks and overlays.
     #[arg(short, long)]
     pub output: PathBuf,
     /// Times to predict, in the dataset's unit; the training set's mean times when absent.

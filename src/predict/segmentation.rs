@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use ndarray::Array2;
-use porecast_imaging::AnnotatedImage;
 use porecast_imaging::fit::Fit;
 use porecast_imaging::format::{Format, Unlabelled, read_photograph};
 use porecast_imaging::mask::{labelme_json, mask_png};
 use porecast_imaging::morphology::postprocess;
 use porecast_imaging::picture::outlined;
+use porecast_imaging::{AnnotatedImage, resize_mask};
 
 use super::TILE;
 use super::mask_predictor::MaskPredictor;
@@ -77,12 +77,22 @@ fn predict_input<B: TrainBackend>(
         if args.part.is_some() {
             return Err(Error::config("--part", "names a part of a dataset's split; the input is none"));
         }
+        let mut damaged = None;
         for sample in read_input(&args.input, config, verbosity)? {
-            let sample = sample?;
+            let sample = match sample {
+                Ok(sample) => sample,
+                Err(error) => {
+                    say(verbosity, &format!("warning: {error}; left out"));
+                    damaged = Some(error);
+                    continue;
+                }
+            };
             expect_channels(&predictor, sample.image.dim().0, &args.input)?;
-            let mask = predict_file(&predictor, &sample)?;
-            write(&sample, &mask)?;
+            write(&sample, &predict_file(&predictor, &sample))?;
             count += 1;
+        }
+        if let Some(error) = damaged.filter(|_| count == 0) {
+            return Err(error);
         }
     }
     masks.finish()?;
@@ -129,14 +139,14 @@ fn read_input(
 }
 
 /// The mask of an image in its own size.
-fn predict_file<B: Kernels>(predictor: &MaskPredictor<B>, sample: &AnnotatedImage) -> Result<Array2<u8>> {
+fn predict_file<B: Kernels>(predictor: &MaskPredictor<B>, sample: &AnnotatedImage) -> Array2<u8> {
     let config = predictor.config();
     let (fitted, _) = prepare::fitted(sample.clone(), &config.source);
     let fit = Fit::resized(sample.shape(), fitted.shape());
     let mut input = fitted.image;
     normalize(&mut input, config.normalization);
     let probability = fit.undo(predictor.predict(input.view(), None).view());
-    Ok(mask_of(config, &probability))
+    mask_of(config, &probability)
 }
 
 /// From probabilities to classes.
@@ -149,7 +159,7 @@ fn mask_of(config: &SegmentationConfig, probability: &ndarray::Array3<f32>) -> A
     }
 }
 
-/// Writes a mask as PNG and as labelme JSON.
+/// Writes a mask as PNG and as labelme JSON, in the size that the image had.
 fn write_mask(
     folder: &Path,
     config: &SegmentationConfig,
@@ -158,6 +168,7 @@ fn write_mask(
 ) -> Result<()> {
     let name = file_name(&sample.id);
     let path = folder.join(format!("{name}.png"));
+    let mask = resize_mask(mask, sample.original_shape);
     let scale = if config.classes.len() == 2 { WHITE } else { 1 };
     let png = mask_png(mask.view(), scale).map_err(|e| Error::output(&path, e))?;
     atomic::write(&path, &png)?;
