@@ -63,6 +63,10 @@ for variant in variants:
             if row["part"] == part and row["mean"]:
                 key = row["source"], part, row["measure"], row["over"]
                 values.setdefault(key, []).append(float(row["mean"]))
+        for row in csv.DictReader(open(run / "evaluation/per_class.csv")):
+            if row["part"] == part and row["in_means"] == "yes" and row["hausdorff_mm"]:
+                key = row["source"], part, "hausdorff_mm", "images"
+                values.setdefault(key, []).append(float(row["hausdorff_mm"]))
         times = [list(csv.DictReader(open(path)))[-1]["wall_seconds"] for path in run.rglob("metrics.csv")]
         seconds.append(sum(map(float, times)))
     for source in dict.fromkeys(key[0] for key in values):
@@ -73,6 +77,34 @@ for variant in variants:
             own = source in ("network", "post-processed")
             time = f"{statistics.mean(seconds):.0f}" if own else ""
             print(f"| {variant if own else ''} | {source} | {part} | " + " | ".join(cells) + f" | {time} |")
+PYTHON
+}
+
+# Of each group, a patient say: the Dice coefficient of all its pixels, and the mean Hausdorff distance over its images in
+# which both masks have something.
+groups() {
+    python3 - "$runs" "${variants[@]}" <<'PYTHON'
+import csv, pathlib, statistics, sys
+
+runs, variants = pathlib.Path(sys.argv[1]), sys.argv[2:]
+cells, names = {}, {}
+for variant in variants:
+    folder = runs / f"{variant}-seed-1/evaluation"
+    for row in csv.DictReader(open(folder / "per_group.csv")):
+        if row["source"] in ("network", "mean mask"):
+            key = row["group"], variant if row["source"] == "network" else row["source"]
+            cells[key] = f"{float(row['dice']):.3f}"
+            names[key[1]] = None
+    distances = {}
+    for row in csv.DictReader(open(folder / "per_image.csv")):
+        found = next((value for name, value in row.items() if name.startswith("hausdorff_mm") and value), None)
+        if row["source"] == "network" and found:
+            distances.setdefault(row["group"], []).append(float(found))
+    for group, found in distances.items():
+        cells[group, variant] += f", {statistics.mean(found):.1f} mm ({len(found)})"
+print("| | " + " | ".join(names) + " |\n|" + "---|" * (len(names) + 1))
+for group in sorted({group for group, _ in cells}):
+    print(f"| {group} | " + " | ".join(cells.get((group, name), "") for name in names) + " |")
 PYTHON
 }
 
@@ -142,4 +174,7 @@ right-ventricle-grid)
     exit 2
     ;;
 esac
-table | tee "$runs/table.md"
+{
+    table
+    [ "$study" != right-ventricle ] || { echo; groups; }
+} | tee "$runs/table.md"
