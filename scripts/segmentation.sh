@@ -122,13 +122,12 @@ stas)
     config=configs/segmentation/stas.toml
     # A quarter of the side: areas are a sixteenth, lengths a quarter.
     synthetic training=60 public=1 'shape=[236,429]' -- 'split.method={hold-out={validation=0.1747,test=0.1263}}' \
-        split.bins=3 training.epochs=12 training.batch_size=4 training.accumulation=1 schedule.warmup_steps=12 \
-        augment.auto.off_for_last=3 training.gradient_checkpointing=false model.unet.encoder.kind=resnet18 \
+        split.bins=3 training.epochs=8 training.batch_size=4 training.accumulation=1 schedule.warmup_steps=11 \
+        augment.auto.off_for_last=2 training.gradient_checkpointing=false model.unet.encoder.kind=resnet18 \
         prediction.postprocess.closing_radius_px=1.5 prediction.postprocess.border_gap_px=10 \
         prediction.postprocess.minimum_area_px=16
     variant recipe
     variant without-auto-augmentation augment.auto.probability=0
-    variant without-deep-supervision model.unet.deep_supervision=0 'loss.levels=[1.0]'
     ;;
 sea-ice)
     config=configs/segmentation/sea_ice.toml
