@@ -5,7 +5,7 @@
 //! order of the data and the generator of dropout), clipping by the global norm, and stopping at the first
 //! impossible loss with the samples that caused it.
 //!
-//! [`invasion`] and [`segmentation`] make a [`Setting`] of their configuration; nothing after that asks which of the two
+//! `invasion` and `segmentation` make a `Setting` of their configuration; nothing after that asks which of the two
 //! it was.
 
 mod average;
