@@ -153,7 +153,7 @@ right-ventricle)
     ;;
 right-ventricle-grid)
     config=configs/segmentation/right_ventricle.toml
-    common=("dataset='$data'" 'split.method={hold-out={validation=0.25,test=0.25}}' 'source.resize=[108,108]'
+    common=("dataset='$data'" 'split.method={hold-out={validation=0.25,test=0.25}}' split.seed=2 'source.resize=[108,108]'
         training.epochs=12 training.batch_size=8 schedule.every_epochs=3)
     [ -e "$data" ] || "$program" prepare "$config" --source "$source" -o "$data" $(settings "${common[@]}")
     seeds=1
