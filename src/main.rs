@@ -64,7 +64,7 @@ fn predict_first(
 ) -> porecast::Result<()> {
     let Some((run, _)) = &plan.run else { return Ok(()) };
     let wanted = plan.parts.iter().filter(|part| anew || !part.predictions.exists());
-    let parts = wanted.map(|part| (part.domain_ids.as_slice(), part.predictions.as_path()));
+    let parts = wanted.map(|part| (part.ids.as_slice(), part.predictions.as_path()));
     predict::predict_parts(run, &plan.dataset, parts, device, verbosity)
 }
 

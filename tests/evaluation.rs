@@ -1,26 +1,20 @@
 //! evaluate, compare and report, on small fabricated runs.
 
+mod support;
+
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::Path;
 
 use ndarray::{Array2, Axis};
 use porecast::store::prediction::{self, PredictionHeader};
 use porecast::store::run::{DatasetCard, MemberCard, RunCard, SplitLists};
 use porecast::store::{InvasionDataset, Prediction, PredictionFile, RunFolder, invasion};
 use porecast_simulations::{Domain, FluidPair, Side, TimeUnit, Trajectory, percolation};
+use support::{Workshop, alone};
 
 const FRAMES: usize = 5;
 const ALL: [usize; FRAMES] = [0, 1, 2, 3, 4];
-
-/// HDF5 locks the files it has open, and a child process holds the locks of its parent until it is the program: no
-/// test starts a program while another has a file open.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Percolation on a lattice of grains that `seed` shifts.
 fn sequence(seed: usize) -> Trajectory {
@@ -95,11 +89,17 @@ fn write_run(folder: &Path, dataset: &Path, frames: &[usize], test: &[usize], da
     run.write_card(&card).unwrap();
 }
 
-struct Workshop {
+struct Runs {
     folder: tempfile::TempDir,
 }
 
-impl Workshop {
+impl Workshop for Runs {
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Runs {
     /// A dataset of eight domains and two runs on it: `time` with all frames, `frame` with one.
     fn new() -> Self {
         let workshop = Self { folder: tempfile::tempdir().unwrap() };
@@ -109,41 +109,8 @@ impl Workshop {
         workshop
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
     fn write_run(&self, name: &str, dataset: &str, frames: &[usize], test: &[usize]) {
         write_run(&self.path(name), &self.path(dataset), frames, test, 0.9);
-    }
-
-    /// Runs the program in the workshop's folder: exit code, standard output, standard error.
-    fn porecast(&self, arguments: &str) -> (i32, String, String) {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_porecast"));
-        program.current_dir(self.folder.path()).args(arguments.split_whitespace());
-        program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let turn = alone();
-        let child = program.spawn().unwrap();
-        drop(turn);
-        let output = child.wait_with_output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-    }
-
-    fn assert_done(&self, arguments: &str) -> String {
-        let (code, stdout, stderr) = self.porecast(arguments);
-        assert_eq!(code, 0, "{stderr}");
-        stdout
-    }
-
-    /// The command refuses its input with exit code 2 and says all of `words`, in two lines at most.
-    fn assert_refused(&self, arguments: &str, words: &[&str]) {
-        let (code, _, stderr) = self.porecast(arguments);
-        assert_eq!(code, 2, "{stderr}");
-        assert!(stderr.lines().count() <= 2, "{stderr}");
-        for word in words {
-            assert!(stderr.contains(word), "{stderr:?} does not say {word:?}");
-        }
     }
 }
 
@@ -154,7 +121,7 @@ fn rows(path: &Path) -> Vec<HashMap<String, String>> {
 
 #[test]
 fn an_evaluated_run_has_scores_tables_and_figures() {
-    let workshop = Workshop::new();
+    let workshop = Runs::new();
     let stdout = workshop.assert_done("evaluate time");
     for name in ["nothing moves", "mean frame", "percolation", "final test", "by construction"] {
         assert!(stdout.contains(name), "{stdout}");
@@ -188,7 +155,7 @@ fn an_evaluated_run_has_scores_tables_and_figures() {
 
 #[test]
 fn scores_are_the_same_every_time() {
-    let workshop = Workshop::new();
+    let workshop = Runs::new();
     workshop.assert_done("evaluate time --dataset data.h5 -q");
     let first = fs::read(workshop.path("time/evaluation/scores.json")).unwrap();
     fs::remove_dir_all(workshop.path("time/evaluation")).unwrap();
@@ -198,7 +165,7 @@ fn scores_are_the_same_every_time() {
 
 #[test]
 fn existing_outputs_are_kept_without_force() {
-    let workshop = Workshop::new();
+    let workshop = Runs::new();
     assert_eq!(workshop.assert_done("evaluate time --quiet"), "");
     workshop.assert_refused("evaluate time", &["time/evaluation", "--force"]);
     workshop.assert_done("report time");
@@ -210,7 +177,7 @@ fn existing_outputs_are_kept_without_force() {
 
 #[test]
 fn predictions_of_any_program_are_scored_without_a_run() {
-    let workshop = Workshop::new();
+    let workshop = Runs::new();
     let stdout = workshop.assert_done("evaluate time/predictions/test.h5 --dataset data.h5 -o scores");
     assert!(stdout.contains("nothing moves") && !stdout.contains("mean frame"), "{stdout}");
     let scores = fs::read_to_string(workshop.path("scores/scores.json")).unwrap();
@@ -221,7 +188,7 @@ fn predictions_of_any_program_are_scored_without_a_run() {
 
 #[test]
 fn missing_files_are_named_with_a_remedy() {
-    let workshop = Workshop::new();
+    let workshop = Runs::new();
     workshop.assert_refused("evaluate nowhere", &["nowhere"]);
     workshop.assert_refused("report .", &["neither a run folder nor a comparison"]);
     workshop.assert_refused("report time", &["scores.json", "porecast evaluate"]);
@@ -235,7 +202,7 @@ fn missing_files_are_named_with_a_remedy() {
 
 #[test]
 fn another_dataset_is_not_scored_with_these_predictions() {
-    let workshop = Workshop::new();
+    let workshop = Runs::new();
     write_percolation(&workshop.path("other.h5"), 10..14);
     workshop.assert_refused("evaluate time --dataset other.h5", &["time/config.toml"]);
     workshop.assert_refused(
@@ -248,7 +215,7 @@ fn another_dataset_is_not_scored_with_these_predictions() {
 
 #[test]
 fn predictions_at_other_times_are_a_mismatch() {
-    let workshop = Workshop::new();
+    let workshop = Runs::new();
     let path = workshop.path("time/predictions/test.h5");
     let turn = alone();
     let file = PredictionFile::open(&path).unwrap();
@@ -267,7 +234,7 @@ fn predictions_at_other_times_are_a_mismatch() {
 
 #[test]
 fn runs_with_some_frames_are_compared_at_those() {
-    let workshop = Workshop::new();
+    let workshop = Runs::new();
     let stdout = workshop.assert_done("compare time frame -o both");
     assert!(stdout.contains("frame 3:") && stdout.contains("frames 0 to 4:"), "{stdout}");
     let table = rows(&workshop.path("both/comparison.csv"));
@@ -293,7 +260,7 @@ fn runs_with_some_frames_are_compared_at_those() {
 
 #[test]
 fn runs_on_different_domains_or_datasets_are_not_compared() {
-    let workshop = Workshop::new();
+    let workshop = Runs::new();
     workshop.write_run("split", "data.h5", &ALL, &[4, 5, 7]);
     workshop.assert_refused("compare time split -o both", &["time and split", "test domains", "d06", "d07"]);
     write_percolation(&workshop.path("other.h5"), 1..9);
@@ -307,7 +274,7 @@ fn runs_on_different_domains_or_datasets_are_not_compared() {
 
 #[test]
 fn a_run_trained_further_has_to_be_evaluated_again() {
-    let workshop = Workshop::new();
+    let workshop = Runs::new();
     workshop.assert_done("evaluate time -q");
     let run = RunFolder::new(workshop.path("time"));
     let mut card = run.card().unwrap();
@@ -318,7 +285,7 @@ fn a_run_trained_further_has_to_be_evaluated_again() {
 
 #[test]
 fn a_report_stands_alone() {
-    let workshop = Workshop::new();
+    let workshop = Runs::new();
     workshop.assert_done("compare time frame -o both -q");
     workshop.assert_done("report time");
     workshop.assert_done("report both -o both.html");
@@ -345,7 +312,7 @@ fn a_report_stands_alone() {
 
 #[test]
 fn an_output_that_cannot_be_written_is_a_failure_and_not_bad_input() {
-    let workshop = Workshop::new();
+    let workshop = Runs::new();
     fs::write(workshop.path("file"), "in the way").unwrap();
     let (code, _, stderr) = workshop.porecast("evaluate time -o file/scores");
     assert_eq!(code, 1, "{stderr}");
@@ -354,7 +321,7 @@ fn an_output_that_cannot_be_written_is_a_failure_and_not_bad_input() {
 
 #[test]
 fn without_a_clock_percolation_takes_the_training_saturations() {
-    let workshop = Workshop { folder: tempfile::tempdir().unwrap() };
+    let workshop = Runs { folder: tempfile::tempdir().unwrap() };
     let without_clock = (0..8).map(|seed| {
         let times = (0..FRAMES).map(|frame| frame as f64).collect();
         (seed, Trajectory { time_unit: TimeUnit::Frame, times, ..sequence(seed) })

@@ -1,10 +1,10 @@
 //! evaluate, compare and report, on small fabricated segmentations.
 
+mod support;
+
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::Path;
 
 use ndarray::{Array2, Array3, Axis, array};
 use porecast::config::segmentation::Depth;
@@ -12,13 +12,7 @@ use porecast::store::run::{MemberCard, SegmentationCard, SegmentationRunCard};
 use porecast::store::{MaskPrediction, RunFolder, SegmentationDataset, mask_prediction, segmentation};
 use porecast_imaging::AnnotatedImage;
 use porecast_imaging::split::Split;
-
-/// As in `evaluation.rs`: HDF5 locks the files it has open, and a child process holds the locks of its parent until it
-/// is the program.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use support::{Workshop, alone};
 
 fn names(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
@@ -43,15 +37,17 @@ fn image(id: &str, group: &str, mask: Option<Array2<u8>>, shape: (usize, usize))
 /// Probability of the foreground, and the mask where post-processing changes it.
 type Predicted = (&'static str, Array2<f32>, Option<Array2<u8>>);
 
-struct Workshop {
+struct Masks {
     folder: tempfile::TempDir,
 }
 
-impl Workshop {
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+impl Workshop for Masks {
+    fn folder(&self) -> &Path {
+        self.folder.path()
     }
+}
 
+impl Masks {
     fn empty() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
@@ -168,35 +164,6 @@ impl Workshop {
         run.write_card(&card).unwrap();
     }
 
-    /// Runs the program in the workshop's folder: exit code, standard output, standard error.
-    fn porecast(&self, arguments: &str) -> (i32, String, String) {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_porecast"));
-        program.current_dir(self.folder.path()).args(arguments.split_whitespace());
-        program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let turn = alone();
-        let child = program.spawn().unwrap();
-        drop(turn);
-        let output = child.wait_with_output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-    }
-
-    fn assert_done(&self, arguments: &str) -> String {
-        let (code, stdout, stderr) = self.porecast(arguments);
-        assert_eq!(code, 0, "{stderr}");
-        stdout
-    }
-
-    /// The command refuses its input with exit code 2 and says all of `words`, in two lines at most.
-    fn assert_refused(&self, arguments: &str, words: &[&str]) {
-        let (code, _, stderr) = self.porecast(arguments);
-        assert_eq!(code, 2, "{stderr}");
-        assert!(stderr.lines().count() <= 2, "{stderr}");
-        for word in words {
-            assert!(stderr.contains(word), "{stderr:?} does not say {word:?}");
-        }
-    }
-
     /// The value in `column` of the row of a CSV file in which all of `wanted` hold.
     fn value(&self, file: &str, wanted: &[(&str, &str)], column: &str) -> String {
         let mut reader = csv::Reader::from_path(self.path(file)).unwrap();
@@ -218,7 +185,7 @@ fn assert_near(found: f64, expected: f64) {
 
 #[test]
 fn scores_are_those_computed_by_hand() {
-    let workshop = Workshop::new();
+    let workshop = Masks::new();
     let stdout = workshop.assert_done("evaluate plain");
     for words in ["test: network", "mean mask", "1 of 4 test images have no mask", "train.h5 is missing"] {
         assert!(stdout.contains(words), "{stdout}");
@@ -275,7 +242,7 @@ fn scores_are_those_computed_by_hand() {
 
 #[test]
 fn excluded_classes_are_counted_but_not_in_the_means() {
-    let workshop = Workshop::empty();
+    let workshop = Masks::empty();
     let classes = ["sky", "rock", "sand"];
     let truth = || Some(array![[0, 1], [2, 2]]);
     let images = ["t", "v", "x"].map(|id| image(id, id, truth(), (2, 2)));
@@ -305,7 +272,7 @@ fn excluded_classes_are_counted_but_not_in_the_means() {
 
 #[test]
 fn the_mean_mask_of_a_fold_is_that_of_the_others() {
-    let workshop = Workshop::empty();
+    let workshop = Masks::empty();
     let classes = ["background", "ice"];
     let images = [("f0", 1), ("f1", 0)]
         .map(|(id, class)| image(id, id, Some(Array2::from_elem((2, 2), class)), (2, 2)));
@@ -329,7 +296,7 @@ fn the_mean_mask_of_a_fold_is_that_of_the_others() {
 
 #[test]
 fn scores_are_the_same_every_time_and_kept_without_force() {
-    let workshop = Workshop::new();
+    let workshop = Masks::new();
     assert_eq!(workshop.assert_done("evaluate plain -q"), "");
     let first = fs::read(workshop.path("plain/evaluation/scores.json")).unwrap();
     workshop.assert_refused("evaluate plain", &["plain/evaluation", "--force"]);
@@ -339,7 +306,7 @@ fn scores_are_the_same_every_time_and_kept_without_force() {
 
 #[test]
 fn masks_of_any_program_are_scored_without_a_run() {
-    let workshop = Workshop::new();
+    let workshop = Masks::new();
     let stdout = workshop.assert_done("evaluate plain/predictions/test.h5 --dataset data.h5 -o scores");
     assert!(stdout.contains("all: network") && !stdout.contains("all: mean mask"), "{stdout}");
     let wanted = [("source", "network"), ("measure", "dice"), ("over", "set")];
@@ -350,7 +317,7 @@ fn masks_of_any_program_are_scored_without_a_run() {
 
 #[test]
 fn what_does_not_belong_together_is_refused() {
-    let workshop = Workshop::new();
+    let workshop = Masks::new();
     let others = [image("z", "z", Some(array![[1, 0], [0, 0]]), (2, 2))];
     workshop.write_images("other.h5", &["background", "ventricle"], &others);
     workshop.assert_refused(
@@ -367,7 +334,7 @@ fn what_does_not_belong_together_is_refused() {
     fs::copy(&validation, &test).unwrap();
     workshop.assert_refused("evaluate plain", &["test.h5", "\"v0\"", "not among the test images"]);
     workshop.write_run("plain", "data.h5", {
-        let [validation, mut test] = Workshop::predicted();
+        let [validation, mut test] = Masks::predicted();
         test.remove(1);
         [validation, test]
     });
@@ -396,8 +363,8 @@ fn what_does_not_belong_together_is_refused() {
 
 #[test]
 fn runs_are_compared_image_by_image() {
-    let workshop = Workshop::new();
-    let [validation, mut test] = Workshop::predicted();
+    let workshop = Masks::new();
+    let [validation, mut test] = Masks::predicted();
     // All of `a`: its Dice rises from 2/3 to 1.
     test[0].1 = array![[0.9, 0.9], [0.3, 0.1]];
     workshop.write_run("better", "data.h5", [validation, test]);
@@ -421,11 +388,11 @@ fn runs_are_compared_image_by_image() {
 
 #[test]
 fn runs_of_other_classes_or_datasets_are_not_compared() {
-    let workshop = Workshop::new();
+    let workshop = Masks::new();
     let mut images = vec![image("t0", "t0", Some(array![[0, 0], [0, 1]]), (2, 2))];
     images.extend(["t1", "v0", "a", "b", "c", "d"].map(|id| image(id, id, images[0].mask.clone(), (2, 2))));
     workshop.write_images("other.h5", &["background", "ventricle"], &images);
-    let [validation, mut test] = Workshop::predicted();
+    let [validation, mut test] = Masks::predicted();
     test.push(("d", array![[0.0, 0.0], [0.0, 0.0]], None));
     workshop.write_run("else", "other.h5", [validation, test]);
     workshop
@@ -452,7 +419,7 @@ fn runs_of_other_classes_or_datasets_are_not_compared() {
 }
 
 /// Discs of three sizes on slices of four patients, predicted a little too large and off their places.
-fn discs(workshop: &Workshop, classes: &[&str]) {
+fn discs(workshop: &Masks, classes: &[&str]) {
     let disc = |y: f64, x: f64, radius: f64, class: u8| {
         move |(row, column): (usize, usize)| {
             let inside = (row as f64 - y).powi(2) + (column as f64 - x).powi(2) < radius * radius;
@@ -518,7 +485,7 @@ fn assert_stands_alone(path: &Path, words: &[&str]) {
 
 #[test]
 fn a_report_stands_alone() {
-    let workshop = Workshop::empty();
+    let workshop = Masks::empty();
     discs(&workshop, &["background", "ventricle"]);
     workshop.assert_refused("report discs", &["scores.json", "porecast evaluate"]);
     workshop.assert_done("compare discs -o alone -q");
@@ -557,7 +524,7 @@ fn a_report_stands_alone() {
 
 #[test]
 fn a_report_of_several_classes_names_them() {
-    let workshop = Workshop::empty();
+    let workshop = Masks::empty();
     discs(&workshop, &["sky", "soil", "bedrock", "sand"]);
     workshop.assert_done("evaluate discs -q");
     workshop.assert_done("report discs");

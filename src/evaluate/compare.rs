@@ -13,10 +13,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::compared::{self, ComparedRun, RunScores, difference};
 use super::cost::{self, Cost};
 use super::document::Document;
 use super::figures::squared_error_line;
@@ -25,11 +26,13 @@ use super::plan::Plan;
 use super::scores::{PartScores, ScoredDataset, Scores, SourceScores};
 use super::table::{Row, Table};
 use super::tables::{self, frames_text};
-use crate::cli::{CompareArgs, EvaluateArgs, Verbosity};
-use crate::error::{Error, ErrorKind, Result};
+use crate::cli::{CompareArgs, Verbosity};
+use crate::error::{Error, Result};
 use crate::figure::{Chart, Charts, palette};
-use crate::store::run::RunCard;
+use crate::store::run::{Card, DatasetCard};
 use crate::store::{RunFolder, atomic};
+
+type Scored = compared::Scored<Scores>;
 
 /// Runs whose intervals can be shaded in one figure without hiding each other.
 const SHADED_RUNS: usize = 3;
@@ -46,7 +49,7 @@ pub struct Comparison {
     /// The part of the split that the comparison rests on.
     pub part: String,
     /// The runs, in the order given.
-    pub runs: Vec<ComparedRun>,
+    pub runs: Vec<ComparedRun<DatasetCard>>,
     /// What each baseline is here.
     pub baselines: Vec<String>,
     /// What a reader has to be told.
@@ -55,28 +58,22 @@ pub struct Comparison {
     pub tables: Vec<Table>,
 }
 
-/// A run of a comparison.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ComparedRun {
-    /// Its name, unique in the comparison.
-    pub name: String,
-    /// Its folder.
-    pub path: PathBuf,
-    /// What it was when compared.
-    pub card: RunCard,
-    /// Its resolved configuration.
-    pub config: String,
-}
-
 impl Document for Comparison {
     const FORMAT: &'static str = "porecast-comparison";
     const VERSION: u32 = 1;
     const COMMAND: &'static str = "porecast compare";
 }
 
-impl Comparison {
-    /// Name of the file in the comparison's folder.
-    pub const FILE: &'static str = "comparison.json";
+impl RunScores for Scores {
+    type Dataset = DatasetCard;
+
+    fn run(&self) -> Option<&Card<DatasetCard>> {
+        self.run.as_ref()
+    }
+
+    fn scored_on(&self) -> (&Path, &str) {
+        (&self.dataset.path, &self.dataset.fingerprint)
+    }
 }
 
 /// The evaluations that `porecast compare` will make because they are not there yet.
@@ -84,11 +81,7 @@ impl Comparison {
 /// # Errors
 /// A run or its dataset is missing, or the output exists and is not to be replaced.
 pub fn unscored(args: &CompareArgs) -> Result<Vec<Plan>> {
-    if !args.force && args.output.join(Comparison::FILE).exists() {
-        return Err(Error::exists(&args.output));
-    }
-    let is_unscored = |run: &&PathBuf| !scores_path(run).exists();
-    args.runs.iter().filter(is_unscored).map(|run| plan_of(run, &args.device)).collect()
+    compared::unscored(args)?.iter().map(Plan::new).collect()
 }
 
 /// Runs `porecast compare`: evaluates the runs that are not evaluated yet, and writes tables and a figure.
@@ -100,20 +93,15 @@ pub fn compare(args: &CompareArgs, verbosity: Verbosity) -> Result<()> {
     for plan in unscored(args)? {
         super::execute(&plan)?;
     }
-    let mut scored = args.runs.iter().map(|run| Scored::read(run)).collect::<Result<Vec<_>>>()?;
-    let names = unique_names(scored.iter().map(|run| (run.card.name.as_str(), run.path.as_path())));
-    scored.iter_mut().zip(names).for_each(|(run, name)| run.name = name);
+    let scored = Scored::read_all(&args.runs)?;
     let sides = sides(&scored)?;
     let notes = notes(&scored, &sides);
     let tables = all_tables(&scored, &sides);
     let folder = &args.output;
     figure(&sides).save(folder, "mse")?;
     write_csv(&scored, &sides, folder)?;
-    let text: Vec<String> = tables.iter().map(Table::to_markdown).collect();
     let said = scored[0].scores.baselines.iter().chain(&notes);
-    let notes_text: String = said.map(|note| format!("- {note}\n")).collect();
-    let markdown = format!("{}\n{notes_text}", text.join("\n"));
-    atomic::write(&folder.join("comparison.md"), markdown.as_bytes())?;
+    compared::write_markdown(folder, &tables, said)?;
     for (number, run) in scored.iter().enumerate() {
         copy_samples(&run.path, &folder.join("samples").join(number.to_string()))?;
     }
@@ -122,73 +110,17 @@ pub fn compare(args: &CompareArgs, verbosity: Verbosity) -> Result<()> {
         version: Comparison::VERSION,
         dataset: scored[0].scores.dataset.clone(),
         part: sides.part.clone(),
-        runs: scored
-            .iter()
-            .map(|run| ComparedRun {
-                name: run.name.clone(),
-                path: run.path.clone(),
-                card: run.card.clone(),
-                config: fs::read_to_string(RunFolder::new(&run.path).config_path()).unwrap_or_default(),
-            })
-            .collect(),
+        runs: scored.iter().map(Scored::compared).collect(),
         baselines: scored[0].scores.baselines.clone(),
         notes,
         tables,
     };
-    let path = folder.join(Comparison::FILE);
-    comparison.write(&path)?;
+    comparison.write(&folder.join(compared::FILE))?;
     if !verbosity.quiet {
         let last = format!("comparison: {}", folder.display());
         super::print(&terminal_tables(&scored, &sides), &comparison.notes, &last);
     }
     Ok(())
-}
-
-fn plan_of(run: &Path, device: &str) -> Result<Plan> {
-    Plan::new(&EvaluateArgs {
-        input: run.to_owned(),
-        dataset: None,
-        output: None,
-        device: device.to_owned(),
-        force: false,
-    })
-}
-
-fn scores_path(run: &Path) -> PathBuf {
-    RunFolder::new(run).evaluation_path().join("scores.json")
-}
-
-/// A run with its scores.
-struct Scored {
-    name: String,
-    path: PathBuf,
-    card: RunCard,
-    scores: Scores,
-}
-
-impl Scored {
-    fn read(path: &Path) -> Result<Self> {
-        let card = RunFolder::new(path).card()?;
-        let scores = Scores::read(&scores_path(path))?;
-        if scores.run.as_ref() != Some(&card) {
-            return Err(Error::new(
-                ErrorKind::Mismatch,
-                path.display().to_string(),
-                "was trained further after it was evaluated; run `porecast evaluate --force` on it",
-            ));
-        }
-        Ok(Self { name: card.name.clone(), path: path.to_owned(), card, scores })
-    }
-}
-
-/// Names of runs at `paths`; those of one name are told apart by their folders.
-pub(super) fn unique_names<'a>(runs: impl Iterator<Item = (&'a str, &'a Path)> + Clone) -> Vec<String> {
-    let count = |name: &str| runs.clone().filter(|(other, _)| *other == name).count();
-    let unique = |(name, path): (&str, &Path)| match count(name) {
-        1 => name.to_owned(),
-        _ => path.display().to_string(),
-    };
-    runs.clone().map(unique).collect()
 }
 
 /// What the runs are compared on.
@@ -206,10 +138,7 @@ struct Sides<'a> {
 
 fn sides(scored: &[Scored]) -> Result<Sides<'_>> {
     let first = &scored[0];
-    let refuse = |other: &Scored, what: String| {
-        let place = format!("{} and {}", first.path.display(), other.path.display());
-        Error::new(ErrorKind::Mismatch, place, format!("cannot be compared: {what}"))
-    };
+    let refuse = |other: &Scored, what: String| first.refuse(other, what);
     let main = |run: &Scored| -> Result<()> {
         match run.scores.main_part() {
             Some(_) => Ok(()),
@@ -219,19 +148,7 @@ fn sides(scored: &[Scored]) -> Result<Sides<'_>> {
     main(first)?;
     for run in &scored[1..] {
         main(run)?;
-        let (ours, theirs) = (&first.scores.dataset, &run.scores.dataset);
-        if ours.fingerprint != theirs.fingerprint {
-            return Err(refuse(
-                run,
-                format!(
-                    "they were scored on different datasets ({} {}…, {} {}…); train both on one",
-                    ours.path.display(),
-                    start(&ours.fingerprint),
-                    theirs.path.display(),
-                    start(&theirs.fingerprint)
-                ),
-            ));
-        }
+        first.require_same_dataset(run)?;
     }
     let runs: Vec<(String, &PartScores)> =
         scored.iter().filter_map(|run| Some((run.name.clone(), run.scores.main_part()?))).collect();
@@ -276,27 +193,6 @@ fn sides(scored: &[Scored]) -> Result<Sides<'_>> {
     })
 }
 
-/// Enough of a fingerprint to tell it from another.
-pub(super) fn start(fingerprint: &str) -> &str {
-    fingerprint.get(..8).unwrap_or(fingerprint)
-}
-
-/// How two lists of domains or images differ, in words; order does not count.
-pub(super) fn difference(ours: &[&str], theirs: &[&str]) -> Option<String> {
-    let (ours, theirs): (BTreeSet<&str>, BTreeSet<&str>) =
-        (ours.iter().copied().collect(), theirs.iter().copied().collect());
-    let only = |side: &BTreeSet<&str>| side.iter().next().map(|id| format!("{id:?}"));
-    let (a, b) = (&ours - &theirs, &theirs - &ours);
-    if a.is_empty() && b.is_empty() {
-        return None;
-    }
-    let describe = |which: &str, count: usize, example: Option<String>| {
-        example.map(|id| format!("{count} only in the {which}, as {id}"))
-    };
-    let sides = [describe("first", a.len(), only(&a)), describe("second", b.len(), only(&b))];
-    Some(sides.into_iter().flatten().collect::<Vec<_>>().join("; "))
-}
-
 fn notes(scored: &[Scored], sides: &Sides) -> Vec<String> {
     let mut notes = scored[0].scores.notes.clone();
     if scored.iter().any(|run| run.card.split.train != scored[0].card.split.train) {
@@ -311,9 +207,7 @@ fn notes(scored: &[Scored], sides: &Sides) -> Vec<String> {
             frames_text(&sides.common)
         ));
     }
-    if let Some(run) = scored.iter().find(|run| run.card.members.iter().any(|member| !member.is_finished)) {
-        notes.push(format!("the training of {} has not run to its end", run.name));
-    }
+    notes.extend(Scored::unfinished(scored));
     notes
 }
 
@@ -504,18 +398,4 @@ fn copy_samples(run: &Path, target: &Path) -> Result<()> {
         atomic::write(&target.join(entry.file_name()), &bytes)?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_difference_of_domains_names_one_of_each_side() {
-        assert_eq!(difference(&["a", "b"], &["b", "a"]), None);
-        assert_eq!(
-            difference(&["a", "b"], &["b", "c", "d"]).unwrap(),
-            "1 only in the first, as \"a\"; 2 only in the second, as \"c\""
-        );
-    }
 }

@@ -18,6 +18,7 @@
 
 pub mod baseline;
 pub mod compare;
+pub mod compared;
 mod cost;
 pub mod document;
 #[cfg(test)]
@@ -129,7 +130,7 @@ fn score_part(plan: &Plan, part: &Part, mean: Option<&TrainingMean>) -> Result<P
     let file = part.open(&plan.dataset)?;
     let saturations = mean.map(TrainingMean::saturations);
     let scored: Vec<Vec<Option<DomainScore>>> = part
-        .domain_ids
+        .ids
         .par_iter()
         .map(|id| {
             let truth = plan.dataset.sequence(index_of(&plan.dataset, id)?)?;

@@ -1,12 +1,12 @@
 //! What is to be scored, and where its files are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use porecast_simulations::TimeUnit;
 
 use crate::cli::EvaluateArgs;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::run::RunCard;
+use crate::store::run::{Card, RunCard, TrainedOn};
 use crate::store::{InvasionDataset, PredictionFile, RunFolder};
 
 /// What is to be scored.
@@ -33,10 +33,47 @@ pub struct Plan {
 pub struct Part {
     /// `train`, `validation`, `test`, or `all`.
     pub name: String,
-    /// Its domains.
-    pub domain_ids: Vec<String>,
+    /// Its domains or images, in the dataset's order.
+    pub ids: Vec<String>,
     /// Predictions file.
     pub predictions: PathBuf,
+}
+
+impl Part {
+    /// The part of a dataset without a split.
+    pub fn all(ids: Vec<String>, predictions: PathBuf) -> Self {
+        Self { name: "all".into(), ids, predictions }
+    }
+}
+
+/// Where the dataset is that a run is to be scored on.
+pub(super) fn dataset_path<'a, D: TrainedOn>(args: &'a EvaluateArgs, card: &'a Card<D>) -> Result<&'a Path> {
+    let path = args.dataset.as_deref().unwrap_or(card.dataset.path());
+    if args.dataset.is_none() && !path.exists() {
+        let run = args.input.display();
+        let what = format!("is missing: the dataset of {run}; say where it is now with --dataset");
+        return Err(Error::input(path, what));
+    }
+    Ok(path)
+}
+
+/// Whether the dataset with `fingerprint` is the one that a run was trained on; another one has to be asked for.
+pub(super) fn is_own<D: TrainedOn>(
+    args: &EvaluateArgs,
+    card: &Card<D>,
+    path: &Path,
+    fingerprint: &str,
+) -> Result<bool> {
+    let is_own = fingerprint == card.dataset.fingerprint();
+    if !is_own && args.dataset.is_none() {
+        let what = format!(
+            "is not the dataset that {} was trained on any more (its fingerprint differs); train anew, or pass it with \
+             --dataset to score the run on it as an unseen dataset",
+            args.input.display()
+        );
+        return Err(Error::new(ErrorKind::Mismatch, path.display().to_string(), what));
+    }
+    Ok(is_own)
 }
 
 impl Plan {
@@ -60,44 +97,20 @@ impl Plan {
     fn of_run(args: &EvaluateArgs) -> Result<Self> {
         let run = RunFolder::new(&args.input);
         let card = run.card()?;
-        let path = args.dataset.as_ref().unwrap_or(&card.dataset.path);
-        if args.dataset.is_none() && !path.exists() {
-            return Err(Error::input(
-                path,
-                format!(
-                    "is missing: the dataset of {}; say where it is now with --dataset",
-                    args.input.display()
-                ),
-            ));
-        }
+        let path = dataset_path(args, &card)?;
         let dataset = InvasionDataset::open(path)?;
         let fingerprint = dataset.fingerprint()?;
-        let is_own = fingerprint == card.dataset.fingerprint;
-        if !is_own && args.dataset.is_none() {
-            return Err(Error::new(
-                ErrorKind::Mismatch,
-                path.display().to_string(),
-                format!(
-                    "is not the dataset that {} was trained on any more (its fingerprint differs); train anew, or pass \
-                     it with --dataset to score the run on it as an unseen dataset",
-                    args.input.display()
-                ),
-            ));
-        }
+        let is_own = is_own(args, &card, path, &fingerprint)?;
         let (parts, output) = if is_own {
             let parts = card.split.parts().into_iter().map(|(name, ids)| Part {
                 name: name.into(),
-                domain_ids: ids.to_vec(),
+                ids: ids.to_vec(),
                 predictions: run.predictions_path(name),
             });
-            (parts.filter(|part| !part.domain_ids.is_empty()).collect(), run.evaluation_path())
+            (parts.filter(|part| !part.ids.is_empty()).collect(), run.evaluation_path())
         } else {
             let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let part = Part {
-                name: "all".into(),
-                domain_ids: dataset.domain_ids().to_vec(),
-                predictions: run.predictions_path(&stem),
-            };
+            let part = Part::all(dataset.domain_ids().to_vec(), run.predictions_path(&stem));
             (vec![part], run.path().join(format!("evaluation-{stem}")))
         };
         Ok(Self {
@@ -126,11 +139,7 @@ impl Plan {
             fingerprint: dataset.fingerprint()?,
             dataset,
             training_domains: None,
-            parts: vec![Part {
-                name: "all".into(),
-                domain_ids: file.domain_ids().to_vec(),
-                predictions: args.input.clone(),
-            }],
+            parts: vec![Part::all(file.domain_ids().to_vec(), args.input.clone())],
             output,
         })
     }

@@ -45,7 +45,7 @@ impl Sample {
         let Some(main) = scores.main_part() else { return Ok(Vec::new()) };
         let Some(part) = plan.parts.iter().find(|part| part.name == main.part) else { return Ok(Vec::new()) };
         let file = part.open(&plan.dataset)?;
-        part.domain_ids
+        part.ids
             .iter()
             .take(PANEL_DOMAINS)
             .map(|id| {

@@ -1,5 +1,6 @@
 //! Masks of images: those of a dataset, or of the files of a study.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use ndarray::Array2;
@@ -69,7 +70,8 @@ fn predict_input<B: TrainBackend>(
         let dataset = SegmentationDataset::open(&args.input)?;
         let ids = part_of(predictor.card(), &dataset, args.part.as_deref())?;
         let path = args.output.join("predictions.h5");
-        predict_dataset(&predictor, &dataset, &ids, &path, verbosity, |sample, mask| {
+        let folds = folds_of(predictor.card(), &dataset)?;
+        predict_dataset(&predictor, &dataset, &folds, &ids, &path, verbosity, |sample, mask| {
             count += 1;
             write(sample, mask)
         })?;
@@ -231,17 +233,32 @@ fn predict_files<B: TrainBackend>(
     verbosity: Verbosity,
 ) -> Result<()> {
     let predictor = MaskPredictor::<B::InnerBackend>::load(run, TILE, device)?;
+    let folds = folds_of(predictor.card(), dataset)?;
     for (ids, path) in parts {
-        predict_dataset(&predictor, dataset, ids, path, verbosity, |_, _| Ok(()))?;
+        predict_dataset(&predictor, dataset, &folds, ids, path, verbosity, |_, _| Ok(()))?;
     }
     Ok(())
 }
 
-/// Predicts images of a dataset into the file `path`, an image that a fold was validated on by the network of that fold
-/// alone; `look` is shown each with its mask.
+/// The fold that each image of the run's own dataset was validated on, where that fold has a network.
+fn folds_of<'a>(
+    card: &'a SegmentationRunCard,
+    dataset: &SegmentationDataset,
+) -> Result<HashMap<&'a str, usize>> {
+    if card.split.folds.len() < 2 || dataset.fingerprint()? != card.dataset.fingerprint {
+        return Ok(HashMap::new());
+    }
+    let has_network = |fold: &usize| card.members.iter().any(|member| member.fold == Some(*fold));
+    let folds = card.split.folds.iter().enumerate().filter(|(fold, _)| has_network(fold));
+    Ok(folds.flat_map(|(fold, ids)| ids.iter().map(move |id| (id.as_str(), fold))).collect())
+}
+
+/// Predicts images of a dataset into the file `path`, an image of `folds` by the network of its fold alone; `look` is
+/// shown each with its mask.
 fn predict_dataset<B: Kernels>(
     predictor: &MaskPredictor<B>,
     dataset: &SegmentationDataset,
+    folds: &HashMap<&str, usize>,
     ids: &[String],
     path: &Path,
     verbosity: Verbosity,
@@ -251,13 +268,6 @@ fn predict_dataset<B: Kernels>(
     let (channels, height, width) = dataset.shape();
     expect_channels(predictor, channels, dataset.path())?;
     check_channels(dataset, config.normalization)?;
-    let card = predictor.card();
-    let is_folded = card.split.folds.len() > 1 && dataset.fingerprint()? == card.dataset.fingerprint;
-    let has_network = |fold: &usize| card.members.iter().any(|member| member.fold == Some(*fold));
-    let fold_of = |id: &String| {
-        let mut folds = card.split.folds.iter();
-        folds.position(|ids| is_folded && ids.contains(id)).filter(has_network)
-    };
     let progress = Progress::new("images segmented", ids.len(), 0, verbosity);
     let shape = (config.outputs(), height, width);
     mask_prediction::write(path, &config.name, &config.classes, shape, |writer| {
@@ -268,7 +278,8 @@ fn predict_dataset<B: Kernels>(
             let sample = dataset.sample(index)?;
             let mut input = sample.image.clone();
             normalize(&mut input, config.normalization);
-            let probability = mask_prediction::as_stored(predictor.predict(input.view(), fold_of(id)));
+            let fold = folds.get(id.as_str()).copied();
+            let probability = mask_prediction::as_stored(predictor.predict(input.view(), fold));
             let mask = mask_of(config, &probability);
             look(&sample, &mask)?;
             writer.push(&MaskPrediction { id: id.clone(), probability, mask })?;

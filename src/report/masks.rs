@@ -6,6 +6,7 @@ use std::path::Path;
 use super::page::{Page, escape};
 use super::{configuration, figure, listed};
 use crate::error::Result;
+use crate::evaluate::compared;
 use crate::evaluate::document::Document;
 use crate::evaluate::masks::compare::MaskComparison;
 use crate::evaluate::masks::measure::Measure;
@@ -51,7 +52,7 @@ pub(super) fn run_page(run: &RunFolder) -> Result<Page> {
 
 /// The page of a comparison.
 pub(super) fn comparison_page(folder: &Path) -> Result<Page> {
-    let comparison = MaskComparison::read(&folder.join(MaskComparison::FILE))?;
+    let comparison = MaskComparison::read(&folder.join(compared::FILE))?;
     let names: Vec<&str> = comparison.runs.iter().map(|run| run.name.as_str()).collect();
     let mut page = Page::new(&format!("Comparison of {}", listed(&names)));
     page.subtitle(&[split_text(&comparison.runs[0].card), dataset_text(&comparison.dataset)]);

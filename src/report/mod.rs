@@ -15,6 +15,7 @@ use viewer::Viewer;
 use crate::cli::{ReportArgs, Verbosity};
 use crate::error::{Error, Result};
 use crate::evaluate::compare::Comparison;
+use crate::evaluate::compared;
 use crate::evaluate::document::Document;
 use crate::evaluate::masks::compare::MaskComparison;
 use crate::evaluate::measure::Measure;
@@ -33,7 +34,7 @@ pub fn run(args: &ReportArgs, verbosity: Verbosity) -> Result<()> {
         return Err(Error::exists(&output));
     }
     let run = RunFolder::new(&args.input);
-    let comparison = args.input.join(Comparison::FILE);
+    let comparison = args.input.join(compared::FILE);
     let page = if MaskComparison::is_at(&comparison) {
         masks::comparison_page(&args.input)?
     } else if comparison.exists() {
@@ -87,7 +88,7 @@ fn run_page(run: &RunFolder) -> Result<Page> {
 }
 
 fn comparison_page(folder: &Path) -> Result<Page> {
-    let comparison = Comparison::read(&folder.join(Comparison::FILE))?;
+    let comparison = Comparison::read(&folder.join(compared::FILE))?;
     let names: Vec<&str> = comparison.runs.iter().map(|run| run.name.as_str()).collect();
     let mut page = Page::new(&format!("Comparison of {}", listed(&names)));
     page.subtitle(&[split_text(&comparison.runs[0].card), dataset_text(&comparison.dataset)]);

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use porecast::store::invasion::{self, Origin};
 use porecast_simulations::percolation::{self, PercolationConfig};
@@ -90,6 +91,54 @@ impl Project {
         let more =
             format!("{more}\n[loss]\ncross_entropy = 1.0\n[training]\nepochs = 1\nsamples_per_epoch = 8");
         self.train(&self.config(&more), run).succeeds();
+    }
+}
+
+/// HDF5 locks the files it has open, and a child process holds the locks of its parent until it is the program: no
+/// test that writes files of its own starts a program while another has a file open.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Files that tests run the program on, in a folder of their own.
+pub trait Workshop {
+    /// The folder.
+    fn folder(&self) -> &Path;
+
+    /// A path in the folder.
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder().join(name)
+    }
+
+    /// Runs the program in the folder: exit code, standard output, standard error.
+    fn porecast(&self, arguments: &str) -> (i32, String, String) {
+        let mut program = porecast();
+        program.current_dir(self.folder()).args(arguments.split_whitespace());
+        program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let turn = alone();
+        let child = program.spawn().expect("the program starts");
+        drop(turn);
+        let output = child.wait_with_output().expect("output");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        (output.status.code().expect("an exit code"), text(output.stdout), text(output.stderr))
+    }
+
+    /// The command succeeds; what it says on standard output.
+    fn assert_done(&self, arguments: &str) -> String {
+        let (code, stdout, stderr) = self.porecast(arguments);
+        assert_eq!(code, 0, "{stderr}");
+        stdout
+    }
+
+    /// The command refuses its input with exit code 2 and says all of `words`, in two lines at most.
+    fn assert_refused(&self, arguments: &str, words: &[&str]) {
+        let (code, _, stderr) = self.porecast(arguments);
+        assert_eq!(code, 2, "{stderr}");
+        assert!(stderr.lines().count() <= 2, "{stderr}");
+        for word in words {
+            assert!(stderr.contains(word), "{stderr:?} does not say {word:?}");
+        }
     }
 }
 

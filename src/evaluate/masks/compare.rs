@@ -11,8 +11,7 @@
 //! dice              mean Dice coefficient of all runs (.svg and .png)
 //! ```
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,17 +21,18 @@ use super::plan::Plan;
 use super::scores::{MaskScores, PartScores, ScoredImages, SourceScores};
 use super::source::Source;
 use super::tables::{classes_text, summary_of};
-use crate::cli::{CompareArgs, EvaluateArgs, Verbosity};
-use crate::error::{Error, ErrorKind, Result};
-use crate::evaluate::compare::{Comparison, difference, start, unique_names};
+use crate::cli::{CompareArgs, Verbosity};
+use crate::error::Result;
+use crate::evaluate::compared::{self, ComparedRun, RunScores, difference};
 use crate::evaluate::cost::{self, Cost};
 use crate::evaluate::document::Document;
 use crate::evaluate::table::{Row, Table, number};
 use crate::evaluate::tables::{interval, write_rows};
 use crate::figure::{DotRow, palette};
 use crate::metric::Interval;
-use crate::store::run::SegmentationRunCard;
-use crate::store::{RunFolder, atomic};
+use crate::store::run::{Card, SegmentationCard};
+
+type Scored = compared::Scored<MaskScores>;
 
 /// Measures that runs are compared by.
 const COMPARED: [Measure; 2] = [Measure::Dice, Measure::Iou];
@@ -49,24 +49,11 @@ pub struct MaskComparison {
     /// The part of the split that the figure is of.
     pub part: String,
     /// The runs, in the order given.
-    pub runs: Vec<ComparedRun>,
+    pub runs: Vec<ComparedRun<SegmentationCard>>,
     /// What a reader has to be told.
     pub notes: Vec<String>,
     /// The tables.
     pub tables: Vec<Table>,
-}
-
-/// A run of a comparison.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ComparedRun {
-    /// Its name, unique in the comparison.
-    pub name: String,
-    /// Its folder.
-    pub path: PathBuf,
-    /// What it was when compared.
-    pub card: SegmentationRunCard,
-    /// Its resolved configuration.
-    pub config: String,
 }
 
 impl Document for MaskComparison {
@@ -75,9 +62,16 @@ impl Document for MaskComparison {
     const COMMAND: &'static str = "porecast compare";
 }
 
-impl MaskComparison {
-    /// Name of the file in the comparison's folder.
-    pub const FILE: &'static str = Comparison::FILE;
+impl RunScores for MaskScores {
+    type Dataset = SegmentationCard;
+
+    fn run(&self) -> Option<&Card<SegmentationCard>> {
+        self.run.as_ref()
+    }
+
+    fn scored_on(&self) -> (&Path, &str) {
+        (&self.dataset.path, &self.dataset.fingerprint)
+    }
 }
 
 /// The evaluations that `porecast compare` will make because they are not there yet.
@@ -85,19 +79,7 @@ impl MaskComparison {
 /// # Errors
 /// A run or its dataset is missing, or the output exists and is not to be replaced.
 pub fn unscored(args: &CompareArgs) -> Result<Vec<Plan>> {
-    if !args.force && args.output.join(MaskComparison::FILE).exists() {
-        return Err(Error::exists(&args.output));
-    }
-    let plan = |run: &PathBuf| {
-        Plan::new(&EvaluateArgs {
-            input: run.clone(),
-            dataset: None,
-            output: None,
-            device: args.device.clone(),
-            force: false,
-        })
-    };
-    args.runs.iter().filter(|run| !scores_path(run).exists()).map(plan).collect()
+    compared::unscored(args)?.iter().map(Plan::new).collect()
 }
 
 /// Runs `porecast compare`: evaluates the runs that are not evaluated yet, and writes tables and a figure.
@@ -109,9 +91,7 @@ pub fn compare(args: &CompareArgs, verbosity: Verbosity) -> Result<()> {
     for plan in unscored(args)? {
         super::execute(&plan)?;
     }
-    let mut scored = args.runs.iter().map(|run| Scored::read(run)).collect::<Result<Vec<_>>>()?;
-    let names = unique_names(scored.iter().map(|run| (run.card.name.as_str(), run.path.as_path())));
-    scored.iter_mut().zip(names).for_each(|(run, name)| run.name = name);
+    let scored = Scored::read_all(&args.runs)?;
     let parts = common_parts(&scored)?;
     let notes = notes(&scored, &parts);
     let costs: Vec<Cost> = scored.iter().map(|run| Cost::of(&run.name, &run.card)).collect();
@@ -125,28 +105,17 @@ pub fn compare(args: &CompareArgs, verbosity: Verbosity) -> Result<()> {
     write_rows(&folder.join("comparison.csv"), &score_rows(&scored, &parts))?;
     write_rows(&folder.join("differences.csv"), &difference_rows(&scored, &parts))?;
     write_rows(&folder.join("runs.csv"), &cost::rows(&costs))?;
-    let text: Vec<String> = tables.iter().map(Table::to_markdown).collect();
-    let notes_text: String = notes.iter().map(|note| format!("- {note}\n")).collect();
-    let markdown = format!("{}\n{notes_text}", text.join("\n"));
-    atomic::write(&folder.join("comparison.md"), markdown.as_bytes())?;
+    compared::write_markdown(folder, &tables, notes.iter())?;
     let comparison = MaskComparison {
         format: MaskComparison::FORMAT.into(),
         version: MaskComparison::VERSION,
         dataset: scored[0].scores.dataset.clone(),
         part: main.clone(),
-        runs: scored
-            .iter()
-            .map(|run| ComparedRun {
-                name: run.name.clone(),
-                path: run.path.clone(),
-                card: run.card.clone(),
-                config: fs::read_to_string(RunFolder::new(&run.path).config_path()).unwrap_or_default(),
-            })
-            .collect(),
+        runs: scored.iter().map(Scored::compared).collect(),
         notes,
         tables,
     };
-    comparison.write(&folder.join(MaskComparison::FILE))?;
+    comparison.write(&folder.join(compared::FILE))?;
     if !verbosity.quiet {
         let last = format!("comparison: {}", folder.display());
         crate::evaluate::print(&comparison.tables, &comparison.notes, &last);
@@ -154,62 +123,21 @@ pub fn compare(args: &CompareArgs, verbosity: Verbosity) -> Result<()> {
     Ok(())
 }
 
-fn scores_path(run: &Path) -> PathBuf {
-    RunFolder::new(run).evaluation_path().join("scores.json")
-}
-
-/// A run with its scores.
-struct Scored {
-    name: String,
-    path: PathBuf,
-    card: SegmentationRunCard,
-    scores: MaskScores,
-}
-
-impl Scored {
-    fn read(path: &Path) -> Result<Self> {
-        let card: SegmentationRunCard = RunFolder::new(path).card_of()?;
-        let scores = MaskScores::read(&scores_path(path))?;
-        if scores.run.as_ref() != Some(&card) {
-            return Err(Error::new(
-                ErrorKind::Mismatch,
-                path.display().to_string(),
-                "was trained further after it was evaluated; run `porecast evaluate --force` on it",
-            ));
-        }
-        Ok(Self { name: card.name.clone(), path: path.to_owned(), card, scores })
-    }
-
-    fn source(&self, part: &str, source: Source) -> Option<&SourceScores> {
-        self.scores.part(part)?.source(source)
-    }
+fn source_of<'a>(run: &'a Scored, part: &str, source: Source) -> Option<&'a SourceScores> {
+    run.scores.part(part)?.source(source)
 }
 
 /// The parts that every run was scored on, the one that says most last.
 fn common_parts(scored: &[Scored]) -> Result<Vec<String>> {
     let first = &scored[0];
-    let refuse = |other: &Scored, what: String| {
-        let place = format!("{} and {}", first.path.display(), other.path.display());
-        Err(Error::new(ErrorKind::Mismatch, place, format!("cannot be compared: {what}")))
-    };
+    let refuse = |other: &Scored, what: String| Err(first.refuse(other, what));
     for run in &scored[1..] {
         let (ours, theirs) = (&first.scores.dataset, &run.scores.dataset);
         if ours.classes != theirs.classes {
             let what = format!("one has the classes {:?}, the other {:?}", ours.classes, theirs.classes);
             return refuse(run, what);
         }
-        if ours.fingerprint != theirs.fingerprint {
-            return refuse(
-                run,
-                format!(
-                    "they were scored on different datasets ({} {}…, {} {}…); train both on one",
-                    ours.path.display(),
-                    start(&ours.fingerprint),
-                    theirs.path.display(),
-                    start(&theirs.fingerprint)
-                ),
-            );
-        }
+        first.require_same_dataset(run)?;
         if first.scores.scored_classes != run.scores.scored_classes {
             let what = format!(
                 "means run over the classes {} in one, over {} in the other (loss.excluded)",
@@ -251,9 +179,7 @@ fn notes(scored: &[Scored], parts: &[String]) -> Vec<String> {
         let name = &scored[0].name;
         notes.push(format!("the runs were trained on different splits; the mean mask is that of {name}"));
     }
-    if let Some(run) = scored.iter().find(|run| run.card.members.iter().any(|member| !member.is_finished)) {
-        notes.push(format!("the training of {} has not run to its end", run.name));
-    }
+    notes.extend(Scored::unfinished(scored));
     notes
 }
 
@@ -269,11 +195,11 @@ fn rows_of<'a>(
                 Source::Network => run.name.clone(),
                 _ => format!("{}, {}", run.name, source.name()),
             };
-            Some((name, run, run.source(part, source)?))
+            Some((name, run, source_of(run, part, source)?))
         })
     };
     let baselines = Source::ALL.into_iter().filter(|source| source.is_baseline()).filter_map(move |source| {
-        Some((source.name().to_owned(), &scored[0], scored[0].source(part, source)?))
+        Some((source.name().to_owned(), &scored[0], source_of(&scored[0], part, source)?))
     });
     scored.iter().flat_map(of_run).chain(baselines)
 }

@@ -36,11 +36,12 @@ use rayon::prelude::*;
 
 pub use compare::{compare, unscored};
 pub use measure::Measure;
-pub use plan::{Part, Plan};
+pub use plan::Plan;
 pub use scores::MaskScores;
 pub use source::Source;
 
 use super::document::Document;
+use super::plan::Part;
 use crate::cli::Verbosity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::mask_prediction::{self, most_probable};

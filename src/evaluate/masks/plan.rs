@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::cli::EvaluateArgs;
 use crate::config::{self, segmentation::SegmentationConfig};
 use crate::error::{Error, ErrorKind, Result};
+use crate::evaluate::plan::{Part, dataset_path, is_own};
 use crate::store::run::SegmentationRunCard;
 use crate::store::{MaskFile, RunFolder, SegmentationDataset};
 
@@ -30,17 +31,6 @@ pub struct Plan {
     pub output: PathBuf,
 }
 
-/// A part of a split and its predictions.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Part {
-    /// `train`, `validation`, `test`, or `all`.
-    pub name: String,
-    /// Its images, in the dataset's order.
-    pub ids: Vec<String>,
-    /// Predictions file.
-    pub predictions: PathBuf,
-}
-
 impl Plan {
     /// Finds everything that `porecast evaluate` was asked for; predictions need not be there yet.
     ///
@@ -62,45 +52,25 @@ impl Plan {
     fn of_run(args: &EvaluateArgs) -> Result<Self> {
         let run = RunFolder::new(&args.input);
         let card: SegmentationRunCard = run.card_of()?;
-        let path = args.dataset.as_ref().unwrap_or(&card.dataset.path);
-        if args.dataset.is_none() && !path.exists() {
-            return Err(Error::input(
-                path,
-                format!(
-                    "is missing: the dataset of {}; say where it is now with --dataset",
-                    args.input.display()
-                ),
-            ));
-        }
+        let path = dataset_path(args, &card)?;
         let config: SegmentationConfig = config::load(&run.config_path(), &[])?;
         let dataset = SegmentationDataset::open(path)?;
-        let mismatch = |what| Err(Error::new(ErrorKind::Mismatch, path.display().to_string(), what));
         if dataset.classes() != card.dataset.classes {
-            return mismatch(format!(
+            let what = format!(
                 "has the classes {:?}, {} was trained on {:?}; pass a dataset of the same classes",
                 dataset.classes(),
                 args.input.display(),
                 card.dataset.classes
-            ));
+            );
+            return Err(Error::new(ErrorKind::Mismatch, path.display().to_string(), what));
         }
         let fingerprint = dataset.fingerprint()?;
-        let is_own = fingerprint == card.dataset.fingerprint;
-        if !is_own && args.dataset.is_none() {
-            return mismatch(format!(
-                "is not the dataset that {} was trained on any more (its fingerprint differs); train anew, or pass it \
-                 with --dataset to score the run on it as an unseen dataset",
-                args.input.display()
-            ));
-        }
+        let is_own = is_own(args, &card, path, &fingerprint)?;
         let (parts, output) = if is_own {
             (parts_of(&run, &card, &dataset)?, run.evaluation_path())
         } else {
             let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let part = Part {
-                name: "all".into(),
-                ids: dataset.ids().to_vec(),
-                predictions: run.predictions_path(&stem),
-            };
+            let part = Part::all(dataset.ids().to_vec(), run.predictions_path(&stem));
             (vec![part], run.path().join(format!("evaluation-{stem}")))
         };
         let scored_classes = scored_classes(&config.loss.excluded, dataset.classes().len());
@@ -145,11 +115,10 @@ impl Plan {
             fingerprint: dataset.fingerprint()?,
             is_own: false,
             scored_classes: scored_classes(&[], dataset.classes().len()),
-            parts: vec![Part {
-                name: "all".into(),
-                ids: dataset.ids().iter().filter(|id| predicted.contains(id)).cloned().collect(),
-                predictions: args.input.clone(),
-            }],
+            parts: vec![Part::all(
+                dataset.ids().iter().filter(|id| predicted.contains(id)).cloned().collect(),
+                args.input.clone(),
+            )],
             dataset,
             output,
         })
