@@ -86,6 +86,11 @@ impl From<porecast_imaging::Error> for Error {
         match error {
             porecast_imaging::Error::Input { path, message } => Self::input(&path, message),
             porecast_imaging::Error::Output { path, source } => Self::output(&path, source),
+            porecast_imaging::Error::Stopped { path } => Self::new(
+                ErrorKind::Interrupted,
+                path.display().to_string(),
+                "stopped; nothing was written, start it again",
+            ),
             other => Self::new(ErrorKind::Input, "annotated images", other.to_string()),
         }
     }

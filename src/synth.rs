@@ -5,11 +5,12 @@ use porecast_imaging::synth::{Study, mars};
 use crate::cli::{StudyName, SynthArgs, Verbosity};
 use crate::config::parse;
 use crate::error::{Error, ErrorKind, Result};
+use crate::interrupt;
 
 /// Runs `porecast synth`.
 ///
 /// # Errors
-/// A value that makes no sense, or a folder that exists already or cannot be written.
+/// A value that makes no sense, a folder that exists already or cannot be written, or the user stopped it.
 pub fn run(args: &SynthArgs, verbosity: Verbosity) -> Result<()> {
     let output = &args.output;
     let (name, sets) = (args.study.name(), &args.set);
@@ -23,7 +24,8 @@ pub fn run(args: &SynthArgs, verbosity: Verbosity) -> Result<()> {
         let what = "exists already; name a new folder, or remove it first";
         return Err(Error::new(ErrorKind::Exists, output.display().to_string(), what));
     }
-    study.write(output, args.seed)?;
+    interrupt::listen();
+    study.write_until(output, args.seed, &interrupt::is_requested)?;
     if !verbosity.quiet {
         let source = match args.study {
             StudyName::Mars => output.join(mars::FILE),

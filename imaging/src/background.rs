@@ -1,6 +1,5 @@
 //! Masks as grey pictures, on a background of a chosen grey.
 
-use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 /// Grey of the background in a mask that is trained on as a picture.
@@ -29,39 +28,23 @@ impl Background {
         }
     }
 
-    /// The mask as a picture; every class but 0 is target.
-    pub fn picture(self, mask: &Array2<u8>) -> Array2<f32> {
+    /// How far towards the target a grey is, 0 to 1: the probability of the target where the grey is what a network
+    /// drew.
+    pub fn foreground(self, grey: f32) -> f32 {
         let (background, target) = self.levels();
-        mask.mapv(|class| if class == 0 { background } else { target })
-    }
-
-    /// The mask that a picture is closest to: 1 where it is nearer to the target's level than to the background's.
-    pub fn mask(self, picture: &Array2<f32>) -> Array2<u8> {
-        let (background, target) = self.levels();
-        picture.mapv(|grey| u8::from((grey - target).abs() < (grey - background).abs()))
+        ((grey - background) / (target - background)).clamp(0.0, 1.0)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use ndarray::array;
-
     use super::*;
 
     #[test]
-    fn pictures_on_every_background_by_hand() {
-        let mask = array![[0, 1], [2, 0]];
-        assert_eq!(Background::Black.picture(&mask), array![[0.0, 1.0], [1.0, 0.0]]);
-        assert_eq!(Background::Grey.picture(&mask), array![[0.5, 1.0], [1.0, 0.5]]);
-        assert_eq!(Background::White.picture(&mask), array![[1.0, 0.0], [0.0, 1.0]]);
-    }
-
-    #[test]
-    fn a_mask_comes_back_from_its_picture_despite_noise() {
-        let mask = array![[0, 1], [1, 0]];
-        for background in [Background::Black, Background::Grey, Background::White] {
-            assert_eq!(background.mask(&background.picture(&mask).mapv(|v| v + 0.2)), mask);
-            assert_eq!(background.mask(&background.picture(&mask).mapv(|v| v - 0.2)), mask);
-        }
+    fn greys_become_probabilities_by_hand() {
+        let of = |background: Background| [0.0, 0.25, 0.5, 0.75, 1.0].map(|grey| background.foreground(grey));
+        assert_eq!(of(Background::Black), [0.0, 0.25, 0.5, 0.75, 1.0]);
+        assert_eq!(of(Background::Grey), [0.0, 0.0, 0.0, 0.5, 1.0]);
+        assert_eq!(of(Background::White), [1.0, 0.75, 0.5, 0.25, 0.0]);
     }
 }

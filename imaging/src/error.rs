@@ -25,6 +25,12 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// The caller asked to stop.
+    #[error("{}: stopped; nothing was written, start it again", path.display())]
+    Stopped {
+        /// What was being written.
+        path: PathBuf,
+    },
 }
 
 impl Error {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::annotated::AnnotatedImage;
 use crate::atomic;
 use crate::error::{Error, Result};
+use crate::format::fold_list;
 use crate::problem::{Checks, Problem};
 
 /// What a split needs to know of a sample.
@@ -49,6 +50,11 @@ pub enum Method {
     },
     /// As many folds as groups: each group is validated on in turn.
     LeaveOneGroupOut,
+    /// The folds that published lists name, as [`fold_list`] reads them; bins and seed do not matter.
+    Listed {
+        /// Folder of the lists, relative to the working directory.
+        folder: PathBuf,
+    },
 }
 
 /// How to split.
@@ -92,7 +98,7 @@ impl SplitConfig {
                 checks.need(count >= 2, "method.folds.count", count, "2, 3, ...");
                 checks.need(is_share(test), "method.folds.test", test, "[0, 1)");
             }
-            Method::LeaveOneGroupOut => {}
+            Method::LeaveOneGroupOut | Method::Listed { .. } => {}
         }
         checks.0
     }
@@ -118,6 +124,9 @@ impl Split {
     /// (the dataset) is named.
     pub fn new(members: &[Member], config: &SplitConfig, path: &Path) -> Result<Self> {
         check(members, config).map_err(|what| Error::input(path, what))?;
+        if let Method::Listed { folder } = &config.method {
+            return Self::listed(members, folder, path);
+        }
         let groups = ordered_groups(members, config);
         if groups.len() < 2 {
             let what = format!("has {} groups; a split needs two or more", groups.len());
@@ -143,6 +152,32 @@ impl Split {
             test: ids_of(TEST),
             folds: (FIRST_FOLD..shares.len()).map(ids_of).collect(),
         })
+    }
+
+    /// The folds that lists in `folder` name. Test images that are not among `members` are left out, since lists of
+    /// contests name some whose masks were kept back.
+    fn listed(members: &[Member], folder: &Path, path: &Path) -> Result<Self> {
+        let named = fold_list::read_split(folder)?;
+        let present: BTreeSet<&str> = members.iter().map(|member| member.id.as_str()).collect();
+        if let Some(id) = named.folds.iter().flatten().find(|id| !present.contains(id.as_str())) {
+            let what = format!("names {id:?}, which {} does not have with a mask", path.display());
+            return Err(Error::input(folder, what));
+        }
+        let parts: Vec<&Vec<String>> = std::iter::once(&named.test).chain(&named.folds).collect();
+        let mut part_of = BTreeMap::new();
+        for member in members {
+            let Some(part) = parts.iter().position(|ids| ids.contains(&member.id)) else {
+                return Err(Error::input(path, format!("has {:?}, which no list names", member.id)));
+            };
+            if *part_of.entry(member.group.as_str()).or_insert(part) != part {
+                let what = format!("divide the group {:?} between two parts", member.group);
+                return Err(Error::input(folder, what));
+            }
+        }
+        let ids_of = |part: usize| -> Vec<String> {
+            members.iter().filter(|m| part_of[m.group.as_str()] == part).map(|m| m.id.clone()).collect()
+        };
+        Ok(Self { train: Vec::new(), test: ids_of(0), folds: (1..parts.len()).map(ids_of).collect() })
     }
 
     /// What fold `fold` is trained on.
@@ -285,7 +320,7 @@ fn ordered_groups<'a>(members: &'a [Member], config: &SplitConfig) -> Vec<&'a st
     ordered.into_iter().map(|(_, group)| group).collect()
 }
 
-/// Share of each part: training, test, folds.
+/// Share of each part: training, test, folds; none where lists name the parts.
 fn shares(method: &Method, groups: usize) -> Vec<f64> {
     match *method {
         Method::HoldOut { validation, test } => vec![1.0 - validation - test, test, validation],
@@ -299,6 +334,7 @@ fn shares(method: &Method, groups: usize) -> Vec<f64> {
             shares.extend(std::iter::repeat_n(1.0 / groups.max(1) as f64, groups));
             shares
         }
+        Method::Listed { .. } => Vec::new(),
     }
 }
 
@@ -516,6 +552,34 @@ mod tests {
         let twice = [members(&[1]), members(&[1])].concat();
         let error = split(&twice, Method::LeaveOneGroupOut, 1, 0).unwrap_err().to_string();
         assert!(error.contains("two samples named \"0-0\""), "{error}");
+    }
+
+    #[test]
+    fn published_lists_decide_and_must_fit_the_dataset() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, ids: &[&str]| {
+            let images: Vec<_> = ids.iter().map(|id| serde_json::json!({ "filename": id })).collect();
+            std::fs::write(folder.path().join(name), serde_json::to_string(&images).unwrap()).unwrap();
+        };
+        write("Fold0_valid.json", &["1-0", "0-0"]);
+        write("Fold1_valid.json", &["2-0"]);
+        write("Fold0_train.json", &["2-0"]);
+        write("Fold1_train.json", &["0-0", "1-0"]);
+        write("Test.json", &["3-0", "Public_0"]);
+        let listed =
+            |members: &[Member]| split(members, Method::Listed { folder: folder.path().to_owned() }, 1, 0);
+        let found = listed(&members(&[1; 4])).unwrap();
+        assert_eq!((found.train.len(), found.test.clone()), (0, vec!["3-0".to_owned()]));
+        assert_eq!(found.folds, [vec!["0-0".to_owned(), "1-0".to_owned()], vec!["2-0".to_owned()]]);
+        let refused = |members: &[Member], wanted: &str| {
+            let error = listed(members).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{error}");
+        };
+        refused(&members(&[1; 5]), "data: has \"4-0\", which no list names");
+        refused(&members(&[1; 2]), "names \"2-0\", which data does not have with a mask");
+        let mut leaking = members(&[1; 4]);
+        leaking[2].group = "g0".into();
+        refused(&leaking, "divide the group \"g0\" between two parts");
     }
 
     #[test]

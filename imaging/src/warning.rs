@@ -35,6 +35,7 @@ impl From<Error> for Warning {
             Error::Output { path, source } => {
                 Self { path, message: format!("cannot be written: {source}; left out") }
             }
+            Error::Stopped { path } => Self { path, message: "stopped; left out".into() },
         }
     }
 }

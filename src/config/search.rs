@@ -93,6 +93,12 @@ impl Validate for SearchConfig {
         for (index, Parameter { key, values }) in self.parameters.iter().enumerate() {
             let place = |what: &str| format!("parameter[{index}].{what}");
             checks.need(!key.is_empty(), &place("key"), "\"\"", "a key of the training's configuration");
+            checks.need(
+                !key.starts_with("loss."),
+                &place("key"),
+                key,
+                "no part of the loss, since trials are compared by it",
+            );
             match values {
                 Values::Real { low, high, scale } => {
                     let above = if *scale == Scale::Log { 0.0 } else { f64::NEG_INFINITY };
@@ -131,6 +137,8 @@ impl Validate for SearchConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::load;
+    use crate::config::segmentation::SegmentationConfig;
 
     const BASE: &str = "name = 's'\ntraining = 't.toml'\ntrials = 12\n";
 
@@ -165,7 +173,29 @@ mod tests {
         ] {
             assert_eq!(problems(&format!("[[parameter]]\nkey = 'k'\nvalues.{values}")), [key], "{values}");
         }
+        let loss = "[[parameter]]\nkey = 'loss.dice'\nvalues.real = { low = 0.0, high = 1.0 }";
+        assert_eq!(problems(loss), ["parameter[0].key"]);
         let twice = "[[parameter]]\nkey = 'k'\nvalues.choice = [1, 2]\n".repeat(2);
         assert_eq!(problems(&twice), ["parameter"]);
+    }
+    #[test]
+    fn the_searches_that_come_with_the_program_fit_their_trainings() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(root.join("configs/search")).expect("a folder") {
+            let config: SearchConfig = load(&entry.expect("an entry").path(), &[]).expect("valid");
+            for Parameter { key, values } in &config.parameters {
+                let value = match values {
+                    Values::Real { low, .. } => low.to_string(),
+                    Values::Whole { low, .. } => low.to_string(),
+                    Values::Choice(list) => list[0].to_string(),
+                };
+                let set = format!("{key}={value}");
+                load::<SegmentationConfig>(&root.join(&config.training), &[set])
+                    .expect("a key of the training");
+            }
+            names.push(config.name);
+        }
+        assert_eq!(names, ["sea-ice-search"]);
     }
 }

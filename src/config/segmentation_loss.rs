@@ -1,5 +1,6 @@
 //! The loss of a segmentation: a table of weights.
 
+use porecast_imaging::Background;
 use serde::{Deserialize, Serialize};
 
 use super::{Checks, Problem};
@@ -64,6 +65,9 @@ pub struct SegmentationLossConfig {
     pub excluded: Vec<usize>,
     /// What the sums of the overlap losses run over.
     pub over: Over,
+    /// Grey of the background in the picture that a network of one logit is to draw; the target is white, or black on
+    /// white.
+    pub background: Background,
     /// Weights of the heads, the finest first; more than one needs `model.unet.deep_supervision`.
     pub levels: Vec<f64>,
 }
@@ -86,6 +90,7 @@ impl Default for SegmentationLossConfig {
             class_weights: SegmentationWeights::default(),
             excluded: Vec::new(),
             over: Over::default(),
+            background: Background::default(),
             levels: vec![1.0],
         }
     }
@@ -183,6 +188,13 @@ impl SegmentationLossConfig {
                 format!("classes below {classes}, each once, not all")
             },
         );
+        let is_picture = self.background != Background::Black;
+        checks.need(
+            !is_picture || (logits == 1 && self.class_weights == SegmentationWeights::Equal),
+            "background",
+            format!("{:?}", self.background).to_lowercase(),
+            "black where there are more than two classes, or class weights",
+        );
         checks.need(
             self.levels.len() == heads
                 && self.levels.iter().all(|w| w.is_finite() && *w >= 0.0)
@@ -213,6 +225,7 @@ mod tests {
             ("dice = 1.0\ncross_entropy = 1.0\ninverse_dice = 1.0", 1, 1),
             ("switching = 1.0\nswitching_lambda = 0.25\nswitching_threshold = 0.5", 1, 1),
             ("dice = 1.0\nfocal = 1.0\nlevels = [1.0, 0.25, 0.0625]", 1, 3),
+            ("dice = 1.0\nbackground = 'grey'", 1, 1),
             ("iou = 1.0\nfocal = 1.0\nexcluded = [0]\nclass_weights = 'dynamic'\nl2 = 1e-4", 5, 1),
             ("cross_entropy = 1.0\nclass_weights = { given = [0.0, 1.0, 2.0] }\nover = 'batch'", 3, 1),
         ] {
@@ -234,6 +247,8 @@ mod tests {
             ("dice = 1.0\nexcluded = [0]", 1, 1, "excluded"),
             ("dice = 1.0\nexcluded = [0, 1, 2]", 3, 1, "excluded"),
             ("dice = 1.0\nexcluded = [3]", 3, 1, "excluded"),
+            ("dice = 1.0\nbackground = 'white'", 3, 1, "background"),
+            ("cross_entropy = 1.0\nclass_weights = 'balanced'\nbackground = 'grey'", 1, 1, "background"),
             ("dice = 1.0\nlevels = [1.0, 0.5]", 3, 1, "levels"),
             ("dice = 1.0\nlevels = [1.0, -0.5]", 3, 2, "levels"),
             ("cross_entropy = 1.0\nclass_weights = { given = [1.0] }", 3, 1, "class_weights.given"),

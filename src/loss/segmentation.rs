@@ -3,7 +3,8 @@
 use std::cell::OnceCell;
 
 use burn::tensor::activation::log_sigmoid;
-use burn::tensor::{Int, Slice, Tensor, TensorData, backend::Backend};
+use burn::tensor::{Bool, Int, Slice, Tensor, TensorData, backend::Backend};
+use porecast_imaging::Background;
 use porecast_kernels::{Backend as Kernels, log_softmax_channels};
 
 use super::pixel::{cross_entropy, focal};
@@ -56,7 +57,7 @@ impl SegmentationLoss {
         let terms = self.config.terms().into_iter().filter(|(_, weight)| *weight > 0.0);
         let (terms, names): (Vec<_>, Vec<_>) =
             terms.map(|(term, weight)| (term, (term.name(), weight))).unzip();
-        let case = Case::new(logits, classes, scored);
+        let case = Case::new(logits, classes, scored, self.config.background);
         let overlap = OnceCell::new();
         let overlap = || {
             overlap.get_or_init(|| {
@@ -146,13 +147,21 @@ impl SegmentationLoss {
     ) -> Tensor<B, 1> {
         let classes = logits.dims()[1].max(2);
         let predicted =
-            if logits.dims()[1] == 1 { logits.greater_elem(0.0).float() } else { logits.argmax(1).float() };
+            if logits.dims()[1] == 1 { self.is_foreground(logits).float() } else { logits.argmax(1).float() };
         let counts = (1..classes).flat_map(|class| {
             let predicted = predicted.clone().equal_elem(class as f32).float() * scored.clone();
             let is = target.clone().equal_elem(class as f32).float() * scored.clone();
             [(predicted.clone() * is.clone()).sum(), predicted.sum(), is.sum()]
         });
         Tensor::cat(counts.collect(), 0)
+    }
+
+    /// Where the grey of a logit is nearer to the target's than to the background's.
+    fn is_foreground<B: Backend>(&self, logits: Tensor<B, 4>) -> Tensor<B, 4, Bool> {
+        let (background, target) = self.config.background.levels();
+        let between = f32::midpoint(background, target);
+        let logit = (between / (1.0 - between)).ln();
+        if target > background { logits.greater_elem(logit) } else { logits.lower_elem(logit) }
     }
 
     /// Mean of the Dice coefficients of the classes that occur, but the background and those excluded, from summed
@@ -203,7 +212,7 @@ impl SegmentationLoss {
 struct Case<B: Backend> {
     /// Logarithm of the probabilities `[n, classes, h, w]`.
     log_p: Tensor<B, 4>,
-    /// 1 in the channel of the class `[n, classes, h, w]`.
+    /// 1 in the channel of the class `[n, classes, h, w]`, or the grey that a network of one logit is to draw.
     target: Tensor<B, 4>,
     /// `[n, 1, h, w]`
     scored: Tensor<B, 4>,
@@ -212,7 +221,13 @@ struct Case<B: Backend> {
 }
 
 impl<B: Kernels> Case<B> {
-    fn new(logits: Tensor<B, 4>, classes: Tensor<B, 3, Int>, scored: Tensor<B, 4>) -> Self {
+    /// The background is of one logit alone.
+    fn new(
+        logits: Tensor<B, 4>,
+        classes: Tensor<B, 3, Int>,
+        scored: Tensor<B, 4>,
+        background: Background,
+    ) -> Self {
         let is_single = logits.dims()[1] == 1;
         let log_p = if is_single {
             Tensor::cat(vec![log_sigmoid(-logits.clone()), log_sigmoid(logits)], 1)
@@ -220,7 +235,12 @@ impl<B: Kernels> Case<B> {
             log_softmax_channels(logits)
         };
         let channel = |class| classes.clone().equal_elem(class as i64).float().unsqueeze_dim::<4>(1);
-        let target = Tensor::cat((0..log_p.dims()[1]).map(channel).collect(), 1);
+        let mut target = Tensor::cat((0..log_p.dims()[1]).map(channel).collect(), 1);
+        if background != Background::Black {
+            let (dark, bright) = background.levels();
+            let grey = target.narrow(1, 1, 1) * (bright - dark) + dark;
+            target = Tensor::cat(vec![-grey.clone() + 1.0, grey], 1);
+        }
         Self { log_p, target, scored, is_single }
     }
 }
@@ -291,6 +311,31 @@ mod tests {
         assert_eq!(counts(&z, &[1.0, 2.0, 0.0, 0.0], all, &[]).1, (2.0 / 3.0 + 1.0) / 2.0);
         assert_eq!(counts(&z, &[1.0, 2.0, 0.0, 0.0], all, &[1]).1, 1.0);
         assert_eq!(counts(&z, &[0.0; 4], [0.0; 4], &[]).1, 1.0);
+    }
+
+    #[test]
+    fn pictures_on_grey_and_white_by_hand() {
+        let of = |change: fn(&mut SegmentationLossConfig)| {
+            value(config(change), &[1.0, 1.0], &binary(), &TRUTH, SCORED)
+        };
+        let (ln2, ln43, ln4) = (2f64.ln(), (4f64 / 3.0).ln(), 4f64.ln());
+        // p = 1/2, 3/4, 1/4 against 1, 1/2, 1/2, then against 0, 1, 1.
+        let grey = (ln2 + 0.5 * (ln43 + ln4) + 0.5 * (ln4 + ln43)) / 3.0;
+        close(of(|c| (c.cross_entropy, c.background) = (1.0, Background::Grey)), grey);
+        close(of(|c| (c.dice, c.background) = (1.0, Background::Grey)), 1.0 - 2.0 * 1.0 / 3.5);
+        close(of(|c| (c.cross_entropy, c.background) = (1.0, Background::White)), (ln2 + ln43 + ln4) / 3.0);
+        close(of(|c| (c.dice, c.background) = (1.0, Background::White)), 1.0 - 2.0 * 1.0 / 3.5);
+
+        // Foreground by the nearer grey: above 3/4 on grey, below 1/2 on white.
+        let predicted = |background| {
+            let loss = SegmentationLoss::new(config(|c| c.background = background), vec![]);
+            let logits = tensor::<Flex>(&[1.0, 1.2, -1.0, 0.1], [1, 1, 2, 2]);
+            let ones = tensor(&[1.0; 4], [1, 1, 2, 2]);
+            loss.counts(logits, ones.clone(), ones).into_data().iter::<f64>().nth(1)
+        };
+        assert_eq!(predicted(Background::Black), Some(3.0));
+        assert_eq!(predicted(Background::Grey), Some(1.0));
+        assert_eq!(predicted(Background::White), Some(1.0));
     }
 
     /// p = 1/2, 3/4, 1/4, 1/2 as logits.

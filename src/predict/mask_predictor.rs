@@ -104,8 +104,12 @@ impl<B: Kernels> MaskPredictor<B> {
         let input = Tensor::<B, 4>::from_data(data, &self.device);
         let logits = network.forward(input, Tensor::zeros([1], &self.device));
         let outputs = self.config.outputs();
-        let p = if outputs == 1 { sigmoid(logits) } else { log_softmax_channels(logits).exp() };
-        let p: Vec<f32> = p.into_data().iter::<f32>().collect();
+        let p: Vec<f32> = if outputs == 1 {
+            let background = self.config.loss.background;
+            sigmoid(logits).into_data().iter::<f32>().map(|grey| background.foreground(grey)).collect()
+        } else {
+            log_softmax_channels(logits).exp().into_data().iter::<f32>().collect()
+        };
         Array3::from_shape_vec((outputs, height, width), p).expect("a network keeps height and width")
     }
 }

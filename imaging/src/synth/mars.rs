@@ -9,6 +9,7 @@ use ndarray::{Array2, Array3, Array4, s};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
+use super::GoOn;
 use super::noise::{between, generator, normal, smooth_field};
 use crate::atomic;
 use crate::error::Result;
@@ -40,17 +41,18 @@ impl Default for MarsConfig {
 /// Writes a data set into the new folder `path`.
 ///
 /// # Errors
-/// The folder exists already, or cannot be written.
-pub fn write(path: &Path, config: &MarsConfig, seed: u64) -> Result<()> {
-    let (training, test) = stacks(config, seed);
+/// The folder exists already, or cannot be written; or `go_on` ends it.
+pub(super) fn write(path: &Path, config: &MarsConfig, seed: u64, go_on: GoOn) -> Result<()> {
+    let (training, test) = stacks(config, seed, go_on)?;
     atomic::new_folder(path, |folder| npz_stack::write(&folder.join(FILE), &training, &test))
 }
 
-fn stacks(config: &MarsConfig, seed: u64) -> (Array4<u8>, Array3<u8>) {
+fn stacks(config: &MarsConfig, seed: u64, go_on: GoOn) -> Result<(Array4<u8>, Array3<u8>)> {
     let (height, width) = SHAPE;
     let mut training = Array4::zeros((config.training, 2, height, width));
     let (_, shared_mask) = terrain(&mut generator(seed, "mars shared mask", 0));
     for index in 0..config.training {
+        go_on()?;
         let rng = &mut generator(seed, "mars training", index);
         let (mut image, mut mask) = terrain(rng);
         // Spread over the whole set.
@@ -65,10 +67,11 @@ fn stacks(config: &MarsConfig, seed: u64) -> (Array4<u8>, Array3<u8>) {
     }
     let mut test = Array3::zeros((config.test, height, width));
     for index in 0..config.test {
+        go_on()?;
         let (image, _) = terrain(&mut generator(seed, "mars test", index));
         test.slice_mut(s![index, .., ..]).assign(&image);
     }
-    (training, test)
+    Ok((training, test))
 }
 
 /// An image and its mask.
@@ -172,10 +175,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mars");
         let config = MarsConfig { training: 12, test: 3, outliers: 2 };
-        write(&path, &config, 3).unwrap();
+        write(&path, &config, 3, &|| Ok(())).unwrap();
         let options = Options { unlabelled: Unlabelled::Keep, ..Options::default() };
         let source = NpzStack::open(&path.join(FILE), options).unwrap();
-        let (training, test) = stacks(&config, 3);
+        let (training, test) = stacks(&config, 3, &|| Ok(())).unwrap();
         assert_eq!(source.len(), 15);
         for index in 0..12 {
             let sample = source.sample(index).unwrap();
@@ -191,7 +194,7 @@ mod tests {
     fn a_cleaning_finds_the_outliers_by_their_shared_mask() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mars");
-        write(&path, &MarsConfig { training: 60, test: 0, outliers: 3 }, 3).unwrap();
+        write(&path, &MarsConfig { training: 60, test: 0, outliers: 3 }, 3, &|| Ok(())).unwrap();
         let source = NpzStack::open(&path.join(FILE), Options::default()).unwrap();
         let findings = cleaning::look_through(&source, &CleaningConfig::default());
         assert_eq!(findings.same_mask, [[19, 39, 59]]);
@@ -205,7 +208,8 @@ mod tests {
 
     #[test]
     fn all_classes_come_up_and_brightness_tells_soil_bedrock_and_sand_badly() {
-        let (training, _) = stacks(&MarsConfig { training: 60, test: 0, outliers: 0 }, 3);
+        let (training, _) =
+            stacks(&MarsConfig { training: 60, test: 0, outliers: 0 }, 3, &|| Ok(())).unwrap();
         let mut sums = [(0.0, 0.0); 5];
         for (&class, &grey) in training.slice(s![.., 1, .., ..]).iter().zip(training.slice(s![.., 0, .., ..]))
         {

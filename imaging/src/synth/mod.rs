@@ -14,12 +14,15 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub use mars::MarsConfig;
 pub use right_ventricle::RightVentricleConfig;
 pub use sea_ice::SeaIceConfig;
 pub use stas::StasConfig;
+
+/// Asked before each image; an error ends the writing.
+type GoOn<'a> = &'a dyn Fn() -> Result<()>;
 
 /// A study whose format is written, and how much of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,11 +44,23 @@ impl Study {
     /// # Errors
     /// The folder exists already, or cannot be written.
     pub fn write(&self, path: &Path, seed: u64) -> Result<()> {
+        self.write_until(path, seed, &|| false)
+    }
+
+    /// As [`write`](Self::write), unless `is_stopped` between two images: nothing is left behind then.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), or it was stopped.
+    pub fn write_until(&self, path: &Path, seed: u64, is_stopped: &dyn Fn() -> bool) -> Result<()> {
+        let go_on = || match is_stopped() {
+            true => Err(Error::Stopped { path: path.to_owned() }),
+            false => Ok(()),
+        };
         match self {
-            Self::RightVentricle(config) => right_ventricle::write(path, config, seed),
-            Self::Stas(config) => stas::write(path, config, seed),
-            Self::Mars(config) => mars::write(path, config, seed),
-            Self::SeaIce(config) => sea_ice::write(path, config, seed),
+            Self::RightVentricle(config) => right_ventricle::write(path, config, seed, &go_on),
+            Self::Stas(config) => stas::write(path, config, seed, &go_on),
+            Self::Mars(config) => mars::write(path, config, seed, &go_on),
+            Self::SeaIce(config) => sea_ice::write(path, config, seed, &go_on),
         }
     }
 }
@@ -95,6 +110,9 @@ mod tests {
             };
             assert!(images(&first).iter().zip(&images(&other)).all(|(a, b)| a != b), "{study:?}");
             assert!(study.write(&folder.path().join("a"), 1).is_err(), "{study:?}");
+            let stopped = study.write_until(&folder.path().join("d"), 1, &|| true).unwrap_err();
+            assert!(matches!(stopped, Error::Stopped { .. }), "{stopped}");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "{study:?}");
         }
     }
 }

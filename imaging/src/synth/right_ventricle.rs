@@ -10,6 +10,7 @@ use ndarray::Array2;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::GoOn;
 use super::dicom_slice::{self, SliceHeader};
 use super::noise::{between, generator, normal, smooth_field};
 use crate::atomic;
@@ -57,11 +58,12 @@ struct Slice {
 /// Writes a data set into the new folder `path`.
 ///
 /// # Errors
-/// The folder exists already, or cannot be written.
-pub fn write(path: &Path, config: &RightVentricleConfig, seed: u64) -> Result<()> {
+/// The folder exists already, or cannot be written; or `go_on` ends it.
+pub(super) fn write(path: &Path, config: &RightVentricleConfig, seed: u64, go_on: GoOn) -> Result<()> {
     atomic::new_folder(path, |folder| {
         let mut table = "patient_id,original_id\n".to_owned();
         for patient in 1..=config.patients {
+            go_on()?;
             let heart = Heart::new(config.layout, &mut generator(seed, "right ventricle", patient));
             let write_slice = |instance: usize| -> (usize, bool, Slice) {
                 let (slice, phase) = (instance / config.phases, instance % config.phases);
@@ -310,7 +312,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("hearts");
             let config = RightVentricleConfig { layout, patients: 2, slices: 2, phases: 5 };
-            write(&path, &config, 7).unwrap();
+            write(&path, &config, 7, &|| Ok(())).unwrap();
             let source = DicomContours::open(&path, Options::default()).unwrap();
             // Two patients, two slices, two phases.
             assert_eq!(source.len(), 8);
@@ -341,7 +343,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("hearts");
         let config = RightVentricleConfig { patients: 1, slices: 1, phases: 5, ..Default::default() };
-        write(&path, &config, 7).unwrap();
+        write(&path, &config, 7, &|| Ok(())).unwrap();
         let mask = |structure| {
             let source = DicomContours::open(&path, Options { structure, ..Options::default() }).unwrap();
             source.sample(0).unwrap().mask.unwrap()
@@ -357,8 +359,13 @@ mod tests {
     fn brightness_alone_does_not_tell_the_ventricle() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("hearts");
-        write(&path, &RightVentricleConfig { patients: 1, slices: 1, phases: 5, ..Default::default() }, 7)
-            .unwrap();
+        write(
+            &path,
+            &RightVentricleConfig { patients: 1, slices: 1, phases: 5, ..Default::default() },
+            7,
+            &|| Ok(()),
+        )
+        .unwrap();
         let sample = DicomContours::open(&path, Options::default()).unwrap().sample(0).unwrap();
         let mask = sample.mask.unwrap();
         // Of all pixels as bright as the ventricle, less than half are in it.

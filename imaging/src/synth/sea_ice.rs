@@ -12,6 +12,7 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 use tiff::encoder::{TiffEncoder, colortype};
 
+use super::GoOn;
 use super::noise::{between, generator, normal, smooth_field};
 use crate::atomic;
 use crate::error::{Error, Result};
@@ -45,13 +46,14 @@ struct Scene {
 /// Writes a data set into the new folder `path`.
 ///
 /// # Errors
-/// The folder exists already, or cannot be written.
-pub fn write(path: &Path, config: &SeaIceConfig, seed: u64) -> Result<()> {
+/// The folder exists already, or cannot be written; or `go_on` ends it.
+pub(super) fn write(path: &Path, config: &SeaIceConfig, seed: u64, go_on: GoOn) -> Result<()> {
     atomic::new_folder(path, |folder| {
         for (part, count) in [("train", config.training), ("test", config.test)] {
             let folder = folder.join(part);
             fs::create_dir_all(&folder).map_err(|e| Error::output(&folder, e))?;
             for index in 0..count {
+                go_on()?;
                 let scene = scene(&mut generator(seed, &format!("sea ice {part}"), index));
                 let file = |sensor: &str| folder.join(format!("{index:05}_{sensor}.tif"));
                 write_tiff::<colortype::RGB8>(&file("VIS"), CAMERA, &scene.camera)?;
@@ -124,7 +126,7 @@ mod tests {
     fn what_was_written_is_read_back_and_stacked() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ice");
-        write(&path, &SeaIceConfig { training: 1, test: 1 }, 5).unwrap();
+        write(&path, &SeaIceConfig { training: 1, test: 1 }, 5, &|| Ok(())).unwrap();
         let scene = scene(&mut generator(5, "sea ice train", 0));
         let options = Options { unlabelled: Unlabelled::Keep, ..Options::default() };
         let source = TiffTriples::open(&path, options).unwrap();
@@ -150,7 +152,7 @@ mod tests {
     fn the_study_s_size_is_384_and_masks_stay_black_and_white() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ice");
-        write(&path, &SeaIceConfig { training: 1, test: 0 }, 5).unwrap();
+        write(&path, &SeaIceConfig { training: 1, test: 0 }, 5, &|| Ok(())).unwrap();
         let options = Options { shape: Some((384, 384)), ..Options::default() };
         let sample = TiffTriples::open(&path, options).unwrap().sample(0).unwrap();
         assert_eq!((sample.image.dim(), sample.original_shape), ((4, 384, 384), (240, 240)));

@@ -16,6 +16,7 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::GoOn;
 use super::noise::{between, generator, normal, smooth_field};
 use crate::atomic;
 use crate::error::{Error, Result};
@@ -51,8 +52,9 @@ struct Tissue {
 /// Writes a data set into the new folder `path`.
 ///
 /// # Errors
-/// The images are to be smaller than 64 x 64, the folder exists already, or cannot be written.
-pub fn write(path: &Path, config: &StasConfig, seed: u64) -> Result<()> {
+/// The images are to be smaller than 64 x 64, the folder exists already, or cannot be written; or
+/// `go_on` ends it.
+pub(super) fn write(path: &Path, config: &StasConfig, seed: u64, go_on: GoOn) -> Result<()> {
     let (height, width) = config.shape;
     if height < 64 || width < 64 {
         let what =
@@ -67,6 +69,7 @@ pub fn write(path: &Path, config: &StasConfig, seed: u64) -> Result<()> {
         let (images, annotations, public) =
             (part("Train_Images")?, part("Train_Annotations")?, part("Public_Image")?);
         for index in 0..config.training {
+            go_on()?;
             let tissue = tissue(config.shape, &mut generator(seed, "stas training", index));
             let jpeg = write_jpeg(&images.join(format!("{index:08}.jpg")), &tissue.pixels)?;
             let json = annotation(index, &tissue, &jpeg);
@@ -74,6 +77,7 @@ pub fn write(path: &Path, config: &StasConfig, seed: u64) -> Result<()> {
             fs::write(&path, json.to_string()).map_err(|e| Error::output(&path, e))?;
         }
         for index in 0..config.public {
+            go_on()?;
             let tissue = tissue(config.shape, &mut generator(seed, "stas public", index));
             write_jpeg(&public.join(format!("Public_{index:08}.jpg")), &tissue.pixels)?;
         }
@@ -255,7 +259,7 @@ mod tests {
     fn what_was_written_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stas");
-        write(&path, &SMALL, 11).unwrap();
+        write(&path, &SMALL, 11, &|| Ok(())).unwrap();
         let options = Options { unlabelled: Unlabelled::Keep, ..Options::default() };
         let source = Labelme::open(&path, options).unwrap();
         assert_eq!((source.len(), source.warnings()), (6, &[][..]));
