@@ -13,19 +13,26 @@
 //!
 //! The published layout of the CO2-water benchmark (one file a domain) opens as well, see [`super::benchmark`].
 
+mod files;
+mod shard;
+mod write;
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use hdf5::H5Type;
-use ndarray::{Array1, Array2, Array3, Axis, Ix0, Ix1, Ix2, Ix3};
 use porecast_simulations::lattice_boltzmann::Flow;
-use porecast_simulations::{Domain, Parameters, Side, TimeUnit, Trajectory};
+use porecast_simulations::{Parameters, Side, TimeUnit, Trajectory};
 use sha2::{Digest, Sha256};
 
-use super::dynamics::{self, Dynamics, DynamicsWriter, Extent, Recorded};
-use super::h5::{H5Reader, H5Writer};
-use super::{atomic, benchmark};
+use super::benchmark;
+use super::dynamics::{self, Dynamics, Extent, Recorded};
+use super::h5::H5Reader;
 use crate::error::{Error, ErrorKind, Result};
+
+use files::{dataset_files, expect_all_shards};
+pub use files::{parts_folder, shard_name};
+pub(super) use shard::{Layout, Shard};
+pub use write::write;
 
 /// The attribute `format` of a dataset.
 pub const FORMAT: &str = "porecast-invasion";
@@ -41,50 +48,6 @@ pub struct Origin {
     pub campaign: String,
 }
 
-/// A row of `/parameters`.
-#[derive(Debug, Clone, Copy, H5Type)]
-#[repr(C)]
-struct ParameterRow {
-    seed: u64,
-    porosity: f64,
-    contact_angle_deg: f64,
-    surface_tension: f64,
-    viscosity_invading: f64,
-    viscosity_defending: f64,
-    capillary_number: f64,
-    viscosity_ratio: f64,
-}
-
-impl From<Parameters> for ParameterRow {
-    fn from(p: Parameters) -> Self {
-        Self {
-            seed: p.seed,
-            porosity: p.porosity,
-            contact_angle_deg: p.contact_angle_deg,
-            surface_tension: p.surface_tension,
-            viscosity_invading: p.viscosity_invading,
-            viscosity_defending: p.viscosity_defending,
-            capillary_number: p.capillary_number,
-            viscosity_ratio: p.viscosity_ratio,
-        }
-    }
-}
-
-impl From<ParameterRow> for Parameters {
-    fn from(p: ParameterRow) -> Self {
-        Self {
-            seed: p.seed,
-            porosity: p.porosity,
-            contact_angle_deg: p.contact_angle_deg,
-            surface_tension: p.surface_tension,
-            viscosity_invading: p.viscosity_invading,
-            viscosity_defending: p.viscosity_defending,
-            capillary_number: p.capillary_number,
-            viscosity_ratio: p.viscosity_ratio,
-        }
-    }
-}
-
 /// What all sequences of a dataset share.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Common {
@@ -96,23 +59,29 @@ pub(super) struct Common {
     pub(super) extent: Extent,
 }
 
-/// How a file lays out its sequences.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Layout {
-    /// Schema version 1.
-    Stacked,
-    /// One domain of the CO2-water benchmark.
-    Benchmark,
-}
+impl Common {
+    fn of(recorded: &Recorded) -> Self {
+        let sequence = &recorded.trajectory;
+        Self {
+            shape: sequence.phase.dim(),
+            inlet: sequence.inlet,
+            time_unit: sequence.time_unit,
+            voxel_size_m: sequence.domain.voxel_size_m,
+            extent: Extent::of(recorded),
+        }
+    }
 
-/// One file of a dataset.
-#[derive(Debug, Clone)]
-pub(super) struct Shard {
-    pub(super) path: PathBuf,
-    pub(super) layout: Layout,
-    pub(super) common: Common,
-    pub(super) origin: Origin,
-    pub(super) ids: Vec<String>,
+    /// In words, for errors.
+    fn describe(&self) -> String {
+        let (frames, height, width) = self.shape;
+        format!(
+            "{frames} frames of {height}x{width} pixels of {} m, inlet {}, time in {:?}{}",
+            self.voxel_size_m,
+            self.inlet,
+            self.time_unit,
+            self.extent.describe()
+        )
+    }
 }
 
 /// A dataset opened for reading. Sequences are read one at a time.
@@ -175,8 +144,8 @@ impl InvasionDataset {
                     format!(
                         "does not belong together with {}: it has {}, expected {}",
                         first.path.display(),
-                        describe(&shard.common),
-                        describe(&first.common)
+                        shard.common.describe(),
+                        first.common.describe()
                     ),
                 ));
             }
@@ -365,223 +334,6 @@ impl InvasionDataset {
     }
 }
 
-impl Shard {
-    fn open(path: &Path) -> Result<Self> {
-        let file = H5Reader::open(path)?;
-        if benchmark::is_benchmark(&file) {
-            return benchmark::open(&file);
-        }
-        file.expect_format(FORMAT, VERSION)?;
-        let ids = file.texts("/domain_id")?;
-        let n = Some(ids.len());
-        let phase = file.dataset_of::<u8>("/phase", &[n, None, None, None])?.shape();
-        let (frames, height, width) = (phase[1], phase[2], phase[3]);
-        file.dataset_of::<u8>("/solid", &[n, Some(height), Some(width)])?;
-        file.dataset_of::<f64>("/time", &[n, Some(frames)])?;
-        file.dataset_of::<ParameterRow>("/parameters", &[n])?;
-        Ok(Self {
-            path: path.to_owned(),
-            layout: Layout::Stacked,
-            common: Common {
-                shape: (frames, height, width),
-                inlet: file.keyword("inlet")?,
-                time_unit: file.keyword("time_unit")?,
-                voxel_size_m: file.number("voxel_size_m")?,
-                extent: Extent::open(&file, ids.len(), (frames, height, width))?,
-            },
-            origin: Origin { simulator: file.text("simulator")?, campaign: file.text("campaign")? },
-            ids,
-        })
-    }
-
-    fn parameters(&self, file: &H5Reader, row: usize) -> Result<Parameters> {
-        let rows = file.dataset_of::<ParameterRow>("/parameters", &[None])?;
-        let row: ndarray::Array0<ParameterRow> = file.row::<_, Ix0>(&rows, row)?;
-        Ok(row.into_scalar().into())
-    }
-
-    fn sequence(&self, row: usize) -> Result<Trajectory> {
-        let file = H5Reader::open(&self.path)?;
-        let solid: Array2<u8> = file.row::<_, Ix2>(&file.dataset_of::<u8>("/solid", &[None; 3])?, row)?;
-        let phase: Array3<u8> = file.row::<_, Ix3>(&file.dataset_of::<u8>("/phase", &[None; 4])?, row)?;
-        let times: Array1<f64> = file.row::<_, Ix1>(&file.dataset_of::<f64>("/time", &[None; 2])?, row)?;
-        check_times(times.as_slice().expect("a row as read is contiguous"))
-            .map_err(|what| file.error(&format!("/time[{row}]"), what))?;
-        if let Some(((y, x), value)) = solid.indexed_iter().find(|(_, value)| **value > 1) {
-            return Err(file.error(
-                &format!("/solid[{row}]"),
-                format!("holds {value} at (y, x) = ({y}, {x}), expected 0 or 1"),
-            ));
-        }
-        let solid = solid.mapv(|value| value == 1);
-        for (t, frame) in phase.axis_iter(Axis(0)).enumerate() {
-            for ((y, x), &value) in frame.indexed_iter() {
-                if value > 1 || value == 1 && solid[(y, x)] {
-                    let what = match value {
-                        1 => "has the invading phase inside solid".to_owned(),
-                        _ => format!("holds {value}, expected 0 or 1,"),
-                    };
-                    return Err(file.error(
-                        &format!("/phase[{row}]"),
-                        format!("{what} at (time, y, x) = ({t}, {y}, {x})"),
-                    ));
-                }
-            }
-        }
-        Ok(Trajectory {
-            domain: Domain { solid, voxel_size_m: self.common.voxel_size_m },
-            inlet: self.common.inlet,
-            times: times.to_vec(),
-            time_unit: self.common.time_unit,
-            phase: phase.mapv(|value| value == 1),
-            parameters: self.parameters(&file, row)?,
-        })
-    }
-}
-
-/// Writes sequences with their identifiers to `path` atomically, holding one at a time; returns their number.
-///
-/// # Errors
-/// The first error of the iterator, no sequence at all, sequences that do not belong together, or an output error
-/// naming `path`.
-pub fn write<S: Into<Recorded>>(
-    path: &Path,
-    origin: &Origin,
-    sequences: impl Iterator<Item = Result<(String, S)>>,
-) -> Result<usize> {
-    let sequences = sequences.map(|sequence| sequence.map(|(id, sequence)| (id, sequence.into())));
-    let mut count = 0;
-    atomic::write_with(path, |temporary| {
-        count = write_file(temporary, path, origin, sequences)?;
-        Ok(())
-    })?;
-    Ok(count)
-}
-
-fn write_file(
-    temporary: &Path,
-    path: &Path,
-    origin: &Origin,
-    sequences: impl Iterator<Item = Result<(String, Recorded)>>,
-) -> Result<usize> {
-    let file = H5Writer::create(temporary, path)?;
-    let mut sequences = sequences.peekable();
-    let common = match sequences.peek() {
-        Some(Ok((_, first))) => Common::of(first),
-        Some(Err(_)) => return Err(sequences.next().and_then(|s| s.err()).expect("an error was peeked")),
-        None => return Err(Error::output(path, "there is no sequence to write")),
-    };
-    let (frames, height, width) = common.shape;
-    file.text("format", FORMAT)?;
-    file.number("version", VERSION)?;
-    file.text("simulator", &origin.simulator)?;
-    file.text("campaign", &origin.campaign)?;
-    file.number("voxel_size_m", common.voxel_size_m)?;
-    file.text("axes", "domain,time,y,x")?;
-    file.text("created_with", concat!("porecast ", env!("CARGO_PKG_VERSION")))?;
-    file.keyword("time_unit", common.time_unit)?;
-    file.keyword("inlet", common.inlet)?;
-    let mut solid = file.growing::<u8>("solid", &[height, width], &[1, height, width])?;
-    let mut phase = file.growing::<u8>("phase", &[frames, height, width], &[1, 1, height, width])?;
-    let mut time = file.growing::<f64>("time", &[frames], &[64, frames])?;
-    let mut extras = DynamicsWriter::new(&file, common.extent, common.shape)?;
-    let mut ids = Vec::new();
-    let mut parameters: Vec<ParameterRow> = Vec::new();
-    for sequence in sequences {
-        let (id, recorded) = sequence?;
-        let found = Common::of(&recorded);
-        let Recorded { trajectory: sequence, dynamics, flow } = recorded;
-        if found != common || sequence.times.len() != frames || sequence.domain.solid.dim() != (height, width)
-        {
-            return Err(Error::new(
-                ErrorKind::Mismatch,
-                path.display().to_string(),
-                format!(
-                    "domain {id:?} has {}, the domains before it have {}",
-                    describe(&found),
-                    describe(&common)
-                ),
-            ));
-        }
-        solid.push(sequence.domain.solid.mapv(u8::from).view())?;
-        phase.push(sequence.phase.mapv(u8::from).view())?;
-        time.push(Array1::from(sequence.times).view())?;
-        parameters.push(sequence.parameters.into());
-        extras.push(dynamics.as_ref(), flow.as_ref())?;
-        ids.push(id);
-    }
-    file.texts("domain_id", &ids)?;
-    file.column("parameters", &parameters)?;
-    extras.finish(&file)?;
-    drop((solid, phase, time));
-    file.finish()?;
-    Ok(ids.len())
-}
-
-impl Common {
-    fn of(recorded: &Recorded) -> Self {
-        let sequence = &recorded.trajectory;
-        Self {
-            shape: sequence.phase.dim(),
-            inlet: sequence.inlet,
-            time_unit: sequence.time_unit,
-            voxel_size_m: sequence.domain.voxel_size_m,
-            extent: Extent::of(recorded),
-        }
-    }
-}
-
-/// The folder beside a dataset that holds the finished domains of an unfinished campaign.
-pub fn parts_folder(dataset: &Path) -> PathBuf {
-    let mut name = dataset.file_name().unwrap_or_default().to_owned();
-    name.push(".parts");
-    dataset.with_file_name(name)
-}
-
-/// Name of a shard's file.
-pub fn shard_name(index: usize, count: usize) -> String {
-    format!("shard-{index}-of-{count}.h5")
-}
-
-fn parse_shard_name(path: &Path) -> Option<(usize, usize)> {
-    let name = path.file_name()?.to_str()?;
-    let (index, count) = name.strip_prefix("shard-")?.strip_suffix(".h5")?.split_once("-of-")?;
-    Some((index.parse().ok()?, count.parse().ok()?))
-}
-
-/// Refuses a folder from which a shard of the campaign is absent: trained on, it would pass for the whole.
-fn expect_all_shards(folder: &Path, files: &[PathBuf]) -> Result<()> {
-    let present: HashSet<(usize, usize)> = files.iter().filter_map(|file| parse_shard_name(file)).collect();
-    let Some(count) = present.iter().map(|&(_, count)| count).max() else { return Ok(()) };
-    let absent: Vec<String> = (0..count)
-        .filter(|&index| !present.contains(&(index, count)))
-        .map(|index| shard_name(index, count))
-        .collect();
-    if absent.is_empty() {
-        return Ok(());
-    }
-    Err(Error::input(
-        folder,
-        format!("is not complete: {} missing; run `porecast simulate` with that --shard", absent.join(", ")),
-    ))
-}
-
-/// The HDF5 files of a folder, by name.
-fn dataset_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let unreadable = |e| Error::input(folder, format!("cannot be listed: {e}"));
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let is_hdf5 = path.extension().is_some_and(|e| e == "h5" || e == "hdf5");
-        let is_temporary = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if is_hdf5 && !is_temporary && path.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
 /// Times must be finite and ascend.
 pub(super) fn check_times(times: &[f64]) -> std::result::Result<(), String> {
     if let Some(t) = times.iter().position(|time| !time.is_finite()) {
@@ -595,20 +347,12 @@ pub(super) fn check_times(times: &[f64]) -> std::result::Result<(), String> {
     }
 }
 
-fn describe(common: &Common) -> String {
-    let (frames, height, width) = common.shape;
-    format!(
-        "{frames} frames of {height}x{width} pixels of {} m, inlet {}, time in {:?}{}",
-        common.voxel_size_m,
-        common.inlet,
-        common.time_unit,
-        common.extent.describe()
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use ndarray::{Array2, Array3};
+    use porecast_simulations::Domain;
 
     use super::*;
 
