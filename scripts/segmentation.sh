@@ -138,6 +138,9 @@ sea-ice)
     variant resnet34 model.unet.encoder.kind=resnet34 model.unet.levels=5
     variant bagging-mean ensemble.bags=3
     variant bagging-vote ensemble.bags=3 prediction.combine=vote
+    "$program" search configs/search/sea-ice.toml -o "$runs/search" --set "training='$runs/unet-seed-1/config.toml'"
+    config=$runs/search/best.toml
+    variant search
     ;;
 right-ventricle)
     config=configs/segmentation/right_ventricle.toml
@@ -150,6 +153,8 @@ right-ventricle)
     variant dice-inverse-dice-bce loss.switching=0 loss.dice=1 loss.inverse_dice=1 loss.cross_entropy=1
     variant focal loss.switching=0 loss.focal=1
     variant switching
+    variant dice-on-grey loss.switching=0 loss.dice=1 loss.background=grey
+    variant dice-on-white loss.switching=0 loss.dice=1 loss.background=white
     ;;
 right-ventricle-grid)
     config=configs/segmentation/right_ventricle.toml
