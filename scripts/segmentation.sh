@@ -153,8 +153,11 @@ right-ventricle)
     variant dice-inverse-dice-bce loss.switching=0 loss.dice=1 loss.inverse_dice=1 loss.cross_entropy=1
     variant focal loss.switching=0 loss.focal=1
     variant switching
-    variant dice-on-grey loss.switching=0 loss.dice=1 loss.background=grey
-    variant dice-on-white loss.switching=0 loss.dice=1 loss.background=white
+    variant bce loss.switching=0 loss.cross_entropy=1
+    for background in grey white; do
+        variant dice-on-$background loss.switching=0 loss.dice=1 loss.background=$background
+        variant bce-on-$background loss.switching=0 loss.cross_entropy=1 loss.background=$background
+    done
     ;;
 right-ventricle-grid)
     config=configs/segmentation/right_ventricle.toml
