@@ -193,7 +193,7 @@ impl SegmentationLossConfig {
             !is_picture || (logits == 1 && self.class_weights == SegmentationWeights::Equal),
             "background",
             format!("{:?}", self.background).to_lowercase(),
-            "black where there are more than two classes, or class weights",
+            "black; the others are for two classes with equal class weights",
         );
         checks.need(
             self.levels.len() == heads
