@@ -17,7 +17,9 @@ pub(crate) const TILE_BYTES: usize = SIDE * TILE_ROW;
 /// Floats of a tile.
 pub(crate) const TILE: usize = SIDE * SIDE;
 
-pub(crate) use imp::{Tiles, is_available};
+pub(crate) use imp::Tiles;
+#[cfg(any(test, target_arch = "x86_64"))]
+pub(crate) use imp::is_available;
 
 /// Tiles of sums, in whole cache lines.
 #[repr(align(64))]
@@ -25,6 +27,10 @@ pub(crate) struct Sums<const FLOATS: usize>(pub [f32; FLOATS]);
 
 /// One factor of a product: where its high halves lie, and how far from them the low ones.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(all(target_arch = "x86_64", target_os = "linux")),
+    expect(dead_code, reason = "there are no tiles")
+)]
 pub(crate) struct Factor {
     /// Bytes from one row of a tile to the next.
     pub row: usize,
@@ -350,12 +356,13 @@ mod imp {
     use super::Factor;
 
     /// Whether there are tiles of bfloat16.
+    #[cfg(any(test, target_arch = "x86_64"))]
     pub(crate) fn is_available() -> bool {
         false
     }
 
-    /// Nothing: there are no tiles.
-    pub(crate) enum Tiles {}
+    /// Nothing: there are no tiles, and no value of this type.
+    pub(crate) struct Tiles(());
 
     impl Tiles {
         /// # Panics
@@ -374,7 +381,6 @@ mod imp {
             _: [*mut f32; 4],
             _: bool,
         ) {
-            match *self {}
         }
 
         /// # Safety
@@ -387,7 +393,6 @@ mod imp {
             _: [*mut f32; 3],
             _: bool,
         ) {
-            match *self {}
         }
 
         /// # Safety
@@ -400,7 +405,6 @@ mod imp {
             _: [*mut f32; 3],
             _: bool,
         ) {
-            match *self {}
         }
     }
 }
