@@ -48,14 +48,14 @@ variant() {
 # Mean over the seeds of what each variant scores, on the test images or, where there are none, in validation.
 table() {
     python3 - "$runs" "${variants[@]}" <<'PYTHON'
-import csv, pathlib, statistics, sys
+import csv, json, pathlib, statistics, sys
 
 runs, variants = pathlib.Path(sys.argv[1]), sys.argv[2:]
 measures = [("dice", "set"), ("iou", "set"), ("pixel_accuracy", "set"), ("dice", "images"), ("hausdorff_mm", "images")]
-print("| variant | source | part | " + " | ".join(f"{name}, {over}" for name, over in measures) + " | seconds |")
-print("|" + "---|" * (len(measures) + 4))
+print("| variant | source | part | " + " | ".join(f"{name}, {over}" for name, over in measures) + " | validation loss | seconds |")
+print("|" + "---|" * (len(measures) + 5))
 for variant in variants:
-    values, seconds = {}, []
+    values, losses, seconds = {}, [], []
     for run in sorted(runs.glob(f"{variant}-seed-*")):
         rows = list(csv.DictReader(open(run / "evaluation/summary.csv")))
         part = "test" if any(row["part"] == "test" for row in rows) else "validation"
@@ -67,6 +67,8 @@ for variant in variants:
             if row["part"] == part and row["in_means"] == "yes" and row["hausdorff_mm"]:
                 key = row["source"], part, "hausdorff_mm", "images"
                 values.setdefault(key, []).append(float(row["hausdorff_mm"]))
+        members = json.load(open(run / "run.json"))["members"]
+        losses.append(statistics.mean(member["best_validation_loss"] for member in members))
         times = [list(csv.DictReader(open(path)))[-1]["wall_seconds"] for path in run.rglob("metrics.csv")]
         seconds.append(sum(map(float, times)))
     for source in dict.fromkeys(key[0] for key in values):
@@ -75,8 +77,8 @@ for variant in variants:
             cells = [values.get((source, part, *measure)) for measure in measures]
             cells = [f"{statistics.mean(cell):.4f}" if cell else "" for cell in cells]
             own = source in ("network", "post-processed")
-            time = f"{statistics.mean(seconds):.0f}" if own else ""
-            print(f"| {variant if own else ''} | {source} | {part} | " + " | ".join(cells) + f" | {time} |")
+            cells += [f"{statistics.mean(losses):.4f}", f"{statistics.mean(seconds):.0f}"] if own else ["", ""]
+            print(f"| {variant if own else ''} | {source} | {part} | " + " | ".join(cells) + " |")
 PYTHON
 }
 
