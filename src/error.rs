@@ -66,6 +66,15 @@ impl Error {
         )
     }
 
+    /// The user stopped what was being written to, or made from, `path`.
+    pub fn stopped(path: &Path) -> Self {
+        Self::new(
+            ErrorKind::Interrupted,
+            path.display().to_string(),
+            "stopped; nothing was written, start it again",
+        )
+    }
+
     /// The class of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
@@ -86,11 +95,7 @@ impl From<porecast_imaging::Error> for Error {
         match error {
             porecast_imaging::Error::Input { path, message } => Self::input(&path, message),
             porecast_imaging::Error::Output { path, source } => Self::output(&path, source),
-            porecast_imaging::Error::Stopped { path } => Self::new(
-                ErrorKind::Interrupted,
-                path.display().to_string(),
-                "stopped; nothing was written, start it again",
-            ),
+            porecast_imaging::Error::Stopped { path } => Self::stopped(&path),
             other => Self::new(ErrorKind::Input, "annotated images", other.to_string()),
         }
     }

@@ -361,7 +361,7 @@ mod imp {
         false
     }
 
-    /// Nothing: there are no tiles, and no value of this type.
+    /// Nothing: there are no tiles, and nothing makes a value of this type.
     pub(crate) struct Tiles(());
 
     impl Tiles {
@@ -381,6 +381,7 @@ mod imp {
             _: [*mut f32; 4],
             _: bool,
         ) {
+            unreachable!("no matrix registers")
         }
 
         /// # Safety
@@ -393,6 +394,7 @@ mod imp {
             _: [*mut f32; 3],
             _: bool,
         ) {
+            unreachable!("no matrix registers")
         }
 
         /// # Safety
@@ -405,6 +407,7 @@ mod imp {
             _: [*mut f32; 3],
             _: bool,
         ) {
+            unreachable!("no matrix registers")
         }
     }
 }

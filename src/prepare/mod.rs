@@ -19,7 +19,7 @@ use porecast_imaging::{AnnotatedImage, Warning, resize};
 use crate::cli::{PrepareArgs, Verbosity};
 use crate::config::segmentation::{SegmentationConfig, SourceConfig};
 use crate::config::{self, to_toml};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::progress::Progress;
 use crate::store::segmentation::{self, SegmentationDataset, SegmentationWriter};
@@ -151,8 +151,7 @@ impl Seen {
         let mut damaged = None;
         for sample in source.samples() {
             if interrupt::is_requested() {
-                let what = "stopped; nothing was written, start it again";
-                return Err(Error::new(ErrorKind::Interrupted, config.path.display().to_string(), what));
+                return Err(Error::stopped(&config.path));
             }
             match sample {
                 Ok(sample) => {
