@@ -141,7 +141,7 @@ sea-ice)
     variant bagging-mean ensemble.bags=3
     variant bagging-vote ensemble.bags=3 prediction.combine=vote
     "$program" search configs/search/sea-ice.toml -o "$runs/search" --set "training='$runs/unet-seed-1/config.toml'"
-    config=$runs/search/best.toml
+    config=$runs/search/best.toml common=() # all of it is in there
     variant search
     ;;
 right-ventricle)
