@@ -38,6 +38,7 @@ mod stencil;
 mod stripes;
 mod two_phase;
 mod units;
+mod wall;
 mod wetting;
 
 pub use boundary::{End, Ends};

@@ -128,7 +128,7 @@ impl<T: Real> TwoPhase<T> {
             fluids,
             constants: Constants::new(&fluids),
             links: Links::new(&layout, ends),
-            wetting: Wetting::new(&layout, wettability),
+            wetting: Wetting::new(&layout, wettability, fluids.sharpness),
             stripes: Stripes::new(&layout, 1),
             populations: Populations::at_rest(&layout),
             next_share: share.clone(),
