@@ -6,13 +6,17 @@
 //! | boundary | comes back |
 //! |---|---|
 //! | wall: half-way bounce-back | h_i |
+//! | wall at a share q of e_i from the site, q < ½: interpolated bounce-back | 2q h_i + (1 - 2q) h_i(x - e_i) |
+//! | the same, q ≥ ½ | h_i/2q + (1 - 1/2q) h_ī |
 //! | given velocity u: bounce-back from a moving wall (Ladd 1994) | h_i - 6 w_i e_i·u |
 //! | given density ρ_0: anti-bounce-back (Ginzburg, Verhaeghe & d'Humières 2008) | -h_i + 2 w_i (ρ_0 - 1 + 9/2 (e_i·u)² - 3/2 u²) |
 //!
 //! In the last two the density is 1 where the papers have that of the fluid. u at a given density is Σ e_i f_i/ρ of the
 //! same site after collision.
 //!
-//! The wall lies half-way between the sites. A given velocity fixes the injected mass exactly, whatever the
+//! The wall lies half-way between the sites unless its place is given
+//! ([`with_walls`](super::TwoPhase::with_walls)). Interpolated bounce-back meets a curved wall to second order, and gives
+//! back a little more or less than has arrived: it is for flows of one fluid. A given velocity fixes the injected mass exactly, whatever the
 //! pressure. Behind the top end lies invading fluid, so that only that is injected; what leaves through the
 //! bottom end, or comes back from there, has the colour of the last row.
 //!
@@ -20,10 +24,11 @@
 //! Lattice units: h_i and ρ_0 are mass per site, u is in sites per step.
 //!
 //! # Limits
-//! Walls along the lattice are met to second order, staircases to first. |u| up to 0.02 at an end.
+//! Half-way bounce-back meets walls along the lattice to second order, staircases to first. |u| up to 0.02 at an end.
 //!
 //! # References
-//! A. Ladd, J. Fluid Mech. 271 (1994) 285: bounce-back from walls at rest and moving. I. Ginzburg, F. Verhaeghe, D.
+//! A. Ladd, J. Fluid Mech. 271 (1994) 285: bounce-back from walls at rest and moving. M. Bouzidi, M. Firdaouss, P.
+//! Lallemand, Phys. Fluids 13 (2001) 3452, equation 5: interpolated bounce-back. I. Ginzburg, F. Verhaeghe, D.
 //! d'Humières, Commun. Comput. Phys. 3 (2008) 427: anti-bounce-back for a given pressure. S. Khirevich, T. Patzek,
 //! Phys. Fluids 30 (2018) 093604: the order on staircases.
 
@@ -46,11 +51,13 @@ pub enum End {
     Density(f64),
 }
 
-/// How the medium ends in the direction y. Left and right are walls always.
+/// How the medium ends in the direction y. Left and right are walls, but for a periodic cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Ends {
     /// The last row is followed by the first.
     Periodic,
+    /// The last row is followed by the first, and the last column.
+    Cell,
     /// Two ends.
     Between {
         /// Above the first row. If open, invading fluid lies behind it.
@@ -67,7 +74,7 @@ pub(super) enum Edge {
     Bottom,
 }
 
-/// The medium with a frame row above and below.
+/// The medium with a frame of one site.
 pub(super) fn framed(solid: &Array2<bool>, ends: Ends) -> Array2<Site> {
     let (height, width) = solid.dim();
     let kind = |y: usize, x: usize| if solid[[y, x]] { Site::Wall } else { Site::Pore };
@@ -75,14 +82,20 @@ pub(super) fn framed(solid: &Array2<bool>, ends: Ends) -> Array2<Site> {
         Site::Pore => Site::Image(Layout::framed_index(width, y + 1, x + 1) as u32),
         other => other,
     };
-    Array2::from_shape_fn((height + 2, width), |(row, x)| match (row, ends) {
-        (0, Ends::Periodic) => image(height - 1, x),
-        (0, Ends::Between { top: End::Wall, .. }) => Site::Wall,
-        (0, Ends::Between { .. }) => Site::Beyond(Edge::Top),
-        (row, Ends::Periodic) if row == height + 1 => image(0, x),
-        (row, Ends::Between { bottom: End::Wall, .. }) if row == height + 1 => Site::Wall,
-        (row, Ends::Between { .. }) if row == height + 1 => Site::Beyond(Edge::Bottom),
-        (row, _) => kind(row - 1, x),
+    // Rows and columns of the frame count from 1 below those of the medium.
+    let wrapped = |at: usize, length: usize| (at + length - 1) % length;
+    let end = |edge: Edge, end: End| if end == End::Wall { Site::Wall } else { Site::Beyond(edge) };
+    Array2::from_shape_fn((height + 2, width + 2), |(row, column)| {
+        let is_inside = ((1..=height).contains(&row), (1..=width).contains(&column));
+        match (is_inside, ends) {
+            ((true, true), _) => kind(row - 1, column - 1),
+            (_, Ends::Cell) | ((false, true), Ends::Periodic) => {
+                image(wrapped(row, height), wrapped(column, width))
+            }
+            (_, Ends::Periodic) | ((_, false), _) => Site::Wall,
+            (_, Ends::Between { top, .. }) if row == 0 => end(Edge::Top, top),
+            (_, Ends::Between { bottom, .. }) => end(Edge::Bottom, bottom),
+        }
     })
 }
 
@@ -93,11 +106,23 @@ struct Link {
     to: u32,
 }
 
+/// A link that the wall cuts at a share of its length.
+#[derive(Debug, Clone, Copy)]
+struct CutLink {
+    link: Link,
+    /// The site on the other side of `link.from`.
+    behind: u32,
+    /// q.
+    share: f64,
+}
+
 /// Everything that has to be written between collision and streaming.
 #[derive(Debug, Clone)]
 pub(super) struct Links {
     /// For each outgoing direction: links into walls.
     walls: [Vec<Link>; Q],
+    /// For each outgoing direction: links into walls whose place is given.
+    cut: [Vec<CutLink>; Q],
     /// For each outgoing direction: links into an end of given velocity, with what they add.
     moving: [Vec<(Link, f64)>; Q],
     /// For each outgoing direction: links into an end of given density, with ρ_0 - 1.
@@ -110,12 +135,13 @@ impl Links {
     pub fn new(layout: &Layout, ends: Ends) -> Self {
         let mut links = Self {
             walls: std::array::from_fn(|_| Vec::new()),
+            cut: std::array::from_fn(|_| Vec::new()),
             moving: std::array::from_fn(|_| Vec::new()),
             open: std::array::from_fn(|_| Vec::new()),
             images: std::array::from_fn(|_| Vec::new()),
         };
         let end = |edge: Edge| match (ends, edge) {
-            (Ends::Periodic, _) => End::Wall,
+            (Ends::Periodic | Ends::Cell, _) => End::Wall,
             (Ends::Between { top, .. }, Edge::Top) => top,
             (Ends::Between { bottom, .. }, Edge::Bottom) => bottom,
         };
@@ -141,6 +167,30 @@ impl Links {
         }
         links.spread_velocity(layout, &end);
         links
+    }
+
+    /// Takes the place of the walls from the signed distance (y, x) to them, positive in the fluid. Links that it does not
+    /// cut, and those without a second site to interpolate with, stay as they are.
+    pub fn cut(&mut self, layout: &Layout, distance: impl Fn(f64, f64) -> f64) {
+        let at = |index: usize| {
+            distance((index / layout.stride) as f64 - 1.0, (index % layout.stride) as f64 - 1.0)
+        };
+        for ((walls, cut), velocity) in self.walls.iter_mut().zip(&mut self.cut).zip(VELOCITIES) {
+            walls.retain(|&link| {
+                let (near, far) = (at(link.from as usize), at(link.to as usize));
+                let behind = (link.from as usize).wrapping_add_signed(-layout.offset(velocity));
+                let behind = match layout.sites[behind] {
+                    Site::Pore => behind as u32,
+                    Site::Image(site) => site,
+                    Site::Wall | Site::Beyond(_) => return true,
+                };
+                if near <= 0.0 || far >= 0.0 {
+                    return true;
+                }
+                cut.push(CutLink { link, behind, share: near / (near - far) });
+                false
+            });
+        }
     }
 
     /// Corners of the inlet have fewer links: scales what is added so that the mean over the open sites is exact.
@@ -181,6 +231,14 @@ impl Links {
             let [from, to] = all.get_disjoint_mut([i, opposite]).expect("e_i is not its own opposite");
             for link in &self.walls[i] {
                 to[link.to as usize] = from[link.from as usize];
+            }
+            for &CutLink { link, behind, share } in &self.cut[i] {
+                let (out, double) = (from[link.from as usize], 2.0 * share);
+                to[link.to as usize] = if share < 0.5 {
+                    T::of(double) * out + T::of(1.0 - double) * from[behind as usize]
+                } else {
+                    T::of(1.0 / double) * out + T::of(1.0 - 1.0 / double) * to[link.from as usize]
+                };
             }
             for &(link, added) in &self.moving[i] {
                 to[link.to as usize] = from[link.from as usize] + T::of(added);

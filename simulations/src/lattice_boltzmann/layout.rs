@@ -35,14 +35,14 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// `sites` has frame rows and the columns of the medium only.
+    /// The medium with a frame of one site; the columns behind the frame are walls.
     pub fn new(framed: &Array2<Site>) -> Self {
-        let (framed_height, width) = framed.dim();
-        let height = framed_height - 2;
+        let (framed_height, framed_width) = framed.dim();
+        let (height, width) = (framed_height - 2, framed_width - 2);
         let stride = Self::framed_index(width, 1, 0);
         let mut sites = vec![Site::Wall; framed_height * stride];
-        for ((row, x), &site) in framed.indexed_iter() {
-            sites[row * stride + x + 1] = site;
+        for ((row, column), &site) in framed.indexed_iter() {
+            sites[row * stride + column] = site;
         }
         let mut blocks = Vec::new();
         let mut rows = vec![0];

@@ -238,3 +238,82 @@ fn least_squares(points: &[[f64; 2]]) -> [f64; 3] {
         determinant(replaced) / whole
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+    use proptest::prelude::*;
+
+    use super::super::boundary::{End, Ends, framed};
+    use super::*;
+
+    fn layout(shape: (usize, usize), solid: impl Fn(f64, f64) -> bool) -> Layout {
+        let solid = Array2::from_shape_fn(shape, |(y, x)| solid(y as f64, x as f64));
+        Layout::new(&framed(&solid, Ends::Between { top: End::Wall, bottom: End::Wall }))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn the_wall_of_a_round_grain_is_its_circle(radius in 10.0..40.0_f64, dy in 0.0..1.0_f64, dx in 0.0..1.0_f64) {
+            let side = 2 * radius as usize + 14;
+            let (cy, cx) = (side as f64 / 2.0 + dy, side as f64 / 2.0 + dx);
+            let layout = layout((side, side), |y, x| (y - cy).hypot(x - cx) < radius);
+            let (mut count, mut misses) = (0.0, [0.0; 3]);
+            for site in layout.pores() {
+                let [x, y] = position(&layout, site).map(|at| at - 1.0);
+                let (y, x) = (y - cy, x - cx);
+                let far = y.hypot(x);
+                if far - radius > 1.0 {
+                    continue;
+                }
+                let Some(wall) = beside(&layout, site) else { continue };
+                let turn = (wall.normal[0] * x + wall.normal[1] * y) / far;
+                count += 1.0;
+                misses[0] += (wall.distance - (far - radius)).powi(2);
+                misses[1] += turn.min(1.0).acos().powi(2);
+                misses[2] += (wall.curvature * radius - 1.0).powi(2);
+            }
+            let [distance, angle, curvature] = misses.map(|miss: f64| (miss / count).sqrt());
+            prop_assert!(distance < 0.2, "{distance} sites");
+            prop_assert!(angle.to_degrees() < 2.0, "{}°", angle.to_degrees());
+            prop_assert!(curvature < 0.4, "{curvature} of the curvature");
+        }
+
+        #[test]
+        fn any_wall_is_near_and_bounded(seed in prop::collection::vec(0..3_u8, 144)) {
+            let layout = layout((12, 12), |y, x| seed[(y * 12.0 + x) as usize] == 0);
+            for wall in layout.pores().filter_map(|site| beside(&layout, site)) {
+                prop_assert!((wall.normal[0].hypot(wall.normal[1]) - 1.0).abs() < 1e-12);
+                prop_assert!(wall.distance.abs() < 2.0, "{}", wall.distance);
+                prop_assert!((wall.curvature * wall.distance).abs() <= 0.5 + 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn straight_walls_are_met_exactly() {
+        let root = 0.5_f64.sqrt();
+        let floor = layout((30, 40), |y, _| y >= 20.0);
+        let wall = beside(&floor, floor.index(19, 20)).unwrap();
+        assert!((wall.distance - 0.5).abs() < 1e-12 && wall.curvature.abs() < 1e-12);
+        assert!(wall.normal[0].abs() < 1e-12 && (wall.normal[1] + 1.0).abs() < 1e-12);
+        // x + y = 39½ is a staircase of single sites, half a diagonal of a site away from the sites beside it.
+        let slope = layout((40, 40), |y, x| x + y >= 40.0);
+        let wall = beside(&slope, slope.index(19, 20)).unwrap();
+        assert!((wall.distance - 0.5 * root).abs() < 1e-12 && wall.curvature.abs() < 1e-12, "{wall:?}");
+        assert!((wall.normal[0] + root).abs() < 1e-12 && (wall.normal[1] + root).abs() < 1e-12);
+        // Seen along the diagonal only.
+        let wall = beside(&slope, slope.index(18, 20)).unwrap();
+        assert!((wall.distance - 1.5 * root).abs() < 1e-12, "{wall:?}");
+    }
+
+    #[test]
+    fn a_throat_does_not_mix_its_walls() {
+        let throat = layout((30, 30), |_, x| x <= 12.0 || x >= 15.0);
+        let [left, right] = [13, 14].map(|x| beside(&throat, throat.index(15, x)).unwrap());
+        assert_eq!((left.normal, right.normal), ([1.0, 0.0], [-1.0, 0.0]));
+        let slit = layout((30, 30), |_, x| x != 13.0);
+        assert_eq!(beside(&slit, slit.index(15, 13)), None);
+    }
+}
