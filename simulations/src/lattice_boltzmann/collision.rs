@@ -33,8 +33,9 @@
 //! staircase walls. Speeds far below that of sound, 0.58, since the equilibrium ends with u².
 //!
 //! # References
-//! P. Lallemand, L.-S. Luo, Phys. Rev. E 61 (2000) 6546: the moments. Z. Guo, C. Zheng, B. Shi, Phys. Rev. E 65 (2002)
-//! 046308: the force term, and the velocity with half the force. I. Ginzburg, D. d'Humières, Phys. Rev. E 68 (2003)
+//! P. Lallemand, L.-S. Luo, Phys. Rev. E 61 (2000) 6546: the moments; Y. Ba, H. Liu, Q. Li, Q. Kang, J. Sun, Phys. Rev. E
+//! 94 (2016) 023310, equations 11 to 13: in a colour-gradient model. Z. Guo, C. Zheng, B. Shi, Phys. Rev. E 65 (2002)
+//! 046308, equations 20 and 19: the force term, and the velocity with half the force. I. Ginzburg, D. d'Humières, Phys. Rev. E 68 (2003)
 //! 066614, equations 41 to 43: the rate s_q (their Λ² is 4/3 of Λ, and 1/4). S. Leclaire, A. Parmigiani, O. Malaspinas, B.
 //! Chopard, J. Latt, Phys. Rev. E 95 (2017) 033306, equations 13 and 14: ν in the interface and its rate; equation 4 is
 //! the equilibrium, here without its terms in ∇ρ, which go with a density ratio.
