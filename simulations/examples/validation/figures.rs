@@ -81,9 +81,14 @@ pub fn chart(folder: &Path, name: &str, x: &str, y: &str, lines: &[Line]) -> Res
                 .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 22, y + 5)], colour.filled()));
         }
     }
+    let ends = lines.first().and_then(|line| Some((line.points.first()?.1, line.points.last()?.1)));
+    let corner = match ends {
+        Some((first, last)) if first > last => SeriesLabelPosition::UpperRight,
+        _ => SeriesLabelPosition::UpperLeft,
+    };
     context
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(corner)
         .background_style(WHITE.mix(0.8))
         .label_font(("sans-serif", 26).into_font().color(&INK))
         .draw()?;

@@ -29,7 +29,8 @@
 //! Lattice units: δ and s in sites, κ and κ_w in 1/site. Angles through the defending fluid.
 //!
 //! # Limits
-//! Equilibrium angle only, at every speed. 30° to 150° within 3° on flat floors and on grains of radius 20 to 30.
+//! Equilibrium angle only, at every speed. 30° to 150° within 3° on flat floors and on grains from a radius of 20, 45° to 135°
+//! on grains from a radius of 8.
 //!
 //! # References
 //! The geometric condition: H. Ding, P. Spelt, Phys. Rev. E 75 (2007) 046708. In colour-gradient models: S. Leclaire,
