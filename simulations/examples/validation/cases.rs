@@ -1,13 +1,13 @@
 //! The cases that the simulator is measured on: each sets up a flow with a known answer and returns what was found.
 //! The tests run them small, the example runs them long and draws them.
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, s};
 use porecast_simulations::domain::DiscPackConfig;
 use porecast_simulations::lattice_boltzmann::{
     Drainage, End, Ends, Injection, LatticeBoltzmannConfig, LatticeFluids, Real, TwoPhase, Wettability,
     simulate,
 };
-use porecast_simulations::{DomainConfig, FluidPair, Side, Trajectory, percolation};
+use porecast_simulations::{Domain, DomainConfig, FluidPair, Side, Trajectory, percolation};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -460,12 +460,23 @@ pub fn regimes(shape: (usize, usize), corners: &[(&'static str, f64, f64)]) -> V
 
 fn agreement_with_percolation(drainage: &Drainage) -> f64 {
     let trajectory = &drainage.trajectory;
+    agreement(trajectory, &percolation_between_walls(&trajectory.domain, &trajectory.saturation()))
+}
+
+/// Percolation from the top at these saturations. Left and right are walls, as in the lattice Boltzmann solver.
+pub fn percolation_between_walls(domain: &Domain, saturations: &[f64]) -> Vec<Array2<bool>> {
+    let (height, width) = domain.shape();
+    let mut solid = Array2::from_elem((height, width + 2), true);
+    solid.slice_mut(s![.., 1..=width]).assign(&domain.solid);
+    let walled = Domain { solid, voxel_size_m: domain.voxel_size_m };
     let frames =
-        percolation::at_saturations(&trajectory.domain, trajectory.inlet, None, &trajectory.saturation())
-            .expect("the domain percolates");
-    // The first frames hold a few pixels only.
-    let skipped = frames.len() / 5;
-    let pairs = trajectory.phase.outer_iter().zip(&frames).skip(skipped);
+        percolation::at_saturations(&walled, Side::Top, None, saturations).expect("the domain percolates");
+    frames.iter().map(|frame| frame.slice(s![.., 1..=width]).to_owned()).collect()
+}
+
+/// Intersection over union with other frames, the mean over the later four fifths: the first hold a few pixels only.
+pub fn agreement(trajectory: &Trajectory, frames: &[Array2<bool>]) -> f64 {
+    let pairs = trajectory.phase.outer_iter().zip(frames).skip(frames.len() / 5);
     let scores: Vec<f64> = pairs.map(|(a, b)| overlap(a, b.view())).collect();
     scores.iter().sum::<f64>() / scores.len() as f64
 }

@@ -270,8 +270,8 @@ fn regimes(folder: &Path, page: &mut String) -> Result {
 fn percolation(folder: &Path, page: &mut String) -> Result {
     page.push_str(
         "\n## Towards percolation\n\nThe same disc pack at M = 1: intersection over union with invasion \
-        percolation at equal saturation, the mean \
-         over the later four fifths of the frames.\n\n| Ca | IoU |\n|---|---|\n",
+        percolation at equal saturation, between walls on the \
+         left and right as there, the mean over the later four fifths of the frames.\n\n| Ca | IoU |\n|---|---|\n",
     );
     let mut points = Vec::new();
     for capillary in [1e-1_f64, 3e-2, 1e-2, 3e-3, 1e-3] {
