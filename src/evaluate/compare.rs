@@ -28,7 +28,7 @@ use super::table::{Row, Table};
 use super::tables::{self, frames_text};
 use crate::cli::{CompareArgs, Verbosity};
 use crate::error::{Error, Result};
-use crate::figure::{Chart, Charts, palette};
+use crate::figure::{Chart, Charts, Figure, palette};
 use crate::store::run::{Card, DatasetCard};
 use crate::store::{RunFolder, atomic};
 

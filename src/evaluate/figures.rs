@@ -14,7 +14,7 @@ use super::plan::Plan;
 use super::samples::Sample;
 use super::scores::{Scores, SourceScores};
 use crate::error::{Error, Result};
-use crate::figure::{Chart, Charts, Mosaic, Series, Stroke, difference, palette};
+use crate::figure::{Chart, Charts, Figure, Mosaic, Series, Stroke, difference, palette};
 use crate::picture;
 use crate::store::RunFolder;
 use crate::store::run::{Card, MemberCard, TrainedOn};

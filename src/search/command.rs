@@ -19,6 +19,7 @@ use crate::config;
 use crate::config::search::{Parameter, SearchConfig, Values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluate::table::{Row, Table};
+use crate::figure::Figure;
 use crate::figure::parallel::{Axis, Line, Parallel};
 use crate::progress::say;
 use crate::store::run::{DatasetCard, MemberCard, SegmentationCard};

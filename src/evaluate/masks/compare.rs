@@ -28,7 +28,7 @@ use crate::evaluate::cost::{self, Cost};
 use crate::evaluate::document::Document;
 use crate::evaluate::table::{Row, Table, number};
 use crate::evaluate::tables::{interval, write_rows};
-use crate::figure::{DotRow, palette};
+use crate::figure::{DotRow, Figure, palette};
 use crate::metric::Interval;
 use crate::store::run::{Card, SegmentationCard};
 

@@ -9,7 +9,7 @@ use super::source::Source;
 use crate::error::Result;
 use crate::evaluate::figures::training;
 use crate::figure::dots::{DotRow, Dots};
-use crate::figure::{Chart, HeatMap, Series, Stroke, palette};
+use crate::figure::{Chart, Figure, HeatMap, Series, Stroke, palette};
 
 /// Bins of the histogram of images.
 const BINS: usize = 20;

@@ -8,7 +8,7 @@ use super::scores::{MaskScores, PartScores};
 use super::source::Source;
 use super::{Predictions, tables};
 use crate::error::Result;
-use crate::figure::{Mosaic, overlay};
+use crate::figure::{Figure, Mosaic, overlay};
 
 /// Images in a mosaic.
 const COUNT: usize = 4;
