@@ -286,6 +286,38 @@ impl RunFolder {
     /// # Errors
     /// The folder is not a run of this version on such a dataset.
     pub fn card_of<D: TrainedOn>(&self) -> Result<Card<D>> {
+        #[derive(Deserialize)]
+        struct Header {
+            format: String,
+            version: u32,
+        }
+        let Header { format, version } = self.read()?;
+        if format != D::FORMAT || version != VERSION {
+            return Err(Error::input(
+                &self.card_path(),
+                format!(
+                    "has format {format:?} version {version}, expected {:?} version {VERSION}",
+                    D::FORMAT
+                ),
+            ));
+        }
+        self.read()
+    }
+
+    /// The networks of a run, whatever they were trained on.
+    ///
+    /// # Errors
+    /// The folder is not a run.
+    pub fn members(&self) -> Result<Vec<MemberCard>> {
+        #[derive(Deserialize)]
+        struct Members {
+            members: Vec<MemberCard>,
+        }
+        Ok(self.read::<Members>()?.members)
+    }
+
+    /// What `run.json` says of `T`.
+    fn read<T: DeserializeOwned>(&self) -> Result<T> {
         let path = self.card_path();
         let text = std::fs::read_to_string(&path).map_err(|e| {
             Error::input(
@@ -293,23 +325,7 @@ impl RunFolder {
                 format!("is not a run folder (run.json: {e}); pass the folder that `porecast train` made"),
             )
         })?;
-        #[derive(Deserialize)]
-        struct Header {
-            format: String,
-            version: u32,
-        }
-        let unreadable = |e: serde_json::Error| Error::input(&path, format!("is not a run card: {e}"));
-        let Header { format, version } = serde_json::from_str(&text).map_err(unreadable)?;
-        if format != D::FORMAT || version != VERSION {
-            return Err(Error::input(
-                &path,
-                format!(
-                    "has format {format:?} version {version}, expected {:?} version {VERSION}",
-                    D::FORMAT
-                ),
-            ));
-        }
-        serde_json::from_str(&text).map_err(unreadable)
+        serde_json::from_str(&text).map_err(|e| Error::input(&path, format!("is not a run card: {e}")))
     }
 
     /// Writes `run.json` atomically.
