@@ -1,10 +1,13 @@
 //! What runs cost.
 
+use super::compare::ScoredRun;
+use super::scored::Scored;
+use super::sheet::{Sheet, texts};
 use super::table::{Row, Table, duration};
 use crate::store::run::{Card, TrainedOn};
 
 /// What a run cost, summed over its networks.
-pub(super) struct Cost {
+struct Cost {
     name: String,
     device: String,
     networks: usize,
@@ -16,7 +19,7 @@ pub(super) struct Cost {
 
 impl Cost {
     /// The cost of a run that is called `name`.
-    pub(super) fn of<D: TrainedOn>(name: &str, card: &Card<D>) -> Self {
+    fn of<C: TrainedOn>(name: &str, card: &Card<C>) -> Self {
         Self {
             name: name.to_owned(),
             device: card.device.clone(),
@@ -38,8 +41,8 @@ impl Cost {
 }
 
 /// A row a run.
-pub(super) fn table(costs: &[Cost]) -> Table {
-    let rows = costs.iter().map(|cost| Row {
+pub(super) fn table<D: Scored>(scored: &[ScoredRun<D>]) -> Table {
+    let rows = costs(scored).map(|cost| Row {
         cells: vec![
             cost.name.clone(),
             cost.networks.to_string(),
@@ -51,16 +54,14 @@ pub(super) fn table(costs: &[Cost]) -> Table {
         ],
         is_baseline: false,
     });
-    let headings =
-        ["", "networks", "parameters", "training", "samples seen", "best epoch", "device"].map(str::to_owned);
-    Table { title: "Size and cost of training".into(), headings: headings.to_vec(), rows: rows.collect() }
+    let headings = ["", "networks", "parameters", "training", "samples seen", "best epoch", "device"];
+    Table { title: "Size and cost of training".into(), headings: texts(&headings), rows: rows.collect() }
 }
 
-/// The same as rows of a CSV file, headings first.
-pub(super) fn rows(costs: &[Cost]) -> Vec<Vec<String>> {
+/// The same for other programs.
+pub(super) fn sheet<D: Scored>(scored: &[ScoredRun<D>]) -> Sheet {
     let headings = ["run", "networks", "parameters", "wall_seconds", "samples_seen", "best_epochs", "device"];
-    let mut rows = vec![headings.map(str::to_owned).to_vec()];
-    rows.extend(costs.iter().map(|cost| {
+    let rows = costs(scored).map(|cost| {
         vec![
             cost.name.clone(),
             cost.networks.to_string(),
@@ -70,8 +71,12 @@ pub(super) fn rows(costs: &[Cost]) -> Vec<Vec<String>> {
             cost.epochs.iter().map(usize::to_string).collect::<Vec<_>>().join(" "),
             cost.device.clone(),
         ]
-    }));
-    rows
+    });
+    Sheet { file: "runs.csv", rows: std::iter::once(texts(&headings)).chain(rows).collect() }
+}
+
+fn costs<D: Scored>(scored: &[ScoredRun<D>]) -> impl Iterator<Item = Cost> {
+    scored.iter().map(|run| Cost::of(&run.name, &run.card))
 }
 
 #[cfg(test)]
