@@ -17,7 +17,6 @@ use crate::cli::{PredictArgs, Verbosity};
 use crate::config::Validate;
 use crate::device::{Device, on_device};
 use crate::error::{Error, Result};
-use crate::evaluate::{Part, Plan, Scored};
 use crate::model::Network;
 use crate::model::ops::{Kernels, TrainBackend};
 use crate::progress::{Progress, say};
@@ -32,7 +31,7 @@ const SMALLEST_TILE: usize = 16;
 
 /// A dataset whose samples networks predict. Errors are those of reading samples and writing output, of arguments that
 /// cannot be obeyed, and of samples that are not what the networks learnt.
-pub trait Predicted: Scored {
+pub trait Predicted: Dataset {
     /// The configuration of a run.
     type Config: DeserializeOwned + Validate;
     /// What `porecast predict` writes beside the predictions.
@@ -150,33 +149,34 @@ fn wanted<C: TrainedOn>(card: &Card<C>, dataset: &impl Dataset, part: Option<&st
         .ok_or_else(|| Error::config("--part", format!("{part:?} is unknown; use train, validation or test")))
 }
 
-/// Scores need predictions: makes those that a run lacks, or all of them anew. Nothing is done for a run whose weights are
-/// gone: it is scored on what it has.
+/// Predicts samples of a dataset with a run, for `evaluate` and `compare`: those of each part go to a file. Nothing is done
+/// for a run whose weights are gone: it is scored on what it has.
 ///
 /// # Errors
-/// As `porecast predict`.
-pub fn missing<D: Predicted>(plan: &Plan<D>, device: &str, anew: bool, verbosity: Verbosity) -> Result<()> {
+/// As [`run`].
+pub fn predict_parts<D: Predicted>(
+    run: &RunFolder,
+    dataset: &D,
+    parts: &[(&[String], &Path)],
+    device: &str,
+    verbosity: Verbosity,
+) -> Result<()> {
     let device = Device::parse(device)?;
-    let Some((run, _)) = &plan.run else { return Ok(()) };
-    let parts = plan.parts.iter().filter(|part| anew || !part.predictions.exists());
-    let parts: Vec<&Part> = parts.collect();
     if parts.is_empty() || !has_weights(run, &read::<D>(run)?.0) {
         return Ok(());
     }
-    on_device!(device, predict_parts::<D>(run, &plan.dataset, &parts, verbosity))
+    on_device!(device, predict_files::<D>(run, dataset, parts, verbosity))
 }
 
-fn predict_parts<B: TrainBackend, D: Predicted>(
+fn predict_files<B: TrainBackend, D: Predicted>(
     device: &B::Device,
     run: &RunFolder,
     dataset: &D,
-    parts: &[&Part],
+    parts: &[(&[String], &Path)],
     verbosity: Verbosity,
 ) -> Result<()> {
     let predictor = Predictor::<B::InnerBackend, D>::load(run, TILE, device)?;
-    parts
-        .iter()
-        .try_for_each(|part| dataset.predict(&predictor, &part.ids, &part.predictions, None, verbosity))
+    parts.iter().try_for_each(|(ids, path)| dataset.predict(&predictor, ids, path, None, verbosity))
 }
 
 /// Goes through samples of a dataset by their positions in it.

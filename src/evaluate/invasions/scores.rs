@@ -24,7 +24,7 @@ pub struct SequenceScores {
 }
 
 /// Means over domains at one frame.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TimeStep {
     /// Number of the frame.
     pub frame: usize,
@@ -35,7 +35,7 @@ pub struct TimeStep {
 }
 
 /// Means over domains of a whole sequence.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     /// Domains averaged over.
     pub domains: usize,
@@ -59,7 +59,7 @@ impl Summary {
 }
 
 /// How well breakthrough is foretold.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BreakthroughSummary {
     /// Domains in which prediction and truth agree on whether the outlet is reached at all.
     pub agreeing: usize,
