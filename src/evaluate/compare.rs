@@ -191,7 +191,7 @@ impl<D: Scored> ScoredRun<D> {
     /// The fingerprints differ.
     pub(super) fn require_same_dataset(&self, other: &Self) -> Result<()> {
         let ((ours, our_print), (theirs, their_print)) =
-            (D::place(&self.scores.dataset), D::place(&other.scores.dataset));
+            (D::identity(&self.scores.dataset), D::identity(&other.scores.dataset));
         if our_print == their_print {
             return Ok(());
         }

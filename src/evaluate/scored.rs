@@ -31,7 +31,7 @@ pub trait Scored: Dataset {
     fn scored_on(&self, fingerprint: &str) -> Self::ScoredOn;
 
     /// Path and fingerprint of the dataset that was scored on.
-    fn place(scored_on: &Self::ScoredOn) -> (&Path, &str);
+    fn identity(scored_on: &Self::ScoredOn) -> (&Path, &str);
 
     /// What decides how predictions are scored: of a run, or of a file; `is_own` where the run was trained on this
     /// dataset.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::page::escape;
 use super::viewer::Viewer;
-use super::{Reported, listed};
+use super::{Figures, Reported, listed};
 use crate::error::Result;
 use crate::evaluate::invasions::measure::Measure;
 use crate::evaluate::invasions::scores::SequenceScores;
@@ -13,10 +13,9 @@ use crate::store::InvasionDataset;
 use crate::store::run::RunCard;
 
 impl Reported for InvasionDataset {
-    const COMPARED: (&'static str, &'static str) = ("Error over time", "mse");
-    const FIRST: &'static [(&'static str, &'static str)] = &[Self::COMPARED];
-    const FIGURES: &'static [(&'static str, &'static str)] =
-        &[("Saturation", "saturation"), ("Panel", "panel"), ("Where it errs", "errors")];
+    const COMPARED: Figures = &[("Error over time", "mse")];
+    const FIRST: Figures = Self::COMPARED;
+    const FIGURES: Figures = &[("Saturation", "saturation"), ("Panel", "panel"), ("Where it errs", "errors")];
     const DEFINED: &'static str = "What the measures and baselines are";
 
     fn split_text(card: &RunCard) -> String {

@@ -1,7 +1,7 @@
 //! The pages of masks.
 
-use super::Reported;
 use super::page::escape;
+use super::{Figures, Reported};
 use crate::evaluate::masks::measure::Measure;
 use crate::evaluate::masks::source::Source;
 use crate::evaluate::masks::{Scores, tables};
@@ -9,9 +9,9 @@ use crate::store::SegmentationDataset;
 use crate::store::run::{SegmentationCard, SegmentationRunCard};
 
 impl Reported for SegmentationDataset {
-    const COMPARED: (&'static str, &'static str) = ("Dice coefficient", "dice");
-    const FIRST: &'static [(&'static str, &'static str)] = &[];
-    const FIGURES: &'static [(&'static str, &'static str)] = &[
+    const COMPARED: Figures = &[("Dice coefficient", "dice")];
+    const FIRST: Figures = &[];
+    const FIGURES: Figures = &[
         ("The best", "overlays-best"),
         ("Between best and worst", "overlays-even"),
         ("The worst", "overlays-worst"),

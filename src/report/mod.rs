@@ -20,14 +20,17 @@ use crate::evaluate::{Scored, Scores};
 use crate::store::run::{Card, TrainedOn};
 use crate::store::{RunFolder, atomic};
 
+/// Headings and names of figures.
+pub type Figures = &'static [(&'static str, &'static str)];
+
 /// A dataset whose runs have a page.
 pub trait Reported: Scored {
-    /// The figure that runs are compared by: its heading and the name of its file.
-    const COMPARED: (&'static str, &'static str);
-    /// Headings and files of the figures over the tables of a run.
-    const FIRST: &'static [(&'static str, &'static str)];
-    /// Headings and files of the figures under them.
-    const FIGURES: &'static [(&'static str, &'static str)];
+    /// The figure that runs are compared by.
+    const COMPARED: Figures;
+    /// The figures over the tables of a run.
+    const FIRST: Figures;
+    /// The figures under them.
+    const FIGURES: Figures;
     /// What the definitions are of.
     const DEFINED: &'static str;
 
@@ -105,7 +108,7 @@ fn comparison_page<D: Reported>(folder: &Path) -> Result<Page> {
     let mut page = Page::new(&format!("Comparison of {}", listed(&names)));
     page.subtitle(&[D::split_text(&comparison.runs[0].card), D::dataset_text(&comparison.dataset)]);
     page.notes(&comparison.notes);
-    figures(&mut page, folder, &[D::COMPARED])?;
+    figures(&mut page, folder, D::COMPARED)?;
     comparison.tables.iter().for_each(|table| page.table(table));
     if let Some((heading, html)) = D::viewer(folder, Some(&names))? {
         page.section(heading, &html);
@@ -117,11 +120,15 @@ fn comparison_page<D: Reported>(folder: &Path) -> Result<Page> {
     Ok(page)
 }
 
-/// Shows the figures that are there, each under its heading.
-fn figures(page: &mut Page, folder: &Path, shown: &[(&str, &str)]) -> Result<()> {
-    for (heading, stem) in shown {
-        if let Some(figure) = figure(folder, stem)? {
-            page.section(heading, &figure);
+/// Shows the figures that are there, each under its heading: as inline SVG, which the style of the page can recolour for
+/// the dark.
+fn figures(page: &mut Page, folder: &Path, figures: Figures) -> Result<()> {
+    for (heading, stem) in figures {
+        let path = folder.join(format!("{stem}.svg"));
+        match fs::read_to_string(&path) {
+            Ok(svg) => page.section(heading, &format!("<figure>{svg}</figure>")),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => (),
+            Err(e) => return Err(Error::input(&path, format!("cannot be read: {e}"))),
         }
     }
     Ok(())
@@ -145,16 +152,6 @@ fn listed(names: &[&str]) -> String {
         [] => String::new(),
         [one] => (*one).to_owned(),
         [most @ .., last] => format!("{} and {last}", most.join(", ")),
-    }
-}
-
-/// A figure of the evaluation as inline SVG, which the style of the page can recolour for the dark.
-fn figure(folder: &Path, stem: &str) -> Result<Option<String>> {
-    let path = folder.join(format!("{stem}.svg"));
-    match fs::read_to_string(&path) {
-        Ok(svg) => Ok(Some(format!("<figure>{svg}</figure>"))),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(Error::input(&path, format!("cannot be read: {e}"))),
     }
 }
 

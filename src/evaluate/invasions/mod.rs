@@ -89,7 +89,7 @@ impl Scored for InvasionDataset {
         }
     }
 
-    fn place(scored_on: &ScoredDataset) -> (&Path, &str) {
+    fn identity(scored_on: &ScoredDataset) -> (&Path, &str) {
         (&scored_on.path, &scored_on.fingerprint)
     }
 

@@ -81,7 +81,7 @@ impl Scored for SegmentationDataset {
         }
     }
 
-    fn place(scored_on: &SegmentationCard) -> (&Path, &str) {
+    fn identity(scored_on: &SegmentationCard) -> (&Path, &str) {
         (&scored_on.path, &scored_on.fingerprint)
     }
 
