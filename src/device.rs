@@ -47,15 +47,16 @@ impl std::fmt::Display for Device {
 
 /// Calls a function that is generic over a training backend with the backend of a device.
 ///
-/// `on_device!(device, function(arguments...))` calls `function::<Backend>(&backend_device, arguments...)`.
+/// `on_device!(device, function(arguments...))` calls `function::<Backend>(&backend_device, arguments...)`, and
+/// `on_device!(device, function::<T>(arguments...))` calls `function::<Backend, T>(&backend_device, arguments...)`.
 macro_rules! on_device {
-    ($device:expr, $function:ident($($argument:expr),* $(,)?)) => {
+    ($device:expr, $function:ident$(::<$type:ty>)?($($argument:expr),* $(,)?)) => {
         match $device {
             $crate::device::Device::Flex => {
-                $function::<burn::backend::Autodiff<burn::backend::Flex>>(&Default::default(), $($argument),*)
+                $function::<burn::backend::Autodiff<burn::backend::Flex>$(, $type)?>(&Default::default(), $($argument),*)
             }
             #[cfg(feature = "cuda")]
-            $crate::device::Device::Cuda(index) => $function::<burn::backend::Autodiff<burn::backend::Cuda>>(
+            $crate::device::Device::Cuda(index) => $function::<burn::backend::Autodiff<burn::backend::Cuda>$(, $type)?>(
                 &burn::backend::cuda::CudaDevice::new(index), $($argument),*
             ),
         }

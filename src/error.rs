@@ -52,6 +52,11 @@ impl Error {
         Self::new(ErrorKind::Input, path.display().to_string(), what)
     }
 
+    /// A file that does not belong to another.
+    pub fn mismatch(path: &Path, what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Mismatch, path.display().to_string(), what)
+    }
+
     /// An output file that cannot be written.
     pub fn output(path: &Path, cause: impl std::fmt::Display) -> Self {
         Self::new(ErrorKind::Output, path.display().to_string(), format!("cannot be written: {cause}"))

@@ -17,9 +17,10 @@
 //! - [`model`], [`loss`]: networks and losses; they know neither files nor each other.
 //! - [`train`]: the loop, checkpoints, resuming.
 //! - [`search`]: settings whose trainings end best, by trials in a shared journal.
-//! - [`predict`]: whole sequences for domains of any size.
-//! - [`metric`], [`evaluate`]: measures per time step beside the baselines, from files alone.
+//! - [`predict`]: whole sequences for domains of any size, and masks of images.
+//! - [`metric`], [`evaluate`]: measures beside the baselines, from files alone.
 //! - [`figure`], [`report`]: charts, panels, one page.
+//! - [`runs`]: the stages after training, for a run of invasions or of annotated images: the only place that asks of which.
 //!
 //! Every command is one call of a stage's `run`.
 
@@ -42,6 +43,7 @@ pub mod predict;
 pub mod prepare;
 pub mod progress;
 pub mod report;
+pub mod runs;
 pub mod sample;
 pub mod search;
 pub mod seed;

@@ -17,12 +17,6 @@ pub trait Document: Serialize + DeserializeOwned {
     /// The command that writes it.
     const COMMAND: &'static str;
 
-    /// Whether the file at `path` is a document of this format, of any version.
-    fn is_at(path: &Path) -> bool {
-        let bytes = std::fs::read(path).unwrap_or_default();
-        serde_json::from_slice::<Header>(&bytes).is_ok_and(|header| header.format == Self::FORMAT)
-    }
-
     /// Reads a document.
     ///
     /// # Errors

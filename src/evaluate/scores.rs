@@ -1,293 +1,116 @@
-//! `scores.json`: everything measured, and what follows from it.
+//! `scores.json`: everything measured.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::HashMap;
 
-use porecast_simulations::{Side, TimeUnit};
 use serde::{Deserialize, Serialize};
 
 use super::document::Document;
-use super::measure::Measure;
-use super::score::{DomainScore, FrameScore};
+use super::scored::Scored;
 use crate::metric::Interval;
 use crate::metric::bootstrap::Resamples;
-use crate::store::run::RunCard;
+use crate::store::Kept;
+use crate::store::run::Card;
 
 /// Seed of the bootstrap: the same draws for all runs, so that their intervals can be compared.
-pub(super) const BOOTSTRAP_SEED: u64 = 0;
-
-/// The dataset that was scored on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ScoredDataset {
-    /// Where it was.
-    pub path: PathBuf,
-    /// [`crate::store::InvasionDataset::fingerprint`].
-    pub fingerprint: String,
-    /// Who simulated or published it.
-    pub simulator: String,
-    /// Frames, height and width.
-    pub shape: (usize, usize, usize),
-    /// Unit of the times.
-    pub time_unit: TimeUnit,
-    /// Edge where the invading fluid enters.
-    pub inlet: Side,
-}
+const BOOTSTRAP_SEED: u64 = 0;
 
 /// What `scores.json` holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Scores {
-    /// Always [`Scores::FORMAT`](Document::FORMAT).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Scores<D: Scored> {
+    /// [`Dataset::SCORES`](crate::store::Dataset::SCORES).
     pub format: String,
     /// Version of this schema.
     pub version: u32,
     /// Who predicted.
     pub source: String,
     /// The run that predicted, as it was when scored.
-    pub run: Option<RunCard>,
+    pub run: Option<Card<D::Card>>,
     /// What was scored on.
-    pub dataset: ScoredDataset,
-    /// What each baseline is here.
-    pub baselines: Vec<String>,
+    pub dataset: D::ScoredOn,
+    /// What has to be known to read the scores.
+    #[serde(flatten)]
+    pub terms: D::Terms,
     /// What a reader has to be told.
     pub notes: Vec<String>,
-    /// Scores of each part of the split.
-    pub parts: Vec<PartScores>,
+    /// Scores of each part of the split that was predicted.
+    pub parts: Vec<PartScores<D>>,
 }
 
 /// Scores of one part of the split.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PartScores {
-    /// `train`, `validation`, `test`, or `all` for domains without a split.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct PartScores<D: Scored> {
+    /// `train`, `validation`, `test`, or `all` for samples without a split.
     pub part: String,
     /// The prediction first, then the baselines.
-    pub sources: Vec<SourceScores>,
+    pub sources: Vec<D::Source>,
+    /// What was counted besides.
+    #[serde(flatten)]
+    pub counted: D::Counted,
 }
 
 /// Scores of one predictor on one part.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SourceScores {
-    /// Name of the run, or of the baseline.
-    pub source: String,
+pub trait SourceScores: Kept {
+    /// Scores of one sample.
+    type Score: Clone + Send;
+
+    /// The scores in a column of what [`Scored::score`] gives; `predictor` is who predicted.
+    fn new(predictor: &str, column: usize, scores: Vec<Self::Score>) -> Self;
+
+    /// Name in tables and files.
+    fn name(&self) -> &str;
+
     /// Whether it is a baseline.
-    pub is_baseline: bool,
-    /// Scores of each domain.
-    pub domains: Vec<DomainScore>,
+    fn is_baseline(&self) -> bool;
+
+    /// Identifiers of the samples.
+    fn ids(&self) -> Vec<&str>;
 }
 
-/// Means over domains at one frame.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TimeStep {
-    /// Number of the frame.
-    pub frame: usize,
-    /// Its time, mean over domains.
-    pub time: f64,
-    /// Mean and interval of each measure.
-    pub measures: BTreeMap<Measure, Interval>,
-}
-
-/// Means over domains of a whole sequence.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
-    /// Domains averaged over.
-    pub domains: usize,
-    /// Frames averaged over.
-    pub frames: Vec<usize>,
-    /// Mean over the time steps of each domain, then over domains.
-    pub over_time: BTreeMap<Measure, Interval>,
-    /// Mean over domains at the last of the frames.
-    pub final_step: BTreeMap<Measure, Interval>,
-    /// Breakthrough; `None` when it was asked for other frames than were scored.
-    pub breakthrough: Option<BreakthroughSummary>,
-}
-
-/// How well breakthrough is foretold.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct BreakthroughSummary {
-    /// Domains in which prediction and truth agree on whether the outlet is reached at all.
-    pub agreeing: usize,
-    /// Mean of |predicted - true time| over the domains in which both reach it; `None` when there are none.
-    pub time_error: Option<Interval>,
-}
-
-impl SourceScores {
-    /// The frames that every domain was scored at.
-    pub fn frames(&self) -> BTreeSet<usize> {
-        let mut domains =
-            self.domains.iter().map(|d| d.frames.iter().map(|f| f.frame).collect::<BTreeSet<_>>());
-        let first = domains.next().unwrap_or_default();
-        domains.fold(first, |common, frames| &common & &frames)
-    }
-
-    /// Means over domains at each of `frames`.
-    pub fn per_time_step(&self, frames: &BTreeSet<usize>) -> Vec<TimeStep> {
-        let resamples = self.resamples();
-        frames
-            .iter()
-            .map(|&frame| {
-                let found: Vec<_> = self.at(frame).collect();
-                TimeStep {
-                    frame,
-                    time: found.iter().map(|(_, f)| f.time).sum::<f64>() / found.len().max(1) as f64,
-                    measures: intervals(&resamples, |measure| {
-                        found.iter().map(|(domain, frame)| measure.of(domain, frame)).collect()
-                    }),
-                }
-            })
-            .collect()
-    }
-
-    /// Means over `frames` and domains.
-    pub fn summary(&self, frames: &BTreeSet<usize>) -> Summary {
-        let resamples = self.resamples();
-        let over_time = intervals(&resamples, |measure| {
-            self.domains.iter().map(|domain| mean_over_time(domain, frames, measure)).collect()
-        });
-        let final_step = frames.last().map_or_else(BTreeMap::new, |&last| {
-            intervals(&resamples, |measure| self.at(last).map(|(domain, f)| measure.of(domain, f)).collect())
-        });
-        Summary {
-            domains: self.domains.len(),
-            frames: frames.iter().copied().collect(),
-            over_time,
-            final_step,
-            breakthrough: (*frames == self.frames()).then(|| self.breakthrough()),
-        }
-    }
-
-    /// How much a measure, averaged over `frames`, is larger here than in `other`: the difference of each domain,
-    /// then the mean of those. Domains vary far more than predictors do on one domain, so this tells them apart where
-    /// their own intervals overlap. `None` without a domain that both have.
-    pub fn difference(&self, other: &Self, frames: &BTreeSet<usize>, measure: Measure) -> Option<Interval> {
-        let differences: Vec<f64> = self
-            .domains
-            .iter()
-            .filter_map(|ours| {
-                let theirs = other.domains.iter().find(|theirs| theirs.domain_id == ours.domain_id)?;
-                Some(mean_over_time(ours, frames, measure) - mean_over_time(theirs, frames, measure))
-            })
-            .collect();
-        Resamples::draw(differences.len(), BOOTSTRAP_SEED).mean(&differences)
-    }
-
-    fn breakthrough(&self) -> BreakthroughSummary {
-        let pairs = || self.domains.iter().map(|d| (d.breakthrough_time, d.true_breakthrough_time));
-        let errors: Vec<f64> = pairs().filter_map(|(p, t)| Some((p? - t?).abs())).collect();
-        BreakthroughSummary {
-            agreeing: pairs().filter(|(p, t)| p.is_some() == t.is_some()).count(),
-            time_error: Resamples::draw(errors.len(), BOOTSTRAP_SEED).mean(&errors),
-        }
-    }
-
-    fn at(&self, frame: usize) -> impl Iterator<Item = (&DomainScore, &FrameScore)> {
-        self.domains.iter().filter_map(move |d| Some((d, d.frames.iter().find(|f| f.frame == frame)?)))
-    }
-
-    fn resamples(&self) -> Resamples {
-        Resamples::draw(self.domains.len(), BOOTSTRAP_SEED)
-    }
-}
-
-fn mean_over_time(domain: &DomainScore, frames: &BTreeSet<usize>, measure: Measure) -> f64 {
-    let kept = domain.frames.iter().filter(|f| frames.contains(&f.frame));
-    let values: Vec<f64> = kept.map(|frame| measure.of(domain, frame)).collect();
-    values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
-fn intervals(resamples: &Resamples, values: impl Fn(Measure) -> Vec<f64>) -> BTreeMap<Measure, Interval> {
-    Measure::ALL.into_iter().filter_map(|m| Some((m, resamples.mean(&values(m))?))).collect()
-}
-
-impl PartScores {
-    /// The frames of the prediction: baselines are shown at those, though scored at all.
-    pub fn frames(&self) -> BTreeSet<usize> {
-        self.sources.first().map(SourceScores::frames).unwrap_or_default()
-    }
-
-    /// Identifiers of the domains.
-    pub fn domain_ids(&self) -> Vec<&str> {
-        let domains = self.sources.first().map_or(&[] as &[_], |source| &source.domains);
-        domains.iter().map(|domain| domain.domain_id.as_str()).collect()
-    }
-}
-
-impl Document for Scores {
-    const FORMAT: &'static str = "porecast-scores";
+impl<D: Scored> Document for Scores<D> {
+    const FORMAT: &'static str = D::SCORES;
     const VERSION: u32 = 1;
     const COMMAND: &'static str = "porecast evaluate";
 }
 
-impl Scores {
+impl<D: Scored> Scores<D> {
     /// Scores of a part, if it was scored.
-    pub fn part(&self, name: &str) -> Option<&PartScores> {
+    pub fn part(&self, name: &str) -> Option<&PartScores<D>> {
         self.parts.iter().find(|part| part.part == name)
     }
 
-    /// The part that says how good the prediction is: the test domains, or whatever comes nearest to them.
-    pub fn main_part(&self) -> Option<&PartScores> {
+    /// The part that says how good the prediction is: the test samples, or whatever comes nearest to them.
+    pub fn main_part(&self) -> Option<&PartScores<D>> {
         self.part("test").or_else(|| self.part("validation")).or(self.parts.first())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::evaluate::fabricated::{exact, trajectory};
-    use crate::evaluate::score::score;
-
-    fn source() -> SourceScores {
-        let domains = (1..4)
-            .map(|seed| {
-                let truth = trajectory(seed);
-                let mut predicted = exact(&seed.to_string(), &truth);
-                // The error grows with the domain's number, in the last frame only.
-                let last = truth.times.len() - 1;
-                predicted
-                    .probability
-                    .index_axis_mut(ndarray::Axis(0), last)
-                    .mapv_inplace(|p| if p > 0.5 { 1.0 - 0.1 * seed as f32 } else { 0.0 });
-                score(&truth, &predicted).unwrap()
-            })
-            .collect();
-        SourceScores { source: "network".into(), is_baseline: false, domains }
+impl<D: Scored> PartScores<D> {
+    /// Identifiers of the samples.
+    pub fn ids(&self) -> Vec<&str> {
+        self.sources.first().map(SourceScores::ids).unwrap_or_default()
     }
+}
 
-    #[test]
-    fn averages_per_time_step_come_first() {
-        let source = source();
-        let frames = source.frames();
-        let steps = source.per_time_step(&frames);
-        let summary = source.summary(&frames);
-        let last = steps.last().unwrap().measures[&Measure::Mse];
-        assert_eq!(summary.final_step[&Measure::Mse], last);
-        assert!(steps[..steps.len() - 1].iter().all(|step| step.measures[&Measure::Mse].mean == 0.0));
-        let over_time = summary.over_time[&Measure::Mse].mean;
-        assert!((over_time - last.mean / steps.len() as f64).abs() < 1e-12);
-        assert!(last.low < last.mean && last.mean < last.high);
-    }
+/// Resamples of so many samples: the same for all measures and predictors.
+pub(super) fn resamples(samples: usize) -> Resamples {
+    Resamples::draw(samples, BOOTSTRAP_SEED)
+}
 
-    #[test]
-    fn a_summary_of_some_frames_ends_at_the_last_of_them() {
-        let summary = source().summary(&BTreeSet::from([1, 2]));
-        assert_eq!(summary.frames, [1, 2]);
-        assert_eq!(summary.final_step[&Measure::Mse].mean, 0.0);
-        assert_eq!(summary.breakthrough, None);
-    }
+/// Mean of values, one a sample.
+pub(super) fn mean(values: &[f64]) -> Option<Interval> {
+    resamples(values.len()).mean(values)
+}
 
-    #[test]
-    fn differences_are_taken_domain_by_domain() {
-        let (ours, mut theirs) = (source(), source());
-        for domain in &mut theirs.domains {
-            domain.frames.iter_mut().for_each(|frame| frame.mse += 0.25);
-        }
-        theirs.domains.reverse();
-        let frames = ours.frames();
-        let difference = theirs.difference(&ours, &frames, Measure::Mse).unwrap();
-        for end in [difference.low, difference.mean, difference.high] {
-            assert!((end - 0.25).abs() < 1e-12, "no spread between domains is left: {difference:?}");
-        }
-        assert_eq!(
-            ours.difference(&SourceScores { domains: Vec::new(), ..ours.clone() }, &frames, Measure::Mse),
-            None
-        );
-    }
+/// How much values are larger than others: the difference of each sample that both have, then the mean of those. Samples
+/// vary far more than predictors do on one sample, so this tells them apart where their own intervals overlap. `None`
+/// without a sample that both have.
+pub(super) fn mean_difference<'a>(
+    ours: impl Iterator<Item = (&'a str, f64)>,
+    theirs: impl Iterator<Item = (&'a str, f64)>,
+) -> Option<Interval> {
+    let theirs: HashMap<&str, f64> = theirs.collect();
+    let differences: Vec<f64> = ours.filter_map(|(id, value)| Some(value - theirs.get(id)?)).collect();
+    mean(&differences)
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::metric::Interval;
+
 /// Rows under headings; every row has as many cells as there are headings.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Table {
@@ -79,6 +81,20 @@ pub fn number(value: f64) -> String {
         v if v < 1000.0 => format!("{value:.1}"),
         _ => format!("{value:.0}"),
     }
+}
+
+/// A mean and half its interval.
+pub fn interval(interval: &Interval) -> String {
+    let half_width = (interval.high - interval.low) / 2.0;
+    match half_width > 1e-4 {
+        true => format!("{} ± {}", number(interval.mean), number(half_width)),
+        false => number(interval.mean),
+    }
+}
+
+/// A value in words, or a dash where there is none.
+pub fn or_dash<T>(value: Option<T>, words: impl FnOnce(T) -> String) -> String {
+    value.map_or_else(|| "-".into(), words)
 }
 
 /// Wall time for readers.

@@ -39,6 +39,13 @@ pub struct Series {
     pub band: Vec<(f64, f64, f64)>,
 }
 
+impl Series {
+    /// A line without a band.
+    pub fn line(label: &str, colour: RGBColor, stroke: Stroke, points: Vec<(f64, f64)>) -> Self {
+        Self { label: label.to_owned(), colour, stroke, points, band: Vec::new() }
+    }
+}
+
 /// Axes with lines. The vertical axis begins at 0.
 #[derive(Debug, Clone)]
 pub struct Chart {
@@ -187,14 +194,6 @@ pub struct Charts {
 }
 
 impl Charts {
-    /// Writes the charts as `<folder>/<stem>.svg` and `.png`.
-    ///
-    /// # Errors
-    /// The folder cannot be written.
-    pub fn save(&self, folder: &Path, stem: &str) -> Result<()> {
-        super::save(self, folder, stem)
-    }
-
     fn title_height(&self) -> u32 {
         if self.title.is_empty() { 0 } else { 34 }
     }

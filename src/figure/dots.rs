@@ -1,13 +1,10 @@
 //! Values between 0 and 1 in named rows: dots, a line for their common value, and an interval.
 
-use std::path::Path;
-
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::{DrawResult, Figure, bold_text, palette, text, text_width};
-use crate::error::Result;
 
 /// A row of dots.
 #[derive(Debug, Clone)]
@@ -45,14 +42,6 @@ const AXIS: u32 = 560;
 const NUMBERS: u32 = 64;
 
 impl Dots {
-    /// Writes the rows as `<folder>/<stem>.svg` and `.png`.
-    ///
-    /// # Errors
-    /// The folder cannot be written.
-    pub fn save(&self, folder: &Path, stem: &str) -> Result<()> {
-        super::save(self, folder, stem)
-    }
-
     fn left(&self) -> u32 {
         self.rows.iter().map(|row| text_width(&row.label, LABEL)).max().unwrap_or(0) + 24
     }

@@ -1,13 +1,10 @@
 //! Shares in rows and columns, such as a confusion matrix.
 
-use std::path::Path;
-
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::{DrawResult, Figure, bold_text, palette, text, text_width};
-use crate::error::Result;
 
 /// Shares from 0 to 1, shaded and written.
 #[derive(Debug, Clone)]
@@ -34,14 +31,6 @@ const CELL_HEIGHT: u32 = 46;
 const NARROWEST_CELL: u32 = 84;
 
 impl HeatMap {
-    /// Writes the map as `<folder>/<stem>.svg` and `.png`.
-    ///
-    /// # Errors
-    /// The folder cannot be written.
-    pub fn save(&self, folder: &Path, stem: &str) -> Result<()> {
-        super::save(self, folder, stem)
-    }
-
     fn left(&self) -> u32 {
         let names = self.rows.iter().chain([&self.row_axis]).map(|name| text_width(name, LABEL));
         names.max().unwrap_or(0) + 24

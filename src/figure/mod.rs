@@ -36,12 +36,22 @@ const PNG_SCALE: u32 = 2;
 pub(crate) type DrawResult = std::result::Result<(), String>;
 
 /// Something that can be drawn on any backend.
-pub(crate) trait Figure {
+pub(crate) trait Figure: Sized {
     /// Width and height in units (pixels of the SVG).
     fn size(&self) -> (u32, u32);
 
     /// Draws on `area`, whose size is `scale` times [`size`](Self::size).
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>, scale: f64) -> DrawResult;
+
+    /// Writes `<folder>/<stem>.svg` and `<folder>/<stem>.png`.
+    fn save(&self, folder: &Path, stem: &str) -> Result<()> {
+        let path = folder.join(format!("{stem}.svg"));
+        let text = svg(self).map_err(|e| Error::output(&path, e))?;
+        atomic::write(&path, text.as_bytes())?;
+        let path = folder.join(format!("{stem}.png"));
+        let image = raster(self).map_err(|e| Error::output(&path, e))?;
+        atomic::write(&path, &png(&image))
+    }
 }
 
 /// The figure as SVG text.
@@ -70,16 +80,6 @@ fn raster(figure: &impl Figure) -> std::result::Result<RgbImage, String> {
         area.present().map_err(|e| e.to_string())?;
     }
     Ok(RgbImage::from_raw(size.0, size.1, pixels).expect("the buffer has three bytes a pixel"))
-}
-
-/// Writes `<folder>/<stem>.svg` and `<folder>/<stem>.png`.
-fn save(figure: &impl Figure, folder: &Path, stem: &str) -> Result<()> {
-    let path = folder.join(format!("{stem}.svg"));
-    let text = svg(figure).map_err(|e| Error::output(&path, e))?;
-    atomic::write(&path, text.as_bytes())?;
-    let path = folder.join(format!("{stem}.png"));
-    let image = raster(figure).map_err(|e| Error::output(&path, e))?;
-    atomic::write(&path, &png(&image))
 }
 
 /// `image` as PNG bytes.

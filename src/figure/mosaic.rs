@@ -36,35 +36,6 @@ const ROW_LABEL: f64 = 13.0;
 const GROUP_LABEL: f64 = 14.0;
 
 impl Mosaic {
-    /// Writes the mosaic as `<folder>/<stem>.svg` and `.png`.
-    ///
-    /// # Errors
-    /// The folder cannot be written.
-    pub fn save(&self, folder: &Path, stem: &str) -> Result<()> {
-        let path = folder.join(format!("{stem}.svg"));
-        let mut text = svg(self).map_err(|e| Error::output(&path, e))?;
-        text.truncate(text.rfind("</svg>").unwrap_or(text.len()));
-        for (x, y, width, height, picture) in self.places() {
-            text += &format!(
-                "<image x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" style=\"image-rendering:pixelated\" \
-                 preserveAspectRatio=\"none\" href=\"data:image/png;base64,{}\"/>\n",
-                BASE64.encode(png(&shrunk(picture, 2 * width, 2 * height)))
-            );
-        }
-        text += "</svg>\n";
-        atomic::write(&path, text.as_bytes())?;
-
-        let path = folder.join(format!("{stem}.png"));
-        let mut image = raster(self).map_err(|e| Error::output(&path, e))?;
-        for (x, y, width, height, picture) in self.places() {
-            let (width, height) = (width * PNG_SCALE, height * PNG_SCALE);
-            let scaled =
-                imageops::resize(&shrunk(picture, width, height), width, height, FilterType::Nearest);
-            imageops::replace(&mut image, &scaled, i64::from(x * PNG_SCALE), i64::from(y * PNG_SCALE));
-        }
-        atomic::write(&path, &png(&image))
-    }
-
     /// Width and height of a picture on the page.
     fn cell(&self) -> (u32, u32) {
         let (width, height) = self
@@ -163,6 +134,32 @@ impl Figure for Mosaic {
             write(label, px(10), px(y), faint.clone().pos(Pos::new(HPos::Left, VPos::Center)))?;
         }
         Ok(())
+    }
+
+    /// As of any figure, with the pictures in their own pixels.
+    fn save(&self, folder: &Path, stem: &str) -> Result<()> {
+        let path = folder.join(format!("{stem}.svg"));
+        let mut text = svg(self).map_err(|e| Error::output(&path, e))?;
+        text.truncate(text.rfind("</svg>").unwrap_or(text.len()));
+        for (x, y, width, height, picture) in self.places() {
+            text += &format!(
+                "<image x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" style=\"image-rendering:pixelated\" \
+                 preserveAspectRatio=\"none\" href=\"data:image/png;base64,{}\"/>\n",
+                BASE64.encode(png(&shrunk(picture, 2 * width, 2 * height)))
+            );
+        }
+        text += "</svg>\n";
+        atomic::write(&path, text.as_bytes())?;
+
+        let path = folder.join(format!("{stem}.png"));
+        let mut image = raster(self).map_err(|e| Error::output(&path, e))?;
+        for (x, y, width, height, picture) in self.places() {
+            let (width, height) = (width * PNG_SCALE, height * PNG_SCALE);
+            let scaled =
+                imageops::resize(&shrunk(picture, width, height), width, height, FilterType::Nearest);
+            imageops::replace(&mut image, &scaled, i64::from(x * PNG_SCALE), i64::from(y * PNG_SCALE));
+        }
+        atomic::write(&path, &png(&image))
     }
 }
 

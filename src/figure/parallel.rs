@@ -1,13 +1,10 @@
 //! Parallel coordinates: an upright axis for each quantity, a line for each case.
 
-use std::path::Path;
-
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::{DrawResult, Figure, bold_text, palette, text, text_width};
-use crate::error::Result;
 
 /// An upright axis.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,14 +43,6 @@ const NARROWEST_GAP: u32 = 120;
 const MARGIN: u32 = 30;
 
 impl Parallel {
-    /// Writes the figure as `<folder>/<stem>.svg` and `.png`.
-    ///
-    /// # Errors
-    /// The folder cannot be written.
-    pub fn save(&self, folder: &Path, stem: &str) -> Result<()> {
-        super::save(self, folder, stem)
-    }
-
     /// Distance between two axes: room for names and ticks.
     fn gap(&self) -> u32 {
         let ticks = self.axes.iter().flat_map(|axis| axis.ticks.iter().map(|(_, label)| label));

@@ -15,7 +15,7 @@ use crate::config::segmentation::SegmentationConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::picture;
 use crate::prepare::target_ratio;
-use crate::store::{MaskFile, MaskPrediction, SegmentationDataset};
+use crate::store::{MaskFile, MaskPrediction, Predictions, SegmentationDataset};
 
 /// Rows and columns of a picture of many images.
 const MOSAIC: (usize, usize) = (4, 4);

@@ -2,13 +2,14 @@
 
 use std::cell::OnceCell;
 
+use burn::module::Module;
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Bool, Int, Slice, Tensor, TensorData, backend::Backend};
 use porecast_imaging::Background;
 use porecast_kernels::{Backend as Kernels, log_softmax_channels};
 
 use super::pixel::{cross_entropy, focal};
-use super::{Overlap, Terms, upper_bound};
+use super::{Objective, Overlap, Terms, elastic_net, upper_bound};
 use crate::config::segmentation_loss::{SegmentationLossConfig, SegmentationTerm, SegmentationWeights};
 
 /// A weighted sum of terms for classes 0, 1, ...
@@ -124,38 +125,6 @@ impl SegmentationLoss {
         Terms::new(names, values.split(1, 0).into_iter().take(count).collect())
     }
 
-    /// Largest value that a term can take, over all heads.
-    pub fn upper_bound(&self, term: &str) -> f64 {
-        upper_bound(term) * self.config.levels.iter().sum::<f64>()
-    }
-
-    /// Factors of the sums of absolute values and of squares of the weights.
-    pub fn penalties(&self) -> (f64, f64) {
-        (self.config.l1, self.config.l2)
-    }
-
-    /// Scored pixels that are of a class and predicted to be, that are predicted to be, and that are: three numbers for
-    /// each class after the background.
-    ///
-    /// # Shapes
-    /// As [`evaluate`](Self::evaluate); result `[3 (classes - 1)]`.
-    pub fn counts<B: Kernels>(
-        &self,
-        logits: Tensor<B, 4>,
-        target: Tensor<B, 4>,
-        scored: Tensor<B, 4>,
-    ) -> Tensor<B, 1> {
-        let classes = logits.dims()[1].max(2);
-        let predicted =
-            if logits.dims()[1] == 1 { self.is_foreground(logits).float() } else { logits.argmax(1).float() };
-        let counts = (1..classes).flat_map(|class| {
-            let predicted = predicted.clone().equal_elem(class as f32).float() * scored.clone();
-            let is = target.clone().equal_elem(class as f32).float() * scored.clone();
-            [(predicted.clone() * is.clone()).sum(), predicted.sum(), is.sum()]
-        });
-        Tensor::cat(counts.collect(), 0)
-    }
-
     /// Where the grey of a logit is nearer to the target's than to the background's.
     fn is_foreground<B: Backend>(&self, logits: Tensor<B, 4>) -> Tensor<B, 4, Bool> {
         let (background, target) = self.config.background.levels();
@@ -165,8 +134,8 @@ impl SegmentationLoss {
     }
 
     /// Mean of the Dice coefficients of the classes that occur, but the background and those excluded, from summed
-    /// [`counts`](Self::counts); 1 where none occurs.
-    pub fn mean_dice(&self, counts: &[f64]) -> f64 {
+    /// [`counts`](Objective::counts); 1 where none occurs.
+    fn mean_dice(&self, counts: &[f64]) -> f64 {
         let of_classes = counts.chunks_exact(3).enumerate().filter_map(|(index, of_class)| {
             let total = of_class[1] + of_class[2];
             let counts = total > 0.0 && !self.config.excluded.contains(&(index + 1));
@@ -205,6 +174,50 @@ impl SegmentationLoss {
         }
         let is_excluded = |class| self.config.excluded.contains(&class);
         (0..case.log_p.dims()[1]).map(|class| if is_excluded(class) { 0.0 } else { 1.0 }).collect()
+    }
+}
+
+impl Objective for SegmentationLoss {
+    fn terms<B: Kernels>(
+        &self,
+        levels: Vec<Tensor<B, 4>>,
+        target: Tensor<B, 4>,
+        scored: Tensor<B, 4>,
+    ) -> Terms<B> {
+        self.evaluate_levels(levels, target.squeeze_dim::<3>(1).int(), scored)
+    }
+
+    /// Over all heads.
+    fn upper_bound(&self, term: &str) -> f64 {
+        upper_bound(term) * self.config.levels.iter().sum::<f64>()
+    }
+
+    fn penalty<B: Backend, M: Module<B>>(&self, network: &M) -> Option<Tensor<B, 1>> {
+        elastic_net(network, self.config.l1, self.config.l2)
+    }
+
+    /// Scored pixels that are of a class and predicted to be, that are predicted to be, and that are: three numbers for
+    /// each class after the background.
+    fn counts<B: Kernels>(
+        &self,
+        logits: Tensor<B, 4>,
+        target: Tensor<B, 4>,
+        scored: Tensor<B, 4>,
+    ) -> Tensor<B, 1> {
+        let classes = logits.dims()[1].max(2);
+        let predicted =
+            if logits.dims()[1] == 1 { self.is_foreground(logits).float() } else { logits.argmax(1).float() };
+        let counts = (1..classes).flat_map(|class| {
+            let predicted = predicted.clone().equal_elem(class as f32).float() * scored.clone();
+            let is = target.clone().equal_elem(class as f32).float() * scored.clone();
+            [(predicted.clone() * is.clone()).sum(), predicted.sum(), is.sum()]
+        });
+        Tensor::cat(counts.collect(), 0)
+    }
+
+    /// 1 less the mean Dice coefficient of the classes but the background, over all pixels.
+    fn error(&self, counts: &[f64]) -> f64 {
+        1.0 - self.mean_dice(counts)
     }
 }
 

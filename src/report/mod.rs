@@ -2,6 +2,7 @@
 //!
 //! The page holds its figures, pictures, style and script itself: it opens from disk and asks nothing of a network.
 
+mod invasions;
 mod masks;
 mod page;
 mod viewer;
@@ -10,39 +11,61 @@ use std::fs;
 use std::path::Path;
 
 use page::{Page, escape};
-use viewer::Viewer;
 
 use crate::cli::{ReportArgs, Verbosity};
 use crate::error::{Error, Result};
-use crate::evaluate::compare::Comparison;
-use crate::evaluate::compared;
+use crate::evaluate::compare::{self, Comparison};
 use crate::evaluate::document::Document;
-use crate::evaluate::masks::compare::MaskComparison;
-use crate::evaluate::measure::Measure;
-use crate::evaluate::scores::{ScoredDataset, Scores};
-use crate::evaluate::tables;
-use crate::store::run::{Card, RunCard, TrainedOn};
+use crate::evaluate::{Scored, Scores};
+use crate::store::run::{Card, TrainedOn};
 use crate::store::{RunFolder, atomic};
+
+/// Headings and names of figures.
+pub type Figures = &'static [(&'static str, &'static str)];
+
+/// A dataset whose runs have a page.
+pub trait Reported: Scored {
+    /// The figure that runs are compared by.
+    const COMPARED: Figures;
+    /// The figures over the tables of a run.
+    const FIRST: Figures;
+    /// The figures under them.
+    const FIGURES: Figures;
+    /// What the definitions are of.
+    const DEFINED: &'static str;
+
+    /// The split of a run, in words.
+    fn split_text(card: &Card<Self::Card>) -> String;
+
+    /// The dataset, in words.
+    fn dataset_text(dataset: &Self::ScoredOn) -> String;
+
+    /// What the evaluation found, in a sentence of HTML.
+    fn headline(scores: &Scores<Self>) -> String;
+
+    /// What measures and baselines are, as HTML; `baselines` where that depends on the dataset.
+    fn definitions(baselines: &[String]) -> String;
+
+    /// Samples to go through, under a heading: of a run's evaluation in `folder`, or of the comparison of `runs` there.
+    fn viewer(_folder: &Path, _runs: Option<&[&str]>) -> Result<Option<(&'static str, String)>> {
+        Ok(None)
+    }
+}
 
 /// Runs `porecast report`: writes the page of an evaluated run or of a comparison.
 ///
 /// # Errors
 /// The folder is neither, or was not evaluated; the output exists or cannot be written.
-pub fn run(args: &ReportArgs, verbosity: Verbosity) -> Result<()> {
+pub fn run<D: Reported>(args: &ReportArgs, verbosity: Verbosity) -> Result<()> {
     let output = args.output.clone().unwrap_or_else(|| args.input.join("report.html"));
     if output.exists() && !args.force {
         return Err(Error::exists(&output));
     }
     let run = RunFolder::new(&args.input);
-    let comparison = args.input.join(compared::FILE);
-    let page = if MaskComparison::is_at(&comparison) {
-        masks::comparison_page(&args.input)?
-    } else if comparison.exists() {
-        comparison_page(&args.input)?
-    } else if run.is_segmentation() {
-        masks::run_page(&run)?
+    let page = if args.input.join(compare::FILE).exists() {
+        comparison_page::<D>(&args.input)?
     } else if run.card_path().exists() {
-        run_page(&run)?
+        run_page::<D>(&run)?
     } else {
         return Err(Error::input(
             &args.input,
@@ -56,30 +79,22 @@ pub fn run(args: &ReportArgs, verbosity: Verbosity) -> Result<()> {
     Ok(())
 }
 
-fn run_page(run: &RunFolder) -> Result<Page> {
-    let card = run.card()?;
+fn run_page<D: Reported>(run: &RunFolder) -> Result<Page> {
+    let card: Card<D::Card> = run.card_of()?;
     let folder = run.evaluation_path();
-    let scores = Scores::read(&folder.join("scores.json"))?;
+    let scores = Scores::<D>::read(&folder.join("scores.json"))?;
     let mut page = Page::new(&card.name);
-    page.subtitle(&[split_text(&card), dataset_text(&scores.dataset), run_text(&card)]);
-    page.lead(&headline(&scores));
+    page.subtitle(&[D::split_text(&card), D::dataset_text(&scores.dataset), run_text(&card)]);
+    page.lead(&D::headline(&scores));
     page.notes(&scores.notes);
-    page.section("The invasion, frame by frame", &Viewer::of_run(&folder.join("samples"))?.to_html());
-    page.section("Error over time", &figure(&folder, "mse")?.unwrap_or_default());
-    for table in tables::overview(&scores) {
-        page.table(&table);
+    if let Some((heading, html)) = D::viewer(&folder, None)? {
+        page.section(heading, &html);
     }
-    for (heading, stem) in [
-        ("Saturation", "saturation"),
-        ("Panel", "panel"),
-        ("Where it errs", "errors"),
-        ("Training", "training"),
-    ] {
-        if let Some(figure) = figure(&folder, stem)? {
-            page.section(heading, &figure);
-        }
-    }
-    page.details("What the measures and baselines are", &definitions(&scores.baselines));
+    figures(&mut page, &folder, D::FIRST)?;
+    D::overview(&scores).iter().for_each(|table| page.table(table));
+    figures(&mut page, &folder, D::FIGURES)?;
+    figures(&mut page, &folder, &[("Training", "training")])?;
+    page.details(D::DEFINED, &D::definitions(D::baselines(&scores.terms)));
     page.details(
         "Resolved configuration",
         &configuration(&fs::read_to_string(run.config_path()).unwrap_or_default()),
@@ -87,69 +102,39 @@ fn run_page(run: &RunFolder) -> Result<Page> {
     Ok(page)
 }
 
-fn comparison_page(folder: &Path) -> Result<Page> {
-    let comparison = Comparison::read(&folder.join(compared::FILE))?;
+fn comparison_page<D: Reported>(folder: &Path) -> Result<Page> {
+    let comparison = Comparison::<D>::read(&folder.join(compare::FILE))?;
     let names: Vec<&str> = comparison.runs.iter().map(|run| run.name.as_str()).collect();
     let mut page = Page::new(&format!("Comparison of {}", listed(&names)));
-    page.subtitle(&[split_text(&comparison.runs[0].card), dataset_text(&comparison.dataset)]);
+    page.subtitle(&[D::split_text(&comparison.runs[0].card), D::dataset_text(&comparison.dataset)]);
     page.notes(&comparison.notes);
-    page.section("Error over time", &figure(folder, "mse")?.unwrap_or_default());
-    for table in &comparison.tables {
-        page.table(table);
+    figures(&mut page, folder, D::COMPARED)?;
+    comparison.tables.iter().for_each(|table| page.table(table));
+    if let Some((heading, html)) = D::viewer(folder, Some(&names))? {
+        page.section(heading, &html);
     }
-    page.section(
-        "The invasion, frame by frame",
-        &Viewer::of_comparison(&folder.join("samples"), &names)?.to_html(),
-    );
-    page.details("What the measures and baselines are", &definitions(&comparison.baselines));
+    page.details(D::DEFINED, &D::definitions(&comparison.baselines));
     for run in &comparison.runs {
         page.details(&format!("Resolved configuration of {}", run.name), &configuration(&run.config));
     }
     Ok(page)
 }
 
-/// What the evaluation found, in a sentence.
-fn headline(scores: &Scores) -> String {
-    let Some(part) = scores.main_part() else { return String::new() };
-    let error = |source: &crate::evaluate::scores::SourceScores| {
-        source.summary(&part.frames()).over_time.get(&Measure::Mse).copied()
-    };
-    let Some(found) = part.sources.first().and_then(error) else { return String::new() };
-    let baselines: Vec<String> = part
-        .sources
-        .iter()
-        .filter(|source| source.is_baseline)
-        .filter_map(|source| Some(format!("{} {:.4}", source.source, error(source)?.mean)))
-        .collect();
-    format!(
-        "Mean squared error in the pore space of {} {} domains: <strong>{:.4}</strong> (95 % interval {:.4} to {:.4}). \
-         Baselines: {}.",
-        part.domain_ids().len(),
-        escape(&part.part),
-        found.mean,
-        found.low,
-        found.high,
-        escape(&baselines.join(", "))
-    )
+/// Shows the figures that are there, each under its heading: as inline SVG, which the style of the page can recolour for
+/// the dark.
+fn figures(page: &mut Page, folder: &Path, figures: Figures) -> Result<()> {
+    for (heading, stem) in figures {
+        let path = folder.join(format!("{stem}.svg"));
+        match fs::read_to_string(&path) {
+            Ok(svg) => page.section(heading, &format!("<figure>{svg}</figure>")),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => (),
+            Err(e) => return Err(Error::input(&path, format!("cannot be read: {e}"))),
+        }
+    }
+    Ok(())
 }
 
-fn split_text(card: &RunCard) -> String {
-    let counts = card
-        .split
-        .parts()
-        .map(|(part, ids)| format!("{} {}", ids.len(), if part == "train" { "training" } else { part }));
-    format!("{} domains", listed(&counts.each_ref().map(String::as_str)))
-}
-
-fn dataset_text(dataset: &ScoredDataset) -> String {
-    let (frames, height, width) = dataset.shape;
-    format!(
-        "{frames} frames of {height} × {width} pixels, inlet at the {} ({})",
-        dataset.inlet, dataset.simulator
-    )
-}
-
-fn run_text<D: TrainedOn>(card: &Card<D>) -> String {
+fn run_text<C: TrainedOn>(card: &Card<C>) -> String {
     let parameters: usize = card.members.iter().map(|member| member.parameters).sum();
     let networks = match card.members.len() {
         1 => "one network".to_owned(),
@@ -168,27 +153,6 @@ fn listed(names: &[&str]) -> String {
         [one] => (*one).to_owned(),
         [most @ .., last] => format!("{} and {last}", most.join(", ")),
     }
-}
-
-/// A figure of the evaluation as inline SVG, which the style of the page can recolour for the dark.
-fn figure(folder: &Path, stem: &str) -> Result<Option<String>> {
-    let path = folder.join(format!("{stem}.svg"));
-    match fs::read_to_string(&path) {
-        Ok(svg) => Ok(Some(format!("<figure>{svg}</figure>"))),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(Error::input(&path, format!("cannot be read: {e}"))),
-    }
-}
-
-fn definitions(baselines: &[String]) -> String {
-    let measures = Measure::ALL
-        .map(|m| format!("<dt>{}</dt><dd>{}</dd>", escape(m.heading()), escape(m.explanation())))
-        .concat();
-    let breakthrough = "<dt>|Δ breakthrough|</dt><dd>absolute error of the first time at which the outlet is touched, over \
-                        the domains in which prediction and truth both touch it; in brackets the domains in which they \
-                        agree on whether it is touched at all</dd>";
-    let baselines: String = baselines.iter().map(|text| format!("<li>{}</li>", escape(text))).collect();
-    format!("<dl>{measures}{breakthrough}</dl><ul>{baselines}</ul>")
 }
 
 fn configuration(text: &str) -> String {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::evaluate::samples::{SampleEntry, SampleIndex};
+use crate::evaluate::invasions::samples::{SampleEntry, SampleIndex};
 
 /// Domains shown for each run when several runs are shown: the page is to stay small.
 const COMPARED_DOMAINS: usize = 3;

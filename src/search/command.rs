@@ -19,9 +19,9 @@ use crate::config;
 use crate::config::search::{Parameter, SearchConfig, Values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluate::table::{Row, Table};
+use crate::figure::Figure;
 use crate::figure::parallel::{Axis, Line, Parallel};
 use crate::progress::say;
-use crate::store::run::{DatasetCard, MemberCard, SegmentationCard};
 use crate::store::{RunFolder, atomic, table};
 use crate::train;
 
@@ -102,11 +102,7 @@ fn try_out(
 
 /// Mean over the networks of a run of their lowest validation losses.
 fn validation_loss(run: &RunFolder) -> Result<f64> {
-    let members: Vec<MemberCard> = if run.is_segmentation() {
-        run.card_of::<SegmentationCard>()?.members
-    } else {
-        run.card_of::<DatasetCard>()?.members
-    };
+    let members = run.members()?;
     let sum: f64 = members.iter().map(|member| member.best_validation_loss).sum();
     Ok(sum / members.len() as f64)
 }

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array3, Axis, Ix2, Ix3};
 
-use super::atomic;
 use super::h5::{Growing, H5Reader, H5Writer};
+use super::{Predictions, atomic};
 use crate::error::{Error, Result};
 
 /// The attribute `format` of a file of predicted masks.
@@ -135,11 +135,16 @@ pub struct MaskFile {
 }
 
 impl MaskFile {
-    /// Opens a file of predicted masks.
-    ///
-    /// # Errors
-    /// The file is missing, truncated, of another format or version, or its parts do not fit together.
-    pub fn open(path: &Path) -> Result<Self> {
+    /// Names of the classes, the background first.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+}
+
+impl Predictions for MaskFile {
+    type Prediction = MaskPrediction;
+
+    fn open(path: &Path) -> Result<Self> {
         let file = H5Reader::open(path)?;
         file.expect_format(FORMAT, VERSION)?;
         let classes = serde_json::from_str(&file.text("classes")?)
@@ -151,34 +156,19 @@ impl MaskFile {
         Ok(Self { path: path.to_owned(), source: file.text("source")?, classes, ids })
     }
 
-    /// Where it was opened.
-    pub fn path(&self) -> &Path {
+    fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Who predicted.
-    pub fn source(&self) -> &str {
+    fn source(&self) -> &str {
         &self.source
     }
 
-    /// Names of the classes, the background first.
-    pub fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
-    /// Identifiers of the images, in stored order.
-    pub fn ids(&self) -> &[String] {
+    fn ids(&self) -> &[String] {
         &self.ids
     }
 
-    /// Reads prediction `index`.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    ///
-    /// # Panics
-    /// `index` is not below the number of [`ids`](Self::ids).
-    pub fn prediction(&self, index: usize) -> Result<MaskPrediction> {
+    fn prediction(&self, index: usize) -> Result<MaskPrediction> {
         let file = H5Reader::open(&self.path)?;
         let levels: Array3<u16> = file.row::<_, Ix3>(&file.dataset("/probability", &[None; 4])?, index)?;
         let mask: Array2<u8> = file.row::<_, Ix2>(&file.dataset("/mask", &[None; 3])?, index)?;

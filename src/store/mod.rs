@@ -4,6 +4,7 @@ pub mod atomic;
 pub mod benchmark;
 pub mod card;
 pub mod checkpoint;
+pub mod dataset;
 pub mod dynamics;
 mod h5;
 pub mod image;
@@ -18,6 +19,7 @@ pub mod segmentation;
 pub mod table;
 pub mod weights;
 
+pub use dataset::{Dataset, Kept, Predictions};
 pub use dynamics::{Dynamics, LatticeRecord, Recorded};
 pub use invasion::InvasionDataset;
 pub use mask_prediction::{MaskFile, MaskPrediction};

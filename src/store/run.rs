@@ -11,14 +11,14 @@
 //! ```
 //! A time-embedded run has one member, the folder itself; single-frame runs have one member a frame (`frame-05/`).
 
-use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::atomic;
+use super::{Kept, atomic};
 use crate::error::{Error, Result};
+use porecast_imaging::split::Split;
 use porecast_simulations::{Side, TimeUnit};
 
 /// Which domains serve for what.
@@ -101,17 +101,21 @@ pub struct SegmentationCard {
 }
 
 /// A dataset that runs are trained on.
-pub trait TrainedOn: Debug + Clone + PartialEq + Serialize + DeserializeOwned {
+pub trait TrainedOn: Kept {
     /// The `format` field of the cards of its runs.
     const FORMAT: &'static str;
     /// What serves for what.
-    type Split: Debug + Clone + PartialEq + Serialize + DeserializeOwned;
+    type Split: Kept;
 
     /// Where it was.
     fn path(&self) -> &Path;
 
     /// Its fingerprint.
     fn fingerprint(&self) -> &str;
+
+    /// Names and identifiers of the three parts: what the weights of `members` are fitted to, what their best epochs are
+    /// chosen on, and what nothing is chosen on.
+    fn parts(split: &Self::Split, members: &[MemberCard]) -> [(&'static str, Vec<String>); 3];
 }
 
 impl TrainedOn for DatasetCard {
@@ -125,11 +129,15 @@ impl TrainedOn for DatasetCard {
     fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
+
+    fn parts(split: &SplitLists, _: &[MemberCard]) -> [(&'static str, Vec<String>); 3] {
+        split.parts().map(|(part, ids)| (part, ids.to_vec()))
+    }
 }
 
 impl TrainedOn for SegmentationCard {
     const FORMAT: &'static str = "porecast-segmentation-run";
-    type Split = porecast_imaging::split::Split;
+    type Split = Split;
 
     fn path(&self) -> &Path {
         &self.path
@@ -137,6 +145,15 @@ impl TrainedOn for SegmentationCard {
 
     fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    /// Of the folds, those count that a network was validated on.
+    fn parts(split: &Split, members: &[MemberCard]) -> [(&'static str, Vec<String>); 3] {
+        let trained: Vec<usize> = members.iter().filter_map(|member| member.fold).collect();
+        let folds = split.folds.iter().enumerate();
+        let validated = folds.filter(|(fold, _)| trained.is_empty() || trained.contains(fold));
+        let validated = validated.flat_map(|(_, ids)| ids).cloned().collect();
+        [("train", split.train.clone()), ("validation", validated), ("test", split.test.clone())]
     }
 }
 
@@ -186,6 +203,11 @@ impl<D: TrainedOn> Card<D> {
             split,
             members: Vec::new(),
         }
+    }
+
+    /// [`TrainedOn::parts`] of this run.
+    pub fn parts(&self) -> [(&'static str, Vec<String>); 3] {
+        D::parts(&self.split, &self.members)
     }
 }
 
@@ -270,22 +292,43 @@ impl RunFolder {
         self.card_of()
     }
 
-    /// Whether this is a run on annotated images; false where there is no run.
-    pub fn is_segmentation(&self) -> bool {
-        #[derive(Deserialize)]
-        struct Format {
-            format: String,
-        }
-        let text = std::fs::read_to_string(self.card_path()).unwrap_or_default();
-        let format = serde_json::from_str::<Format>(&text).map(|card| card.format);
-        format.is_ok_and(|format| format == SegmentationCard::FORMAT)
-    }
-
     /// Reads `run.json` of a run on either kind of dataset.
     ///
     /// # Errors
     /// The folder is not a run of this version on such a dataset.
     pub fn card_of<D: TrainedOn>(&self) -> Result<Card<D>> {
+        #[derive(Deserialize)]
+        struct Header {
+            format: String,
+            version: u32,
+        }
+        let Header { format, version } = self.read()?;
+        if format != D::FORMAT || version != VERSION {
+            return Err(Error::input(
+                &self.card_path(),
+                format!(
+                    "has format {format:?} version {version}, expected {:?} version {VERSION}",
+                    D::FORMAT
+                ),
+            ));
+        }
+        self.read()
+    }
+
+    /// The networks of a run, whatever they were trained on.
+    ///
+    /// # Errors
+    /// The folder is not a run.
+    pub fn members(&self) -> Result<Vec<MemberCard>> {
+        #[derive(Deserialize)]
+        struct Members {
+            members: Vec<MemberCard>,
+        }
+        Ok(self.read::<Members>()?.members)
+    }
+
+    /// What `run.json` says of `T`.
+    fn read<T: DeserializeOwned>(&self) -> Result<T> {
         let path = self.card_path();
         let text = std::fs::read_to_string(&path).map_err(|e| {
             Error::input(
@@ -293,23 +336,7 @@ impl RunFolder {
                 format!("is not a run folder (run.json: {e}); pass the folder that `porecast train` made"),
             )
         })?;
-        #[derive(Deserialize)]
-        struct Header {
-            format: String,
-            version: u32,
-        }
-        let unreadable = |e: serde_json::Error| Error::input(&path, format!("is not a run card: {e}"));
-        let Header { format, version } = serde_json::from_str(&text).map_err(unreadable)?;
-        if format != D::FORMAT || version != VERSION {
-            return Err(Error::input(
-                &path,
-                format!(
-                    "has format {format:?} version {version}, expected {:?} version {VERSION}",
-                    D::FORMAT
-                ),
-            ));
-        }
-        serde_json::from_str(&text).map_err(unreadable)
+        serde_json::from_str(&text).map_err(|e| Error::input(&path, format!("is not a run card: {e}")))
     }
 
     /// Writes `run.json` atomically.

@@ -13,6 +13,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use ndarray::{Array1, Array2, Array3, ArrayView1, Ix1, Ix2, Ix3};
 use porecast_imaging::AnnotatedImage;
@@ -159,6 +160,8 @@ pub struct SegmentationDataset {
     groups: Vec<String>,
     has_mask: Vec<bool>,
     shape: (usize, usize, usize),
+    /// Computed when it is first asked for: all images are read.
+    fingerprint: OnceLock<String>,
 }
 
 impl SegmentationDataset {
@@ -207,6 +210,7 @@ impl SegmentationDataset {
             groups,
             has_mask: has_mask.into_iter().map(|has| has != 0).collect(),
             shape: (channels, height, width),
+            fingerprint: OnceLock::new(),
         })
     }
 
@@ -312,6 +316,9 @@ impl SegmentationDataset {
     /// # Errors
     /// An image cannot be read.
     pub fn fingerprint(&self) -> Result<String> {
+        if let Some(fingerprint) = self.fingerprint.get() {
+            return Ok(fingerprint.clone());
+        }
         let mut hash = Sha256::new();
         hash.update(serde_json::to_vec(&(&self.classes, self.shape)).expect("texts and numbers"));
         for index in 0..self.ids.len() {
@@ -323,7 +330,8 @@ impl SegmentationDataset {
                 None => hash.update(b"none"),
             }
         }
-        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        let fingerprint = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(self.fingerprint.get_or_init(|| fingerprint).clone())
     }
 }
 

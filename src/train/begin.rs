@@ -34,9 +34,8 @@ where
     if is_resumed {
         let before: C = config::load(&folder.config_path(), &[])?;
         if &before != config {
-            return Err(Error::new(
-                ErrorKind::Mismatch,
-                folder.config_path().display().to_string(),
+            return Err(Error::mismatch(
+                &folder.config_path(),
                 "differs from the configuration given; resume with the same one, or train anew with --force",
             ));
         }
@@ -48,9 +47,7 @@ where
                 "exists already; pass --resume to go on with it or --force to replace it",
             ));
         }
-        if !folder.is_segmentation() {
-            folder.card()?; // only ever remove what is a run
-        }
+        folder.members()?; // only ever remove what is a run
         std::fs::remove_dir_all(&path).map_err(|e| Error::output(&path, e))?;
     }
     Ok(Begun { folder, resolved: config::to_toml(config)?, is_resumed })
@@ -68,7 +65,7 @@ impl Begun {
             let before = folder.card_of::<D>()?;
             let other = |place: &Path, what: &str| {
                 let what = format!("{what}; restore it, or train anew with --force");
-                Error::new(ErrorKind::Mismatch, place.display().to_string(), what)
+                Error::mismatch(place, what)
             };
             if before.dataset.fingerprint() != card.dataset.fingerprint() {
                 return Err(other(card.dataset.path(), "is no longer the dataset this run began with"));

@@ -12,7 +12,7 @@ use crate::config::train::{Conditioning, TrainConfig};
 use crate::data::{InvasionData, TimedInvasions, split};
 use crate::device::{Device, on_device};
 use crate::error::{Error, Result};
-use crate::loss::{Loss, Objective};
+use crate::loss::Loss;
 use crate::store::InvasionDataset;
 use crate::store::run::{DatasetCard, RunCard};
 
@@ -51,11 +51,11 @@ pub(super) fn run(args: &TrainArgs, device: Device, verbosity: Verbosity) -> Res
         split.test.len(),
         config.dataset.display()
     );
-    on_device!(device, train_members(&setting, &mut card, &what))
+    on_device!(device, train_members::<Loss>(&setting, &mut card, &what))
 }
 
 /// The networks of a run: one, or one a frame.
-fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<Vec<Member>> {
+fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<Vec<Member<Loss>>> {
     let frame_count = card.dataset.shape.0;
     let networks: Vec<(Option<usize>, Vec<usize>)> = match &config.conditioning {
         Conditioning::Time => vec![(None, (0..frame_count).collect())],
@@ -84,7 +84,7 @@ fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<V
 }
 
 /// The loss, with class weights from the training data where they are asked to be balanced.
-fn objective(config: &TrainConfig, data: &InvasionData, train: &[usize], frames: &[usize]) -> Objective {
+fn objective(config: &TrainConfig, data: &InvasionData, train: &[usize], frames: &[usize]) -> Loss {
     let weights = match &config.loss.class_weights {
         ClassWeights::Equal => [1.0; 3],
         ClassWeights::Given(weights) => weights.map(|w| w as f32),
@@ -93,7 +93,7 @@ fn objective(config: &TrainConfig, data: &InvasionData, train: &[usize], frames:
             [weights[0], weights[1], weights[2]]
         }
     };
-    Objective::Invasion(Loss::new(config.head, config.loss.clone(), weights))
+    Loss::new(config.head, config.loss.clone(), weights)
 }
 
 fn make_card(

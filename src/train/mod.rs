@@ -36,7 +36,7 @@ pub(crate) use trainer::BEST;
 use trainer::Trainer;
 
 /// Everything the members of a run share, and the members.
-struct Setting {
+struct Setting<O> {
     folder: RunFolder,
     seed: u64,
     /// Channels that a network is given.
@@ -47,12 +47,12 @@ struct Setting {
     optimizer: OptimizerConfig,
     schedule: ScheduleConfig,
     training: TrainingConfig,
-    members: Vec<Member>,
+    members: Vec<Member<O>>,
     verbosity: Verbosity,
 }
 
 /// One network of a run.
-struct Member {
+struct Member<O> {
     /// What is put before its lines: `frame 5: `.
     label: String,
     /// Its folder below the run folder.
@@ -66,7 +66,7 @@ struct Member {
     takes_time: bool,
     /// Everything that decides which weights there are.
     architecture: String,
-    objective: Objective,
+    objective: O,
     data: Arc<dyn Samples>,
     /// Frames it is shown.
     frames: Vec<usize>,
@@ -90,9 +90,9 @@ pub fn run(args: &TrainArgs, verbosity: Verbosity) -> Result<()> {
     }
 }
 
-fn train_members<B: TrainBackend>(
+fn train_members<B: TrainBackend, O: Objective>(
     device: &B::Device,
-    setting: &Setting,
+    setting: &Setting<O>,
     card: &mut Card<impl TrainedOn>,
     what: &str,
 ) -> Result<()> {
@@ -103,7 +103,7 @@ fn train_members<B: TrainBackend>(
             Start::Neighbour => neighbour.as_deref(),
             Start::Scratch => None,
         };
-        let done = Trainer::<B>::new(setting, member, start, device)?.run()?;
+        let done = Trainer::<B, O>::new(setting, member, start, device)?.run()?;
         record(&mut card.members, done);
         setting.folder.write_card(card)?;
         neighbour = Some(setting.folder.path().join(&member.folder).join(BEST));

@@ -15,7 +15,7 @@ use crate::config::segmentation_loss::SegmentationWeights;
 use crate::data::SegmentationData;
 use crate::device::{Device, on_device};
 use crate::error::{Error, Result};
-use crate::loss::{Objective, SegmentationLoss};
+use crate::loss::SegmentationLoss;
 use crate::prepare::split_of;
 use crate::seed;
 use crate::store::SegmentationDataset;
@@ -63,7 +63,7 @@ pub(super) fn run(args: &TrainArgs, device: Device, verbosity: Verbosity) -> Res
         config.dataset.display(),
         card.split.test.len()
     );
-    on_device!(device, train_members(&setting, &mut card, &what))
+    on_device!(device, train_members::<SegmentationLoss>(&setting, &mut card, &what))
 }
 
 /// The networks of a run; of one fold `only` where that is asked for.
@@ -72,7 +72,7 @@ fn members(
     card: &SegmentationRunCard,
     dataset: &SegmentationDataset,
     only: Option<usize>,
-) -> Result<Vec<Member>> {
+) -> Result<Vec<Member<SegmentationLoss>>> {
     let folds = card.split.folds.len();
     if let Some(fold) = only.filter(|fold| *fold >= folds) {
         return Err(Error::config("--fold", format!("{fold} is outside 0 to {}", folds - 1)));
@@ -164,11 +164,11 @@ fn bag_of(images: &[usize], run_seed: u64, index: u64) -> Vec<usize> {
 }
 
 /// The loss, with class weights from the training data where they are asked to be balanced.
-fn objective(config: &SegmentationConfig, counts: &[u64]) -> Objective {
+fn objective(config: &SegmentationConfig, counts: &[u64]) -> SegmentationLoss {
     let weights = match &config.loss.class_weights {
         SegmentationWeights::Equal | SegmentationWeights::Dynamic => vec![1.0; counts.len()],
         SegmentationWeights::Given(weights) => weights.iter().map(|&weight| weight as f32).collect(),
         SegmentationWeights::Balanced => balanced(counts),
     };
-    Objective::Segmentation(SegmentationLoss::new(config.loss.clone(), weights))
+    SegmentationLoss::new(config.loss.clone(), weights)
 }

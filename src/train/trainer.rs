@@ -16,7 +16,7 @@ use crate::config::optimizer::ScheduleShape;
 use crate::data::order::{self, Pick};
 use crate::data::{Mirror, evenly_spread};
 use crate::error::{Error, ErrorKind, Result};
-use crate::loss::Terms;
+use crate::loss::{Objective, Terms};
 use crate::model::ops::TrainBackend;
 use crate::model::{Network, checkpointing};
 use crate::progress::{self, Progress};
@@ -94,9 +94,9 @@ struct Scored {
 }
 
 /// The training of one network, at some point of it.
-pub(super) struct Trainer<'a, B: TrainBackend> {
-    setting: &'a Setting,
-    member: &'a Member,
+pub(super) struct Trainer<'a, B: TrainBackend, O> {
+    setting: &'a Setting<O>,
+    member: &'a Member<O>,
     path: PathBuf,
     device: &'a B::Device,
     network: Network<B>,
@@ -105,11 +105,11 @@ pub(super) struct Trainer<'a, B: TrainBackend> {
     state: State,
 }
 
-impl<'a, B: TrainBackend> Trainer<'a, B> {
+impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
     /// A training at its last checkpoint, or at its beginning: fresh weights, or those in `start`.
     pub(super) fn new(
-        setting: &'a Setting,
-        member: &'a Member,
+        setting: &'a Setting<O>,
+        member: &'a Member<O>,
         start: Option<&Path>,
         device: &'a B::Device,
     ) -> Result<Self> {
@@ -262,7 +262,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             let batch = host.to_device::<B>(self.device);
             let mut loss = 0.0;
             let evaluate = |levels| {
-                let terms = objective.evaluate(levels, batch.target, batch.scored);
+                let terms = objective.terms(levels, batch.target, batch.scored);
                 loss = self.check(&terms, &names)?;
                 Ok(terms.total / count)
             };
@@ -425,7 +425,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             let target = batch.target.clone().narrow(0, start, count);
             let scored = batch.scored.clone().narrow(0, start, count);
             let counts = objective.counts(logits.clone(), target.clone(), scored.clone());
-            let total = objective.evaluate(vec![logits], target, scored).total;
+            let total = objective.terms(vec![logits], target, scored).total;
             let values = Tensor::cat(vec![total, counts], 0).into_data();
             let mut values = values.iter::<f64>();
             let loss = values.next().expect("a loss before the counts");

@@ -63,9 +63,11 @@ impl Counts {
     }
 
     fn add(&mut self, plan: &Plan, ids: &[String]) -> Result<()> {
-        let places = plan.places();
-        let masked = ids.iter().map(|id| places[id.as_str()]).filter(|&place| plan.dataset.has_mask()[place]);
-        for place in masked {
+        for id in ids {
+            let place = plan.place(id)?;
+            if !plan.dataset.has_mask()[place] {
+                continue;
+            }
             for (pixel, &class) in
                 plan.dataset.sample(place)?.mask.iter().flat_map(|mask| mask.indexed_iter())
             {

@@ -1,136 +1,59 @@
 //! Several segmentations side by side, scored on the same dataset or not at all.
 //!
-//! Files in the output folder:
+//! Files in the output folder, beside those of every comparison:
 //!
 //! ```text
-//! comparison.json   runs, tables and notes (MaskComparison)
-//! comparison.md     the tables
 //! comparison.csv    run, part, source, measure, over, count, mean, low, high
 //! differences.csv   name, less, part, measure, images, mean, low, high: image by image, less the first run
-//! runs.csv          parameters, wall time, samples seen and best epochs of each run
 //! dice              mean Dice coefficient of all runs (.svg and .png)
 //! ```
 
-use std::path::Path;
-
-use serde::{Deserialize, Serialize};
-
-use super::figures;
+use super::PartScores;
 use super::measure::Measure;
-use super::plan::Plan;
-use super::scores::{MaskScores, PartScores, ScoredImages, SourceScores};
+use super::scores::MaskScores;
 use super::source::Source;
-use super::tables::{classes_text, summary_of};
-use crate::cli::{CompareArgs, Verbosity};
+use super::tables::{COMPARED, classes_text, measures, summary_of};
 use crate::error::Result;
-use crate::evaluate::compared::{self, ComparedRun, RunScores, difference};
-use crate::evaluate::cost::{self, Cost};
-use crate::evaluate::document::Document;
-use crate::evaluate::table::{Row, Table, number};
-use crate::evaluate::tables::{interval, write_rows};
-use crate::figure::{DotRow, palette};
+use crate::evaluate::compare::{ScoredRun, difference};
+use crate::evaluate::cost;
+use crate::evaluate::scored::Findings;
+use crate::evaluate::sheet::{Sheet, cells, texts};
+use crate::evaluate::table::{Row, Table};
+use crate::figure::{DotRow, Dots, Figure, palette};
 use crate::metric::Interval;
-use crate::store::run::{Card, SegmentationCard};
+use crate::store::SegmentationDataset;
 
-type Scored = compared::Scored<MaskScores>;
+type Run = ScoredRun<SegmentationDataset>;
 
-/// Measures that runs are compared by.
-const COMPARED: [Measure; 2] = [Measure::Dice, Measure::Iou];
-
-/// What `comparison.json` holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MaskComparison {
-    /// Always [`MaskComparison::FORMAT`](Document::FORMAT).
-    pub format: String,
-    /// Version of this schema.
-    pub version: u32,
-    /// The dataset that all runs were scored on.
-    pub dataset: ScoredImages,
-    /// The part of the split that the figure is of.
-    pub part: String,
-    /// The runs, in the order given.
-    pub runs: Vec<ComparedRun<SegmentationCard>>,
-    /// What a reader has to be told.
-    pub notes: Vec<String>,
-    /// The tables.
-    pub tables: Vec<Table>,
-}
-
-impl Document for MaskComparison {
-    const FORMAT: &'static str = "porecast-mask-comparison";
-    const VERSION: u32 = 1;
-    const COMMAND: &'static str = "porecast compare";
-}
-
-impl RunScores for MaskScores {
-    type Dataset = SegmentationCard;
-
-    fn run(&self) -> Option<&Card<SegmentationCard>> {
-        self.run.as_ref()
-    }
-
-    fn scored_on(&self) -> (&Path, &str) {
-        (&self.dataset.path, &self.dataset.fingerprint)
-    }
-}
-
-/// The evaluations that `porecast compare` will make because they are not there yet.
+/// Sets runs side by side.
 ///
 /// # Errors
-/// A run or its dataset is missing, or the output exists and is not to be replaced.
-pub fn unscored(args: &CompareArgs) -> Result<Vec<Plan>> {
-    compared::unscored(args)?.iter().map(Plan::new).collect()
-}
-
-/// Runs `porecast compare`: evaluates the runs that are not evaluated yet, and writes tables and a figure.
-///
-/// # Errors
-/// A run is missing, is not a segmentation, changed since it was evaluated, or cannot be compared with the first one
-/// (other classes, another dataset, no part in common); the output exists or cannot be written.
-pub fn compare(args: &CompareArgs, verbosity: Verbosity) -> Result<()> {
-    for plan in unscored(args)? {
-        super::execute(&plan)?;
-    }
-    let scored = Scored::read_all(&args.runs)?;
-    let parts = common_parts(&scored)?;
-    let notes = notes(&scored, &parts);
-    let costs: Vec<Cost> = scored.iter().map(|run| Cost::of(&run.name, &run.card)).collect();
-    let mut tables: Vec<Table> = parts.iter().map(|part| scores_table(&scored, part)).collect();
-    tables.extend(parts.iter().filter_map(|part| differences_table(&scored, part)));
-    tables.push(cost::table(&costs));
-
-    let folder = &args.output;
-    let main = parts.last().expect("runs without a part in common are refused");
-    figures::comparison(main, dots(&scored, main), &classes_text(&scored[0].scores)).save(folder, "dice")?;
-    write_rows(&folder.join("comparison.csv"), &score_rows(&scored, &parts))?;
-    write_rows(&folder.join("differences.csv"), &difference_rows(&scored, &parts))?;
-    write_rows(&folder.join("runs.csv"), &cost::rows(&costs))?;
-    compared::write_markdown(folder, &tables, notes.iter())?;
-    let comparison = MaskComparison {
-        format: MaskComparison::FORMAT.into(),
-        version: MaskComparison::VERSION,
-        dataset: scored[0].scores.dataset.clone(),
-        part: main.clone(),
-        runs: scored.iter().map(Scored::compared).collect(),
-        notes,
+/// A run cannot be compared with the first one: other classes, another dataset, no part in common.
+pub(super) fn compare(scored: &[Run]) -> Result<Findings<'_>> {
+    let parts = common_parts(scored)?;
+    let main = parts.last().expect("runs without a part in common are refused").clone();
+    let mut tables: Vec<Table> = parts.iter().map(|part| scores_table(scored, part)).collect();
+    tables.extend(parts.iter().filter_map(|part| differences_table(scored, part)));
+    tables.push(cost::table(scored));
+    let figure = figure(scored, &main);
+    Ok(Findings {
+        part: main,
+        notes: notes(scored, &parts),
+        terminal: tables.clone(),
         tables,
-    };
-    comparison.write(&folder.join(compared::FILE))?;
-    if !verbosity.quiet {
-        let last = format!("comparison: {}", folder.display());
-        crate::evaluate::print(&comparison.tables, &comparison.notes, &last);
-    }
-    Ok(())
+        sheets: vec![score_sheet(scored, &parts), difference_sheet(scored, &parts)],
+        draw: Box::new(move |folder| figure.save(folder, "dice")),
+    })
 }
 
-fn source_of<'a>(run: &'a Scored, part: &str, source: Source) -> Option<&'a SourceScores> {
+fn source_of<'a>(run: &'a Run, part: &str, source: Source) -> Option<&'a MaskScores> {
     run.scores.part(part)?.source(source)
 }
 
 /// The parts that every run was scored on, the one that says most last.
-fn common_parts(scored: &[Scored]) -> Result<Vec<String>> {
+fn common_parts(scored: &[Run]) -> Result<Vec<String>> {
     let first = &scored[0];
-    let refuse = |other: &Scored, what: String| Err(first.refuse(other, what));
+    let refuse = |other: &Run, what: String| Err(first.refuse(other, what));
     for run in &scored[1..] {
         let (ours, theirs) = (&first.scores.dataset, &run.scores.dataset);
         if ours.classes != theirs.classes {
@@ -138,7 +61,7 @@ fn common_parts(scored: &[Scored]) -> Result<Vec<String>> {
             return refuse(run, what);
         }
         first.require_same_dataset(run)?;
-        if first.scores.scored_classes != run.scores.scored_classes {
+        if first.scores.terms.scored_classes != run.scores.terms.scored_classes {
             let what = format!(
                 "means run over the classes {} in one, over {} in the other (loss.excluded)",
                 first.scores.scored_names().join(", "),
@@ -157,12 +80,12 @@ fn common_parts(scored: &[Scored]) -> Result<Vec<String>> {
 }
 
 /// How the images of a part differ from those of the first run, if they do.
-fn other_images(scored: &[Scored], run: &Scored, part: &str) -> Option<String> {
+fn other_images(scored: &[Run], run: &Run, part: &str) -> Option<String> {
     let ours = scored[0].scores.part(part)?.ids();
     difference(&ours, &run.scores.part(part)?.ids())
 }
 
-fn notes(scored: &[Scored], parts: &[String]) -> Vec<String> {
+fn notes(scored: &[Run], parts: &[String]) -> Vec<String> {
     let mut notes = Vec::new();
     for part in parts {
         for run in &scored[1..] {
@@ -179,16 +102,12 @@ fn notes(scored: &[Scored], parts: &[String]) -> Vec<String> {
         let name = &scored[0].name;
         notes.push(format!("the runs were trained on different splits; the mean mask is that of {name}"));
     }
-    notes.extend(Scored::unfinished(scored));
     notes
 }
 
 /// Runs with their sources, and the baselines of the first run.
-fn rows_of<'a>(
-    scored: &'a [Scored],
-    part: &'a str,
-) -> impl Iterator<Item = (String, &'a Scored, &'a SourceScores)> {
-    let of_run = move |run: &'a Scored| {
+fn rows_of<'a>(scored: &'a [Run], part: &'a str) -> impl Iterator<Item = (String, &'a Run, &'a MaskScores)> {
+    let of_run = move |run: &'a Run| {
         let sources = [Source::Network, Source::Postprocessed].into_iter();
         sources.filter_map(move |source| {
             let name = match source {
@@ -204,41 +123,18 @@ fn rows_of<'a>(
     scored.iter().flat_map(of_run).chain(baselines)
 }
 
-fn scores_table(scored: &[Scored], part: &str) -> Table {
-    let classes = &scored[0].scores.scored_classes;
-    let rows = rows_of(scored, part).map(|(name, _, source)| {
-        let mut cells = vec![name, source.images.len().to_string()];
-        cells.extend(
-            COMPARED
-                .map(|measure| source.mean(measure, classes).as_ref().map_or_else(|| "-".into(), interval)),
-        );
-        let total = source.total();
-        let of_set =
-            |measure: Measure| total.as_ref().map_or_else(|| "-".into(), |t| number(measure.of(t, classes)));
-        cells.extend(Measure::ALL.map(of_set));
-        Row { cells, is_baseline: source.source.is_baseline() }
-    });
-    let rows = rows.collect();
-    let mut headings = ["", "images"].map(str::to_owned).to_vec();
-    headings.extend(COMPARED.map(|measure| format!("{} of images", measure.heading())));
-    headings.extend(Measure::ALL.map(|measure| measure.heading().to_owned()));
-    Table {
-        title: format!(
-            "{part} images, {}: mean over images ± half the 95 % bootstrap interval, then of all pixels of the set \
-             together",
-            classes_text(&scored[0].scores)
-        ),
-        headings,
-        rows,
-    }
+fn scores_table(scored: &[Run], part: &str) -> Table {
+    let first = &scored[0].scores;
+    let sources = rows_of(scored, part).map(|(name, _, source)| (name, source));
+    measures(&format!("{part} images, {}", classes_text(first)), &first.terms.scored_classes, sources)
 }
 
 /// The differences of every other row from the first run, image by image.
 fn differences<'a>(
-    scored: &'a [Scored],
+    scored: &'a [Run],
     part: &'a str,
     measure: Measure,
-) -> impl Iterator<Item = (String, &'a SourceScores, Interval)> {
+) -> impl Iterator<Item = (String, &'a MaskScores, Interval)> {
     let reference = scored[0].scores.part(part).and_then(PartScores::main);
     rows_of(scored, part).filter_map(move |(name, run, source)| {
         let reference = reference?;
@@ -246,11 +142,11 @@ fn differences<'a>(
         if is_itself || other_images(scored, run, part).is_some() {
             return None;
         }
-        Some((name, source, source.difference(reference, measure, &scored[0].scores.scored_classes)?))
+        Some((name, source, source.difference(reference, measure, &scored[0].scores.terms.scored_classes)?))
     })
 }
 
-fn differences_table(scored: &[Scored], part: &str) -> Option<Table> {
+fn differences_table(scored: &[Run], part: &str) -> Option<Table> {
     let [dice, iou] = COMPARED.map(|measure| differences(scored, part, measure).collect::<Vec<_>>());
     let rows: Vec<Row> = dice
         .into_iter()
@@ -276,17 +172,18 @@ fn differences_table(scored: &[Scored], part: &str) -> Option<Table> {
 }
 
 /// The first run, and what its masks are.
-fn reference_name(first: &Scored, part: &str) -> String {
+fn reference_name(first: &Run, part: &str) -> String {
     match first.scores.part(part).and_then(PartScores::main).map(|source| source.source) {
         Some(Source::Postprocessed) => format!("{}, {}", first.name, Source::Postprocessed.name()),
         _ => first.name.clone(),
     }
 }
 
-fn dots(scored: &[Scored], part: &str) -> Vec<DotRow> {
-    let classes = &scored[0].scores.scored_classes;
-    let row = |(name, run, source): (String, &Scored, &SourceScores)| {
-        let mean = source.mean(Measure::Dice, classes)?;
+/// The mean Dice coefficient of every run with its interval, baselines in grey.
+fn figure(scored: &[Run], part: &str) -> Dots {
+    let scores = &scored[0].scores;
+    let row = |(name, run, source): (String, &Run, &MaskScores)| {
+        let mean = source.mean(Measure::Dice, &scores.terms.scored_classes)?;
         let place = scored.iter().position(|other| std::ptr::eq(other, run)).unwrap_or(0);
         Some(DotRow {
             label: name,
@@ -296,40 +193,38 @@ fn dots(scored: &[Scored], part: &str) -> Vec<DotRow> {
             interval: Some((mean.low, mean.high)),
         })
     };
-    rows_of(scored, part).filter_map(row).collect()
+    Dots {
+        title: format!("Dice coefficient, {part} images, {}", classes_text(scores)),
+        x_label: "mean over images, with its 95 % interval".into(),
+        rows: rows_of(scored, part).filter_map(row).collect(),
+    }
 }
 
-fn text(cells: &[&str]) -> Vec<String> {
-    cells.iter().map(|cell| (*cell).to_owned()).collect()
-}
-
-/// Name of a run in a CSV file; a baseline has none.
-fn run_name<'a>(run: &'a Scored, source: &SourceScores) -> &'a str {
-    if source.source.is_baseline() { "" } else { &run.name }
-}
-
-fn score_rows(scored: &[Scored], parts: &[String]) -> Vec<Vec<String>> {
-    let mut rows = vec![text(&["run", "part", "source", "measure", "over", "count", "mean", "low", "high"])];
+/// A baseline is of no run.
+fn score_sheet(scored: &[Run], parts: &[String]) -> Sheet {
+    let headings = ["run", "part", "source", "measure", "over", "count", "mean", "low", "high"];
+    let mut rows = vec![texts(&headings)];
     for part in parts {
         for (_, run, source) in rows_of(scored, part) {
-            let name = text(&[run_name(run, source), part, source.source.name()]);
-            rows.extend(summary_of(source, &run.scores).into_iter().map(|row| [name.clone(), row].concat()));
+            let name = if source.source.is_baseline() { "" } else { &run.name };
+            let named = texts(&[name, part, source.source.name()]);
+            rows.extend(summary_of(source, &run.scores).into_iter().map(|row| [named.clone(), row].concat()));
         }
     }
-    rows
+    Sheet { file: "comparison.csv", rows }
 }
 
-fn difference_rows(scored: &[Scored], parts: &[String]) -> Vec<Vec<String>> {
-    let mut rows = vec![text(&["name", "less", "part", "measure", "images", "mean", "low", "high"])];
+fn difference_sheet(scored: &[Run], parts: &[String]) -> Sheet {
+    let headings = ["name", "less", "part", "measure", "images", "mean", "low", "high"];
+    let mut rows = vec![texts(&headings)];
     for part in parts {
         for measure in COMPARED {
             for (name, source, found) in differences(scored, part, measure) {
-                let mut row = text(&[&name, &reference_name(&scored[0], part), part, measure.key()]);
-                row.push(source.images.len().to_string());
-                row.extend([found.mean, found.low, found.high].map(|value| value.to_string()));
-                rows.push(row);
+                let (less, images) = (reference_name(&scored[0], part), source.images.len().to_string());
+                let named = [name.as_str(), &less, part, measure.key(), &images];
+                rows.push([texts(&named), cells(&found).to_vec()].concat());
             }
         }
     }
-    rows
+    Sheet { file: "differences.csv", rows }
 }

@@ -1,24 +1,23 @@
 //! The figures of an evaluation of masks.
 
+use std::path::Path;
+
 use porecast_imaging::measure::OperatingPoint;
 
 use super::measure::Measure;
-use super::plan::Plan;
-use super::scores::{MaskScores, PartScores};
 use super::source::Source;
+use super::{PartScores, Scores};
 use crate::error::Result;
-use crate::evaluate::figures::training;
 use crate::figure::dots::{DotRow, Dots};
-use crate::figure::{Chart, HeatMap, Series, Stroke, palette};
+use crate::figure::{Chart, Figure, HeatMap, Series, Stroke, palette};
 
 /// Bins of the histogram of images.
 const BINS: usize = 20;
 /// Groups among the dots: the worst of them when there are more.
 const SHOWN_GROUPS: usize = 40;
 
-/// Writes all figures but the overlays to the output folder.
-pub(super) fn write(plan: &Plan, scores: &MaskScores) -> Result<()> {
-    let folder = &plan.output;
+/// Draws all figures but the overlays into a folder.
+pub(super) fn draw(scores: &Scores, folder: &Path) -> Result<()> {
     if let Some(chart) = precision_recall(scores) {
         chart.save(folder, "precision-recall")?;
     }
@@ -31,24 +30,16 @@ pub(super) fn write(plan: &Plan, scores: &MaskScores) -> Result<()> {
             dots.save(folder, "groups")?;
         }
     }
-    match &plan.run {
-        Some((run, card)) => training(run, card, folder),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Precision over recall of each part; what predicting everything gives is the baseline of the main part.
-fn precision_recall(scores: &MaskScores) -> Option<Chart> {
+fn precision_recall(scores: &Scores) -> Option<Chart> {
     let main = scores.main_part()?;
-    let everything = main.histogram.as_ref()?.curve().first()?.counts.precision();
-    let mut series = vec![Series {
-        label: "everything".into(),
-        colour: palette::BASELINE,
-        stroke: Stroke::Dashed,
-        points: vec![(0.0, everything), (1.0, everything)],
-        band: Vec::new(),
-    }];
-    let parts = scores.parts.iter().rev().filter_map(|part| Some((part, part.histogram.as_ref()?)));
+    let everything = main.counted.histogram.as_ref()?.curve().first()?.counts.precision();
+    let level = vec![(0.0, everything), (1.0, everything)];
+    let mut series = vec![Series::line("everything", palette::BASELINE, Stroke::Dashed, level)];
+    let parts = scores.parts.iter().rev().filter_map(|part| Some((part, part.counted.histogram.as_ref()?)));
     for (part, histogram) in parts {
         let colour = match (part.part == main.part, part.part.as_str()) {
             (true, _) => palette::line(0),
@@ -56,22 +47,12 @@ fn precision_recall(scores: &MaskScores) -> Option<Chart> {
             (false, _) => palette::line(1),
         };
         let found = histogram.average_precision();
-        series.push(Series {
-            label: found.map_or_else(|| part.part.clone(), |ap| format!("{}, {ap:.3}", part.part)),
-            colour,
-            stroke: Stroke::Solid,
-            points: points(&histogram.curve()),
-            band: Vec::new(),
-        });
+        let label = found.map_or_else(|| part.part.clone(), |ap| format!("{}, {ap:.3}", part.part));
+        series.push(Series::line(&label, colour, Stroke::Solid, points(&histogram.curve())));
         if part.part == main.part {
-            let best = histogram.best_dice();
-            series.push(Series {
-                label: String::new(),
-                colour,
-                stroke: Stroke::Marked,
-                points: vec![(best.counts.recall(), best.counts.precision())],
-                band: Vec::new(),
-            });
+            let best = histogram.best_dice().counts;
+            let mark = vec![(best.recall(), best.precision())];
+            series.push(Series::line("", colour, Stroke::Marked, mark));
         }
     }
     // Labels stand where lines end: the main part is drawn last, over the others.
@@ -94,7 +75,7 @@ fn points(curve: &[OperatingPoint]) -> Vec<(f64, f64)> {
 }
 
 /// Share of the pixels of each true class that is predicted as each class.
-fn confusion(scores: &MaskScores, part: &PartScores) -> Option<HeatMap> {
+fn confusion(scores: &Scores, part: &PartScores) -> Option<HeatMap> {
     let source = part.main()?;
     let counts = source.total()?.counts();
     let classes = &scores.dataset.classes;
@@ -113,11 +94,11 @@ fn confusion(scores: &MaskScores, part: &PartScores) -> Option<HeatMap> {
 }
 
 /// How many images have which Dice coefficient.
-fn dice_histogram(scores: &MaskScores, part: &PartScores) -> Chart {
+fn dice_histogram(scores: &Scores, part: &PartScores) -> Chart {
     let series = part.sources.iter().rev().filter(|source| source.source != Source::AllBackground);
     let series = series.map(|source| {
         let mut bins = [0usize; BINS];
-        for value in source.of_images(Measure::Dice, &scores.scored_classes) {
+        for value in source.of_images(Measure::Dice, &scores.terms.scored_classes) {
             bins[((value * BINS as f64) as usize).min(BINS - 1)] += 1;
         }
         let edge = |bin: usize| bin as f64 / BINS as f64;
@@ -125,17 +106,14 @@ fn dice_histogram(scores: &MaskScores, part: &PartScores) -> Chart {
             .iter()
             .enumerate()
             .flat_map(|(bin, &images)| [(edge(bin), images as f64), (edge(bin + 1), images as f64)]);
-        Series {
-            label: source.source.name().into(),
-            colour: match source.source {
-                Source::Network => palette::line(0),
-                Source::Postprocessed => palette::line(1),
-                _ => palette::BASELINE,
-            },
-            stroke: if source.source.is_baseline() { Stroke::Dashed } else { Stroke::Solid },
-            points: std::iter::once((0.0, 0.0)).chain(steps).collect(),
-            band: Vec::new(),
-        }
+        let colour = match source.source {
+            Source::Network => palette::line(0),
+            Source::Postprocessed => palette::line(1),
+            _ => palette::BASELINE,
+        };
+        let stroke = if source.source.is_baseline() { Stroke::Dashed } else { Stroke::Solid };
+        let points = std::iter::once((0.0, 0.0)).chain(steps).collect();
+        Series::line(source.source.name(), colour, stroke, points)
     });
     Chart {
         title: format!("Dice coefficient of {} {} images", part.ids().len(), part.part),
@@ -146,9 +124,9 @@ fn dice_histogram(scores: &MaskScores, part: &PartScores) -> Chart {
 }
 
 /// The images of each group, the worst group first.
-fn groups(scores: &MaskScores, part: &PartScores) -> Option<Dots> {
+fn groups(scores: &Scores, part: &PartScores) -> Option<Dots> {
     let source = part.main().filter(|_| scores.has_groups())?;
-    let classes = &scores.scored_classes;
+    let classes = &scores.terms.scored_classes;
     let mut rows: Vec<DotRow> = source
         .groups()
         .into_iter()
@@ -174,13 +152,4 @@ fn groups(scores: &MaskScores, part: &PartScores) -> Option<Dots> {
         x_label: "Dice; dots: images, line: all pixels of the group together".into(),
         rows,
     })
-}
-
-/// The mean Dice coefficient of several runs with its interval, baselines in grey.
-pub(super) fn comparison(part: &str, rows: Vec<DotRow>, classes: &str) -> Dots {
-    Dots {
-        title: format!("Dice coefficient, {part} images, {classes}"),
-        x_label: "mean over images, with its 95 % interval".into(),
-        rows,
-    }
 }

@@ -1,11 +1,9 @@
 //! The measures of a predicted mask, as one list: tables, files and figures are loops over it.
 
 use porecast_imaging::measure::{Confusion, ConfusionMatrix};
-use serde::{Deserialize, Serialize};
 
 /// A measure of counts: of one image, of a group, or of a set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Measure {
     /// Dice coefficient.
     Dice,

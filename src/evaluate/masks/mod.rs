@@ -1,13 +1,10 @@
-//! Scoring predicted masks: `porecast evaluate` and `porecast compare` for segmentations.
+//! Masks, scored by what is counted in each image: values of the set of all its pixels, and means over images.
 //!
-//! [`Plan`] says what is to be scored and where its files are, [`score`] scores one image, [`baseline`] makes what has
-//! to be beaten, [`scores`] holds and averages the result, [`tables`], [`figures`] and [`overlays`] show it, and
-//! [`compare`](mod@compare) sets several runs side by side. As for invasions, predictions are read from files.
-//!
-//! Files in the output folder:
+//! [`score`] scores one image, [`baseline`] makes what has to be beaten, [`scores`] adds up and averages, [`tables`],
+//! [`figures`] and [`overlays`] show it. Files in the output folder:
 //!
 //! ```text
-//! scores.json     counts of every image, and what is known of the set (scores::MaskScores)
+//! scores.json     counts of every image, and what is known of the set (Scores)
 //! summary.csv     part, source, measure, over (set, images or groups), count, mean, low, high
 //! per_image.csv   part, source, id, group, measures, Hausdorff distance of each scored class
 //! per_group.csv   part, source, group, images, measures; only where groups are not the images themselves
@@ -20,224 +17,231 @@ pub mod compare;
 pub mod figures;
 pub mod measure;
 pub mod overlays;
-pub mod plan;
 pub mod score;
 pub mod scores;
 pub mod source;
 pub mod tables;
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use ndarray::Array2;
 use porecast_imaging::measure::ScoreHistogram;
-use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
-pub use compare::{compare, unscored};
-pub use measure::Measure;
-pub use plan::Plan;
-pub use scores::MaskScores;
-pub use source::Source;
-
-use super::document::Document;
-use super::plan::Part;
-use crate::cli::Verbosity;
-use crate::error::{Error, ErrorKind, Result};
-use crate::store::mask_prediction::{self, most_probable};
-use crate::store::{MaskFile, RunFolder, listing};
+use super::compare::ScoredRun;
+use super::predictions::PartPredictions;
+use super::scored::{Findings, Scored};
+use super::sheet::Sheet;
+use super::table::Table;
+use crate::config::{self, segmentation::SegmentationConfig};
+use crate::error::{Error, Result};
+use crate::store::run::{SegmentationCard, SegmentationRunCard};
+use crate::store::{MaskFile, MaskPrediction, RunFolder, SegmentationDataset};
 use baseline::MeanMasks;
 use score::ImageScore;
-use scores::{PartScores, ScoredImages, SourceScores};
+use scores::MaskScores;
+use source::Source;
 
-/// Whether what `porecast evaluate` was given is a run on annotated images or a file of predicted masks.
-pub fn are_in(input: &Path) -> bool {
-    match input.is_dir() {
-        true => RunFolder::new(input).is_segmentation(),
-        false => {
-            let format = listing::hdf5_format(input);
-            format.is_ok_and(|format| format.as_deref() == Some(mask_prediction::FORMAT))
+type Plan = super::Plan<SegmentationDataset>;
+/// Scores of masks.
+pub type Scores = super::Scores<SegmentationDataset>;
+/// Scores of the masks of one part of the split.
+pub type PartScores = super::scores::PartScores<SegmentationDataset>;
+
+/// What has to be known to read the scores of masks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Terms {
+    /// Classes that means are taken over: neither the background nor excluded from the loss.
+    pub scored_classes: Vec<u8>,
+}
+
+/// What is counted in a part beside the scores of masks.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Counted {
+    /// Images that were left out because nobody drew a mask.
+    pub without_mask: usize,
+    /// Pixels by probability and truth, where there are two classes.
+    pub histogram: Option<ScoreHistogram>,
+}
+
+impl Scored for SegmentationDataset {
+    type ScoredOn = SegmentationCard;
+    type Terms = Terms;
+    type Source = MaskScores;
+    type Counted = Counted;
+    type Mean = MeanMasks;
+
+    fn scored_on(&self, fingerprint: &str) -> SegmentationCard {
+        SegmentationCard {
+            path: self.path().to_owned(),
+            fingerprint: fingerprint.to_owned(),
+            shape: self.shape(),
+            classes: self.classes().to_vec(),
         }
     }
-}
 
-/// Runs `porecast evaluate`: scores the predicted masks that [`Plan::new`] finds and writes tables and figures.
-///
-/// # Errors
-/// No part of the split is predicted, predictions and dataset do not belong together, or the output cannot be written.
-pub fn run(plan: &Plan, verbosity: Verbosity) -> Result<()> {
-    let scores = execute(plan)?;
-    if !verbosity.quiet {
-        let last = format!("scores and figures: {}", plan.output.display());
-        super::print(&tables::terminal(&scores), &scores.notes, &last);
+    fn identity(scored_on: &SegmentationCard) -> (&Path, &str) {
+        (&scored_on.path, &scored_on.fingerprint)
     }
-    Ok(())
-}
 
-/// Scores what is planned and writes everything; `scores.json` last, so that it stands for a finished evaluation.
-///
-/// # Errors
-/// As [`run`].
-pub fn execute(plan: &Plan) -> Result<MaskScores> {
-    let scores = measure_all(plan)?;
-    tables::write_csv(&scores, &plan.output)?;
-    figures::write(plan, &scores)?;
-    overlays::write(plan, &scores)?;
-    scores.write(&plan.output.join("scores.json"))?;
-    Ok(scores)
-}
-
-fn measure_all(plan: &Plan) -> Result<MaskScores> {
-    let (present, missing): (Vec<&Part>, Vec<&Part>) =
-        plan.parts.iter().partition(|part| part.predictions.exists());
-    if present.is_empty() {
-        let (place, names) = match plan.parts.first() {
-            Some(part) => (part.predictions.clone(), plan.part_names()),
-            None => (plan.output.clone(), "any part of the split".into()),
-        };
-        let what =
-            format!("is missing: there are no predicted masks of {names}; run `porecast predict` first");
-        return Err(Error::input(&place, what));
+    fn terms(&self, run: Option<(&RunFolder, &SegmentationRunCard)>, _: bool) -> Result<Terms> {
+        let Some((run, card)) = run else { return Ok(Terms { scored_classes: scored_classes(self, &[]) }) };
+        if self.classes() != card.dataset.classes {
+            let what = format!(
+                "has the classes {:?}, {} was trained on {:?}; pass a dataset of the same classes",
+                self.classes(),
+                run.path().display(),
+                card.dataset.classes
+            );
+            return Err(Error::mismatch(self.path(), what));
+        }
+        let config: SegmentationConfig = config::load(&run.config_path(), &[])?;
+        let scored_classes = scored_classes(self, &config.loss.excluded);
+        if scored_classes.is_empty() {
+            let what = "leaves every class but the background out, so that there is no class to score";
+            return Err(Error::config(format!("{}: loss.excluded", run.config_path().display()), what));
+        }
+        Ok(Terms { scored_classes })
     }
-    let means = MeanMasks::of(plan)?;
-    let scored =
-        present.iter().map(|part| score_part(plan, part, means.as_ref())).collect::<Result<Vec<_>>>()?;
-    let is_postprocessed = scored.iter().any(|(differs, _)| *differs);
-    let mut parts: Vec<PartScores> = scored.into_iter().map(|(_, part)| part).collect();
-    if !is_postprocessed {
-        let is_shown = |scores: &SourceScores| scores.source != Source::Postprocessed;
-        parts.iter_mut().for_each(|part| part.sources.retain(is_shown));
+
+    fn mean(plan: &Plan) -> Result<Option<MeanMasks>> {
+        MeanMasks::of(plan)
     }
-    Ok(MaskScores {
-        format: MaskScores::FORMAT.into(),
-        version: MaskScores::VERSION,
-        source: plan.source.clone(),
-        run: plan.run.as_ref().map(|(_, card)| card.clone()),
-        dataset: ScoredImages {
-            path: plan.dataset.path().to_owned(),
-            fingerprint: plan.fingerprint.clone(),
-            shape: plan.dataset.shape(),
-            classes: plan.dataset.classes().to_vec(),
-        },
-        scored_classes: plan.scored_classes.clone(),
-        notes: plan.notes(&missing, means.is_some()),
-        parts,
-    })
-}
 
-/// Scores a part, and says whether post-processing changes any of its masks.
-fn score_part(plan: &Plan, part: &Part, means: Option<&MeanMasks>) -> Result<(bool, PartScores)> {
-    let predictions = Predictions::open(plan, part)?;
-    let places = plan.places();
-    let (with_mask, without_mask): (Vec<&String>, Vec<&String>) =
-        part.ids.iter().partition(|id| plan.dataset.has_mask()[places[id.as_str()]]);
-    if with_mask.is_empty() {
-        let what = format!("no {} image has a mask, so there is nothing to score", part.name);
-        return Err(Error::input(plan.dataset.path(), what));
-    }
-    let histogram = (plan.dataset.classes().len() == 2).then(Mutex::<ScoreHistogram>::default);
-    let scored: Vec<(bool, Vec<ImageScore>)> = with_mask
-        .par_iter()
-        .map(|id| {
-            let sample = plan.dataset.sample(places[id.as_str()])?;
-            let prediction = predictions.of(id)?;
-            let truth = sample.mask.as_ref().expect("images without a mask are left out");
-            let network = most_probable(&prediction.probability);
-            if let Some(histogram) = &histogram {
-                let foreground = prediction.probability.outer_iter().next_back().expect("a class at least");
-                let all = Array2::from_elem(truth.dim(), true);
-                // A histogram is whole between two counts, so a panic elsewhere spoils nothing.
-                let mut histogram = histogram.lock().unwrap_or_else(PoisonError::into_inner);
-                histogram.count(foreground, truth.mapv(|class| class == 1).view(), all.view());
-            }
-            let score = |mask: &Array2<u8>| {
-                ImageScore::new(&sample, truth, mask, plan.dataset.classes().len(), &plan.scored_classes)
-            };
-            let mut scores =
-                vec![score(&network), score(&prediction.mask), score(&Array2::zeros(truth.dim()))];
-            scores.extend(means.map(|means| score(means.of_image(id))));
-            Ok((network != prediction.mask, scores))
-        })
-        .collect::<Result<_>>()?;
-    let sources = Source::ALL.into_iter().enumerate().filter_map(|(column, source)| {
-        let images: Vec<_> = scored.iter().filter_map(|(_, scores)| scores.get(column).cloned()).collect();
-        (!images.is_empty()).then_some(SourceScores { source, images })
-    });
-    let part = PartScores {
-        part: part.name.clone(),
-        without_mask: without_mask.len(),
-        sources: sources.collect(),
-        histogram: histogram.map(|histogram| histogram.into_inner().unwrap_or_else(PoisonError::into_inner)),
-    };
-    Ok((scored.iter().any(|(differs, _)| *differs), part))
-}
-
-/// The predictions of a part, checked against the dataset.
-struct Predictions {
-    file: MaskFile,
-    /// Row of each image.
-    rows: HashMap<String, usize>,
-    classes: usize,
-    shape: (usize, usize),
-}
-
-impl Predictions {
-    /// Opens the predictions of `part`: of the images of this part alone, and of all that have a mask.
-    fn open(plan: &Plan, part: &Part) -> Result<Self> {
-        let file = MaskFile::open(&part.predictions)?;
-        let mismatch =
-            |what| Err(Error::new(ErrorKind::Mismatch, part.predictions.display().to_string(), what));
-        let dataset = &plan.dataset;
-        if file.classes() != dataset.classes() {
-            return mismatch(format!(
+    fn mismatch(&self, predictions: &MaskFile) -> Option<String> {
+        (predictions.classes() != self.classes()).then(|| {
+            format!(
                 "has the classes {:?}, {} has {:?}; pass the dataset that was predicted",
-                file.classes(),
-                dataset.path().display(),
-                dataset.classes()
-            ));
-        }
-        let rows: HashMap<String, usize> = file.ids().iter().cloned().zip(0..).collect();
-        if let Some(id) = file.ids().iter().find(|id| !part.ids.contains(id)) {
-            return mismatch(format!(
-                "has a prediction for {id:?}, which is not among the {} images of {}; predict the part anew, or pass the \
-                 dataset that was predicted",
-                part.name,
-                dataset.path().display()
-            ));
-        }
-        let places = plan.places();
-        let needed = |id: &&String| dataset.has_mask()[places[id.as_str()]] && !rows.contains_key(*id);
-        if let Some(id) = part.ids.iter().find(needed) {
-            return mismatch(format!("has no prediction for image {id:?}; predict the whole part anew"));
-        }
-        let (_, height, width) = dataset.shape();
-        Ok(Self { file, rows, classes: dataset.classes().len(), shape: (height, width) })
+                predictions.classes(),
+                self.path().display(),
+                self.classes()
+            )
+        })
     }
 
-    /// The prediction for an image of the part that has a mask.
-    fn of(&self, id: &str) -> Result<mask_prediction::MaskPrediction> {
-        let prediction = self.file.prediction(self.rows[id])?;
-        let mismatch = |what: String| {
-            Error::new(
-                ErrorKind::Mismatch,
-                self.file.path().display().to_string(),
-                format!("image {id:?} {what}"),
-            )
-        };
-        if prediction.mask.dim() != self.shape {
-            let (found, wanted) = (prediction.mask.dim(), self.shape);
-            return Err(mismatch(format!(
-                "is predicted as {found:?} (height, width), the dataset has {wanted:?}"
-            )));
+    fn score(
+        plan: &Plan,
+        mean: Option<&MeanMasks>,
+        predictions: &PartPredictions<Self>,
+        id: &str,
+        counted: &Mutex<Counted>,
+    ) -> Result<Vec<Option<ImageScore>>> {
+        // Counts are whole between two images, so a panic elsewhere spoils nothing.
+        let counted = || counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = plan.place(id)?;
+        if !plan.dataset.has_mask()[place] {
+            counted().without_mask += 1;
+            return Ok(Vec::new());
         }
-        let channels = prediction.probability.dim().0;
-        if channels != self.classes && (channels, self.classes) != (1, 2) {
-            let what = format!("has probabilities of {channels} classes, the dataset has {}", self.classes);
-            return Err(mismatch(what));
+        let sample = plan.dataset.sample(place)?;
+        let truth = sample.mask.as_ref().expect("images without a mask are left out");
+        let prediction = predictions.of(id)?;
+        if let Some(what) = strangeness(&plan.dataset, &prediction) {
+            return Err(predictions.mismatch(what));
         }
-        match prediction.mask.iter().find(|&&class| usize::from(class) >= self.classes) {
-            Some(class) => Err(mismatch(format!("is predicted with class {class} of {}", self.classes))),
-            None => Ok(prediction),
+        let classes = plan.dataset.classes().len();
+        if classes == 2 {
+            let foreground = prediction.probability.outer_iter().next_back().expect("a class at least");
+            let all = Array2::from_elem(truth.dim(), true);
+            let is_foreground = truth.mapv(|class| class == 1);
+            let mut counted = counted();
+            let histogram = counted.histogram.get_or_insert_default();
+            histogram.count(foreground, is_foreground.view(), all.view());
+        }
+        let score =
+            |mask: &Array2<u8>| ImageScore::new(&sample, truth, mask, classes, &plan.terms.scored_classes);
+        Ok(Source::ALL
+            .map(|source| match source {
+                Source::Network => Some(score(&prediction.most_probable())),
+                Source::Postprocessed => Some(score(&prediction.mask)),
+                Source::AllBackground => Some(score(&Array2::zeros(truth.dim()))),
+                Source::MeanMask => mean.map(|mean| score(mean.of_image(id))),
+            })
+            .to_vec())
+    }
+
+    /// Post-processing is shown where it changes the score of any image.
+    fn settle(parts: &mut [PartScores]) {
+        let images = |part: &PartScores, source| part.source(source).map(|scores| scores.images.clone());
+        let is_same =
+            |part: &PartScores| images(part, Source::Postprocessed) == images(part, Source::Network);
+        if parts.iter().all(is_same) {
+            let is_shown = |scores: &MaskScores| scores.source != Source::Postprocessed;
+            parts.iter_mut().for_each(|part| part.sources.retain(is_shown));
         }
     }
+
+    fn notes(plan: &Plan, parts: &[PartScores], has_mean: bool) -> Vec<String> {
+        let mut notes = Vec::new();
+        for part in parts {
+            if let count @ 1.. = part.counted.without_mask {
+                let (all, name) = (part.ids().len() + count, &part.part);
+                notes.push(format!("{count} of {all} {name} images have no mask and are left out"));
+            }
+        }
+        if !has_mean {
+            notes.push("the mean mask is left out, since the training images are not known here".into());
+        }
+        let excluded: Vec<&str> = (1..plan.dataset.classes().len())
+            .filter(|&class| !plan.terms.scored_classes.contains(&(class as u8)))
+            .map(|class| plan.dataset.classes()[class].as_str())
+            .collect();
+        if !excluded.is_empty() {
+            notes.push(format!("left out of the means, as of the loss: {}", excluded.join(", ")));
+        }
+        if plan.run.as_ref().is_some_and(|(_, card)| card.members.iter().any(|member| !member.is_finished)) {
+            notes.push("the training has not run to its end".into());
+        }
+        notes
+    }
+
+    fn baselines(_: &Terms) -> &[String] {
+        &[]
+    }
+
+    fn terminal(scores: &Scores) -> Vec<Table> {
+        tables::terminal(scores)
+    }
+
+    fn overview(scores: &Scores) -> Vec<Table> {
+        tables::overview(scores)
+    }
+
+    fn sheets(scores: &Scores) -> Vec<Sheet> {
+        tables::sheets(scores)
+    }
+
+    fn draw(plan: &Plan, scores: &Scores) -> Result<()> {
+        figures::draw(scores, &plan.output)?;
+        overlays::draw(plan, scores)
+    }
+
+    fn compare(scored: &[ScoredRun<Self>]) -> Result<Findings<'_>> {
+        compare::compare(scored)
+    }
+}
+
+/// Classes that are neither the background nor excluded.
+fn scored_classes(dataset: &SegmentationDataset, excluded: &[usize]) -> Vec<u8> {
+    let classes = 1..dataset.classes().len();
+    classes.filter(|class| !excluded.contains(class)).map(|class| class as u8).collect()
+}
+
+/// Why a prediction cannot be of an image of the dataset, if so.
+fn strangeness(dataset: &SegmentationDataset, prediction: &MaskPrediction) -> Option<String> {
+    let ((_, height, width), classes) = (dataset.shape(), dataset.classes().len());
+    let (found, channels) = (prediction.mask.dim(), prediction.probability.dim().0);
+    let strange_class = prediction.mask.iter().find(|&&class| usize::from(class) >= classes);
+    let what = match strange_class {
+        _ if found != (height, width) => {
+            format!("is predicted as {found:?} (height, width), the dataset has {:?}", (height, width))
+        }
+        _ if channels != classes && (channels, classes) != (1, 2) => {
+            format!("has probabilities of {channels} classes, the dataset has {classes}")
+        }
+        Some(class) => format!("is predicted with class {class} of {classes}"),
+        None => return None,
+    };
+    Some(format!("image {:?} {what}", prediction.id))
 }

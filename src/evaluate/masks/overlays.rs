@@ -3,20 +3,18 @@
 use image::RgbImage;
 
 use super::measure::Measure;
-use super::plan::Plan;
-use super::scores::{MaskScores, PartScores};
 use super::source::Source;
-use super::{Predictions, tables};
+use super::{PartPredictions, PartScores, Plan, Scores, tables};
 use crate::error::Result;
-use crate::figure::{Mosaic, overlay};
+use crate::figure::{Figure, Mosaic, overlay};
 
 /// Images in a mosaic.
 const COUNT: usize = 4;
 /// Letters of an identifier over its picture.
 const LETTERS: usize = 24;
 
-/// Writes `overlays-best`, `overlays-even` and `overlays-worst` of the part that nothing was chosen on.
-pub(super) fn write(plan: &Plan, scores: &MaskScores) -> Result<()> {
+/// Draws `overlays-best`, `overlays-even` and `overlays-worst` of the part that nothing was chosen on.
+pub(super) fn draw(plan: &Plan, scores: &Scores) -> Result<()> {
     let Some(part) = scores.main_part() else { return Ok(()) };
     for (stem, what, ranks) in chosen(part.ids().len()) {
         if !ranks.is_empty() {
@@ -41,22 +39,16 @@ fn chosen(images: usize) -> [(&'static str, &'static str, Vec<usize>); 3] {
     ]
 }
 
-fn mosaic(
-    plan: &Plan,
-    scores: &MaskScores,
-    part: &PartScores,
-    what: &str,
-    ranks: &[usize],
-) -> Result<Mosaic> {
+fn mosaic(plan: &Plan, scores: &Scores, part: &PartScores, what: &str, ranks: &[usize]) -> Result<Mosaic> {
     let classes = &scores.dataset.classes;
     let main = part.main().expect("a part is scored by its prediction at least");
-    let dice = main.of_images(Measure::Dice, &scores.scored_classes);
+    let dice = main.of_images(Measure::Dice, &scores.terms.scored_classes);
     let mut order: Vec<usize> = (0..dice.len()).collect();
     // Equal images keep the dataset's order.
     order.sort_by(|&a, &b| dice[a].total_cmp(&dice[b]));
     let planned =
         plan.parts.iter().find(|other| other.name == part.part).expect("parts are scored as planned");
-    let (predictions, places) = (Predictions::open(plan, planned)?, plan.places());
+    let predictions = PartPredictions::open(plan, planned)?;
     let is_binary = classes.len() == 2;
     let mut columns = Vec::new();
     let mut rows: Vec<(String, Vec<Option<RgbImage>>)> = match is_binary {
@@ -68,7 +60,7 @@ fn mosaic(
     for &rank in ranks {
         let image = &main.images[order[rank]];
         columns.push((shortened(&image.id), format!("Dice {:.3}", dice[order[rank]])));
-        let sample = plan.dataset.sample(places[image.id.as_str()])?;
+        let sample = plan.dataset.sample(plan.place(&image.id)?)?;
         let prediction = predictions.of(&image.id)?;
         let predicted = match main.source {
             Source::Postprocessed => prediction.mask,

@@ -1,70 +1,20 @@
-//! `scores.json`: everything counted, and what follows from it.
+//! What follows from the counts of images: values of the set and of groups, means over images.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 
-use porecast_imaging::measure::{ConfusionMatrix, ScoreHistogram};
+use porecast_imaging::measure::ConfusionMatrix;
 use serde::{Deserialize, Serialize};
 
 use super::measure::Measure;
 use super::score::ImageScore;
 use super::source::Source;
-use crate::evaluate::document::Document;
-use crate::evaluate::scores::BOOTSTRAP_SEED;
+use super::{PartScores, Scores};
+use crate::evaluate::scores::{SourceScores, mean, mean_difference};
 use crate::metric::Interval;
-use crate::metric::bootstrap::Resamples;
-use crate::store::run::SegmentationRunCard;
-
-/// The dataset that was scored on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ScoredImages {
-    /// Where it was.
-    pub path: PathBuf,
-    /// [`crate::store::SegmentationDataset::fingerprint`].
-    pub fingerprint: String,
-    /// Channels, height and width.
-    pub shape: (usize, usize, usize),
-    /// Names of the classes, the background first.
-    pub classes: Vec<String>,
-}
-
-/// What `scores.json` holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MaskScores {
-    /// Always [`MaskScores::FORMAT`](Document::FORMAT).
-    pub format: String,
-    /// Version of this schema.
-    pub version: u32,
-    /// Who predicted.
-    pub source: String,
-    /// The run that predicted, as it was when scored.
-    pub run: Option<SegmentationRunCard>,
-    /// What was scored on.
-    pub dataset: ScoredImages,
-    /// Classes that means are taken over.
-    pub scored_classes: Vec<u8>,
-    /// What a reader has to be told.
-    pub notes: Vec<String>,
-    /// Scores of each part of the split that was predicted.
-    pub parts: Vec<PartScores>,
-}
-
-/// Scores of one part of the split.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PartScores {
-    /// `train`, `validation`, `test`, or `all` for images without a split.
-    pub part: String,
-    /// Images that were left out because nobody drew a mask.
-    pub without_mask: usize,
-    /// The prediction first, then the baselines.
-    pub sources: Vec<SourceScores>,
-    /// Pixels by probability and truth, where there are two classes.
-    pub histogram: Option<ScoreHistogram>,
-}
 
 /// Scores of one source on one part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SourceScores {
+pub struct MaskScores {
     /// Who made the masks.
     pub source: Source,
     /// Scores of each image.
@@ -82,26 +32,35 @@ pub struct Distances {
     pub images: usize,
 }
 
-impl Document for MaskScores {
-    const FORMAT: &'static str = "porecast-mask-scores";
-    const VERSION: u32 = 1;
-    const COMMAND: &'static str = "porecast evaluate";
+impl SourceScores for MaskScores {
+    type Score = ImageScore;
+
+    /// [`Source::ALL`].
+    fn new(_: &str, column: usize, images: Vec<ImageScore>) -> Self {
+        Self { source: Source::ALL[column], images }
+    }
+
+    fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    fn is_baseline(&self) -> bool {
+        self.source.is_baseline()
+    }
+
+    fn ids(&self) -> Vec<&str> {
+        self.images.iter().map(|image| image.id.as_str()).collect()
+    }
 }
 
-impl MaskScores {
-    /// Scores of a part, if it was scored.
-    pub fn part(&self, name: &str) -> Option<&PartScores> {
-        self.parts.iter().find(|part| part.part == name)
-    }
-
-    /// The part that says how good the prediction is: the test images, or whatever comes nearest to them.
-    pub fn main_part(&self) -> Option<&PartScores> {
-        self.part("test").or_else(|| self.part("validation")).or(self.parts.first())
-    }
-
+impl Scores {
     /// Names of the classes that means are taken over.
     pub fn scored_names(&self) -> Vec<&str> {
-        self.scored_classes.iter().map(|&class| self.dataset.classes[usize::from(class)].as_str()).collect()
+        self.terms
+            .scored_classes
+            .iter()
+            .map(|&class| self.dataset.classes[usize::from(class)].as_str())
+            .collect()
     }
 
     /// Whether images belong to groups of more than one.
@@ -114,23 +73,17 @@ impl MaskScores {
 
 impl PartScores {
     /// The masks as they are delivered: after post-processing, where that changes anything.
-    pub fn main(&self) -> Option<&SourceScores> {
+    pub fn main(&self) -> Option<&MaskScores> {
         self.source(Source::Postprocessed).or_else(|| self.source(Source::Network))
     }
 
     /// Scores of a source, if it has any.
-    pub fn source(&self, source: Source) -> Option<&SourceScores> {
+    pub fn source(&self, source: Source) -> Option<&MaskScores> {
         self.sources.iter().find(|scores| scores.source == source)
-    }
-
-    /// Identifiers of the images.
-    pub fn ids(&self) -> Vec<&str> {
-        let images = self.sources.first().map_or(&[] as &[_], |source| &source.images);
-        images.iter().map(|image| image.id.as_str()).collect()
     }
 }
 
-impl SourceScores {
+impl MaskScores {
     /// Pixels of the whole set.
     pub fn total(&self) -> Option<ConfusionMatrix> {
         sum(self.images.iter())
@@ -161,21 +114,12 @@ impl SourceScores {
         mean(&values)
     }
 
-    /// How much a measure is larger here than in `other`: the difference of each image, then the mean of those. `None`
-    /// without an image that both have.
+    /// How much a measure is larger here than in `other`, image by image. `None` without an image that both have.
     pub fn difference(&self, other: &Self, measure: Measure, scored_classes: &[u8]) -> Option<Interval> {
-        let theirs: HashMap<&str, &ImageScore> =
-            other.images.iter().map(|image| (image.id.as_str(), image)).collect();
-        let differences: Vec<f64> = self
-            .images
-            .iter()
-            .filter_map(|ours| {
-                let theirs = theirs.get(ours.id.as_str())?;
-                let value = |image: &ImageScore| measure.of(&image.counts, scored_classes);
-                Some(value(ours) - value(theirs))
-            })
-            .collect();
-        mean(&differences)
+        let value = |image: &ImageScore| measure.of(&image.counts, scored_classes);
+        let ours = self.images.iter().map(|image| (image.id.as_str(), value(image)));
+        let theirs = other.images.iter().map(|image| (image.id.as_str(), value(image)));
+        mean_difference(ours, theirs)
     }
 
     /// Hausdorff distances of a class; none where no image has one.
@@ -200,10 +144,6 @@ fn sum<'a>(mut images: impl Iterator<Item = &'a ImageScore>) -> Option<Confusion
     }))
 }
 
-fn mean(values: &[f64]) -> Option<Interval> {
-    Resamples::draw(values.len(), BOOTSTRAP_SEED).mean(values)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,14 +161,14 @@ mod tests {
         }
     }
 
-    fn source() -> SourceScores {
+    fn source() -> MaskScores {
         let images = vec![
             image("a", "p", array![[1, 1], [0, 0]], Some(1.0)),
             image("b", "p", array![[1, 0], [1, 0]], Some(4.0)),
             image("c", "q", array![[0, 0], [1, 1]], Some(2.5)),
             image("d", "q", array![[0, 0], [0, 0]], None),
         ];
-        SourceScores { source: Source::Network, images }
+        MaskScores { source: Source::Network, images }
     }
 
     #[test]

@@ -30,6 +30,49 @@ impl Baseline {
             Self::Percolation => "percolation",
         }
     }
+
+    /// What it is on a dataset with such a clock, in a sentence for readers; `is_own` where the training domains are known.
+    pub fn explanation(self, time_unit: TimeUnit, is_own: bool) -> &'static str {
+        match (self, time_unit, is_own) {
+            (Self::NothingMoves, _, _) => "nothing moves: the true first frame stays for ever",
+            (Self::MeanFrame, _, true) => {
+                "mean frame: pixel by pixel the mean of the training domains at the same frame, over those in which the \
+                 pixel is pore; on the training part that includes the scored domain itself"
+            }
+            (Self::MeanFrame, _, false) => {
+                "mean frame: left out, since the training domains are not known here"
+            }
+            (Self::Percolation, TimeUnit::PoreVolumes, _) => {
+                "percolation: invasion percolation with trapping from the true first frame, at the saturation of the \
+                 volume injected; too high after breakthrough"
+            }
+            (Self::Percolation, _, true) => {
+                "percolation: invasion percolation with trapping from the true first frame, at the mean saturation of \
+                 the training domains at each frame"
+            }
+            (Self::Percolation, _, false) => {
+                "percolation: left out, since the saturation at each time is known neither from the clock nor from \
+                 training domains"
+            }
+        }
+    }
+
+    /// What it says of a domain; none where it needs the training domains and they are not known.
+    ///
+    /// # Errors
+    /// The percolation refuses the domain.
+    pub fn predict(
+        self,
+        domain_id: &str,
+        truth: &Trajectory,
+        mean: Option<&TrainingMean>,
+    ) -> Result<Option<Prediction>> {
+        match self {
+            Self::NothingMoves => Ok(Some(nothing_moves(domain_id, truth))),
+            Self::MeanFrame => Ok(mean.map(|mean| mean.predict(domain_id, truth))),
+            Self::Percolation => percolate(domain_id, truth, mean.map(TrainingMean::saturations).as_deref()),
+        }
+    }
 }
 
 /// The first true frame at every time.
@@ -158,7 +201,7 @@ fn prediction(domain_id: &str, truth: &Trajectory, probability: Array3<f32>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::fabricated::trajectory;
+    use crate::evaluate::invasions::fabricated::trajectory;
 
     #[test]
     fn nothing_moves_repeats_the_first_frame() {

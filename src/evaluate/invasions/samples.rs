@@ -8,11 +8,10 @@ use ndarray::{ArrayView2, ArrayView3, Axis};
 use porecast_simulations::Trajectory;
 use serde::{Deserialize, Serialize};
 
-use super::plan::Plan;
 use super::score::{self, DomainScore};
-use super::scores::Scores;
-use super::{index_of, prediction_of};
+use super::{Plan, Scores};
 use crate::error::{Error, Result};
+use crate::evaluate::predictions::PartPredictions;
 use crate::figure::difference;
 use crate::picture;
 use crate::store::{Prediction, atomic};
@@ -44,13 +43,13 @@ impl Sample {
     pub(super) fn read(plan: &Plan, scores: &Scores) -> Result<Vec<Self>> {
         let Some(main) = scores.main_part() else { return Ok(Vec::new()) };
         let Some(part) = plan.parts.iter().find(|part| part.name == main.part) else { return Ok(Vec::new()) };
-        let file = part.open(&plan.dataset)?;
+        let predictions = PartPredictions::open(plan, part)?;
         part.ids
             .iter()
             .take(PANEL_DOMAINS)
             .map(|id| {
-                let truth = plan.dataset.sequence(index_of(&plan.dataset, id)?)?;
-                let prediction = prediction_of(&file, id)?;
+                let truth = plan.dataset.sequence(plan.place(id)?)?;
+                let prediction = predictions.of(id)?;
                 let frames = score::match_times(&truth.times, &prediction.times)
                     .expect("the prediction was scored against this truth");
                 Ok(Self { truth, prediction, frames })

@@ -1,12 +1,9 @@
 //! The measures of a predicted frame, as one list: tables, files and figures are loops over it.
 
-use serde::{Deserialize, Serialize};
-
 use super::score::{DomainScore, FrameScore};
 
 /// A measure of one frame of one domain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Measure {
     /// Mean squared error inside the pore space.
     Mse,

@@ -162,8 +162,8 @@ pub fn match_times(truth: &[f64], predicted: &[f64]) -> std::result::Result<Vec<
 
 #[cfg(test)]
 mod tests {
+    use super::super::fabricated::{exact, trajectory};
     use super::*;
-    use crate::evaluate::fabricated::{exact, trajectory};
 
     #[test]
     fn the_truth_scores_perfectly() {

@@ -1,4 +1,4 @@
-//! The figures of an evaluation.
+//! The figures of an evaluation of sequences.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,42 +8,37 @@ use ndarray::Array2;
 use plotters::style::RGBColor;
 use porecast_simulations::TimeUnit;
 
+use super::Scores;
 use super::baseline::Baseline;
 use super::measure::Measure;
-use super::plan::Plan;
 use super::samples::Sample;
-use super::scores::{Scores, SourceScores};
-use crate::error::{Error, Result};
-use crate::figure::{Chart, Charts, Mosaic, Series, Stroke, difference, palette};
+use super::score::FrameScore;
+use super::scores::{SequenceScores, TimeStep};
+use crate::error::Result;
+use crate::figure::{Chart, Charts, Figure, Mosaic, Series, Stroke, difference, palette};
 use crate::picture;
-use crate::store::RunFolder;
-use crate::store::run::{Card, MemberCard, TrainedOn};
 
 /// Domains among the saturation curves.
 const SATURATION_DOMAINS: usize = 6;
 
-/// Writes all figures to the output folder.
-pub(super) fn write(plan: &Plan, scores: &Scores, samples: &[Sample]) -> Result<()> {
-    let folder = &plan.output;
+/// Draws all figures into a folder.
+pub(super) fn draw(scores: &Scores, samples: &[Sample], folder: &Path) -> Result<()> {
     squared_error(scores).save(folder, "mse")?;
     saturation(scores).save(folder, "saturation")?;
     if let Some(panel) = panel(scores, samples) {
         panel.save(folder, "panel")?;
     }
-    if let Some(errors) = errors(scores, samples) {
-        errors.save(folder, "errors")?;
-    }
-    match &plan.run {
-        Some((run, card)) => training(run, card, folder),
+    match errors(scores, samples) {
+        Some(errors) => errors.save(folder, "errors"),
         None => Ok(()),
     }
 }
 
 /// The mean squared error over time steps of one predictor. A run of few frames is drawn with marks.
-pub(super) fn squared_error_line(label: &str, source: &SourceScores, colour: RGBColor) -> Series {
+pub(super) fn squared_error_line(label: &str, source: &SequenceScores, colour: RGBColor) -> Series {
     let frames = source.frames();
     let steps = source.per_time_step(&frames);
-    let at = |step: &super::scores::TimeStep| step.measures[&Measure::Mse];
+    let at = |step: &TimeStep| step.measures[&Measure::Mse];
     let stroke = match Baseline::ALL.into_iter().find(|b| source.is_baseline && b.name() == source.source) {
         Some(Baseline::NothingMoves) => Stroke::Dashed,
         Some(Baseline::MeanFrame) => Stroke::LongDashed,
@@ -72,9 +67,9 @@ fn squared_error(scores: &Scores) -> Charts {
         .iter()
         .map(|part| Chart {
             title: match part.part.as_str() {
-                "all" => format!("All {} domains", part.domain_ids().len()),
-                "train" => format!("{} training domains", part.domain_ids().len()),
-                name => format!("{} {name} domains", part.domain_ids().len()),
+                "all" => format!("All {} domains", part.ids().len()),
+                "train" => format!("{} training domains", part.ids().len()),
+                name => format!("{} {name} domains", part.ids().len()),
             },
             x_label: "time step (frame)".into(),
             y_label: "MSE, pore space".into(),
@@ -110,24 +105,17 @@ fn saturation(scores: &Scores) -> Charts {
         .iter()
         .take(SATURATION_DOMAINS)
         .map(|domain| {
-            let curve = |value: fn(&super::score::FrameScore) -> f64| {
+            let curve = |value: fn(&FrameScore) -> f64| {
                 domain.frames.iter().map(|frame| (frame.time, value(frame))).collect::<Vec<_>>()
             };
             let stroke = if domain.frames.len() < 5 { Stroke::Marked } else { Stroke::Solid };
-            let series = |label: &str, colour, points| Series {
-                label: label.to_owned(),
-                colour,
-                stroke,
-                points,
-                band: Vec::new(),
-            };
             Chart {
                 title: domain.domain_id.clone(),
                 x_label: unit.into(),
                 y_label: "saturation (fraction of pore space)".into(),
                 series: vec![
-                    series("true", palette::INK, curve(|frame| frame.true_saturation)),
-                    series("predicted", palette::line(0), curve(|frame| frame.saturation)),
+                    Series::line("true", palette::INK, stroke, curve(|frame| frame.true_saturation)),
+                    Series::line("predicted", palette::line(0), stroke, curve(|frame| frame.saturation)),
                 ],
             }
         })
@@ -236,71 +224,4 @@ fn mean_squared_error(sample: &Sample) -> Array2<f32> {
             .for_each(|total, &p, &g| *total += (p - f32::from(u8::from(g))).powi(2));
     }
     total / sample.frames.len().max(1) as f32
-}
-
-/// The losses over epochs of each member.
-pub(super) fn training<D: TrainedOn>(run: &RunFolder, card: &Card<D>, folder: &Path) -> Result<()> {
-    let mut charts = Vec::new();
-    for member in &card.members {
-        let path = run.member_path(member).join("metrics.csv");
-        // A run that came without its history is scored all the same.
-        if path.exists() {
-            charts.push(loss_chart(&card.name, member, &path)?);
-        }
-    }
-    if charts.is_empty() {
-        return Ok(());
-    }
-    let is_single = charts.len() == 1;
-    Charts {
-        title: if is_single {
-            String::new()
-        } else {
-            "Loss over the epochs, a chart for each network".into()
-        },
-        charts,
-        columns: if is_single { 1 } else { 3 },
-        cell: if is_single { (760, 360) } else { (380, 280) },
-    }
-    .save(folder, "training")
-}
-
-fn loss_chart(run_name: &str, member: &MemberCard, path: &Path) -> Result<Chart> {
-    let bad = |what: String| Error::input(path, what);
-    let mut reader = csv::Reader::from_path(path).map_err(|e| bad(format!("cannot be read: {e}")))?;
-    let headings = reader.headers().map_err(|e| bad(format!("has no headings: {e}")))?.clone();
-    let column = |name: &str| {
-        headings.iter().position(|h| h == name).ok_or_else(|| bad(format!("has no column {name:?}")))
-    };
-    let (epoch, train, validation) = (column("epoch")?, column("train_loss")?, column("validation_loss")?);
-    let (mut train_points, mut validation_points) = (Vec::new(), Vec::new());
-    for record in reader.records() {
-        let record = record.map_err(|e| bad(format!("is broken: {e}")))?;
-        // An absent value (a run without validation domains) is a gap in the line, not an error.
-        let value = |column: usize| record.get(column).and_then(|text| text.parse().ok()).unwrap_or(f64::NAN);
-        train_points.push((value(epoch), value(train)));
-        validation_points.push((value(epoch), value(validation)));
-    }
-    let series = |label: &str, colour, points| Series {
-        label: label.to_owned(),
-        colour,
-        stroke: Stroke::Solid,
-        points,
-        band: Vec::new(),
-    };
-    let name = match (member.frame, member.fold) {
-        (Some(frame), _) => format!("frame {frame}"),
-        (None, Some(fold)) => format!("fold {fold}"),
-        (None, None) if member.folder == Path::new(".") => run_name.to_owned(),
-        (None, None) => member.folder.display().to_string(),
-    };
-    Ok(Chart {
-        title: format!("{name}: loss, best at epoch {}", member.best_epoch),
-        x_label: "epoch".into(),
-        y_label: "loss".into(),
-        series: vec![
-            series("training", palette::FAINT_INK, train_points),
-            series("validation", palette::line(0), validation_points),
-        ],
-    })
 }
