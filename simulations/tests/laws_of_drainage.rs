@@ -4,7 +4,7 @@ use ndarray::{Array2, Axis};
 use porecast_simulations::domain::{
     DiscPackConfig, JitteredLatticeConfig, Lattice, RandomFieldConfig, connectivity,
 };
-use porecast_simulations::percolation::{self, AfterBreakthrough, Invasion, PercolationConfig, Until};
+use porecast_simulations::percolation::{self, AfterBreakthrough, Invasion, PercolationConfig, Sides, Until};
 use porecast_simulations::{Domain, DomainConfig, Error, FluidPair, Side, TimeUnit, Trajectory};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
@@ -272,7 +272,7 @@ proptest! {
     #[test]
     fn states_at_given_saturations_are_the_nearest((domain, inlet) in domain(), wanted in 0.0..1.0) {
         let invasion = invasion(&domain, inlet, true);
-        let state = &percolation::at_saturations(&domain, inlet, None, &[wanted]).unwrap()[0];
+        let state = &percolation::at_saturations(&domain, inlet, Sides::Open, None, &[wanted]).unwrap()[0];
         let pixels = wanted * domain.pore_count() as f64;
         let count = state.iter().filter(|&&invaded| invaded).count() as f64;
         for steps in 0..=invasion.steps() {
@@ -286,6 +286,22 @@ fn corridor() -> Domain {
     let solid =
         Array2::from_shape_fn((9, 7), |(y, x)| !(x == 3 || (3..6).contains(&y) && (2..5).contains(&x)));
     Domain { solid, voxel_size_m: 1e-3 }
+}
+
+#[test]
+fn walls_at_the_sides_narrow_what_lies_along_them() {
+    // A channel of four pixels along the left edge and one of five in the middle.
+    let solid = Array2::from_shape_fn((20, 12), |(_, x)| x == 4 || x >= 10);
+    let domain = Domain { solid, voxel_size_m: 1e-5 };
+    let (left, middle) = ([10, 1], [10, 7]);
+    for (sides, first, last) in [(Sides::Open, left, middle), (Sides::Walls, middle, left)] {
+        let frame = &percolation::at_saturations(&domain, Side::Top, sides, None, &[0.5]).unwrap()[0];
+        assert_eq!(frame.dim(), (20, 12));
+        assert!(frame[first] && !frame[last], "{sides:?}");
+        let from = Array2::from_shape_fn((20, 12), |(y, x)| y < 2 && x < 4);
+        let on = &percolation::at_saturations(&domain, Side::Top, sides, Some(&from), &[0.4]).unwrap()[0];
+        assert!(on[[1, 0]] && on[left] && !on[middle], "{sides:?}");
+    }
 }
 
 #[test]

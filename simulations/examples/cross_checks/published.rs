@@ -7,7 +7,7 @@ use std::path::Path;
 use ndarray::{Array2, Array3, ArrayView2};
 use ndarray_npy::NpzReader;
 use porecast_simulations::lattice_boltzmann::{Injection, LatticeBoltzmannConfig, simulate};
-use porecast_simulations::percolation::{Until, at_saturations};
+use porecast_simulations::percolation::{Sides, Until, at_saturations};
 use porecast_simulations::{Domain, FluidPair, Side};
 
 use crate::Result;
@@ -53,7 +53,7 @@ pub fn compare(folder: &Path, labels: &Path) -> Result {
             frames.iter().min_by(|a, b| miss(a).total_cmp(&miss(b))).cloned().ok_or("there are frames")
         })
         .collect::<std::result::Result<_, _>>()?;
-    let quasi_static = at_saturations(&domain, Side::Top, Some(&published[0]), &saturations)?;
+    let quasi_static = at_saturations(&domain, Side::Top, Sides::Open, Some(&published[0]), &saturations)?;
 
     let mut page = format!(
         "# A published sequence\n\nWritten by `cargo run --release -p porecast-simulations --example cross_checks -- \

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use porecast_simulations::domain::DiscPackConfig;
 use porecast_simulations::lattice_boltzmann::{Injection, LatticeBoltzmannConfig, Units, simulate};
+use porecast_simulations::percolation::{Sides, at_saturations};
 use porecast_simulations::{Domain, DomainConfig, FluidPair, Side};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -119,7 +120,8 @@ fn drain(domain: &Domain, contact_angle_deg: f64, capillary_number: f64) -> Opti
         .ok()?
         .trajectory;
     let saturation = trajectory.saturation();
-    let frames = cases::percolation_between_walls(domain, &saturation);
+    let frames =
+        at_saturations(domain, Side::Top, Sides::Walls, None, &saturation).expect("the shapes agree");
     let overlap = cases::agreement(&trajectory, &frames);
     let quasi_static = Cell {
         title: "percolation".to_owned(),

@@ -1,13 +1,14 @@
 //! The cases that the simulator is measured on: each sets up a flow with a known answer and returns what was found.
 //! The tests run them small, the example runs them long and draws them.
 
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayView2, Axis};
 use porecast_simulations::domain::DiscPackConfig;
 use porecast_simulations::lattice_boltzmann::{
     Drainage, End, Ends, Injection, LatticeBoltzmannConfig, LatticeFluids, Real, TwoPhase, Wettability,
     simulate,
 };
-use porecast_simulations::{Domain, DomainConfig, FluidPair, Side, Trajectory, percolation};
+use porecast_simulations::percolation::{self, Sides};
+use porecast_simulations::{DomainConfig, FluidPair, Side, Trajectory};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -460,18 +461,9 @@ pub fn regimes(shape: (usize, usize), corners: &[(&'static str, f64, f64)]) -> V
 
 fn agreement_with_percolation(drainage: &Drainage) -> f64 {
     let trajectory = &drainage.trajectory;
-    agreement(trajectory, &percolation_between_walls(&trajectory.domain, &trajectory.saturation()))
-}
-
-/// Percolation from the top at these saturations. Left and right are walls, as in the lattice Boltzmann solver.
-pub fn percolation_between_walls(domain: &Domain, saturations: &[f64]) -> Vec<Array2<bool>> {
-    let (height, width) = domain.shape();
-    let mut solid = Array2::from_elem((height, width + 2), true);
-    solid.slice_mut(s![.., 1..=width]).assign(&domain.solid);
-    let walled = Domain { solid, voxel_size_m: domain.voxel_size_m };
-    let frames =
-        percolation::at_saturations(&walled, Side::Top, None, saturations).expect("the domain percolates");
-    frames.iter().map(|frame| frame.slice(s![.., 1..=width]).to_owned()).collect()
+    let (domain, inlet) = (&trajectory.domain, trajectory.inlet);
+    let frames = percolation::at_saturations(domain, inlet, Sides::Walls, None, &trajectory.saturation());
+    agreement(trajectory, &frames.expect("the shapes agree"))
 }
 
 /// Intersection over union with other frames, the mean over the later four fifths: the first hold a few pixels only.

@@ -16,7 +16,7 @@ mod invasion;
 mod queue;
 mod trapping;
 
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3, Axis, Slice};
 
 pub use clock::{AfterBreakthrough, Schedule, Until, schedule};
 pub use config::PercolationConfig;
@@ -110,6 +110,15 @@ pub fn simulate(
     })
 }
 
+/// What lies on both sides of the way from the inlet to the outlet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sides {
+    /// Nothing: the image's edge is not solid, as everywhere in percolation.
+    Open,
+    /// Walls, as in lattice Boltzmann.
+    Walls,
+}
+
 /// The percolation states, with trapping, that come nearest to given saturations: the baseline that simulators
 /// and networks are scored against at equal saturation.
 ///
@@ -124,9 +133,21 @@ pub fn simulate(
 pub fn at_saturations(
     domain: &Domain,
     inlet: Side,
+    sides: Sides,
     initial: Option<&Array2<bool>>,
     saturations: &[f64],
 ) -> Result<Vec<Array2<bool>>, Error> {
+    if sides == Sides::Walls {
+        let across = match inlet {
+            Side::Top | Side::Bottom => Axis(1),
+            Side::Left | Side::Right => Axis(0),
+        };
+        let walled = Domain { solid: padded(&domain.solid, across, true), ..*domain };
+        let initial = initial.map(|initial| padded(initial, across, false));
+        let frames = at_saturations(&walled, inlet, Sides::Open, initial.as_ref(), saturations)?;
+        let inside = |frame: Array2<bool>| frame.slice_axis(across, Slice::from(1..-1)).to_owned();
+        return Ok(frames.into_iter().map(inside).collect());
+    }
     let invasion = match initial {
         Some(initial) => invade_from(domain, initial, inlet)?,
         None => invade(domain, inlet),
@@ -141,4 +162,13 @@ pub fn at_saturations(
         invasion.phase_after(nearest)
     };
     Ok(saturations.iter().map(state).collect())
+}
+
+/// An image with a lane of `value` before and behind it.
+fn padded(image: &Array2<bool>, axis: Axis, value: bool) -> Array2<bool> {
+    let mut shape = image.raw_dim();
+    shape[axis.index()] += 2;
+    let mut padded = Array2::from_elem(shape, value);
+    padded.slice_axis_mut(axis, Slice::from(1..-1)).assign(image);
+    padded
 }

@@ -1,7 +1,8 @@
 //! What a prediction has to beat: sequences made without a network, scored by the same code.
 
 use ndarray::{Array2, Array3, Axis, Zip, s};
-use porecast_simulations::{TimeUnit, Trajectory, percolation};
+use porecast_simulations::percolation::{self, Sides};
+use porecast_simulations::{TimeUnit, Trajectory};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::metric;
@@ -65,12 +66,15 @@ impl Baseline {
         self,
         domain_id: &str,
         truth: &Trajectory,
+        sides: Sides,
         mean: Option<&TrainingMean>,
     ) -> Result<Option<Prediction>> {
         match self {
             Self::NothingMoves => Ok(Some(nothing_moves(domain_id, truth))),
             Self::MeanFrame => Ok(mean.map(|mean| mean.predict(domain_id, truth))),
-            Self::Percolation => percolate(domain_id, truth, mean.map(TrainingMean::saturations).as_deref()),
+            Self::Percolation => {
+                percolate(domain_id, truth, sides, mean.map(TrainingMean::saturations).as_deref())
+            }
         }
     }
 }
@@ -161,6 +165,7 @@ impl TrainingMean {
 pub fn percolate(
     domain_id: &str,
     truth: &Trajectory,
+    sides: Sides,
     training_saturations: Option<&[f64]>,
 ) -> Result<Option<Prediction>> {
     let Some(first) = truth.phase.outer_iter().next() else { return Ok(None) };
@@ -174,7 +179,7 @@ pub fn percolate(
         (_, None) => return Ok(None),
     };
     let frames =
-        percolation::at_saturations(&truth.domain, truth.inlet, Some(&first.to_owned()), &saturations)
+        percolation::at_saturations(&truth.domain, truth.inlet, sides, Some(&first.to_owned()), &saturations)
             .map_err(|e| {
                 Error::new(
                     ErrorKind::Input,
@@ -244,11 +249,11 @@ mod tests {
     #[test]
     fn percolation_needs_a_clock_or_the_training_saturations() {
         let mut truth = trajectory(1);
-        assert!(percolate("a", &truth, None).unwrap().is_some());
+        assert!(percolate("a", &truth, Sides::Open, None).unwrap().is_some());
         truth.time_unit = TimeUnit::Seconds;
-        assert!(percolate("a", &truth, None).unwrap().is_none());
+        assert!(percolate("a", &truth, Sides::Open, None).unwrap().is_none());
         let saturations = vec![0.3; truth.times.len()];
-        let predicted = percolate("a", &truth, Some(&saturations)).unwrap().unwrap();
+        let predicted = percolate("a", &truth, Sides::Open, Some(&saturations)).unwrap().unwrap();
         assert!(
             predicted.probability.iter().zip(truth.domain.solid.iter().cycle()).all(|(p, s)| !s || *p == 0.0)
         );

@@ -25,6 +25,7 @@ pub mod tables;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use porecast_simulations::percolation::Sides;
 use porecast_simulations::{Side, TimeUnit};
 use serde::{Deserialize, Serialize};
 
@@ -94,7 +95,15 @@ impl Scored for InvasionDataset {
     }
 
     fn terms(&self, _: Option<(&RunFolder, &RunCard)>, is_own: bool) -> Result<Terms> {
-        let baselines = Baseline::ALL.map(|baseline| baseline.explanation(self.time_unit(), is_own).into());
+        let baselines = Baseline::ALL.map(|baseline| {
+            let explanation = baseline.explanation(self.time_unit(), is_own);
+            match (baseline, self.sides()) {
+                (Baseline::Percolation, Sides::Walls) => {
+                    format!("{explanation}; its sides are walls, as simulated")
+                }
+                _ => explanation.into(),
+            }
+        });
         Ok(Terms { baselines: baselines.to_vec() })
     }
 
@@ -133,7 +142,9 @@ impl Scored for InvasionDataset {
         let predicted = score::score(&truth, &predictions.of(id)?);
         let predicted = predicted.map_err(|error| predictions.mismatch(error.to_string()))?;
         let score = |made: Option<Prediction>| made.map(|made| score::score(&truth, &made)).transpose();
-        let baselines = Baseline::ALL.into_iter().map(|baseline| score(baseline.predict(id, &truth, mean)?));
+        let baselines = Baseline::ALL
+            .into_iter()
+            .map(|baseline| score(baseline.predict(id, &truth, plan.dataset.sides(), mean)?));
         std::iter::once(Ok(Some(predicted))).chain(baselines).collect()
     }
 

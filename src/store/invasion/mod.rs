@@ -21,6 +21,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use porecast_simulations::lattice_boltzmann::Flow;
+use porecast_simulations::percolation::Sides;
 use porecast_simulations::{Parameters, Side, TimeUnit, Trajectory};
 use sha2::{Digest, Sha256};
 
@@ -256,6 +257,11 @@ impl InvasionDataset {
     /// Whether [`dynamics`](Self::dynamics) are known.
     pub fn has_dynamics(&self) -> bool {
         self.shards[0].common.extent.has_dynamics
+    }
+
+    /// What lies on both sides of the way: the dynamic simulator of this program has walls there.
+    pub fn sides(&self) -> Sides {
+        if self.has_dynamics() { Sides::Walls } else { Sides::Open }
     }
 
     /// Whether [`flow`](Self::flow) was kept.
