@@ -16,9 +16,10 @@
 //!
 //! The wall lies half-way between the sites unless its place is given
 //! ([`with_walls`](super::TwoPhase::with_walls)). Interpolated bounce-back meets a curved wall to second order, and gives
-//! back a little more or less than has arrived: it is for flows of one fluid. A given velocity fixes the injected mass exactly, whatever the
-//! pressure. Behind the top end lies invading fluid, so that only that is injected; what leaves through the
-//! bottom end, or comes back from there, has the colour of the last row.
+//! back a little more or less than has arrived: it is for flows of one fluid.
+//!
+//! A given velocity fixes the injected mass exactly, whatever the pressure. Behind the top end lies invading fluid, so that
+//! only that is injected; what leaves through the bottom end, or comes back from there, has the colour of the last row.
 //!
 //! # Units
 //! Lattice units: h_i and ρ_0 are mass per site, u is in sites per step.
