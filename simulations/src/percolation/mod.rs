@@ -145,7 +145,7 @@ pub fn at_saturations(
         let walled = Domain { solid: padded(&domain.solid, across, true), ..*domain };
         let initial = initial.map(|initial| padded(initial, across, false));
         let frames = at_saturations(&walled, inlet, Sides::Open, initial.as_ref(), saturations)?;
-        let inside = |frame: Array2<bool>| frame.slice_axis(across, Slice::from(1..-1)).to_owned();
+        let inside = |frame: Array2<bool>| frame.slice_axis(across, INSIDE).to_owned();
         return Ok(frames.into_iter().map(inside).collect());
     }
     let invasion = match initial {
@@ -164,11 +164,14 @@ pub fn at_saturations(
     Ok(saturations.iter().map(state).collect())
 }
 
+/// All but the first and the last lane.
+const INSIDE: Slice = Slice { start: 1, end: Some(-1), step: 1 };
+
 /// An image with a lane of `value` before and behind it.
 fn padded(image: &Array2<bool>, axis: Axis, value: bool) -> Array2<bool> {
     let mut shape = image.raw_dim();
     shape[axis.index()] += 2;
     let mut padded = Array2::from_elem(shape, value);
-    padded.slice_axis_mut(axis, Slice::from(1..-1)).assign(image);
+    padded.slice_axis_mut(axis, INSIDE).assign(image);
     padded
 }
