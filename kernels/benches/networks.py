@@ -1,6 +1,6 @@
 """The networks of the comparison in PyTorch, as in networks/; run by against_torch.py like worker.rs.
 
-python benches/networks.py <unet | resnet> <batch> <height> <width> <base> [channels_last] [compile]
+python benches/networks.py <unet | resnet> <batch> <height> <width> <base> [channels_last] [compile] [cuda]
 """
 
 import os
@@ -88,9 +88,14 @@ class ResnetUnet(nn.Module):
 
 
 def timed(work):
-    work()
+    def finished():
+        work()
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()
+
+    finished()
     before, start = time.process_time(), time.perf_counter()
-    work()
+    finished()
     print(1e3 * (time.perf_counter() - start), 1e3 * (time.process_time() - before), flush=True)
 
 
@@ -99,9 +104,10 @@ def main():
     torch.set_num_threads(int(os.environ["RAYON_NUM_THREADS"]))
     torch.manual_seed(0)
     layout = torch.channels_last if "channels_last" in sys.argv else torch.contiguous_format
-    model = {"unet": Unet, "resnet": ResnetUnet}[name](base).to(memory_format=layout)
-    x = (2 * torch.rand(batch, model.inputs, height, width) - 1).to(memory_format=layout)
-    target = torch.rand(batch, 1, height, width)
+    device = "cuda" if "cuda" in sys.argv else "cpu"
+    model = {"unet": Unet, "resnet": ResnetUnet}[name](base).to(device, memory_format=layout)
+    x = (2 * torch.rand(batch, model.inputs, height, width) - 1).to(device, memory_format=layout)
+    target = torch.rand(batch, 1, height, width).to(device)
     run = torch.compile(model) if "compile" in sys.argv else model
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 

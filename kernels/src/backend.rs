@@ -192,9 +192,6 @@ pub trait AutodiffBackend: Backend + backend::AutodiffBackend<InnerBackend: Back
 
 impl<B> AutodiffBackend for B where B: Backend + backend::AutodiffBackend<InnerBackend: Backend> {}
 
-#[cfg(feature = "cuda")]
-impl Backend for burn::backend::Cuda {}
-
 /// What a norm computes: its output, and the mean and variance `[sets]` that it used.
 #[derive(Clone, Debug)]
 pub struct Normalized<T> {

@@ -101,7 +101,7 @@ pub(crate) fn convolve_transposed2d_gradients<B: Backend>(
 pub(crate) fn bias_gradient<B: Backend>(out_gradient: FloatTensor<B>) -> FloatTensor<B> {
     let gradient = tensor::<B, 4>(out_gradient);
     let channels = gradient.dims()[1];
-    primitive(gradient.sum_dims(&[0, 2, 3]).reshape([channels]))
+    primitive(plane_sums(gradient).sum_dim(0).reshape([channels]))
 }
 
 pub(crate) fn normalize<B: Backend>(
@@ -111,15 +111,13 @@ pub(crate) fn normalize<B: Backend>(
     options: NormOptions,
 ) -> Normalized<FloatTensor<B>> {
     let x = tensor::<B, 4>(x);
-    let values = in_sets(x.clone(), options.statistics);
-    let mean = values.clone().mean_dim(1);
-    let variance = (values - mean.clone()).square().mean_dim(1);
-    let sets = mean.dims()[0];
-    let moments = [mean, variance].map(|moment| moment.reshape([sets]));
-    let [mean, variance] = moments.clone().map(|moment| per_plane(moment, &x, options.statistics));
+    let mean = means(plane_sums(x.clone()), &x, options.statistics);
+    let centred = x.clone() - per_plane(mean.clone(), &x, options.statistics);
+    let variance = means(plane_sums(centred.clone().square()), &x, options.statistics);
+    let deviation = (per_plane(variance.clone(), &x, options.statistics) + options.epsilon).sqrt();
     let [gamma, beta] = [gamma, beta].map(|of| per_image::<B>(of, x.dims()[1]));
-    let z = (x - mean) / (variance + options.epsilon).sqrt() * gamma + beta;
-    let [mean, variance] = moments.map(primitive);
+    let z = centred * (gamma / deviation) + beta;
+    let [mean, variance] = [mean, variance].map(primitive);
     Normalized { output: primitive(activate(z, options.activation)), mean, variance }
 }
 
@@ -141,22 +139,16 @@ pub(crate) fn normalize_gradients<B: Backend>(
     let deviation = (variance + options.epsilon).sqrt();
     let normalised = (x.clone() - mean) / deviation.clone();
     let inner = gradient * slope(normalised.clone() * gamma.clone() + beta, options.activation);
-    let each_image = gamma.dims()[0] > 1;
-    let over_planes = |values: Tensor<B, 4>| {
-        let sums = values.sum_dims(if each_image { &[2, 3] } else { &[0, 2, 3] });
+    let images = gamma.dims()[0];
+    let [sums, weighted_sums] = [inner.clone(), inner.clone() * normalised.clone()].map(plane_sums);
+    let [for_gamma, for_beta] = [&weighted_sums, &sums].map(|sums| {
+        let sums = if images > 1 { sums.clone() } else { sums.clone().sum_dim(0) };
         B::float_reshape(primitive(sums), affine_shape.clone())
-    };
-    let for_beta = over_planes(inner.clone());
-    let for_gamma = over_planes(inner.clone() * normalised.clone());
-    let inner = inner * gamma;
-    let set_mean = |values: Tensor<B, 4>| {
-        let means = in_sets(values, statistics).mean_dim(1);
-        let sets = means.dims()[0];
-        per_plane(means.reshape([sets]), &x, statistics)
-    };
-    let mean = set_mean(inner.clone());
-    let weighted_mean = set_mean(inner.clone() * normalised.clone());
-    let for_x = (inner - mean - normalised * weighted_mean) / deviation;
+    });
+    let of_planes = gamma.clone().reshape([images, channels]);
+    let [mean, weighted_mean] = [sums, weighted_sums]
+        .map(|sums| per_plane(means(sums * of_planes.clone(), &x, statistics), &x, statistics));
+    let for_x = (inner * gamma - mean - normalised * weighted_mean) / deviation;
     [primitive(for_x), for_gamma, for_beta]
 }
 
@@ -218,13 +210,24 @@ pub(crate) fn primitive<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Flo
     tensor.into_primitive().tensor()
 }
 
-/// Values as `[set, values of the set]`.
-fn in_sets<B: Backend>(x: Tensor<B, 4>, statistics: Statistics) -> Tensor<B, 2> {
+/// Sum of each plane: `[b, c, h, w]` to `[b, c]`.
+fn plane_sums<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 2> {
+    let [batch, channels, _, _] = x.dims();
+    // One axis after the other: a GPU sums many rows at once, and each row by itself.
+    x.sum_dim(2).sum_dim(3).reshape([batch, channels])
+}
+
+/// Mean of each set of `x`, from the sums of its planes.
+fn means<B: Backend>(sums: Tensor<B, 2>, x: &Tensor<B, 4>, statistics: Statistics) -> Tensor<B, 1> {
     let [batch, channels, height, width] = x.dims();
-    match statistics {
-        Statistics::Batch => x.swap_dims(0, 1).reshape([channels, batch * height * width]),
-        Statistics::Group(groups) => x.reshape([batch * groups, channels / groups * height * width]),
-    }
+    let (sums, planes) = match statistics {
+        Statistics::Batch => (sums.sum_dim(0).reshape([channels]), batch),
+        Statistics::Group(groups) => {
+            let planes = channels / groups;
+            (sums.reshape([batch * groups, planes]).sum_dim(1).reshape([batch * groups]), planes)
+        }
+    };
+    sums / (planes * height * width) as f64
 }
 
 /// A value of each set, spread to the planes of `x`.
@@ -265,6 +268,56 @@ fn slope<B: Backend>(z: Tensor<B, 4>, function: Activation) -> Tensor<B, 4> {
         Activation::Silu => {
             let sigmoid = activation::sigmoid(z.clone());
             sigmoid.clone() * (z * (sigmoid.neg() + 1.0) + 1.0)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::Flex;
+    use burn::tensor::TensorData;
+    use burn::tensor::ops::FloatTensorOps;
+
+    use super::*;
+    use crate::Backend as _;
+    use crate::reference::{assert_close, noise};
+
+    #[test]
+    fn norms_of_burns_operations_equal_the_kernels() {
+        fn random<const D: usize>(seed: u64, shape: [usize; D]) -> FloatTensor<Flex> {
+            let values = noise(seed, shape.iter().product());
+            primitive(Tensor::<Flex, D>::from_data(TensorData::new(values, shape), &Default::default()))
+        }
+        let values = |of: FloatTensor<Flex>| -> Vec<f64> {
+            let count = of.shape().num_elements();
+            let flat = tensor::<Flex, 1>(Flex::float_reshape(of, Shape::new([count])));
+            flat.into_data().iter::<f64>().collect()
+        };
+        let same = |found: FloatTensor<Flex>, expected: FloatTensor<Flex>| {
+            assert_eq!(found.shape(), expected.shape());
+            let found: Vec<f32> = values(found).into_iter().map(|value| value as f32).collect();
+            assert_close(&found, &values(expected), 1e-5);
+        };
+        for statistics in [Statistics::Batch, Statistics::Group(3)] {
+            for activation in [Activation::Identity, Activation::Relu, Activation::Silu] {
+                for images in [1, 4] {
+                    let options = NormOptions { statistics, epsilon: 1e-5, activation };
+                    let [x, gradient] = [1, 2].map(|seed| random(seed, [4, 6, 5, 7]));
+                    let [gamma, beta] = [3, 4].map(|seed| random(seed, [images, 6]));
+                    let found = normalize::<Flex>(x.clone(), gamma.clone(), beta.clone(), options);
+                    let expected = Flex::normalize(x.clone(), gamma.clone(), beta.clone(), options);
+                    same(found.output, expected.output);
+                    same(found.mean, expected.mean.clone());
+                    same(found.variance, expected.variance.clone());
+                    let moments = || [expected.mean.clone(), expected.variance.clone()];
+                    let inputs = || (x.clone(), gamma.clone(), beta.clone());
+                    let (a, b, c) = inputs();
+                    let found = normalize_gradients::<Flex>(a, b, c, moments(), gradient.clone(), options);
+                    let (a, b, c) = inputs();
+                    let expected = Flex::normalize_gradients(a, b, c, moments(), gradient, options);
+                    found.into_iter().zip(expected).for_each(|(found, expected)| same(found, expected));
+                }
+            }
         }
     }
 }

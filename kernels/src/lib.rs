@@ -3,7 +3,8 @@
 //! # Map of the crate
 //!
 //! `functions` and [`layer`] are what models call; `backend` is the trait behind them, implemented in `flex` (the
-//! kernels), `autodiff` (the backward steps) and `fallback` (Burn's own operations). The kernels, in `conv`, `norm`,
+//! kernels), `autodiff` (the backward steps), `fallback` (Burn's own operations) and `cuda` (on an NVIDIA GPU,
+//! with `gradients` of its own). The kernels, in `conv`, `norm`,
 //! `pool`, `concat` and `softmax`, know nothing of Burn; `simd` (instruction sets), `memory` (buffers) and `share` (writing from
 //! several threads) carry them and hold the unsafe code.
 
@@ -13,9 +14,13 @@ mod autodiff;
 mod backend;
 mod concat;
 mod conv;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod fallback;
 mod flex;
 mod functions;
+#[cfg(any(test, feature = "cuda"))]
+mod gradients;
 pub mod layer;
 mod memory;
 mod norm;

@@ -106,8 +106,9 @@ pub fn upper_bound(term: &str) -> f64 {
 
 /// Sum over the pixels of each channel: `[n, c, h, w]` to `[n, c]`.
 fn sum_pixels<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 2> {
-    let [n, c, h, w] = x.dims();
-    x.reshape([n * c, h * w]).sum_dim(1).reshape([n, c])
+    let [n, c, _, _] = x.dims();
+    // One axis after the other: a GPU sums many rows at once, and each row by itself.
+    x.sum_dim(2).sum_dim(3).reshape([n, c])
 }
 
 /// Keeps the unscored-everything case finite; the study's s.

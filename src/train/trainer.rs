@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use burn::backend::{Autodiff, Flex};
 use burn::module::{AutodiffModule, Module};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder, RecorderError};
 use burn::tensor::Tensor;
+use burn::tensor::backend::Backend as _;
 use serde::{Deserialize, Serialize};
 
 use super::optimizer::{self, Optimizer};
@@ -114,9 +116,15 @@ impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
         device: &'a B::Device,
     ) -> Result<Self> {
         let Setting { model, inputs, outputs, .. } = setting;
-        B::seed(device, seed::derive(setting.seed, "weights", member.seed_index));
-        let mut network = Network::<B>::init(model, *inputs, *outputs, member.takes_time, device);
         let path = setting.folder.path().join(&member.folder);
+        // Drawn on the CPU, so that a seed begins with the same weights on every device.
+        let cpu = Default::default();
+        Flex::seed(&cpu, seed::derive(setting.seed, "weights", member.seed_index));
+        let drawn = Network::<Autodiff<Flex>>::init(model, *inputs, *outputs, member.takes_time, &cpu);
+        let network = Network::<B>::init(model, *inputs, *outputs, member.takes_time, device);
+        let mut network = optimizer::network_to_bytes(&drawn)
+            .and_then(|bytes| optimizer::network_from_bytes(network, bytes, device))
+            .expect("a network takes its own weights");
         let is_resumed = path.join(CHECKPOINT).exists();
         network = match start {
             Some(weights) => network.load(weights)?,
