@@ -1,7 +1,8 @@
 //! Gradients of convolutions in Burn's operations, for a GPU.
 //!
-//! An input gradient is a convolution with the kernel turned round. A weight gradient is a small matrix of long sums. Computed as one product it leaves most of a GPU idle; here the image
-//! is cut into parts, each of which is a product of its own, and the products are summed.
+//! An input gradient is a convolution with the kernel turned round. A weight gradient is a small matrix of long sums. Computed
+//! as one product it leaves most of a GPU idle; here the image is cut into parts, each of which is a product of its own, and
+//! the products are summed.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::{ConvOptions, PadMode};
