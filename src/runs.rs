@@ -27,7 +27,7 @@ macro_rules! on_dataset {
 
 /// Whether a run folder, a comparison or a file of predictions is of annotated images. What cannot be read is not, so that
 /// whoever opens it next says why.
-fn is_of_images(path: &Path) -> bool {
+pub(crate) fn is_of_images(path: &Path) -> bool {
     #[derive(Deserialize)]
     struct Header {
         format: String,

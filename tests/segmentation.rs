@@ -103,6 +103,12 @@ fn every_fold_is_validated_on_by_the_network_that_has_not_seen_it() {
     study.train("whole").succeeds();
     assert_same_outcome(&study.path("run"), &study.path("whole"));
     study.run(&["evaluate", "run"]).succeeds();
+    let shown = study.run(&["inspect", "run", "--png", "run.png"]).succeeds();
+    let shown = String::from_utf8(shown.stdout).expect("text");
+    for wanted in ["fold 0", "fold 1", "big rock", "channels of 32 x 64 pixels", "test "] {
+        assert!(shown.contains(wanted), "{wanted:?} is not in {shown}");
+    }
+    assert!(study.path("run.png").exists());
     let scored = summary(&study.path("run"), "validation,network,dice,images");
     assert!((0.0..=1.0).contains(&scored));
     let images = std::fs::read_to_string(study.path("run/evaluation/per_image.csv")).expect("scores");

@@ -10,13 +10,14 @@ use ndarray::Axis;
 
 use crate::cli::{InspectArgs, Verbosity};
 use crate::error::{Error, Result};
-use crate::picture;
 use crate::store::invasion::parts_folder;
 use crate::store::listing::{self, Entry};
+use crate::store::run::{Card, DatasetCard, MemberCard, SegmentationCard, TrainedOn};
 use crate::store::{
     InvasionDataset, PredictionFile, RunFolder, image as images, mask_prediction, npz, prediction,
     segmentation as annotated,
 };
+use crate::{picture, runs};
 
 /// Rows of a table that are shown unless more is asked for.
 const ROWS: usize = 12;
@@ -200,49 +201,65 @@ fn predictions(path: &Path) -> Result<Inspection> {
 }
 
 fn run_folder(run: &RunFolder) -> Result<Inspection> {
-    let card = run.card()?;
-    let (frames, height, width) = card.dataset.shape;
-    let split: Vec<String> =
-        card.split.parts().iter().map(|(part, ids)| format!("{part} {}", ids.len())).collect();
-    let rows = card
-        .members
-        .iter()
-        .map(|member| {
-            vec![
-                member.folder.display().to_string(),
-                member.frame.map_or_else(|| "any time".to_owned(), |frame| frame.to_string()),
-                member.parameters.to_string(),
-                member.epochs.to_string(),
-                member.best_epoch.to_string(),
-                format!("{:.6}", member.best_validation_loss),
-                format!("{:.0}", member.wall_seconds),
-                if member.is_finished { "yes" } else { "no" }.to_owned(),
-            ]
-        })
-        .collect();
-    // The newest picture of a run is that of its predictions.
+    if runs::is_of_images(run.path()) {
+        let samples = |card: &SegmentationCard| {
+            let (channels, height, width) = card.shape;
+            let size = format!("{channels} channels of {height} x {width} pixels (height x width)");
+            vec![("images", size), ("classes", card.classes.join(", "))]
+        };
+        return trained(run, samples, segmentation::predictions);
+    }
+    let samples = |card: &DatasetCard| {
+        let (frames, height, width) = card.shape;
+        vec![("sequences", format!("{frames} frames of {height} x {width} pixels (height x width)"))]
+    };
+    trained(run, samples, predictions)
+}
+
+/// A run, with what `samples` says of its dataset and the picture of its newest predictions.
+fn trained<C: TrainedOn>(
+    run: &RunFolder,
+    samples: impl Fn(&C) -> Vec<(&'static str, String)>,
+    predictions: impl Fn(&Path) -> Result<Inspection>,
+) -> Result<Inspection> {
+    let card: Card<C> = run.card_of()?;
+    let split = card.parts().map(|(part, ids)| format!("{part} {}", ids.len()));
+    let network = |member: &MemberCard| match (member.frame, member.fold) {
+        (Some(frame), _) => format!("frame {frame}"),
+        (None, Some(fold)) => format!("fold {fold}"),
+        (None, None) => "all".to_owned(),
+    };
+    let row = |member: &MemberCard| {
+        vec![
+            member.folder.display().to_string(),
+            network(member),
+            member.parameters.to_string(),
+            member.epochs.to_string(),
+            member.best_epoch.to_string(),
+            format!("{:.6}", member.best_validation_loss),
+            format!("{:.0}", member.wall_seconds),
+            if member.is_finished { "yes" } else { "no" }.to_owned(),
+        ]
+    };
     let drawn = ["test", "validation", "train"].map(|part| run.predictions_path(part));
     let picture = match drawn.iter().find(|path| path.exists()) {
         Some(path) => predictions(path)?.picture,
         None => None,
     };
-    Ok(Inspection {
-        facts: vec![
-            ("kind", "run".to_owned()),
-            ("name", card.name),
-            ("trained with", format!("porecast {}, {}", card.porecast, card.device)),
-            ("seed", card.seed.to_string()),
-            ("dataset", card.dataset.path.display().to_string()),
-            ("fingerprint", card.dataset.fingerprint),
-            ("sequences", format!("{frames} frames of {height} x {width} pixels (height x width)")),
-            ("split", split.join(", ")),
-        ],
-        table: Some((
-            vec!["folder", "frame", "parameters", "epochs", "best epoch", "its loss", "seconds", "finished"],
-            rows,
-        )),
-        picture,
-    })
+    let mut facts = vec![
+        ("kind", "run".to_owned()),
+        ("name", card.name.clone()),
+        ("trained with", format!("porecast {}, {}", card.porecast, card.device)),
+        ("seed", card.seed.to_string()),
+        ("dataset", card.dataset.path().display().to_string()),
+        ("fingerprint", card.dataset.fingerprint().to_owned()),
+    ];
+    facts.extend(samples(&card.dataset));
+    facts.push(("split", split.join(", ")));
+    let head =
+        vec!["folder", "network", "parameters", "epochs", "best epoch", "its loss", "seconds", "finished"];
+    let rows = card.members.iter().map(row).collect();
+    Ok(Inspection { facts, table: Some((head, rows)), picture })
 }
 
 fn grey_image(path: &Path) -> Result<Inspection> {
