@@ -1,18 +1,14 @@
 //! What is done with a run: predict, evaluate, compare, report.
 //!
 //! A run, its predictions and its comparisons are of invasions or of annotated images. That is asked here, of the format
-//! that each of them names; everything after is written for any [`Dataset`]. Errors are those of the stages.
-
-use std::path::Path;
-
-use serde::Deserialize;
+//! that each of them names; everything after is written for any [`Dataset`](crate::store::Dataset). Errors are those of the
+//! stages.
 
 use crate::cli::{CompareArgs, EvaluateArgs, PredictArgs, ReportArgs, Verbosity};
 use crate::error::Result;
 use crate::evaluate::{Plan, Scored};
 use crate::predict::Predicted;
-use crate::store::run::{SegmentationCard, TrainedOn};
-use crate::store::{Dataset, InvasionDataset, SegmentationDataset, listing, mask_prediction};
+use crate::store::{InvasionDataset, SegmentationDataset, is_of_images};
 use crate::{evaluate, predict, report};
 
 /// Calls a function that is generic over a dataset for the kind of dataset that the files at a path are of.
@@ -23,25 +19,6 @@ macro_rules! on_dataset {
             false => $($function)::+::<InvasionDataset>($($argument),*),
         }
     };
-}
-
-/// Whether a run folder, a comparison or a file of predictions is of annotated images. What cannot be read is not, so that
-/// whoever opens it next says why.
-pub(crate) fn is_of_images(path: &Path) -> bool {
-    #[derive(Deserialize)]
-    struct Header {
-        format: String,
-    }
-    let of_json = |file: &str| -> Option<String> {
-        let bytes = std::fs::read(path.join(file)).ok()?;
-        Some(serde_json::from_slice::<Header>(&bytes).ok()?.format)
-    };
-    let format = match path.is_dir() {
-        true => of_json(evaluate::compare::FILE).or_else(|| of_json("run.json")),
-        false => listing::hdf5_format(path).ok().flatten(),
-    };
-    let of_images = [SegmentationCard::FORMAT, mask_prediction::FORMAT, SegmentationDataset::COMPARISON];
-    format.is_some_and(|format| of_images.contains(&format.as_str()))
 }
 
 /// `porecast predict`.

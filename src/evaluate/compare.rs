@@ -24,10 +24,7 @@ use super::table::Table;
 use crate::cli::{CompareArgs, EvaluateArgs, Verbosity};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::run::{Card, TrainedOn};
-use crate::store::{RunFolder, atomic};
-
-/// Name of the file in the comparison's folder that holds all of it.
-pub const FILE: &str = "comparison.json";
+use crate::store::{COMPARISON_FILE, RunFolder, atomic};
 
 /// What `comparison.json` holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -77,7 +74,7 @@ impl<D: Scored> Document for Comparison<D> {
 /// # Errors
 /// A run or its dataset is missing, or the output exists and is not to be replaced.
 pub fn unscored<D: Scored>(args: &CompareArgs) -> Result<Vec<Plan<D>>> {
-    if !args.force && args.output.join(FILE).exists() {
+    if !args.force && args.output.join(COMPARISON_FILE).exists() {
         return Err(Error::exists(&args.output));
     }
     let plan = |run: &PathBuf| {
@@ -124,7 +121,7 @@ pub fn compare<D: Scored>(args: &CompareArgs, verbosity: Verbosity) -> Result<()
         notes: found.notes,
         tables: found.tables,
     };
-    comparison.write(&folder.join(FILE))?;
+    comparison.write(&folder.join(COMPARISON_FILE))?;
     if !verbosity.quiet {
         super::print(&found.terminal, &comparison.notes, &format!("comparison: {}", folder.display()));
     }

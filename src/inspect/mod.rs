@@ -10,14 +10,14 @@ use ndarray::Axis;
 
 use crate::cli::{InspectArgs, Verbosity};
 use crate::error::{Error, Result};
+use crate::picture;
 use crate::store::invasion::parts_folder;
 use crate::store::listing::{self, Entry};
 use crate::store::run::{Card, DatasetCard, MemberCard, SegmentationCard, TrainedOn};
 use crate::store::{
-    InvasionDataset, PredictionFile, RunFolder, image as images, mask_prediction, npz, prediction,
-    segmentation as annotated,
+    InvasionDataset, PredictionFile, RunFolder, image as images, is_of_images, mask_prediction, npz,
+    prediction, segmentation as annotated,
 };
-use crate::{picture, runs};
 
 /// Rows of a table that are shown unless more is asked for.
 const ROWS: usize = 12;
@@ -201,7 +201,7 @@ fn predictions(path: &Path) -> Result<Inspection> {
 }
 
 fn run_folder(run: &RunFolder) -> Result<Inspection> {
-    if runs::is_of_images(run.path()) {
+    if is_of_images(run.path()) {
         let samples = |card: &SegmentationCard| {
             let (channels, height, width) = card.shape;
             let size = format!("{channels} channels of {height} x {width} pixels (height x width)");

@@ -14,11 +14,11 @@ use page::{Page, escape};
 
 use crate::cli::{ReportArgs, Verbosity};
 use crate::error::{Error, Result};
-use crate::evaluate::compare::{self, Comparison};
+use crate::evaluate::compare::Comparison;
 use crate::evaluate::document::Document;
 use crate::evaluate::{Scored, Scores};
 use crate::store::run::{Card, TrainedOn};
-use crate::store::{RunFolder, atomic};
+use crate::store::{COMPARISON_FILE, RunFolder, atomic};
 
 /// Headings and names of figures.
 pub type Figures = &'static [(&'static str, &'static str)];
@@ -62,7 +62,7 @@ pub fn run<D: Reported>(args: &ReportArgs, verbosity: Verbosity) -> Result<()> {
         return Err(Error::exists(&output));
     }
     let run = RunFolder::new(&args.input);
-    let page = if args.input.join(compare::FILE).exists() {
+    let page = if args.input.join(COMPARISON_FILE).exists() {
         comparison_page::<D>(&args.input)?
     } else if run.card_path().exists() {
         run_page::<D>(&run)?
@@ -103,7 +103,7 @@ fn run_page<D: Reported>(run: &RunFolder) -> Result<Page> {
 }
 
 fn comparison_page<D: Reported>(folder: &Path) -> Result<Page> {
-    let comparison = Comparison::<D>::read(&folder.join(compare::FILE))?;
+    let comparison = Comparison::<D>::read(&folder.join(COMPARISON_FILE))?;
     let names: Vec<&str> = comparison.runs.iter().map(|run| run.name.as_str()).collect();
     let mut page = Page::new(&format!("Comparison of {}", listed(&names)));
     page.subtitle(&[D::split_text(&comparison.runs[0].card), D::dataset_text(&comparison.dataset)]);

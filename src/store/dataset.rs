@@ -4,12 +4,36 @@
 use std::fmt::Debug;
 use std::path::Path;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::run::{DatasetCard, SegmentationCard, TrainedOn};
-use super::{InvasionDataset, MaskFile, Prediction, PredictionFile, SegmentationDataset};
+use super::{
+    InvasionDataset, MaskFile, Prediction, PredictionFile, SegmentationDataset, listing, mask_prediction,
+};
 use crate::error::Result;
+
+/// Name of the file in a comparison's folder that holds all of it.
+pub const COMPARISON_FILE: &str = "comparison.json";
+
+/// Whether a run folder, a comparison or a file of predictions is of annotated images. What cannot be read is not, so that
+/// whoever opens it next says why.
+pub fn is_of_images(path: &Path) -> bool {
+    #[derive(Deserialize)]
+    struct Header {
+        format: String,
+    }
+    let of_json = |file: &str| -> Option<String> {
+        let bytes = std::fs::read(path.join(file)).ok()?;
+        Some(serde_json::from_slice::<Header>(&bytes).ok()?.format)
+    };
+    let format = match path.is_dir() {
+        true => of_json(COMPARISON_FILE).or_else(|| of_json("run.json")),
+        false => listing::hdf5_format(path).ok().flatten(),
+    };
+    let of_images = [SegmentationCard::FORMAT, mask_prediction::FORMAT, SegmentationDataset::COMPARISON];
+    format.is_some_and(|format| of_images.contains(&format.as_str()))
+}
 
 /// What is kept in files of text.
 pub trait Kept: Debug + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync {}

@@ -19,7 +19,7 @@ pub mod segmentation;
 pub mod table;
 pub mod weights;
 
-pub use dataset::{Dataset, Kept, Predictions};
+pub use dataset::{COMPARISON_FILE, Dataset, Kept, Predictions, is_of_images};
 pub use dynamics::{Dynamics, LatticeRecord, Recorded};
 pub use invasion::InvasionDataset;
 pub use mask_prediction::{MaskFile, MaskPrediction};

@@ -154,7 +154,7 @@ impl TrainingMean {
 }
 
 /// Invasion percolation with trapping, from the true first frame, at the saturations that an honest predictor can
-/// know: it knows the time, not the true saturation.
+/// know: it knows the time, not the true saturation. `sides` are those of the simulator.
 ///
 /// With time in pore volumes injected, S = S₀ + (t - t₀), at most 1, S₀ the saturation of the first frame: exact
 /// until breakthrough, too high after it. With any other clock `training_saturations`, the mean of the training
