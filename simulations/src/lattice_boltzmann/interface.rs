@@ -20,8 +20,7 @@
 //! # Limits
 //! The interface is about 4 sites wide. From a radius of 10 sites the pressure in a drop is within 2 % of σ/R, at 6 it is
 //! 6 % too high. σ up to 0.1: the densities of the fluids differ by 3σ/R. Spurious currents are of capillary number 1e-4
-//! to 1e-3 around a drop, at most 3e-3 with a drop on a
-//! floor or a grain of 30 sites.
+//! to 1e-3 around a drop, at most 3e-3 with a drop on a floor or a grain of 30 sites.
 //!
 //! # References
 //! J. Brackbill, D. Kothe, C. Zemach, J. Comput. Phys. 100 (1992) 335: the continuum surface force. S. Lishchuk, C. Care,
