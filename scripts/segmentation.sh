@@ -82,31 +82,31 @@ for variant in variants:
 PYTHON
 }
 
-# Of each group, a patient say: the Dice coefficient of all its pixels, and the mean Hausdorff distance over its images in
-# which both masks have something.
+# Of each variant and each group, a patient say: the Dice coefficient of all the group's pixels, and the mean Hausdorff
+# distance over those of its images in which both masks have something.
 groups() {
     python3 - "$runs" "${variants[@]}" <<'PYTHON'
 import csv, pathlib, statistics, sys
 
 runs, variants = pathlib.Path(sys.argv[1]), sys.argv[2:]
-cells, names = {}, {}
+cells = {}
 for variant in variants:
     folder = runs / f"{variant}-seed-1/evaluation"
     for row in csv.DictReader(open(folder / "per_group.csv")):
-        if row["source"] in ("network", "mean mask"):
-            key = row["group"], variant if row["source"] == "network" else row["source"]
-            cells[key] = f"{float(row['dice']):.3f}"
-            names[key[1]] = None
+        name = {"network": variant}.get(row["source"], row["source"])
+        if name in (variant, "mean mask"):
+            cells.setdefault(name, {})[row["group"]] = f"{float(row['dice']):.3f}"
     distances = {}
     for row in csv.DictReader(open(folder / "per_image.csv")):
         found = next((value for name, value in row.items() if name.startswith("hausdorff_mm") and value), None)
         if row["source"] == "network" and found:
             distances.setdefault(row["group"], []).append(float(found))
     for group, found in distances.items():
-        cells[group, variant] += f", {statistics.mean(found):.1f} mm ({len(found)})"
-print("| | " + " | ".join(names) + " |\n|" + "---|" * (len(names) + 1))
-for group in sorted({group for group, _ in cells}):
-    print(f"| {group} | " + " | ".join(cells.get((group, name), "") for name in names) + " |")
+        cells[variant][group] += f", {statistics.mean(found):.1f} mm ({len(found)})"
+names = sorted({group for row in cells.values() for group in row})
+print("| variant | " + " | ".join(names) + " |\n|" + "---|" * (len(names) + 1))
+for variant in [*variants, "mean mask"]:
+    print(f"| {variant} | " + " | ".join(cells[variant].get(name, "") for name in names) + " |")
 PYTHON
 }
 
@@ -163,14 +163,14 @@ right-ventricle)
     ;;
 right-ventricle-grid)
     config=configs/segmentation/right_ventricle.toml
-    common=("dataset='$data'" 'split.method={hold-out={validation=0.25,test=0.25}}' split.seed=2 'source.resize=[108,108]'
-        training.epochs=12 training.batch_size=8 schedule.every_epochs=3)
+    common=("dataset='$data'" 'split.method="leave-one-group-out"' 'source.resize=[108,108]' training.epochs=30
+        training.batch_size=4 schedule.every_epochs=8)
     [ -e "$data" ] || "$program" prepare "$config" --source "$source" -o "$data" $(settings "${common[@]}")
     seeds=1
-    for share in 1.0 0.5; do
+    for algorithm in adam sgd; do
         for shape in cosine step; do
-            for algorithm in adam sgd; do
-                for rate in 1e-2 1e-3 1e-4; do
+            for rate in 1e-2 1e-3 1e-4; do
+                for share in 1.0 0.7 0.4; do
                     variant "$algorithm-$shape-$rate-$share" "optimizer.algorithm=$algorithm" \
                         "optimizer.learning_rate=$rate" "schedule.shape=$shape" "ensemble.training_share=$share"
                 done
@@ -185,5 +185,5 @@ right-ventricle-grid)
 esac
 {
     table
-    [ "$study" != right-ventricle ] || { echo; groups; }
+    case $study in right-ventricle*) echo; groups ;; esac
 } | tee "$runs/table.md"
