@@ -94,6 +94,22 @@ fn a_study_goes_from_files_to_scores() {
 }
 
 #[test]
+fn a_run_is_scored_on_images_that_were_prepared_for_nothing_else() {
+    let study = Study::new(HOLD_OUT);
+    let few = ["--set", "training=3", "--set", "test=1", "--set", "outliers=0"];
+    study.run(&["synth", "mars", "-o", "new", "--seed", "9"]).args(few).succeeds();
+    let new = ["--set", "split.method=test-only", "--set", "dataset=new.h5"];
+    let archive = ["prepare", "terrain.toml", "--source", "new/mars_for_students.npz", "-o", "new.h5"];
+    let prepared = study.run(&archive).args(new).succeeds();
+    let said = String::from_utf8(prepared.stdout).expect("text");
+    assert!(said.contains("(channels x height x width); test 3"), "{said}");
+    fails(study.train("run").args(new), 2, &["split.method", "nothing to train on"]);
+    study.train("run").args(["--set", "training.epochs=1"]).succeeds();
+    study.run(&["evaluate", "run", "--dataset", "new.h5", "-o", "new/evaluation"]).succeeds();
+    assert!((0.0..=1.0).contains(&summary(&study.path("new"), "all,network,dice,set")));
+}
+
+#[test]
 fn every_fold_is_validated_on_by_the_network_that_has_not_seen_it() {
     let study = Study::new(FOLDS);
     study.train("run").args(["--fold", "1"]).succeeds();

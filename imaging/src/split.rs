@@ -55,6 +55,8 @@ pub enum Method {
         /// Folder of the lists, relative to the working directory.
         folder: PathBuf,
     },
+    /// Everything is tested on, nothing trained on: a dataset for runs that were trained on another.
+    TestOnly,
 }
 
 /// How to split.
@@ -98,7 +100,7 @@ impl SplitConfig {
                 checks.need(count >= 2, "method.folds.count", count, "2, 3, ...");
                 checks.need(is_share(test), "method.folds.test", test, "[0, 1)");
             }
-            Method::LeaveOneGroupOut | Method::Listed { .. } => {}
+            Method::LeaveOneGroupOut | Method::Listed { .. } | Method::TestOnly => {}
         }
         checks.0
     }
@@ -124,8 +126,10 @@ impl Split {
     /// (the dataset) is named.
     pub fn new(members: &[Member], config: &SplitConfig, path: &Path) -> Result<Self> {
         check(members, config).map_err(|what| Error::input(path, what))?;
-        if let Method::Listed { folder } = &config.method {
-            return Self::listed(members, folder, path);
+        match &config.method {
+            Method::Listed { folder } => return Self::listed(members, folder, path),
+            Method::TestOnly => return Ok(Self::test_only(members)),
+            _ => {}
         }
         let groups = ordered_groups(members, config);
         if groups.len() < 2 {
@@ -152,6 +156,11 @@ impl Split {
             test: ids_of(TEST),
             folds: (FIRST_FOLD..shares.len()).map(ids_of).collect(),
         })
+    }
+
+    fn test_only(members: &[Member]) -> Self {
+        let test = members.iter().map(|member| member.id.clone()).collect();
+        Self { train: Vec::new(), test, folds: Vec::new() }
     }
 
     /// The folds that lists in `folder` name. Test images that are not among `members` are left out, since lists of
@@ -334,7 +343,7 @@ fn shares(method: &Method, groups: usize) -> Vec<f64> {
             shares.extend(std::iter::repeat_n(1.0 / groups.max(1) as f64, groups));
             shares
         }
-        Method::Listed { .. } => Vec::new(),
+        Method::Listed { .. } | Method::TestOnly => Vec::new(),
     }
 }
 
@@ -509,6 +518,12 @@ mod tests {
         assert!(split.folds.iter().all(|ids| groups_of(ids).len() == 1));
         assert!(split.train.is_empty() && split.test.is_empty());
         assert_eq!(split.training(0).len() + split.folds[0].len(), 6);
+    }
+
+    #[test]
+    fn one_group_is_enough_to_test_on() {
+        let split = split(&members(&[3]), Method::TestOnly, 1, 0).unwrap();
+        assert_eq!((split.train.len(), split.test.len(), split.folds.len()), (0, 3, 0));
     }
 
     #[test]

@@ -114,8 +114,10 @@ fn summary(dataset: &SegmentationDataset, split: Option<&Split>) -> String {
                 parts.push(format!("train {}", split.train.len()));
             }
             let folds: Vec<String> = split.folds.iter().map(|ids| ids.len().to_string()).collect();
-            let label = if folds.len() == 1 { "validation" } else { "folds" };
-            parts.push(format!("{label} {}", folds.join(" + ")));
+            if !folds.is_empty() {
+                let label = if folds.len() == 1 { "validation" } else { "folds" };
+                parts.push(format!("{label} {}", folds.join(" + ")));
+            }
             parts.push(format!("test {}", split.test.len()));
             parts.join(", ")
         }
