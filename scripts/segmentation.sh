@@ -93,8 +93,8 @@ cells = {}
 for variant in variants:
     folder = runs / f"{variant}-seed-1/evaluation"
     for row in csv.DictReader(open(folder / "per_group.csv")):
-        name = {"network": variant}.get(row["source"], row["source"])
-        if name in (variant, "mean mask"):
+        if row["source"] in ("network", "mean mask"):
+            name = variant if row["source"] == "network" else row["source"]
             cells.setdefault(name, {})[row["group"]] = f"{float(row['dice']):.3f}"
     distances = {}
     for row in csv.DictReader(open(folder / "per_image.csv")):

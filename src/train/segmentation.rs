@@ -75,7 +75,7 @@ fn members(
 ) -> Result<Vec<Member<SegmentationLoss>>> {
     let folds = card.split.folds.len();
     if folds == 0 {
-        return Err(Error::config("split.method", "test-only leaves nothing to train on"));
+        return Err(Error::config("split.method", "leaves nothing to train on"));
     }
     if let Some(fold) = only.filter(|fold| *fold >= folds) {
         return Err(Error::config("--fold", format!("{fold} is outside 0 to {}", folds - 1)));
