@@ -188,16 +188,20 @@ fn a_run_is_scored_on_a_dataset_that_it_has_never_seen() {
     let project = Project::new();
     project.trained("", "run");
     dataset(&project.path("other.h5"), 3, (32, 32), 5);
-    let mut evaluate = support::porecast();
-    evaluate.env(support::UNLOCKED.0, support::UNLOCKED.1).current_dir(project.path(".")).args([
-        "evaluate",
-        "run",
-        "--dataset",
-        "other.h5",
-        "--quiet",
-    ]);
-    evaluate.succeeds();
+    let evaluate = |dataset: &str| {
+        let mut evaluate = support::porecast();
+        evaluate.env(support::UNLOCKED.0, support::UNLOCKED.1).current_dir(project.path("."));
+        evaluate.args(["evaluate", "run", "--dataset", dataset, "--quiet"]).succeeds();
+    };
+    evaluate("other.h5");
     let predictions = PredictionFile::open(&project.path("run/predictions/other.h5")).expect("predictions");
     assert_eq!(predictions.domain_ids().len(), 3);
-    assert!(project.path("run/evaluation-other/scores.json").exists());
+    let summary =
+        |folder: &str| std::fs::read_to_string(project.path(folder).join("summary.csv")).expect("scores");
+    assert!(summary("run/evaluation-other").contains("all,mean frame,"));
+    // A domain of another size has no mean over those trained on.
+    dataset(&project.path("larger.h5"), 2, (48, 40), 5);
+    evaluate("larger.h5");
+    let larger = summary("run/evaluation-larger");
+    assert!(!larger.contains("mean frame") && larger.contains("all,percolation,"), "{larger}");
 }

@@ -107,6 +107,13 @@ fn a_run_is_scored_on_images_that_were_prepared_for_nothing_else() {
     study.train("run").args(["--set", "training.epochs=1"]).succeeds();
     study.run(&["evaluate", "run", "--dataset", "new.h5", "-o", "new/evaluation"]).succeeds();
     assert!((0.0..=1.0).contains(&summary(&study.path("new"), "all,network,dice,set")));
+    // The mean mask is that of the images trained on; without them there is none.
+    let mean = "all,mean mask,dice,set";
+    assert!((0.0..=1.0).contains(&summary(&study.path("new"), mean)));
+    std::fs::remove_file(study.path("terrain.h5")).expect("the training images");
+    study.run(&["evaluate", "run", "--dataset", "new.h5", "-o", "new/evaluation", "--force"]).succeeds();
+    let scores = std::fs::read_to_string(study.path("new/evaluation/summary.csv")).expect("scores");
+    assert!(!scores.contains(mean) && scores.contains("all,network,dice,set"), "{scores}");
 }
 
 #[test]

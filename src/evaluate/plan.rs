@@ -1,6 +1,6 @@
 //! What is to be scored, and where its files are.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::scored::Scored;
@@ -22,14 +22,14 @@ pub struct Plan<D: Scored> {
     pub fingerprint: String,
     /// Whether the run was trained on `dataset`.
     pub is_own: bool,
+    /// The dataset that the run was trained on, where it is at hand and the means over it can be scored on `dataset`.
+    pub training: Option<D>,
     /// What decides how it is scored.
     pub terms: D::Terms,
     /// The parts of the split; those without samples are left out.
     pub parts: Vec<Part>,
     /// Folder to write to.
     pub output: PathBuf,
-    /// Position of each sample in the dataset.
-    places: HashMap<String, usize>,
 }
 
 /// A part of a split and its predictions.
@@ -92,14 +92,15 @@ impl<D: Scored> Plan<D> {
                 (vec![all], run.path().join(format!("evaluation-{stem}")))
             }
         };
+        let training = if is_own { Some(dataset.clone()) } else { trained_on(&card, &dataset) };
         Ok(Self {
             source: card.name.clone(),
-            terms: dataset.terms(Some((&run, &card)), is_own)?,
+            terms: dataset.terms(Some((&run, &card)), training.is_some())?,
             run: Some((run, card)),
             fingerprint,
             is_own,
+            training,
             parts: parts_of(&dataset, parts),
-            places: places(&dataset),
             dataset,
             output: args.output.clone().unwrap_or(output),
         })
@@ -114,34 +115,26 @@ impl<D: Scored> Plan<D> {
         let output =
             args.output.clone().ok_or_else(|| needs("--output", "the folder for scores and figures"))?;
         let dataset = D::open(path)?;
-        let plan = Self {
+        file.ids().iter().try_for_each(|id| dataset.place(id).map(drop))?;
+        Ok(Self {
             source: file.source().to_owned(),
             run: None,
             fingerprint: dataset.fingerprint()?,
             is_own: false,
+            training: None,
             terms: dataset.terms(None, false)?,
             parts: parts_of(&dataset, vec![("all", file.ids().to_vec(), args.input.clone())]),
-            places: places(&dataset),
             dataset,
             output,
-        };
-        file.ids().iter().try_for_each(|id| plan.place(id).map(drop))?;
-        Ok(plan)
-    }
-
-    /// Position of a sample in the dataset.
-    pub(super) fn place(&self, id: &str) -> Result<usize> {
-        self.places.get(id).copied().ok_or_else(|| {
-            Error::mismatch(
-                self.dataset.path(),
-                format!("has no {} {id:?}; pass the dataset that was predicted with --dataset", D::SAMPLE),
-            )
         })
     }
 }
 
-fn places<D: Dataset>(dataset: &D) -> HashMap<String, usize> {
-    dataset.ids().iter().cloned().zip(0..).collect()
+/// The dataset that a run was trained on, if it is still what it was and like the one that is scored on.
+fn trained_on<D: Scored>(card: &Card<D::Card>, scored: &D) -> Option<D> {
+    let training = D::open(card.dataset.path()).ok().filter(|training| training.is_like(scored))?;
+    let fingerprint = training.fingerprint().ok()?;
+    (fingerprint == card.dataset.fingerprint()).then_some(training)
 }
 
 /// Parts by name, samples and predictions, without those that have no sample.

@@ -33,11 +33,14 @@ pub trait Scored: Dataset {
     /// Path and fingerprint of the dataset that was scored on.
     fn identity(scored_on: &Self::ScoredOn) -> (&Path, &str);
 
-    /// What decides how predictions are scored: of a run, or of a file; `is_own` where the run was trained on this
-    /// dataset.
-    fn terms(&self, run: Option<(&RunFolder, &Card<Self::Card>)>, is_own: bool) -> Result<Self::Terms>;
+    /// Whether a mean over the samples of one can be scored on the other.
+    fn is_like(&self, other: &Self) -> bool;
 
-    /// Reads the training samples of a run; none where they are not known.
+    /// What decides how predictions are scored: of a run, or of a file; `has_training` where the training samples are
+    /// at hand.
+    fn terms(&self, run: Option<(&RunFolder, &Card<Self::Card>)>, has_training: bool) -> Result<Self::Terms>;
+
+    /// Reads the training samples of a run; none where they are not at hand.
     fn mean(plan: &Plan<Self>) -> Result<Option<Self::Mean>>;
 
     /// Why a file of predictions cannot be for this dataset, if so.

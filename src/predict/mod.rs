@@ -188,10 +188,7 @@ fn each<D: Dataset>(
 ) -> Result<()> {
     let progress = Progress::new(format!("{}s predicted", D::SAMPLE), ids.len(), 0, verbosity);
     for id in ids {
-        let index = dataset.ids().iter().position(|other| other == id).ok_or_else(|| {
-            Error::input(dataset.path(), format!("has no {} {id:?} of the run's split", D::SAMPLE))
-        })?;
-        predict(index)?;
+        predict(dataset.place(id)?)?;
         progress.advance(1, "");
     }
     progress.finish();

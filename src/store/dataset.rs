@@ -11,7 +11,7 @@ use super::run::{DatasetCard, SegmentationCard, TrainedOn};
 use super::{
     InvasionDataset, MaskFile, Prediction, PredictionFile, SegmentationDataset, listing, mask_prediction,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Name of the file in a comparison's folder that holds all of it.
 pub const COMPARISON_FILE: &str = "comparison.json";
@@ -66,6 +66,15 @@ pub trait Dataset: Debug + Clone + Sync + Sized {
 
     /// Two datasets with the same fingerprint hold the same.
     fn fingerprint(&self) -> Result<String>;
+
+    /// Position of a sample in stored order.
+    fn place(&self, id: &str) -> Result<usize> {
+        self.ids().iter().position(|own| own == id).ok_or_else(|| {
+            let what =
+                format!("has no {} {id:?}; pass the dataset that was trained on or predicted", Self::SAMPLE);
+            Error::mismatch(self.path(), what)
+        })
+    }
 }
 
 /// A file of predictions. Errors are those of files that cannot be read, or hold something else.

@@ -32,16 +32,17 @@ impl Baseline {
         }
     }
 
-    /// What it is on a dataset with such a clock, in a sentence for readers; `is_own` where the training domains are known.
-    pub fn explanation(self, time_unit: TimeUnit, is_own: bool) -> &'static str {
-        match (self, time_unit, is_own) {
+    /// What it is on a dataset with such a clock, in a sentence for readers; `has_training` where the training domains are at
+    /// hand.
+    pub fn explanation(self, time_unit: TimeUnit, has_training: bool) -> &'static str {
+        match (self, time_unit, has_training) {
             (Self::NothingMoves, _, _) => "nothing moves: the true first frame stays for ever",
             (Self::MeanFrame, _, true) => {
                 "mean frame: pixel by pixel the mean of the training domains at the same frame, over those in which the \
                  pixel is pore; on the training part that includes the scored domain itself"
             }
             (Self::MeanFrame, _, false) => {
-                "mean frame: left out, since the training domains are not known here"
+                "mean frame: left out, since the training domains are not at hand or of another shape or clock"
             }
             (Self::Percolation, TimeUnit::PoreVolumes, _) => {
                 "percolation: invasion percolation with trapping from the true first frame, at the saturation of the \
@@ -53,7 +54,7 @@ impl Baseline {
             }
             (Self::Percolation, _, false) => {
                 "percolation: left out, since the saturation at each time is known neither from the clock nor from \
-                 training domains"
+                 training domains at hand"
             }
         }
     }

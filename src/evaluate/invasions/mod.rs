@@ -36,7 +36,7 @@ use super::sheet::Sheet;
 use super::table::Table;
 use crate::error::Result;
 use crate::store::run::RunCard;
-use crate::store::{InvasionDataset, Prediction, PredictionFile, RunFolder};
+use crate::store::{Dataset, InvasionDataset, Prediction, PredictionFile, RunFolder};
 use baseline::{Baseline, TrainingMean};
 use samples::Sample;
 use score::DomainScore;
@@ -94,9 +94,14 @@ impl Scored for InvasionDataset {
         (&scored_on.path, &scored_on.fingerprint)
     }
 
-    fn terms(&self, _: Option<(&RunFolder, &RunCard)>, is_own: bool) -> Result<Terms> {
+    fn is_like(&self, other: &Self) -> bool {
+        let clock = |dataset: &Self| (dataset.shape(), dataset.time_unit(), dataset.inlet());
+        clock(self) == clock(other)
+    }
+
+    fn terms(&self, _: Option<(&RunFolder, &RunCard)>, has_training: bool) -> Result<Terms> {
         let baselines = Baseline::ALL.map(|baseline| {
-            let explanation = baseline.explanation(self.time_unit(), is_own);
+            let explanation = baseline.explanation(self.time_unit(), has_training);
             match (baseline, self.sides()) {
                 (Baseline::Percolation, Sides::Walls) => {
                     format!("{explanation}; its sides are walls, as simulated")
@@ -108,10 +113,10 @@ impl Scored for InvasionDataset {
     }
 
     fn mean(plan: &Plan) -> Result<Option<TrainingMean>> {
-        let Some((_, card)) = plan.run.as_ref().filter(|_| plan.is_own) else { return Ok(None) };
-        let mut mean = TrainingMean::new(plan.dataset.shape());
+        let (Some((_, card)), Some(training)) = (&plan.run, &plan.training) else { return Ok(None) };
+        let mut mean = TrainingMean::new(training.shape());
         for id in &card.split.train {
-            mean.add(&plan.dataset.sequence(plan.place(id)?)?);
+            mean.add(&training.sequence(training.place(id)?)?);
         }
         Ok(Some(mean))
     }
@@ -138,7 +143,7 @@ impl Scored for InvasionDataset {
         id: &str,
         _: &Mutex<()>,
     ) -> Result<Vec<Option<DomainScore>>> {
-        let truth = plan.dataset.sequence(plan.place(id)?)?;
+        let truth = plan.dataset.sequence(plan.dataset.place(id)?)?;
         let predicted = score::score(&truth, &predictions.of(id)?);
         let predicted = predicted.map_err(|error| predictions.mismatch(error.to_string()))?;
         let score = |made: Option<Prediction>| made.map(|made| score::score(&truth, &made)).transpose();

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::predictions::PartPredictions;
 use crate::figure::difference;
 use crate::picture;
-use crate::store::{Prediction, atomic};
+use crate::store::{Dataset, Prediction, atomic};
 
 /// Domains in the panel.
 const PANEL_DOMAINS: usize = 5;
@@ -48,7 +48,7 @@ impl Sample {
             .iter()
             .take(PANEL_DOMAINS)
             .map(|id| {
-                let truth = plan.dataset.sequence(plan.place(id)?)?;
+                let truth = plan.dataset.sequence(plan.dataset.place(id)?)?;
                 let prediction = predictions.of(id)?;
                 let frames = score::match_times(&truth.times, &prediction.times)
                     .expect("the prediction was scored against this truth");

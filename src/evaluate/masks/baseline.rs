@@ -6,7 +6,7 @@ use ndarray::{Array2, Array3, Axis};
 
 use super::Plan;
 use crate::error::Result;
-use crate::store::SegmentationDataset;
+use crate::store::{Dataset, SegmentationDataset};
 
 /// The class most frequent in each pixel over the images that a network was trained on.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,24 +20,25 @@ pub struct MeanMasks {
 }
 
 impl MeanMasks {
-    /// Reads the training masks of a run; none where they are not known or nobody drew one.
+    /// Reads the training masks of a run; none where they are not at hand or nobody drew one.
     pub(super) fn of(plan: &Plan) -> Result<Option<Self>> {
-        let Some((_, card)) = plan.run.as_ref().filter(|_| plan.is_own) else { return Ok(None) };
+        let (Some((_, card)), Some(training)) = (&plan.run, &plan.training) else { return Ok(None) };
         let split = &card.split;
-        let mut counts = Counts::new(&plan.dataset);
-        counts.add(plan, &split.train)?;
+        let mut counts = Counts::new(training);
+        counts.add(training, &split.train)?;
         // One fold is a validation part; of several, each is trained on by the networks of the others.
         let folds = if split.folds.len() > 1 { split.folds.as_slice() } else { &[] };
         for fold in folds {
-            counts.add(plan, fold)?;
+            counts.add(training, fold)?;
         }
         if counts.images == 0 {
             return Ok(None);
         }
         let mut means = Self { all: counts.most_frequent(), folds: Vec::new(), fold_of: HashMap::new() };
-        for (number, ids) in folds.iter().enumerate() {
-            let mut own = Counts::new(&plan.dataset);
-            own.add(plan, ids)?;
+        // An image of another dataset is of no fold, whatever its name.
+        for (number, ids) in folds.iter().enumerate().filter(|_| plan.is_own) {
+            let mut own = Counts::new(training);
+            own.add(training, ids)?;
             means.folds.push(counts.without(&own).most_frequent());
             means.fold_of.extend(ids.iter().map(|id| (id.clone(), number)));
         }
@@ -62,15 +63,13 @@ impl Counts {
         Self { counts: Array3::zeros((dataset.classes().len(), height, width)), images: 0 }
     }
 
-    fn add(&mut self, plan: &Plan, ids: &[String]) -> Result<()> {
+    fn add(&mut self, dataset: &SegmentationDataset, ids: &[String]) -> Result<()> {
         for id in ids {
-            let place = plan.place(id)?;
-            if !plan.dataset.has_mask()[place] {
+            let place = dataset.place(id)?;
+            if !dataset.has_mask()[place] {
                 continue;
             }
-            for (pixel, &class) in
-                plan.dataset.sample(place)?.mask.iter().flat_map(|mask| mask.indexed_iter())
-            {
+            for (pixel, &class) in dataset.sample(place)?.mask.iter().flat_map(|mask| mask.indexed_iter()) {
                 self.counts[(usize::from(class), pixel.0, pixel.1)] += 1;
             }
             self.images += 1;

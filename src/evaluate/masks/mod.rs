@@ -37,7 +37,7 @@ use super::table::Table;
 use crate::config::{self, segmentation::SegmentationConfig};
 use crate::error::{Error, Result};
 use crate::store::run::{SegmentationCard, SegmentationRunCard};
-use crate::store::{MaskFile, MaskPrediction, RunFolder, SegmentationDataset};
+use crate::store::{Dataset, MaskFile, MaskPrediction, RunFolder, SegmentationDataset};
 use baseline::MeanMasks;
 use score::ImageScore;
 use scores::MaskScores;
@@ -105,6 +105,11 @@ impl Scored for SegmentationDataset {
         Ok(Terms { scored_classes })
     }
 
+    fn is_like(&self, other: &Self) -> bool {
+        let size = |dataset: &Self| (dataset.shape().1, dataset.shape().2);
+        size(self) == size(other) && self.classes() == other.classes()
+    }
+
     fn mean(plan: &Plan) -> Result<Option<MeanMasks>> {
         MeanMasks::of(plan)
     }
@@ -129,7 +134,7 @@ impl Scored for SegmentationDataset {
     ) -> Result<Vec<Option<ImageScore>>> {
         // Counts are whole between two images, so a panic elsewhere spoils nothing.
         let counted = || counted.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = plan.place(id)?;
+        let place = plan.dataset.place(id)?;
         if !plan.dataset.has_mask()[place] {
             counted().without_mask += 1;
             return Ok(Vec::new());
@@ -181,7 +186,10 @@ impl Scored for SegmentationDataset {
             }
         }
         if !has_mean {
-            notes.push("the mean mask is left out, since the training images are not known here".into());
+            notes.push(
+                "the mean mask is left out, since the training images are not at hand or of another shape"
+                    .into(),
+            );
         }
         let excluded: Vec<&str> = (1..plan.dataset.classes().len())
             .filter(|&class| !plan.terms.scored_classes.contains(&(class as u8)))

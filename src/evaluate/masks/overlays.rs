@@ -7,6 +7,7 @@ use super::source::Source;
 use super::{PartPredictions, PartScores, Plan, Scores, tables};
 use crate::error::Result;
 use crate::figure::{Figure, Mosaic, overlay};
+use crate::store::Dataset;
 
 /// Images in a mosaic.
 const COUNT: usize = 4;
@@ -60,7 +61,7 @@ fn mosaic(plan: &Plan, scores: &Scores, part: &PartScores, what: &str, ranks: &[
     for &rank in ranks {
         let image = &main.images[order[rank]];
         columns.push((shortened(&image.id), format!("Dice {:.3}", dice[order[rank]])));
-        let sample = plan.dataset.sample(plan.place(&image.id)?)?;
+        let sample = plan.dataset.sample(plan.dataset.place(&image.id)?)?;
         let prediction = predictions.of(&image.id)?;
         let predicted = match main.source {
             Source::Postprocessed => prediction.mask,
