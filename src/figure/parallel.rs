@@ -88,10 +88,16 @@ impl Figure for Parallel {
             let style = palette::BASELINE.stroke_width(px(1.0).max(1) as u32);
             area.draw(&PathElement::new(ends, style)).map_err(|e| e.to_string())?;
             let name = text(LABEL * scale, palette::INK).pos(centred);
-            write(&axis.name, x(index), f64::from(HEAD) - 24.0, name)?;
+            write(&axis.name, x(index), f64::from(HEAD) - 28.0, name)?;
             for (place, label) in &axis.ticks {
-                let style = text(LABEL * scale, palette::FAINT_INK).pos(left);
-                write(label, x(index) + 6.0, y(*place), style)?;
+                // Lines stay between the ends, so there is room beyond them.
+                let (right, down, anchor) = match *place {
+                    0.0 => (0.0, 11.0, centred),
+                    1.0 => (0.0, -9.0, centred),
+                    _ => (6.0, 0.0, left),
+                };
+                let style = text(LABEL * scale, palette::FAINT_INK).pos(anchor);
+                write(label, x(index) + right, y(*place) + down, style)?;
             }
         }
         Ok(())
