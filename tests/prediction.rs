@@ -199,7 +199,10 @@ fn a_run_is_scored_on_a_dataset_that_it_has_never_seen() {
     let summary =
         |folder: &str| std::fs::read_to_string(project.path(folder).join("summary.csv")).expect("scores");
     assert!(summary("run/evaluation-other").contains("all,mean frame,"));
-    // A domain of another size has no mean over those trained on.
+    // So have fewer frames; a domain of another size has no mean over those trained on.
+    dataset(&project.path("fewer.h5"), 3, (32, 32), 4);
+    evaluate("fewer.h5");
+    assert!(summary("run/evaluation-fewer").contains("all,mean frame,"));
     dataset(&project.path("larger.h5"), 2, (48, 40), 5);
     evaluate("larger.h5");
     let larger = summary("run/evaluation-larger");

@@ -292,6 +292,14 @@ fn the_mean_mask_of_a_fold_is_that_of_the_others() {
     };
     assert_eq!([dice("network", "f0"), dice("network", "f1")], [1.0, 0.0]);
     assert_eq!([dice("mean mask", "f0"), dice("mean mask", "f1")], [0.0, 0.0]);
+    // An image of another dataset is of no fold, though it has the same name: its mean is that of all.
+    let (all_ice, ice) = (Array2::from_elem((2, 2), 1), Array3::ones((1, 2, 2)));
+    workshop.write_images("other.h5", &classes, &[image("f1", "f1", Some(all_ice.clone()), (2, 2))]);
+    let prediction = MaskPrediction { id: "f1".into(), probability: ice, mask: all_ice };
+    workshop.write_masks("ice/predictions/other.h5", &classes, std::iter::once(prediction));
+    workshop.assert_done("evaluate ice --dataset other.h5");
+    let mean = [("source", "mean mask"), ("id", "f1")];
+    assert_eq!(workshop.number("ice/evaluation-other/per_image.csv", &mean, "dice"), 0.0);
 }
 
 #[test]

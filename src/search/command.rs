@@ -182,7 +182,7 @@ fn parallel(trials: &[Record], config: &SearchConfig) -> Parallel {
 
 fn axis(parameter: &Parameter) -> Axis {
     let ticks = match &parameter.values {
-        Values::Real { low, high, .. } => vec![(0.0, bound(*low)), (1.0, bound(*high))],
+        Values::Real { low, high, .. } => vec![(0.0, format!("{low:?}")), (1.0, format!("{high:?}"))],
         Values::Whole { low, high } => vec![(0.0, low.to_string()), (1.0, high.to_string())],
         Values::Choice(list) => list
             .iter()
@@ -191,12 +191,6 @@ fn axis(parameter: &Parameter) -> Axis {
             .collect(),
     };
     Axis { name: parameter.key.clone(), ticks }
-}
-
-/// A bound, as briefly as it can be written.
-fn bound(value: f64) -> String {
-    let is_plain = value == 0.0 || (1e-3..1e4).contains(&value.abs());
-    if is_plain { value.to_string() } else { format!("{value:e}") }
 }
 
 fn choice_place(index: usize, count: usize) -> f64 {

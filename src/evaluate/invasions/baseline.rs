@@ -13,7 +13,7 @@ use crate::store::Prediction;
 pub enum Baseline {
     /// The first frame stays for ever.
     NothingMoves,
-    /// Mean over the training domains of the same frame, pixel by pixel.
+    /// Mean over the training domains of the frame nearest in time, pixel by pixel.
     MeanFrame,
     /// Invasion percolation from the true first frame, on the same geometry.
     Percolation,
@@ -38,11 +38,11 @@ impl Baseline {
         match (self, time_unit, has_training) {
             (Self::NothingMoves, _, _) => "nothing moves: the true first frame stays for ever",
             (Self::MeanFrame, _, true) => {
-                "mean frame: pixel by pixel the mean of the training domains at the same frame, over those in which the \
-                 pixel is pore; on the training part that includes the scored domain itself"
+                "mean frame: pixel by pixel the mean of the training domains at the frame nearest in time, over those in \
+                 which the pixel is pore; on the training part that includes the scored domain itself"
             }
             (Self::MeanFrame, _, false) => {
-                "mean frame: left out, since the training domains are not at hand or of another shape or clock"
+                "mean frame: left out, since the training domains are not at hand or have another size, inlet or unit of time"
             }
             (Self::Percolation, TimeUnit::PoreVolumes, _) => {
                 "percolation: invasion percolation with trapping from the true first frame, at the saturation of the \
@@ -50,7 +50,7 @@ impl Baseline {
             }
             (Self::Percolation, _, true) => {
                 "percolation: invasion percolation with trapping from the true first frame, at the mean saturation of \
-                 the training domains at each frame"
+                 the training domains at the frame nearest in time"
             }
             (Self::Percolation, _, false) => {
                 "percolation: left out, since the saturation at each time is known neither from the clock nor from \
@@ -74,7 +74,8 @@ impl Baseline {
             Self::NothingMoves => Ok(Some(nothing_moves(domain_id, truth))),
             Self::MeanFrame => Ok(mean.map(|mean| mean.predict(domain_id, truth))),
             Self::Percolation => {
-                percolate(domain_id, truth, sides, mean.map(TrainingMean::saturations).as_deref())
+                let saturations = mean.map(|mean| mean.saturations(&truth.times));
+                percolate(domain_id, truth, sides, saturations.as_deref())
             }
         }
     }
@@ -99,6 +100,8 @@ pub struct TrainingMean {
     pore: Array2<u32>,
     /// Sum of the saturations of each frame.
     saturation: Vec<f64>,
+    /// Sum of the times of each frame.
+    time: Vec<f64>,
     domains: usize,
 }
 
@@ -110,6 +113,7 @@ impl TrainingMean {
             invaded: Array3::zeros(shape),
             pore: Array2::zeros((height, width)),
             saturation: vec![0.0; frames],
+            time: vec![0.0; frames],
             domains: 0,
         }
     }
@@ -125,23 +129,31 @@ impl TrainingMean {
         for (sum, frame) in self.saturation.iter_mut().zip(sequence.phase.outer_iter()) {
             *sum += metric::saturation(frame, pore.view());
         }
+        self.time.iter_mut().zip(&sequence.times).for_each(|(sum, time)| *sum += time);
         self.domains += 1;
     }
 
-    /// Mean saturation of each frame; 0 without domains.
-    pub fn saturations(&self) -> Vec<f64> {
-        self.saturation.iter().map(|sum| sum / self.domains.max(1) as f64).collect()
+    /// Of the frames, the one whose mean time is nearest.
+    fn frame_at(&self, time: f64) -> usize {
+        let distance = |frame: &usize| (self.time[*frame] / self.domains.max(1) as f64 - time).abs();
+        (0..self.time.len()).min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(0)
     }
 
-    /// The mean frame, on the geometry of `truth`: in each pore pixel the share of invaded ones among the training
-    /// domains in which that pixel is pore, or the mean saturation where it never is.
+    /// Mean saturation at each time; 0 without domains.
+    pub fn saturations(&self, times: &[f64]) -> Vec<f64> {
+        let mean = |&time: &f64| self.saturation[self.frame_at(time)] / self.domains.max(1) as f64;
+        times.iter().map(mean).collect()
+    }
+
+    /// The mean frame at each time, on the geometry of `truth`: in each pore pixel the share of invaded ones among the
+    /// training domains in which that pixel is pore, or the mean saturation where it never is.
     pub fn predict(&self, domain_id: &str, truth: &Trajectory) -> Prediction {
         let mut probability = Array3::zeros(truth.phase.dim());
-        for (t, saturation) in self.saturations().into_iter().enumerate() {
+        for (t, saturation) in self.saturations(&truth.times).into_iter().enumerate() {
             Zip::from(probability.slice_mut(s![t, .., ..]))
                 .and(&truth.domain.solid)
                 .and(&self.pore)
-                .and(self.invaded.index_axis(Axis(0), t))
+                .and(self.invaded.index_axis(Axis(0), self.frame_at(truth.times[t])))
                 .for_each(|p, &solid, &pore, &invaded| {
                     *p = match (solid, pore) {
                         (true, _) => 0.0,
@@ -159,7 +171,7 @@ impl TrainingMean {
 ///
 /// With time in pore volumes injected, S = S₀ + (t - t₀), at most 1, S₀ the saturation of the first frame: exact
 /// until breakthrough, too high after it. With any other clock `training_saturations`, the mean of the training
-/// set at each frame; `None` when that is needed and not known.
+/// set at each time; `None` when that is needed and not known.
 ///
 /// # Errors
 /// The percolation refuses the domain.
@@ -226,6 +238,20 @@ mod tests {
         let predicted = mean.predict("a", &truth);
         assert_eq!(predicted.probability.mapv(|p| p > 0.5), truth.phase);
         assert!(predicted.probability.iter().all(|p| *p == 0.0 || *p == 1.0));
+    }
+
+    #[test]
+    fn the_mean_at_a_time_is_that_of_the_nearest_frame() {
+        let truth = trajectory(1);
+        let mut mean = TrainingMean::new(truth.phase.dim());
+        mean.add(&truth);
+        // Other times, fewer of them, and one beyond the last.
+        let (asked, nearest) = ([0.05, 0.2, 0.45, 9.0], [0, 1, 3, 5]);
+        let phase = truth.phase.select(Axis(0), &nearest);
+        let other = Trajectory { times: asked.to_vec(), phase, ..truth.clone() };
+        assert_eq!(mean.predict("a", &other).probability.mapv(|p| p > 0.5), other.phase);
+        let saturations = mean.saturations(&truth.times);
+        assert_eq!(mean.saturations(&asked).as_slice(), nearest.map(|frame| saturations[frame]));
     }
 
     #[test]

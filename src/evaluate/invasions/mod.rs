@@ -95,8 +95,9 @@ impl Scored for InvasionDataset {
     }
 
     fn is_like(&self, other: &Self) -> bool {
-        let clock = |dataset: &Self| (dataset.shape(), dataset.time_unit(), dataset.inlet());
-        clock(self) == clock(other)
+        let ((_, height, width), (_, other_height, other_width)) = (self.shape(), other.shape());
+        (height, width, self.inlet(), self.time_unit())
+            == (other_height, other_width, other.inlet(), other.time_unit())
     }
 
     fn terms(&self, _: Option<(&RunFolder, &RunCard)>, has_training: bool) -> Result<Terms> {
