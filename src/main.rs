@@ -1,14 +1,19 @@
 //! The `porecast` program: one match on the command, one call each.
 
+mod cli;
+mod commands;
+
 use std::process::ExitCode;
 
 use clap::Parser;
-use porecast::cli::{Cli, Command};
-use porecast::{campaign, import, inspect, prepare, runs, search, synth, train};
+
+use cli::{Cli, Command};
+use commands::{
+    compare, evaluate, import, inspect, predict, prepare, report, search, simulate, synth, train,
+};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(&cli) {
+    match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -17,19 +22,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: &Cli) -> porecast::Result<()> {
-    let verbosity = cli.verbosity;
-    match &cli.command {
-        Command::Simulate(args) => campaign::run(args, verbosity),
+fn run(cli: Cli) -> porecast_base::Result<()> {
+    let verbosity = cli.verbosity.into();
+    match cli.command {
+        Command::Simulate(args) => simulate::run(args, verbosity),
         Command::Import(args) => import::run(args, verbosity),
         Command::Synth(args) => synth::run(args, verbosity),
         Command::Prepare(args) => prepare::run(args, verbosity),
         Command::Inspect(args) => inspect::run(args, verbosity),
         Command::Train(args) => train::run(args, verbosity),
         Command::Search(args) => search::run(args, verbosity),
-        Command::Predict(args) => runs::predict(args, verbosity),
-        Command::Evaluate(args) => runs::evaluate(args, verbosity),
-        Command::Compare(args) => runs::compare(args, verbosity),
-        Command::Report(args) => runs::report(args, verbosity),
+        Command::Predict(args) => predict::run(args, verbosity),
+        Command::Evaluate(args) => evaluate::run(args, verbosity),
+        Command::Compare(args) => compare::run(args, verbosity),
+        Command::Report(args) => report::run(args, verbosity),
     }
 }

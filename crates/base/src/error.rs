@@ -1,0 +1,117 @@
+//! The error of every crate: what happened, where, and what to do next.
+
+use std::fmt::Display;
+use std::path::Path;
+
+/// Result of every crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The class of an [`Error`]; it decides the exit code of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A configuration or an argument cannot be used.
+    Config,
+    /// An input file is missing, broken, or not what it should be.
+    Input,
+    /// Two inputs do not belong together.
+    Mismatch,
+    /// An output exists already.
+    Exists,
+    /// An output cannot be written.
+    Output,
+    /// A computation failed: a simulation, or a loss that is no longer finite.
+    Diverged,
+    /// The user stopped the run; it can be resumed.
+    Interrupted,
+}
+
+/// An error of porecast.
+///
+/// The text names the place (a file, an HDF5 path, a configuration key), what is wrong there and what to do next.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {what}")]
+pub struct Error {
+    kind: ErrorKind,
+    place: String,
+    what: String,
+    source: Option<Cause>,
+}
+
+/// What caused an error.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+impl Error {
+    /// An error of a given kind at `place`.
+    pub fn new(kind: ErrorKind, place: impl Into<String>, what: impl Display) -> Self {
+        Self { kind, place: place.into(), what: what.to_string(), source: None }
+    }
+
+    /// A configuration or an argument that cannot be used.
+    pub fn config(place: impl Into<String>, what: impl Display) -> Self {
+        Self::new(ErrorKind::Config, place, what)
+    }
+
+    /// An input file that cannot be used.
+    pub fn input(path: &Path, what: impl Display) -> Self {
+        Self::new(ErrorKind::Input, path.display().to_string(), what)
+    }
+
+    /// A file or folder that cannot be read.
+    pub fn unreadable(path: &Path, cause: impl Into<Cause>) -> Self {
+        let cause = cause.into();
+        Self::input(path, format!("cannot be read: {cause}; check the path")).caused_by(cause)
+    }
+
+    /// A file that does not belong to another.
+    pub fn mismatch(path: &Path, what: impl Display) -> Self {
+        Self::new(ErrorKind::Mismatch, path.display().to_string(), what)
+    }
+
+    /// An output file that cannot be written.
+    pub fn output(path: &Path, cause: impl Into<Cause>) -> Self {
+        let cause = cause.into();
+        let what = format!("cannot be written: {cause}");
+        Self::new(ErrorKind::Output, path.display().to_string(), what).caused_by(cause)
+    }
+
+    /// An output that exists already.
+    pub fn exists(path: &Path) -> Self {
+        let what = "exists already; choose another output or pass --force to replace it";
+        Self::new(ErrorKind::Exists, path.display().to_string(), what)
+    }
+
+    /// The user stopped what was being written to, or made from, `path`.
+    pub fn stopped(path: &Path) -> Self {
+        let what = "stopped; nothing was written, start it again";
+        Self::new(ErrorKind::Interrupted, path.display().to_string(), what)
+    }
+
+    /// The same error with what caused it, for [`source`](std::error::Error::source).
+    pub fn caused_by(self, cause: impl Into<Cause>) -> Self {
+        Self { source: Some(cause.into()), ..self }
+    }
+
+    /// The class of the error.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Where it happened: a file, an HDF5 path, a configuration key.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// What happened there.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// Exit code of the program: 1 when the work failed, 2 when the arguments or the input are unusable.
+    pub fn exit_code(&self) -> u8 {
+        match self.kind {
+            ErrorKind::Config | ErrorKind::Input | ErrorKind::Mismatch | ErrorKind::Exists => 2,
+            ErrorKind::Output | ErrorKind::Diverged | ErrorKind::Interrupted => 1,
+        }
+    }
+}

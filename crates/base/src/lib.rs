@@ -1,0 +1,14 @@
+//! What every crate of porecast needs, once: [`Error`], files that appear whole or not at all ([`atomic`]), random
+//! draws from named seeds ([`seed`]), [`progress`] and [`interrupt`]ion.
+
+pub mod atomic;
+mod error;
+pub mod interrupt;
+mod problem;
+pub mod progress;
+pub mod seed;
+mod verbosity;
+
+pub use error::{Error, ErrorKind, Result};
+pub use problem::{Checks, Problem, Validate};
+pub use verbosity::Verbosity;

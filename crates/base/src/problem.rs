@@ -1,0 +1,71 @@
+//! What is wrong with a configuration: every problem is reported, not the first alone.
+
+use std::fmt::Display;
+
+/// Something wrong with one key of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Path of the key, such as `domain[0].porosity`.
+    pub key: String,
+    /// What is wrong, with the value and what is allowed.
+    pub what: String,
+}
+
+impl Problem {
+    /// A problem with the value at `key`.
+    pub fn new(key: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { key: key.into(), what: what.into() }
+    }
+
+    /// A value outside its range.
+    pub fn outside(key: impl Into<String>, value: impl Display, allowed: impl Display) -> Self {
+        Self::new(key, format!("{value} is outside {allowed}"))
+    }
+
+    /// The same problem of a table below another one.
+    pub fn below(self, table: &str) -> Self {
+        Self { key: format!("{table}.{}", self.key), what: self.what }
+    }
+}
+
+impl Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.key, self.what)
+    }
+}
+
+/// Gathers what is wrong with the values of one configuration.
+#[derive(Debug, Default)]
+pub struct Checks(pub Vec<Problem>);
+
+impl Checks {
+    /// Notes a value outside its range unless `ok`, and returns `ok`.
+    pub fn need(&mut self, ok: bool, key: &str, value: impl Display, allowed: impl Display) -> bool {
+        if !ok {
+            self.0.push(Problem::outside(key, value, allowed));
+        }
+        ok
+    }
+
+    /// Notes a value that is not from `low` to `high`; NaN is outside every range.
+    pub fn range<T: PartialOrd + Display>(&mut self, key: &str, value: T, low: T, high: T) {
+        let is_inside = (&low..=&high).contains(&&value);
+        self.need(is_inside, key, value, format!("[{low}, {high}]"));
+    }
+
+    /// Notes a value that is no probability, from 0 to 1.
+    pub fn probability(&mut self, key: &str, value: f64) {
+        self.range(key, value, 0.0, 1.0);
+    }
+
+    /// Notes a value that is not from 0 to below 1.
+    pub fn below_one(&mut self, key: &str, value: f64) {
+        self.need((0.0..1.0).contains(&value), key, value, "[0, 1)");
+    }
+}
+
+/// A configuration whose values can be out of range.
+pub trait Validate {
+    /// Everything that is wrong, with the key path, the value and what is allowed.
+    fn problems(&self) -> Vec<Problem>;
+}

@@ -1,0 +1,68 @@
+//! Progress on stderr: a bar with rate and time left on a terminal, plain lines elsewhere.
+
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::Verbosity;
+
+/// Time between two plain lines.
+const LINE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Says a line, unless quiet.
+pub fn say(verbosity: Verbosity, text: &str) {
+    if !verbosity.quiet {
+        eprintln!("{text}");
+    }
+}
+
+/// Counts finished pieces of work and shows them.
+pub struct Progress {
+    label: String,
+    bar: ProgressBar,
+    /// When the last plain line was written; `None` for a bar and when quiet.
+    lines: Option<Mutex<Instant>>,
+}
+
+impl Progress {
+    /// Progress over `total` pieces, `done` of which were finished earlier.
+    pub fn new(label: impl Into<String>, total: usize, done: usize, verbosity: Verbosity) -> Self {
+        let label = label.into();
+        let is_bar = !verbosity.quiet && std::io::stderr().is_terminal();
+        let bar = if is_bar { ProgressBar::new(total as u64) } else { ProgressBar::hidden() };
+        bar.set_length(total as u64);
+        let template = "{prefix} {bar:40} {pos}/{len}, {per_sec}, {eta} left {msg}";
+        bar.set_style(ProgressStyle::with_template(template).expect("the template is well formed"));
+        bar.set_prefix(label.clone());
+        bar.set_position(done as u64);
+        bar.reset_eta();
+        let is_plain = !verbosity.quiet && !is_bar;
+        Self { label, bar, lines: is_plain.then(|| Mutex::new(Instant::now())) }
+    }
+
+    /// Some more pieces are done.
+    pub fn advance(&self, pieces: usize, message: &str) {
+        self.bar.set_message(message.to_owned());
+        self.bar.inc(pieces as u64);
+        let Some(lines) = &self.lines else { return };
+        let mut last = lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if last.elapsed() >= LINE_INTERVAL {
+            *last = Instant::now();
+            eprintln!(
+                "{} {}/{}, {:.1}/s, {:.0} s left {message}",
+                self.label,
+                self.bar.position(),
+                self.bar.length().unwrap_or(0),
+                self.bar.per_sec(),
+                self.bar.eta().as_secs_f64()
+            );
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

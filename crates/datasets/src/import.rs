@@ -1,0 +1,274 @@
+//! `porecast import`: published sequences become a dataset of schema version 1, every frame checked.
+//!
+//! Label stacks recovered from pictures flicker at the edges of grains. A pixel counts as solid when more than
+//! half of the frames say so; where a frame says otherwise, solid stays solid, and a pore pixel labelled solid
+//! keeps the fluid it last had (the one it has next, before there was any). Both are counted and reported.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array2, Array3, Axis, Zip};
+use porecast_simulations::domain::connectivity::percolates;
+use porecast_simulations::{Domain, Side, TimeUnit, Trajectory};
+
+use porecast_base::Verbosity;
+use porecast_base::{Error, ErrorKind, Result};
+use porecast_store::invasion::{self, InvasionDataset, Origin};
+use porecast_store::{benchmark, card, npz};
+
+/// Label of the solid in a label stack.
+const SOLID: u8 = 0;
+/// Label of the invading fluid.
+const INVADING: u8 = 2;
+
+/// What was found in a file.
+#[derive(Debug, Clone, PartialEq)]
+struct Finding {
+    name: String,
+    porosity: f64,
+    saturation: (f64, f64),
+    /// Pixels that lost the invading fluid between two frames.
+    retreats: usize,
+    /// Pixels of single frames at odds with the mask of the solid.
+    conflicts: usize,
+    warnings: Vec<&'static str>,
+}
+
+/// What `porecast import` is asked.
+#[derive(Debug, Clone)]
+pub struct ImportOptions {
+    /// Files, or folders of files: HDF5 of the CO2-water benchmark, or npz label stacks.
+    pub inputs: Vec<PathBuf>,
+    /// Dataset to write.
+    pub output: PathBuf,
+    /// Edge where the invading fluid enters.
+    pub inlet: Side,
+    /// Edge length of a pixel in metres.
+    pub voxel_size: f64,
+    /// Replace an existing file.
+    pub force: bool,
+}
+
+/// Runs `porecast import`.
+///
+/// # Errors
+/// A file cannot be read or is of neither layout, the files do not belong together, or the output exists or cannot
+/// be written.
+pub fn run(args: &ImportOptions, verbosity: Verbosity) -> Result<()> {
+    if args.output.exists() && !args.force {
+        return Err(Error::exists(&args.output));
+    }
+    if !(args.voxel_size > 0.0 && args.voxel_size.is_finite()) {
+        return Err(Error::config(format!("--voxel-size {}", args.voxel_size), "expected metres above 0"));
+    }
+    let files = expand(&args.inputs)?;
+    let names = names(&files)?;
+    let is_stack = files.iter().all(|file| is_npz(file));
+    let simulator = if is_stack { "label stack" } else { benchmark::NAME };
+    let origin = Origin { simulator: simulator.to_owned(), campaign: String::new() };
+
+    let mut findings = Vec::new();
+    let mut first: Option<(&PathBuf, (usize, usize, usize))> = None;
+    let sequences = files.iter().zip(&names).map(|(file, name)| {
+        let (sequence, conflicts) = read(file, args)?;
+        let shape = sequence.phase.dim();
+        match first {
+            Some((other, expected)) if expected != shape => return Err(differ(file, shape, other, expected)),
+            Some(_) => {}
+            None => first = Some((file, shape)),
+        }
+        findings.push(examine(name, &sequence, conflicts));
+        Ok((name.clone(), sequence))
+    });
+    invasion::write(&args.output, &origin, sequences)?;
+    let dataset = InvasionDataset::open(&args.output)?;
+    card::write(&dataset, &table(&findings))?;
+    if !verbosity.quiet {
+        let (frames, height, width) = dataset.shape();
+        println!(
+            "{}: {} sequences of {frames} frames, {height} x {width} pixels (height x width), inlet {}\n",
+            args.output.display(),
+            dataset.len(),
+            dataset.inlet()
+        );
+        println!("{}", table(&findings));
+    }
+    for finding in &findings {
+        for warning in &finding.warnings {
+            eprintln!("warning: {}: {warning}", finding.name);
+        }
+    }
+    Ok(())
+}
+
+fn is_npz(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "npz")
+}
+
+/// The files named, and those in the folders named, sorted.
+fn expand(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for input in inputs {
+        if !input.is_dir() {
+            files.push(input.clone());
+            continue;
+        }
+        let unreadable = |e| Error::input(input, format!("cannot be listed: {e}"));
+        let mut found = Vec::new();
+        for entry in fs::read_dir(input).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if path.extension().is_some_and(|e| e == "h5" || e == "hdf5" || e == "npz") {
+                found.push(path);
+            }
+        }
+        if found.is_empty() {
+            return Err(Error::input(input, "has no .h5, .hdf5 or .npz file"));
+        }
+        found.sort();
+        files.extend(found);
+    }
+    Ok(files)
+}
+
+/// The names of the files without their endings are the identifiers of the domains.
+fn names(files: &[PathBuf]) -> Result<Vec<String>> {
+    let mut seen: HashMap<String, &PathBuf> = HashMap::new();
+    let mut names = Vec::new();
+    for file in files {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some(other) = seen.insert(name.clone(), file) {
+            let what = format!("has the same name as {}; domains are told apart by it", other.display());
+            return Err(Error::input(file, what));
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+fn differ(file: &Path, shape: (usize, usize, usize), other: &Path, expected: (usize, usize, usize)) -> Error {
+    let describe = |(frames, height, width)| format!("{frames} frames of {height} x {width} pixels");
+    Error::new(
+        ErrorKind::Mismatch,
+        file.display().to_string(),
+        format!(
+            "has {}, {} has {}; import files of one shape together",
+            describe(shape),
+            other.display(),
+            describe(expected)
+        ),
+    )
+}
+
+/// A sequence, and how many of its pixels were at odds with the mask of the solid.
+fn read(file: &Path, args: &ImportOptions) -> Result<(Trajectory, usize)> {
+    let (solid, phase, conflicts) = if is_npz(file) {
+        from_labels(&npz::read_labels(file)?)
+    } else {
+        let sequence = benchmark::read_file(file)?;
+        (sequence.domain.solid, sequence.phase, 0)
+    };
+    let domain = Domain { solid, voxel_size_m: args.voxel_size };
+    if domain.pore_count() == 0 {
+        return Err(Error::input(file, "has no pore space: every pixel is solid"));
+    }
+    let sequence = Trajectory {
+        inlet: args.inlet,
+        times: (0..phase.len_of(Axis(0))).map(|t| t as f64).collect(),
+        time_unit: TimeUnit::Frame,
+        phase,
+        parameters: benchmark::unknown_parameters(domain.porosity()),
+        domain,
+    };
+    Ok((sequence, conflicts))
+}
+
+/// Solid, phase, and the number of labels at odds with the solid.
+fn from_labels(labels: &Array3<u8>) -> (Array2<bool>, Array3<bool>, usize) {
+    let frames = labels.len_of(Axis(0));
+    let solid = labels.map_axis(Axis(0), |lane| 2 * lane.iter().filter(|&&l| l == SOLID).count() > frames);
+    let mut phase = Array3::from_elem(labels.dim(), false);
+    let mut conflicts = 0;
+    let lanes = labels.lanes(Axis(0));
+    Zip::from(phase.lanes_mut(Axis(0))).and(lanes).and(&solid).for_each(|mut phase, labels, &solid| {
+        conflicts += labels.iter().filter(|&&label| (label == SOLID) != solid).count();
+        if solid {
+            return;
+        }
+        let first = labels.iter().copied().find(|&label| label != SOLID);
+        let mut last = first.unwrap_or(SOLID);
+        for (invaded, &label) in phase.iter_mut().zip(labels) {
+            if label != SOLID {
+                last = label;
+            }
+            *invaded = last == INVADING;
+        }
+    });
+    (solid, phase, conflicts)
+}
+
+fn examine(name: &str, sequence: &Trajectory, conflicts: usize) -> Finding {
+    let phase = &sequence.phase;
+    let frames = phase.len_of(Axis(0));
+    let retreats = (1..frames)
+        .map(|t| {
+            let (before, after) = (phase.index_axis(Axis(0), t - 1), phase.index_axis(Axis(0), t));
+            before.iter().zip(after).filter(|&(&before, &after)| before && !after).count()
+        })
+        .sum();
+    let saturation = sequence.saturation();
+    let last = phase.index_axis(Axis(0), frames - 1);
+    let mut warnings = Vec::new();
+    if !percolates(&sequence.domain, sequence.inlet) {
+        warnings.push("the pore space has no path from the inlet to the opposite edge");
+    }
+    if last.iter().any(|&invaded| invaded) && !sequence.inlet.lane(last).iter().any(|&invaded| invaded) {
+        warnings.push("no invading fluid is at the inlet edge in the last frame; is --inlet right?");
+    }
+    Finding {
+        name: name.to_owned(),
+        porosity: sequence.domain.porosity(),
+        saturation: (saturation[0], saturation[frames - 1]),
+        retreats,
+        conflicts,
+        warnings,
+    }
+}
+
+fn table(findings: &[Finding]) -> String {
+    let mut text = String::from(
+        "| domain | porosity | saturation, first to last | pixels that retreat | labels at odds with the solid |\n\
+         |---|---|---|---|---|\n",
+    );
+    for f in findings {
+        text.push_str(&format!(
+            "| {} | {:.3} | {:.3} to {:.3} | {} | {} |\n",
+            f.name, f.porosity, f.saturation.0, f.saturation.1, f.retreats, f.conflicts
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    #[test]
+    fn solid_is_what_most_frames_say_and_flicker_keeps_the_last_fluid() {
+        // Three frames of a row: always solid, mostly solid, once solid while invaded, solid at first, resident.
+        let labels = array![[[0, 0, 2, 0, 1]], [[0, 2, 0, 1, 1]], [[0, 0, 2, 2, 1]]];
+        let (solid, phase, conflicts) = from_labels(&labels);
+        assert_eq!(solid, array![[true, true, false, false, false]]);
+        assert_eq!(
+            phase,
+            array![
+                [[false, false, true, false, false]],
+                [[false, false, true, false, false]],
+                [[false, false, true, true, false]]
+            ]
+        );
+        assert_eq!(conflicts, 3);
+    }
+}

@@ -1,0 +1,465 @@
+//! `porecast inspect`: what is in any file that porecast reads or writes, as a table and as a picture.
+
+mod segmentation;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use image::RgbImage;
+use ndarray::Axis;
+
+use porecast_base::Verbosity;
+use porecast_base::{Error, Result};
+use porecast_store::invasion::parts_folder;
+use porecast_store::listing::{self, Entry};
+use porecast_store::picture;
+use porecast_store::run::{Card, DatasetCard, MemberCard, SegmentationCard, TrainedOn};
+use porecast_store::{
+    InvasionDataset, PredictionFile, RunFolder, Task, image as images, mask_prediction, npz, prediction,
+    segmentation as annotated,
+};
+
+/// Rows of a table that are shown unless more is asked for.
+const ROWS: usize = 12;
+/// Domains and frames of a picture.
+const SHEET: (usize, usize) = (5, 6);
+/// Pictures smaller than this are enlarged, pixel by pixel.
+const PICTURE_EDGE: usize = 160;
+
+/// What is in a file.
+#[derive(Default)]
+struct Inspection {
+    facts: Vec<(&'static str, String)>,
+    /// Head and rows.
+    table: Option<(Vec<&'static str>, Vec<Vec<String>>)>,
+    picture: Option<RgbImage>,
+}
+
+/// What `porecast inspect` is asked.
+#[derive(Debug, Clone)]
+pub struct InspectOptions {
+    /// A dataset, predictions, run folder, image, npz or safetensors file.
+    pub path: PathBuf,
+    /// Draw what the augmentation of this configuration does to images of a segmentation dataset.
+    pub augment: Option<PathBuf>,
+    /// Draw a picture as well.
+    pub png: Option<PathBuf>,
+    /// Replace an existing picture.
+    pub force: bool,
+}
+
+/// Runs `porecast inspect`.
+///
+/// # Errors
+/// The file is missing, damaged or of no known kind, or the picture cannot be drawn or written.
+pub fn run(args: &InspectOptions, verbosity: Verbosity) -> Result<()> {
+    if let Some(png) = &args.png
+        && png.exists()
+        && !args.force
+    {
+        return Err(Error::exists(png));
+    }
+    if let (Some(config), Some(png)) = (&args.augment, &args.png) {
+        return images::write_png(png, &segmentation::augmented(&args.path, config)?);
+    }
+    let inspection = inspect(&args.path)?;
+    print!("{}", inspection.render(if verbosity.verbose { usize::MAX } else { ROWS }));
+    let Some(png) = &args.png else { return Ok(()) };
+    match &inspection.picture {
+        Some(picture) => images::write_png(png, picture),
+        None => {
+            let what = format!("there is no picture of {}; leave --png out", args.path.display());
+            Err(Error::config("--png", what))
+        }
+    }
+}
+
+fn inspect(path: &Path) -> Result<Inspection> {
+    if !path.exists() && parts_folder(path).is_dir() {
+        return dataset(path); // of a campaign under way
+    }
+    let metadata = fs::metadata(path)
+        .map_err(|e| Error::input(path, format!("cannot be opened: {e}; check the path")))?;
+    if metadata.is_dir() {
+        let run = RunFolder::new(path);
+        return if run.card_path().exists() { run_folder(&run) } else { dataset(path) };
+    }
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    match extension.as_str() {
+        "npz" => Ok(arrays("npz archive", &npz::entries(path)?)),
+        "safetensors" => weights(path),
+        "png" | "tif" | "tiff" => grey_image(path),
+        "csv" => csv_table(path),
+        "toml" => text_table(path, "configuration", |text| {
+            toml::from_str(text).map_err(|e| e.message().to_owned())
+        }),
+        "json" => {
+            text_table(path, "JSON", |text| serde_json::from_str(text).map_err(|e| e.to_string()))
+        }
+        _ => hdf5_file(path).map_err(|error| match extension.as_str() {
+            "h5" | "hdf5" => error,
+            _ => Error::input(
+                path,
+                format!("is of no kind known here ({extension:?}): HDF5, npz, PNG, TIFF, safetensors, CSV, TOML, JSON"),
+            ),
+        }),
+    }
+}
+
+fn hdf5_file(path: &Path) -> Result<Inspection> {
+    let entries = listing::hdf5(path)?;
+    match listing::hdf5_format(path)?.as_deref() {
+        Some(prediction::FORMAT) => predictions(path),
+        Some(annotated::FORMAT) => segmentation::dataset(path),
+        Some(mask_prediction::FORMAT) => segmentation::predictions(path),
+        Some(_) => dataset(path),
+        None if entries.iter().any(|entry| entry.name == "/alpha_water") => dataset(path),
+        None => Ok(arrays("HDF5 of another program", &entries)),
+    }
+}
+
+/// A dataset; every frame is read, and so checked.
+fn dataset(path: &Path) -> Result<Inspection> {
+    let dataset = InvasionDataset::open(path)?;
+    let (frames, height, width) = dataset.shape();
+    let mut rows = Vec::new();
+    let mut sheet = Vec::new();
+    let (mut porosity, mut last) = (Vec::new(), Vec::new());
+    for (index, id) in dataset.domain_ids().iter().enumerate() {
+        let sequence = dataset.recorded(index)?.trajectory;
+        let saturation = sequence.saturation();
+        let breakthrough = sequence.breakthrough_time();
+        let end = saturation.last().copied().unwrap_or(f64::NAN);
+        porosity.push(sequence.domain.porosity());
+        last.push(end);
+        rows.push(vec![
+            id.clone(),
+            format!("{:.3}", sequence.domain.porosity()),
+            sequence.times.last().map_or_else(String::new, |time| format!("{time:.4}")),
+            breakthrough.map_or_else(|| "-".to_owned(), |time| format!("{time:.4}")),
+            format!("{end:.3}"),
+        ]);
+        if sheet.len() < SHEET.0 {
+            let solid = sequence.domain.solid.view();
+            let frame = |t| picture::phase_image(solid, sequence.phase.index_axis(Axis(0), t));
+            sheet.push(spread(frames, SHEET.1).into_iter().map(frame).collect());
+        }
+    }
+    let origin = dataset.origin();
+    let optional = [
+        (dataset.has_dynamics(), "/lattice, /volume (pixels)"),
+        (dataset.has_flow(), "/pressure (Pa), /velocity (m/s)"),
+    ];
+    let besides: Vec<&str> =
+        optional.iter().filter(|(is_there, _)| *is_there).map(|(_, what)| *what).collect();
+    let mut inspection = Inspection {
+        facts: vec![
+            ("kind", "invasion dataset".to_owned()),
+            ("domains", dataset.len().to_string()),
+            ("frames", frames.to_string()),
+            ("size", format!("{height} x {width} pixels (height x width)")),
+            ("pixel", format!("{:e} m", dataset.voxel_size_m())),
+            ("inlet", dataset.inlet().to_string()),
+            ("time in", word(dataset.time_unit())),
+            ("made by", origin.simulator.clone()),
+            ("porosity", mean_and_range(&porosity)),
+            ("last saturation", mean_and_range(&last)),
+            ("fingerprint", dataset.fingerprint()?),
+        ],
+        table: Some((vec!["domain", "porosity", "last time", "breakthrough", "last saturation"], rows)),
+        picture: Some(picture::sheet(&enlarge_all(sheet))),
+    };
+    if !besides.is_empty() {
+        inspection.facts.push(("besides frames", besides.join(", ")));
+    }
+    Ok(inspection)
+}
+
+fn predictions(path: &Path) -> Result<Inspection> {
+    let file = PredictionFile::open(path)?;
+    let (frames, height, width) = file.shape();
+    let mut rows = Vec::new();
+    let mut sheet = Vec::new();
+    for (index, id) in file.domain_ids().iter().enumerate() {
+        let prediction = file.prediction(index)?;
+        let pores = prediction.solid.iter().filter(|&&solid| !solid).count().max(1) as f64;
+        let sums: Vec<f64> = prediction
+            .probability
+            .axis_iter(Axis(0))
+            .map(|frame| frame.iter().map(|&p| f64::from(p)).sum::<f64>() / pores)
+            .collect();
+        let show = |value: Option<&f64>| value.map_or_else(String::new, |value| format!("{value:.3}"));
+        rows.push(vec![id.clone(), show(sums.first()), show(sums.last())]);
+        if sheet.len() < SHEET.0 {
+            let solid = prediction.solid.view();
+            let frame = |t| picture::probability_image(solid, prediction.probability.index_axis(Axis(0), t));
+            sheet.push(spread(frames, SHEET.1).into_iter().map(frame).collect());
+        }
+    }
+    let header = file.header();
+    Ok(Inspection {
+        facts: vec![
+            ("kind", "predictions".to_owned()),
+            ("made by", header.source.clone()),
+            ("domains", file.domain_ids().len().to_string()),
+            ("frames", frames.to_string()),
+            ("size", format!("{height} x {width} pixels (height x width)")),
+            ("pixel", format!("{:e} m", header.voxel_size_m)),
+            ("inlet", header.inlet.to_string()),
+            ("time in", word(header.time_unit)),
+        ],
+        table: Some((vec!["domain", "first saturation", "last saturation"], rows)),
+        picture: Some(picture::sheet(&enlarge_all(sheet))),
+    })
+}
+
+fn run_folder(run: &RunFolder) -> Result<Inspection> {
+    if Task::of(run.path()) == Task::Segmentation {
+        let samples = |card: &SegmentationCard| {
+            let (channels, height, width) = card.shape;
+            let size = format!("{channels} channels of {height} x {width} pixels (height x width)");
+            vec![("images", size), ("classes", card.classes.join(", "))]
+        };
+        return trained(run, samples, segmentation::predictions);
+    }
+    let samples = |card: &DatasetCard| {
+        let (frames, height, width) = card.shape;
+        vec![("sequences", format!("{frames} frames of {height} x {width} pixels (height x width)"))]
+    };
+    trained(run, samples, predictions)
+}
+
+/// A run, with what `samples` says of its dataset and the picture of its newest predictions.
+fn trained<C: TrainedOn>(
+    run: &RunFolder,
+    samples: impl Fn(&C) -> Vec<(&'static str, String)>,
+    predictions: impl Fn(&Path) -> Result<Inspection>,
+) -> Result<Inspection> {
+    let card: Card<C> = run.card_of()?;
+    let split = card.parts().map(|(part, ids)| format!("{part} {}", ids.len()));
+    let network = |member: &MemberCard| match (member.frame, member.fold) {
+        (Some(frame), _) => format!("frame {frame}"),
+        (None, Some(fold)) => format!("fold {fold}"),
+        (None, None) => "all".to_owned(),
+    };
+    let row = |member: &MemberCard| {
+        vec![
+            member.folder.display().to_string(),
+            network(member),
+            member.parameters.to_string(),
+            member.epochs.to_string(),
+            member.best_epoch.to_string(),
+            format!("{:.6}", member.best_validation_loss),
+            format!("{:.0}", member.wall_seconds),
+            if member.is_finished { "yes" } else { "no" }.to_owned(),
+        ]
+    };
+    let drawn = ["test", "validation", "train"].map(|part| run.predictions_path(part));
+    let picture = match drawn.iter().find(|path| path.exists()) {
+        Some(path) => predictions(path)?.picture,
+        None => None,
+    };
+    let mut facts = vec![
+        ("kind", "run".to_owned()),
+        ("name", card.name.clone()),
+        ("trained with", format!("porecast {}, {}", card.porecast, card.device)),
+        ("seed", card.seed.to_string()),
+        ("dataset", card.dataset.path().display().to_string()),
+        ("fingerprint", card.dataset.fingerprint().to_owned()),
+    ];
+    facts.extend(samples(&card.dataset));
+    facts.push(("split", split.join(", ")));
+    let head =
+        vec!["folder", "network", "parameters", "epochs", "best epoch", "its loss", "seconds", "finished"];
+    let rows = card.members.iter().map(row).collect();
+    Ok(Inspection { facts, table: Some((head, rows)), picture })
+}
+
+fn grey_image(path: &Path) -> Result<Inspection> {
+    let grey = images::read_grey(path)?;
+    let (height, width) = grey.dim();
+    let bright = grey.iter().filter(|&&level| level > 0.5).count() as f64 / grey.len().max(1) as f64;
+    let mut levels: Vec<u32> = grey.iter().map(|level| level.to_bits()).collect();
+    levels.sort_unstable();
+    levels.dedup();
+    let low = grey.iter().copied().fold(f32::INFINITY, f32::min);
+    let high = grey.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let solid = grey.mapv(|level| level <= 0.5);
+    Ok(Inspection {
+        facts: vec![
+            ("kind", "image".to_owned()),
+            ("size", format!("{height} x {width} pixels (height x width)")),
+            ("grey levels", format!("{} from {low:.3} (0 is black) to {high:.3} (1 is white)", levels.len())),
+            ("bright (> 0.5)", format!("{bright:.3} of the pixels: the porosity, if pores are bright")),
+        ],
+        table: None,
+        picture: Some(picture::sheet(&[vec![picture::domain_image(solid.view())]])),
+    })
+}
+
+fn weights(path: &Path) -> Result<Inspection> {
+    let entries = listing::safetensors(path)?;
+    let count: usize = entries.iter().map(|entry| entry.shape.iter().product::<usize>()).sum();
+    let mut inspection = arrays("weights (safetensors)", &entries);
+    inspection.facts.push(("numbers", count.to_string()));
+    Ok(inspection)
+}
+
+fn arrays(kind: &str, entries: &[Entry]) -> Inspection {
+    let row = |entry: &Entry| vec![entry.name.clone(), entry.kind.clone(), format!("{:?}", entry.shape)];
+    Inspection {
+        facts: vec![("kind", kind.to_owned()), ("arrays", entries.len().to_string())],
+        table: Some((vec!["array", "type", "shape"], entries.iter().map(row).collect())),
+        picture: None,
+    }
+}
+
+fn csv_table(path: &Path) -> Result<Inspection> {
+    let damaged = |e: csv::Error| Error::input(path, format!("is not a readable CSV table: {e}"));
+    let mut reader = csv::Reader::from_path(path).map_err(damaged)?;
+    let head = reader.headers().map_err(damaged)?.clone();
+    let rows = reader.records().collect::<std::result::Result<Vec<_>, _>>().map_err(damaged)?;
+    let cell = |row: Option<&csv::StringRecord>, column| {
+        row.and_then(|row| row.get(column)).unwrap_or_default().to_owned()
+    };
+    let columns = head
+        .iter()
+        .enumerate()
+        .map(|(c, name)| vec![name.to_owned(), cell(rows.first(), c), cell(rows.last(), c)])
+        .collect();
+    Ok(Inspection {
+        facts: vec![("kind", "table (CSV)".to_owned()), ("rows", rows.len().to_string())],
+        table: Some((vec!["column", "first row", "last row"], columns)),
+        picture: None,
+    })
+}
+
+fn text_table(
+    path: &Path,
+    kind: &str,
+    parse: impl Fn(&str) -> std::result::Result<serde_json::Value, String>,
+) -> Result<Inspection> {
+    let text = fs::read_to_string(path).map_err(|e| Error::input(path, format!("cannot be read: {e}")))?;
+    let value = parse(&text).map_err(|e| Error::input(path, format!("cannot be read: {e}")))?;
+    let mut rows = Vec::new();
+    flatten("", &value, &mut rows);
+    Ok(Inspection {
+        facts: vec![("kind", kind.to_owned())],
+        table: Some((vec!["key", "value"], rows)),
+        picture: None,
+    })
+}
+
+/// The values of a tree, each with its path.
+fn flatten(path: &str, value: &serde_json::Value, rows: &mut Vec<Vec<String>>) {
+    let is_nested = |v: &serde_json::Value| v.is_object() || v.is_array();
+    match value {
+        serde_json::Value::Object(table) => {
+            for (key, value) in table {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                flatten(&path, value, rows);
+            }
+        }
+        serde_json::Value::Array(items) if items.iter().any(is_nested) => {
+            for (index, value) in items.iter().enumerate() {
+                flatten(&format!("{path}[{index}]"), value, rows);
+            }
+        }
+        other => rows.push(vec![path.to_owned(), shorten(&other.to_string())]),
+    }
+}
+
+fn shorten(text: &str) -> String {
+    if text.chars().count() <= 70 {
+        text.to_owned()
+    } else {
+        text.chars().take(67).collect::<String>() + "..."
+    }
+}
+
+/// `count` indices below `length`, evenly spread from the first to the last.
+fn spread(length: usize, count: usize) -> Vec<usize> {
+    let count = count.min(length);
+    (0..count).map(|i| i * (length - 1) / (count - 1).max(1)).collect()
+}
+
+fn enlarge_all(rows: Vec<Vec<RgbImage>>) -> Vec<Vec<RgbImage>> {
+    let enlarge = |image: RgbImage| {
+        let edge = image.width().max(image.height()).max(1) as usize;
+        picture::enlarge(&image, PICTURE_EDGE.div_ceil(edge) as u32)
+    };
+    rows.into_iter().map(|row| row.into_iter().map(enlarge).collect()).collect()
+}
+
+fn mean_and_range(values: &[f64]) -> String {
+    if values.is_empty() {
+        return "-".to_owned();
+    }
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    format!("{mean:.3} (from {low:.3} to {high:.3})")
+}
+
+/// The word that stands for a value in files.
+fn word(value: impl serde::Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+impl Inspection {
+    fn render(&self, most_rows: usize) -> String {
+        let mut text = String::new();
+        let label_width = self.facts.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
+        for (label, value) in &self.facts {
+            text.push_str(&format!("{label:label_width$}  {value}\n"));
+        }
+        let Some((head, rows)) = &self.table else { return text };
+        let shown = &rows[..rows.len().min(most_rows)];
+        let width = |column: usize| {
+            let cells = shown.iter().map(|row| row[column].chars().count());
+            cells.chain([head[column].len()]).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..head.len()).map(width).collect();
+        let mut line = |cells: Vec<&str>| {
+            let padded = cells.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
+            text.push_str(padded.collect::<Vec<_>>().join("  ").trim_end());
+            text.push('\n');
+        };
+        line(Vec::new());
+        line(head.clone());
+        for row in shown {
+            line(row.iter().map(String::as_str).collect());
+        }
+        if shown.len() < rows.len() {
+            text.push_str(&format!("... {} more; -v shows all\n", rows.len() - shown.len()));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_spread_from_the_first_to_the_last() {
+        assert_eq!(spread(26, 6), [0, 5, 10, 15, 20, 25]);
+        assert_eq!(spread(3, 6), [0, 1, 2]);
+        assert_eq!(spread(1, 6), [0]);
+    }
+
+    #[test]
+    fn a_table_is_aligned_and_says_what_it_leaves_out() {
+        let inspection = Inspection {
+            facts: vec![("kind", "x".into())],
+            table: Some((
+                vec!["a", "b"],
+                vec![vec!["1".into(), "22".into()], vec!["333".into(), "4".into()]],
+            )),
+            picture: None,
+        };
+        assert_eq!(inspection.render(9), "kind  x\n\na    b\n1    22\n333  4\n");
+        assert_eq!(inspection.render(1), "kind  x\n\na  b\n1  22\n... 1 more; -v shows all\n");
+    }
+}

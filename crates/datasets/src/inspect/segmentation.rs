@@ -1,0 +1,183 @@
+//! Annotated images and predicted masks, and what augmentation makes of images.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use image::RgbImage;
+use ndarray::{Axis, Zip};
+use porecast_imaging::AnnotatedImage;
+use porecast_imaging::augment::{Moment, Patch, patches, strip};
+use porecast_imaging::picture::outlined;
+
+use super::{Inspection, spread};
+use porecast_base::{Error, ErrorKind, Result};
+use porecast_store::config;
+use porecast_store::config::segmentation::SegmentationConfig;
+use porecast_store::image_split::target_ratio;
+use porecast_store::picture;
+use porecast_store::{MaskFile, MaskPrediction, Predictions, SegmentationDataset};
+
+/// Rows and columns of a picture of many images.
+const MOSAIC: (usize, usize) = (4, 4);
+/// Images of a picture of augmentation, and epochs of each.
+const AUGMENTED: (usize, usize) = (5, 5);
+/// Images that objects are cut from for copy-paste.
+const DONORS: usize = 200;
+
+/// A dataset; every image is read, and so checked.
+pub fn dataset(path: &Path) -> Result<Inspection> {
+    let dataset = SegmentationDataset::open(path)?;
+    let (channels, height, width) = dataset.shape();
+    let count = dataset.ids().len();
+    let mut pixels = vec![0; dataset.classes().len()];
+    let mut images = pixels.clone();
+    let mut rows = Vec::new();
+    for (index, (id, group)) in dataset.ids().iter().zip(dataset.groups()).enumerate() {
+        let counts = dataset.class_counts(index)?;
+        let target =
+            counts.as_deref().map_or_else(|| "no mask".to_owned(), |c| format!("{:.4}", target_ratio(c)));
+        rows.push(vec![id.clone(), group.clone(), target]);
+        for (class, counted) in counts.into_iter().flatten().enumerate() {
+            pixels[class] += counted;
+            images[class] += u64::from(counted > 0);
+        }
+    }
+    let groups: HashSet<&String> = dataset.groups().iter().collect();
+    let with_mask = dataset.has_mask().iter().filter(|&&has| has).count();
+    let mut facts = vec![
+        ("kind", "segmentation dataset".to_owned()),
+        ("images", count.to_string()),
+        ("with a mask", with_mask.to_string()),
+        ("groups", groups.len().to_string()),
+        ("size", format!("{height} x {width} pixels (height x width)")),
+        ("channels", channels.to_string()),
+        ("values", format!("0 to 1 in steps of 1/{}", dataset.depth().levels())),
+    ];
+    facts.extend(shares(dataset.classes(), &pixels, &images));
+    facts.push(("fingerprint", dataset.fingerprint()?));
+    let shown = spread(count, MOSAIC.0 * MOSAIC.1).into_iter();
+    let pictures = shown.map(|index| Ok(outlined(&dataset.sample(index)?))).collect::<Result<Vec<_>>>()?;
+    Ok(Inspection {
+        facts,
+        table: Some((vec!["image", "group", "target"], rows)),
+        picture: Some(mosaic(&pictures)),
+    })
+}
+
+/// Predicted masks; every one is read, and so checked.
+pub fn predictions(path: &Path) -> Result<Inspection> {
+    let file = MaskFile::open(path)?;
+    let count = file.ids().len();
+    let mut pixels = vec![0; file.classes().len()];
+    let mut images = pixels.clone();
+    let mut rows = Vec::new();
+    let mut size = (0, 0);
+    let mut pictures = Vec::new();
+    let shown = spread(count, MOSAIC.0 * MOSAIC.1);
+    for (index, id) in file.ids().iter().enumerate() {
+        let prediction = file.prediction(index)?;
+        size = prediction.mask.dim();
+        let mut counts = vec![0; pixels.len()];
+        for &class in &prediction.mask {
+            *counts.get_mut(usize::from(class)).ok_or_else(|| {
+                let what = format!("/mask[{index}] has class {class} of {}", file.classes().len());
+                Error::input(path, what)
+            })? += 1;
+        }
+        let certain = certainty(prediction);
+        rows.push(vec![
+            id.clone(),
+            format!("{:.4}", target_ratio(&counts)),
+            format!("{:.4}", certain.image.mean().unwrap_or(f32::NAN)),
+        ]);
+        for (class, counted) in counts.into_iter().enumerate() {
+            pixels[class] += counted;
+            images[class] += u64::from(counted > 0);
+        }
+        if shown.contains(&index) {
+            pictures.push(outlined(&certain));
+        }
+    }
+    let mut facts = vec![
+        ("kind", "predicted masks".to_owned()),
+        ("made by", file.source().to_owned()),
+        ("images", count.to_string()),
+        ("size", format!("{} x {} pixels (height x width)", size.0, size.1)),
+    ];
+    facts.extend(shares(file.classes(), &pixels, &images));
+    let head = vec!["image", "target", if file.classes().len() == 2 { "foreground" } else { "certainty" }];
+    Ok(Inspection { facts, table: Some((head, rows)), picture: Some(mosaic(&pictures)) })
+}
+
+/// The probability of the foreground, or of the most probable of several classes, as an image under the mask.
+fn certainty(prediction: MaskPrediction) -> AnnotatedImage {
+    let mut planes = prediction.probability.axis_iter(Axis(0));
+    let mut highest = planes.next().map(|plane| plane.to_owned()).unwrap_or_default();
+    for plane in planes {
+        Zip::from(&mut highest).and(plane).for_each(|highest, &p| *highest = highest.max(p));
+    }
+    AnnotatedImage {
+        group: prediction.id.clone(),
+        id: prediction.id,
+        original_shape: highest.dim(),
+        image: highest.insert_axis(Axis(0)),
+        mask: Some(prediction.mask),
+        spacing_mm: None,
+    }
+}
+
+/// What the augmentation of a configuration does to images of a dataset: each row an image as it is, then as the first
+/// epochs see it.
+///
+/// # Errors
+/// The configuration has problems or is for other classes, the dataset cannot be read or has no image with a mask.
+pub fn augmented(path: &Path, config: &Path) -> Result<RgbImage> {
+    let place = config;
+    let config: SegmentationConfig = config::load(config, &[])?;
+    let dataset = SegmentationDataset::open(path)?;
+    if dataset.classes() != config.classes {
+        let what = format!(
+            "is for the classes {:?}, {} has {:?}",
+            config.classes,
+            path.display(),
+            dataset.classes()
+        );
+        return Err(Error::new(ErrorKind::Mismatch, place.display().to_string(), what));
+    }
+    let masked: Vec<usize> = (0..dataset.ids().len()).filter(|&index| dataset.has_mask()[index]).collect();
+    if masked.is_empty() {
+        return Err(Error::input(path, "has no image with a mask to augment"));
+    }
+    let mut objects: Vec<Patch> = Vec::new();
+    if config.augment.copy_paste.probability > 0.0 {
+        for index in spread(masked.len(), DONORS) {
+            objects.extend(patches(&dataset.sample(masked[index])?, &config.augment.copy_paste));
+        }
+    }
+    let epochs = config.training.epochs;
+    let rows = spread(masked.len(), AUGMENTED.0).into_iter().map(|index| {
+        let index = masked[index];
+        let moment = Moment { seed: config.seed, epoch: 0, epochs, index };
+        Ok(strip(&config.augment, &objects, &dataset.sample(index)?, moment, AUGMENTED.1.min(epochs)))
+    });
+    Ok(picture::sheet(&rows.collect::<Result<Vec<_>>>()?))
+}
+
+/// A line for each class.
+fn shares<'a>(
+    classes: &'a [String],
+    pixels: &'a [u64],
+    images: &'a [u64],
+) -> impl Iterator<Item = (&'static str, String)> + 'a {
+    let all: u64 = pixels.iter().sum();
+    classes.iter().zip(pixels.iter().zip(images)).enumerate().map(
+        move |(class, (name, (&pixels, images)))| {
+            let share = pixels as f64 / all.max(1) as f64;
+            ("class", format!("{class} {name}: {share:.4} of the pixels, in {images} images"))
+        },
+    )
+}
+
+fn mosaic(pictures: &[RgbImage]) -> RgbImage {
+    picture::sheet(&pictures.chunks(MOSAIC.1).map(<[RgbImage]>::to_vec).collect::<Vec<_>>())
+}

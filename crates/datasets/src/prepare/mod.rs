@@ -1,0 +1,213 @@
+//! `porecast prepare`: the files of a segmentation study become one dataset of images of one shape, with its card and its
+//! split.
+//!
+//! Images go through one at a time: stains are brought to reference colours, then the image is resized bilinearly and
+//! its mask by the nearest pixel, then both are cut into tiles, each of these only where asked for. What is odd about a file is a warning that names it; the rest is read all the same.
+
+mod card;
+mod clean;
+mod tiles;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use porecast_imaging::Warning;
+use porecast_imaging::split::{Member, Split};
+
+use porecast_base::Verbosity;
+use porecast_base::interrupt;
+use porecast_base::progress::Progress;
+use porecast_base::{Error, Result};
+use porecast_store::config::segmentation::{SegmentationConfig, SourceConfig};
+use porecast_store::config::{self, to_toml};
+use porecast_store::image_split;
+use porecast_store::segmentation::{self, SegmentationDataset, SegmentationWriter};
+
+/// Warnings that are said; the card has all.
+const SAID: usize = 10;
+
+/// What `porecast prepare` is asked.
+#[derive(Debug, Clone)]
+pub struct PrepareOptions {
+    /// Segmentation configuration (TOML).
+    pub config: PathBuf,
+    /// Dataset to write; the configuration's `dataset` when absent.
+    pub output: Option<PathBuf>,
+    /// Folder or file of the study; the configuration's `source.path` when absent.
+    pub source: Option<PathBuf>,
+    /// First write the npz archive without outliers and shared masks to this file, and prepare from that.
+    pub clean: Option<PathBuf>,
+    /// Change a configuration value; may be repeated.
+    pub set: Vec<String>,
+    /// Replace an existing dataset and its split.
+    pub force: bool,
+}
+
+/// Runs `porecast prepare`.
+///
+/// # Errors
+/// The configuration has problems, the source is missing or nothing in it can be used, its images do not fit the
+/// configuration or cannot be split as it asks for, an output exists already or cannot be written, or the user stopped it.
+/// Nothing is left behind then, but for a cleaned archive.
+pub fn run(args: &PrepareOptions, verbosity: Verbosity) -> Result<()> {
+    let mut config: SegmentationConfig = config::load(&args.config, &args.set)?;
+    let output = args.output.clone().unwrap_or_else(|| config.dataset.clone());
+    for path in [Some(&output), args.clean.as_ref()].into_iter().flatten() {
+        if path.exists() && !args.force {
+            return Err(Error::exists(path));
+        }
+    }
+    if let Some(source) = &args.source {
+        config.source.path.clone_from(source);
+    }
+    let mut seen = Seen::default();
+    if let Some(cleaned) = &args.clean {
+        if cleaned.exists() && cleaned.canonicalize().ok() == config.source.path.canonicalize().ok() {
+            return Err(Error::config("--clean", "names the source itself; choose another file"));
+        }
+        seen.warnings = clean::clean(&config.source, cleaned)?;
+        config.source.path.clone_from(cleaned);
+    }
+
+    interrupt::listen();
+    let campaign = to_toml(&config)?;
+    let mut split = None;
+    segmentation::write(&output, &config.classes, &campaign, config.source.depth, |writer| {
+        seen.read(&config.source, writer, verbosity)?;
+        if !seen.members.is_empty() {
+            split = Some(match args.force {
+                true => Split::new(&seen.members, &config.split, &output)?,
+                false => image_split::agreed(&output, &seen.members, &config.split)?,
+            });
+        }
+        Ok(())
+    })?;
+    let split_path = image_split::path(&output);
+    match &split {
+        Some(split) => split.write(&split_path, &seen.members)?,
+        None if split_path.exists() && args.force => {
+            std::fs::remove_file(&split_path).map_err(|e| Error::output(&split_path, e))?;
+        }
+        None => {}
+    }
+    let dataset = SegmentationDataset::open(&output)?;
+    card::write(
+        &dataset,
+        &card::Notes {
+            split: split.as_ref(),
+            original_shapes: &seen.original_shapes,
+            with_spacing: seen.with_spacing,
+            warnings: &seen.warnings,
+        },
+    )?;
+    if !verbosity.quiet {
+        warn(&seen.warnings, &output);
+        println!("{}", summary(&dataset, split.as_ref()));
+    }
+    Ok(())
+}
+
+fn warn(warnings: &[Warning], output: &Path) {
+    for warning in warnings.iter().take(SAID) {
+        eprintln!("warning: {warning}");
+    }
+    if warnings.len() > SAID {
+        let card = porecast_store::card::path(output);
+        eprintln!("and {} more warnings: see {}", warnings.len() - SAID, card.display());
+    }
+}
+
+fn summary(dataset: &SegmentationDataset, split: Option<&Split>) -> String {
+    let (channels, height, width) = dataset.shape();
+    let count = dataset.ids().len();
+    let parts = match split {
+        None => "no masks, so no split".to_owned(),
+        Some(split) => {
+            let mut parts = Vec::new();
+            if !split.train.is_empty() {
+                parts.push(format!("train {}", split.train.len()));
+            }
+            let folds: Vec<String> = split.folds.iter().map(|ids| ids.len().to_string()).collect();
+            if !folds.is_empty() {
+                let label = if folds.len() == 1 { "validation" } else { "folds" };
+                parts.push(format!("{label} {}", folds.join(" + ")));
+            }
+            parts.push(format!("test {}", split.test.len()));
+            parts.join(", ")
+        }
+    };
+    format!(
+        "{}: {count} images of {channels} x {height} x {width} (channels x height x width); {parts}",
+        dataset.path().display()
+    )
+}
+
+/// What was seen of the images while they went through.
+#[derive(Default)]
+struct Seen {
+    /// Those with a mask.
+    members: Vec<Member>,
+    original_shapes: BTreeSet<(usize, usize)>,
+    with_spacing: usize,
+    warnings: Vec<Warning>,
+}
+
+impl Seen {
+    /// Reads every image of the source into the dataset.
+    fn read(
+        &mut self,
+        config: &SourceConfig,
+        writer: &mut SegmentationWriter,
+        verbosity: Verbosity,
+    ) -> Result<()> {
+        let source = config.format.open(&config.path)?;
+        self.warnings.extend_from_slice(source.warnings());
+        let progress = Progress::new("images", source.len(), 0, verbosity);
+        let mut written = 0;
+        let mut damaged = None;
+        for sample in source.samples() {
+            if interrupt::is_requested() {
+                return Err(Error::stopped(&config.path));
+            }
+            match sample {
+                Ok(sample) => {
+                    let (sample, unchanged) = config.fit(sample);
+                    if let Some(reason) = unchanged {
+                        let what = format!("image {:?} is kept in its own colours: {reason}", sample.id);
+                        self.warnings.push(Warning::new(&config.path, what));
+                    }
+                    let samples = match config.tile {
+                        Some(shape) => tiles::tiles(&sample, shape),
+                        None => vec![sample],
+                    };
+                    if samples.is_empty() {
+                        self.warnings
+                            .push(Warning::new(&config.path, "has an image smaller than source.tile"));
+                    }
+                    for sample in &samples {
+                        writer.push(sample)?;
+                        self.original_shapes.insert(sample.original_shape);
+                        self.with_spacing += usize::from(sample.spacing_mm.is_some());
+                        if sample.mask.is_some() {
+                            self.members.push(Member::from(sample));
+                        }
+                    }
+                    written += samples.len();
+                }
+                Err(error) => {
+                    damaged.get_or_insert_with(|| error.to_string());
+                    self.warnings.push(error.into());
+                }
+            }
+            progress.advance(1, "");
+        }
+        progress.finish();
+        match damaged {
+            Some(first) if written == 0 => Err(Error::input(
+                &config.path,
+                format!("none of its {} images can be read; the first: {first}", source.len()),
+            )),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! `porecast synth`: a synthetic data set in the on-disk format of a segmentation study.
+
+use std::path::PathBuf;
+
+use porecast_imaging::synth::{Study, mars};
+
+use porecast_base::Verbosity;
+use porecast_base::interrupt;
+use porecast_base::{Error, ErrorKind, Result};
+use porecast_store::config::parse;
+
+/// A segmentation study.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StudyName {
+    /// Right ventricle in cardiac MRI: DICOM slices with contours in text files.
+    RightVentricle,
+    /// Tumour cells in lung tissue: JPEG images with labelme's JSON files.
+    Stas,
+    /// Terrain seen by a rover: a NumPy archive.
+    Mars,
+    /// Sea ice by camera and radar: TIFF triples.
+    SeaIce,
+}
+
+impl StudyName {
+    /// The word on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RightVentricle => "right-ventricle",
+            Self::Stas => "stas",
+            Self::Mars => "mars",
+            Self::SeaIce => "sea-ice",
+        }
+    }
+}
+
+/// What `porecast synth` is asked.
+#[derive(Debug, Clone)]
+pub struct SynthOptions {
+    /// Study whose format is written.
+    pub study: StudyName,
+    /// New folder to write.
+    pub output: PathBuf,
+    /// Seed of everything drawn: the same seed gives the same bytes.
+    pub seed: u64,
+    /// Change how much is written; may be repeated.
+    pub set: Vec<String>,
+}
+
+/// Runs `porecast synth`.
+///
+/// # Errors
+/// A value that makes no sense, a folder that exists already or cannot be written, or the user stopped it.
+pub fn run(args: &SynthOptions, verbosity: Verbosity) -> Result<()> {
+    let output = &args.output;
+    let (name, sets) = (args.study.name(), &args.set);
+    let study = match args.study {
+        StudyName::RightVentricle => Study::RightVentricle(parse(name, "", sets)?),
+        StudyName::Stas => Study::Stas(parse(name, "", sets)?),
+        StudyName::Mars => Study::Mars(parse(name, "", sets)?),
+        StudyName::SeaIce => Study::SeaIce(parse(name, "", sets)?),
+    };
+    if output.exists() {
+        let what = "exists already; name a new folder, or remove it first";
+        return Err(Error::new(ErrorKind::Exists, output.display().to_string(), what));
+    }
+    interrupt::listen();
+    study.write_until(output, args.seed, &interrupt::is_requested)?;
+    if !verbosity.quiet {
+        let source = match args.study {
+            StudyName::Mars => output.join(mars::FILE),
+            _ => output.clone(),
+        };
+        println!(
+            "{}: synthetic data set of the study {name}\nnext: porecast prepare configs/segmentation/{}.toml --source {}",
+            output.display(),
+            name.replace('-', "_"),
+            source.display()
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use porecast_imaging::synth::{MarsConfig, RightVentricleConfig, SeaIceConfig, StasConfig};
+
+    #[test]
+    fn values_are_changed_and_what_makes_no_sense_is_refused_by_its_key() {
+        let sets = |text: &str| text.split(' ').map(String::from).collect::<Vec<_>>();
+        let mars = parse::<MarsConfig>("mars", "", &sets("training=20 outliers=2")).unwrap();
+        assert_eq!(mars, MarsConfig { training: 20, outliers: 2, ..MarsConfig::default() });
+        let refused = |error: Error, wanted: &str| {
+            assert!(error.to_string().contains(wanted), "{error}");
+        };
+        refused(
+            parse::<MarsConfig>("mars", "", &sets("outliers=121")).unwrap_err(),
+            "outliers: 121 is outside",
+        );
+        refused(parse::<MarsConfig>("mars", "", &sets("trainin=3")).unwrap_err(), "did you mean `training`?");
+        refused(parse::<SeaIceConfig>("ice", "", &sets("training=0")).unwrap_err(), "training: 0 is outside");
+        refused(parse::<StasConfig>("stas", "", &sets("shape=[8,900]")).unwrap_err(), "shape: [8, 900]");
+        refused(
+            parse::<RightVentricleConfig>("rv", "", &sets("phases=0")).unwrap_err(),
+            "slices x phases = 0 is outside",
+        );
+    }
+}

@@ -1,0 +1,315 @@
+//! What augmentation may do to a sample, and how often.
+
+use serde::{Deserialize, Serialize};
+
+use super::policy::Policy;
+use porecast_base::Checks;
+use porecast_base::Problem;
+
+/// What augmentation may do to a sample, in the order in which it is done.
+///
+/// The default does nothing: every probability is zero.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AugmentConfig {
+    /// What lies outside an image that is turned or moved.
+    pub outside: Outside,
+    /// 1. Objects of a rare class pasted from other images.
+    pub copy_paste: CopyPasteConfig,
+    /// 2. Flips, turns, zoom, shift and shear, as one map.
+    pub geometry: GeometryConfig,
+    /// 3. A smooth random displacement, in the same resampling as `geometry`.
+    pub elastic: ElasticConfig,
+    /// 4. A drawn sub-policy of the auto-augmentation.
+    pub auto: AutoAugmentConfig,
+    /// 5. Brightness, contrast, saturation and gamma.
+    pub color: ColorConfig,
+    /// 6. Noise on each value.
+    pub noise: NoiseConfig,
+    /// 7. Rectangles cut out.
+    pub cutout: CutoutConfig,
+}
+
+/// What lies outside an image.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Outside {
+    /// The image and its mask mirrored at their edges, `dcba|abcd|dcba`.
+    Reflect,
+    /// The values at the edge.
+    Edge,
+    /// One value in every channel of the image and one class in the mask.
+    Fill {
+        /// Value in the image.
+        value: f32,
+        /// Class in the mask.
+        class: u8,
+    },
+}
+
+impl Default for Outside {
+    fn default() -> Self {
+        Self::Fill { value: 0.0, class: 0 }
+    }
+}
+
+/// Objects of a rare class pasted from other images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CopyPasteConfig {
+    /// Share of the samples to which something is pasted.
+    pub probability: f64,
+    /// The rare class.
+    pub class: u8,
+    /// Most objects pasted to one sample.
+    pub most: usize,
+    /// Smallest object worth pasting, in pixels.
+    pub minimum_area_px: usize,
+}
+
+impl Default for CopyPasteConfig {
+    fn default() -> Self {
+        Self { probability: 0.0, class: 1, most: 3, minimum_area_px: 16 }
+    }
+}
+
+/// Flips, turns, zoom, shift and shear, composed to one map: the image is resampled once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GeometryConfig {
+    /// Probability of exchanging left and right.
+    pub flip_horizontal: f64,
+    /// Probability of exchanging top and bottom.
+    pub flip_vertical: f64,
+    /// Probability of a turn by 90, 180 or 270 degrees; by 180 where the image is not square.
+    pub quarter_turns: f64,
+    /// Probability of the rest, all drawn together.
+    pub probability: f64,
+    /// Largest rotation either way.
+    pub rotation_deg: f64,
+    /// Least and largest magnification; drawn evenly in its logarithm.
+    pub zoom: [f64; 2],
+    /// Largest shift either way, as a share of the height or width.
+    pub shift: f64,
+    /// Largest shear angle either way, along x and along y.
+    pub shear_deg: f64,
+}
+
+impl Default for GeometryConfig {
+    fn default() -> Self {
+        Self {
+            flip_horizontal: 0.0,
+            flip_vertical: 0.0,
+            quarter_turns: 0.0,
+            probability: 0.0,
+            rotation_deg: 0.0,
+            zoom: [1.0, 1.0],
+            shift: 0.0,
+            shear_deg: 0.0,
+        }
+    }
+}
+
+/// A smooth random displacement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ElasticConfig {
+    /// Share of the samples that are displaced.
+    pub probability: f64,
+    /// Distance between the nodes of the grid that is displaced.
+    pub grid_px: f64,
+    /// Standard deviation of each node's displacement along y and along x.
+    pub displacement_px: f64,
+}
+
+impl Default for ElasticConfig {
+    fn default() -> Self {
+        Self { probability: 0.0, grid_px: 64.0, displacement_px: 10.0 }
+    }
+}
+
+/// Auto-augmentation: one sub-policy drawn for a sample.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AutoAugmentConfig {
+    /// Probability in the first epoch.
+    pub probability: f64,
+    /// Probability that it has fallen to, evenly, in the last epoch that has any.
+    pub final_probability: f64,
+    /// Epochs at the end without any.
+    pub off_for_last: usize,
+    /// Table of sub-policies.
+    pub policy: Policy,
+}
+
+impl Default for AutoAugmentConfig {
+    fn default() -> Self {
+        Self { probability: 0.0, final_probability: 0.0, off_for_last: 5, policy: Policy::default() }
+    }
+}
+
+impl AutoAugmentConfig {
+    /// Probability in an epoch, counted from 0, of a training of `epochs` epochs.
+    pub fn probability_in(&self, epoch: usize, epochs: usize) -> f64 {
+        let last = epochs.saturating_sub(self.off_for_last).saturating_sub(1);
+        if epoch + self.off_for_last >= epochs {
+            return 0.0;
+        }
+        let done = if last == 0 { 0.0 } else { epoch as f64 / last as f64 };
+        self.probability + done * (self.final_probability - self.probability)
+    }
+}
+
+/// Brightness, contrast, saturation and gamma, each drawn by itself.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ColorConfig {
+    /// Share of the samples that are changed.
+    pub probability: f64,
+    /// Largest deviation of the factor of brightness from 1.
+    pub brightness: f64,
+    /// Largest deviation of the factor of contrast from 1.
+    pub contrast: f64,
+    /// Largest deviation of the factor of saturation from 1.
+    pub saturation: f64,
+    /// The exponent is drawn from 1/(1 + gamma) to 1 + gamma, evenly in its logarithm.
+    pub gamma: f64,
+}
+
+/// Noise I + σ N(0, 1), limited to [0, 1].
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NoiseConfig {
+    /// Share of the samples with noise.
+    pub probability: f64,
+    /// Standard deviation σ, where white is 1.
+    pub sigma: f64,
+}
+
+/// Rectangles cut out of the image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CutoutConfig {
+    /// Share of the samples that are cut.
+    pub probability: f64,
+    /// Rectangles.
+    pub count: usize,
+    /// Height and width of a rectangle as a share of those of the image.
+    pub size: f64,
+    /// Value put there.
+    pub value: f32,
+    /// Class put there in the mask; the mask stays as it is when this is not given.
+    pub class: Option<u8>,
+}
+
+impl Default for CutoutConfig {
+    fn default() -> Self {
+        Self { probability: 0.0, count: 1, size: 0.25, value: 0.0, class: None }
+    }
+}
+
+impl AugmentConfig {
+    /// Every value that is outside its range.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut checks = Checks::default();
+        if let Outside::Fill { value, .. } = self.outside {
+            checks.probability("outside.fill.value", value.into());
+        }
+        let paste = &self.copy_paste;
+        checks.probability("copy_paste.probability", paste.probability);
+        checks.need(paste.most >= 1, "copy_paste.most", paste.most, "1 and above");
+        checks.need(
+            paste.minimum_area_px >= 1,
+            "copy_paste.minimum_area_px",
+            paste.minimum_area_px,
+            "1 and above",
+        );
+
+        let geometry = &self.geometry;
+        checks.probability("geometry.flip_horizontal", geometry.flip_horizontal);
+        checks.probability("geometry.flip_vertical", geometry.flip_vertical);
+        checks.probability("geometry.quarter_turns", geometry.quarter_turns);
+        checks.probability("geometry.probability", geometry.probability);
+        checks.range("geometry.rotation_deg", geometry.rotation_deg, 0.0, 180.0);
+        let [least, most] = geometry.zoom;
+        checks.range("geometry.zoom[0]", least, 0.1, 10.0);
+        checks.range("geometry.zoom[1]", most, least.clamp(0.1, 10.0), 10.0);
+        checks.probability("geometry.shift", geometry.shift);
+        checks.range("geometry.shear_deg", geometry.shear_deg, 0.0, 44.0);
+
+        let elastic = &self.elastic;
+        checks.probability("elastic.probability", elastic.probability);
+        checks.range("elastic.grid_px", elastic.grid_px, 4.0, 10_000.0);
+        checks.range("elastic.displacement_px", elastic.displacement_px, 0.0, 1_000.0);
+
+        checks.probability("auto.probability", self.auto.probability);
+        checks.probability("auto.final_probability", self.auto.final_probability);
+
+        let color = &self.color;
+        checks.probability("color.probability", color.probability);
+        checks.probability("color.brightness", color.brightness);
+        checks.probability("color.contrast", color.contrast);
+        checks.probability("color.saturation", color.saturation);
+        checks.range("color.gamma", color.gamma, 0.0, 9.0);
+
+        checks.probability("noise.probability", self.noise.probability);
+        checks.probability("noise.sigma", self.noise.sigma);
+
+        checks.probability("cutout.probability", self.cutout.probability);
+        checks.probability("cutout.size", self.cutout.size);
+        checks.probability("cutout.value", self.cutout.value.into());
+        checks.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_has_no_problems() {
+        assert_eq!(AugmentConfig::default().problems(), []);
+    }
+
+    #[test]
+    fn every_problem_is_reported_with_key_value_and_range() {
+        let config = AugmentConfig {
+            geometry: GeometryConfig { zoom: [2.0, 1.0], flip_vertical: 1.5, ..Default::default() },
+            noise: NoiseConfig { probability: f64::NAN, sigma: -0.1 },
+            ..Default::default()
+        };
+        let problems: Vec<_> = config.problems().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            problems,
+            [
+                "geometry.flip_vertical: 1.5 is outside [0, 1]",
+                "geometry.zoom[1]: 1 is outside [2, 10]",
+                "noise.probability: NaN is outside [0, 1]",
+                "noise.sigma: -0.1 is outside [0, 1]",
+            ]
+        );
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_and_configurations_survive_json() {
+        assert!(serde_json::from_str::<AugmentConfig>(r#"{"nose": {}}"#).is_err());
+        assert!(serde_json::from_str::<AugmentConfig>(r#"{"noise": {"sigmas": 1.0}}"#).is_err());
+        let filled = r#"{"outside": {"fill": {"value": 0.5, "class": 3}}, "auto": {"policy": "every"}}"#;
+        let filled = serde_json::from_str::<AugmentConfig>(filled).unwrap();
+        assert_eq!(filled.outside, Outside::Fill { value: 0.5, class: 3 });
+        let config = AugmentConfig { outside: Outside::Reflect, ..Default::default() };
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<AugmentConfig>(&text).unwrap(), config);
+    }
+
+    #[test]
+    fn auto_augmentation_falls_and_then_rests() {
+        let auto = AutoAugmentConfig { probability: 0.4, final_probability: 0.1, ..Default::default() };
+        let schedule: Vec<f64> = (0..12).map(|epoch| auto.probability_in(epoch, 12)).collect();
+        for (epoch, expected) in [(0, 0.4), (1, 0.35), (3, 0.25), (6, 0.1), (7, 0.0), (11, 0.0)] {
+            assert!((schedule[epoch] - expected).abs() < 1e-12, "{schedule:?}");
+        }
+        assert!((0..4).all(|epoch| auto.probability_in(epoch, 4) == 0.0));
+        assert_eq!(auto.probability_in(0, 6), 0.4);
+    }
+}

@@ -1,0 +1,121 @@
+//! JPEG and PNG files as colours.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Cursor, Seek};
+use std::path::Path;
+
+use image::{DynamicImage, ImageDecoder, ImageReader};
+use ndarray::Array3;
+
+use porecast_base::{Error, Result};
+
+/// Largest image in bytes: 700 megapixels of three colours.
+const LARGEST: u64 = 2 << 30;
+
+/// Height and width as a viewer shows it, from the header alone.
+pub fn shape(path: &Path) -> Result<(usize, usize)> {
+    shape_of(open(path)?).map_err(|e| damaged(path, &e))
+}
+
+/// Height and width of an image in memory; `path` is the file that it came in.
+pub fn shape_in(bytes: &[u8], path: &Path) -> Result<(usize, usize)> {
+    shape_of(Cursor::new(bytes)).map_err(|e| damaged(path, &e))
+}
+
+/// Colours `[red green blue, y, x]` in [0, 1]; grey images have three equal channels.
+pub fn read(path: &Path) -> Result<Array3<f32>> {
+    let bytes = std::fs::read(path).map_err(|e| Error::input(path, format!("cannot be opened: {e}")))?;
+    read_in(&bytes, path)
+}
+
+/// Colours of an image in memory; `path` is the file that it came in.
+pub fn read_in(bytes: &[u8], path: &Path) -> Result<Array3<f32>> {
+    if is_cut_jpeg(bytes) {
+        return Err(Error::input(path, "is a damaged image: it ends before its last line"));
+    }
+    decode(Cursor::new(bytes)).map(colours).map_err(|e| damaged(path, &e))
+}
+
+/// The grey levels of a PNG in memory: height, width and one byte per pixel.
+pub fn grey_in(bytes: &[u8], path: &Path) -> Result<image::GrayImage> {
+    decode(Cursor::new(bytes)).map(DynamicImage::into_luma8).map_err(|e| damaged(path, &e))
+}
+
+/// Whether a JPEG file has no end of image (FF D9) behind its last start of scan (FF DA): the decoder would fill the rest
+/// with grey. Neither pair of bytes occurs within a scan (ITU-T T.81, B.1.1.5).
+fn is_cut_jpeg(bytes: &[u8]) -> bool {
+    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
+    bytes.starts_with(&[0xff, 0xd8]) && last([0xff, 0xd9]) < last([0xff, 0xda])
+}
+
+fn open(path: &Path) -> Result<BufReader<File>> {
+    File::open(path).map(BufReader::new).map_err(|e| Error::input(path, format!("cannot be opened: {e}")))
+}
+
+fn damaged(path: &Path, error: &image::ImageError) -> Error {
+    Error::input(path, format!("is a damaged image: {error}"))
+}
+
+fn decoder<'a>(from: impl BufRead + Seek + 'a) -> image::ImageResult<impl ImageDecoder + 'a> {
+    let mut reader = ImageReader::new(from).with_guessed_format()?;
+    // A damaged header can ask for any size.
+    let mut limits = image::Limits::default();
+    limits.max_alloc = Some(LARGEST);
+    reader.limits(limits);
+    reader.into_decoder()
+}
+
+fn shape_of(from: impl BufRead + Seek) -> image::ImageResult<(usize, usize)> {
+    use image::metadata::Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    let mut decoder = decoder(from)?;
+    let (width, height) = decoder.dimensions();
+    let (width, height) = (width as usize, height as usize);
+    Ok(match decoder.orientation()? {
+        Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH => (width, height),
+        _ => (height, width),
+    })
+}
+
+/// Turned upright where the camera wrote down how it was held, as the annotation program shows it.
+fn decode(from: impl BufRead + Seek) -> image::ImageResult<DynamicImage> {
+    let mut decoder = decoder(from)?;
+    let orientation = decoder.orientation()?;
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    image.apply_orientation(orientation);
+    Ok(image)
+}
+
+fn colours(image: DynamicImage) -> Array3<f32> {
+    let (height, width) = (image.height() as usize, image.width() as usize);
+    let pixels = match image {
+        DynamicImage::ImageLuma16(_) | DynamicImage::ImageRgb16(_) | DynamicImage::ImageRgba16(_) => {
+            image.into_rgb16().into_raw().into_iter().map(|v| f32::from(v) / 65535.0).collect()
+        }
+        _ => image.into_rgb8().into_raw().into_iter().map(|v| f32::from(v) / 255.0).collect(),
+    };
+    let interleaved: Array3<f32> = Array3::from_shape_vec((height, width, 3), pixels)
+        .expect("an image has height x width pixels of three colours");
+    interleaved.permuted_axes([2, 0, 1]).as_standard_layout().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder};
+
+    #[test]
+    fn a_jpeg_that_was_cut_off_is_refused() {
+        let pixels: Vec<u8> = (0..64 * 48 * 3).map(|i| (i * 7 % 251) as u8).collect();
+        let mut bytes = Vec::new();
+        JpegEncoder::new(&mut bytes).write_image(&pixels, 64, 48, ExtendedColorType::Rgb8).unwrap();
+        let path = Path::new("slide.jpg");
+        assert_eq!(read_in(&bytes, path).unwrap().dim(), (3, 48, 64));
+        for keep in [bytes.len() - 1, bytes.len() * 2 / 3] {
+            let error = read_in(&bytes[..keep], path).unwrap_err().to_string();
+            assert!(error.contains("slide.jpg") && error.contains("damaged"), "{error}");
+        }
+        let mut with_more = bytes;
+        with_more.extend_from_slice(b"a note behind the picture");
+        assert!(read_in(&with_more, path).is_ok());
+    }
+}

@@ -1,0 +1,149 @@
+//! Invasion sequences in memory, ready to be put into batches.
+
+use std::path::Path;
+
+use ndarray::Axis;
+use porecast_simulations::Side;
+
+use super::Samples;
+use super::channels::channels;
+use super::order::Pick;
+use super::packed::{Mirror, PackedMask};
+use crate::sample::HostBatch;
+use porecast_base::{Error, Result};
+use porecast_store::InvasionDataset;
+use porecast_store::config::train::Channel;
+
+/// The sequences of a dataset, frames at one bit a pixel.
+#[derive(Debug, Clone)]
+pub struct InvasionData {
+    shape: (usize, usize, usize),
+    inlet: Side,
+    channel_count: usize,
+    domains: Vec<Sequence>,
+}
+
+#[derive(Debug, Clone)]
+struct Sequence {
+    id: String,
+    input: Vec<f32>,
+    pore: PackedMask,
+    frames: Vec<PackedMask>,
+    times: Vec<f64>,
+}
+
+impl InvasionData {
+    /// Reads a whole dataset and computes the channels of its domains.
+    ///
+    /// # Errors
+    /// A sequence cannot be read.
+    pub fn load(dataset: &InvasionDataset, list: &[Channel]) -> Result<Self> {
+        let inlet = dataset.inlet();
+        let domains = (0..dataset.len())
+            .map(|index| {
+                let trajectory = dataset.sequence(index)?;
+                let width = trajectory.domain.shape().1;
+                Ok(Sequence {
+                    id: dataset.domain_ids()[index].clone(),
+                    input: channels(&trajectory.domain, inlet, list).into_raw_vec_and_offset().0,
+                    pore: PackedMask::new(trajectory.domain.solid.iter().map(|solid| !solid), width),
+                    frames: trajectory
+                        .phase
+                        .axis_iter(Axis(0))
+                        .map(|frame| PackedMask::new(frame.iter().copied(), width))
+                        .collect(),
+                    times: trajectory.times,
+                })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { shape: dataset.shape(), inlet, channel_count: list.len(), domains })
+    }
+
+    /// Indices of the domains named by `ids`.
+    ///
+    /// # Errors
+    /// One is not in the data; `path` names the dataset in the message.
+    pub fn indices(&self, ids: &[String], path: &Path) -> Result<Vec<usize>> {
+        ids.iter()
+            .map(|id| {
+                self.domains.iter().position(|domain| &domain.id == id).ok_or_else(|| {
+                    Error::input(path, format!("has no domain {id:?}; the run was split on other data"))
+                })
+            })
+            .collect()
+    }
+
+    /// Times of the frames of a domain.
+    pub fn times(&self, domain: usize) -> &[f64] {
+        &self.domains[domain].times
+    }
+
+    /// Pixels of the classes solid, defending, invading in some frames of some domains.
+    pub fn class_counts(&self, domains: &[usize], frames: &[usize]) -> [u64; 3] {
+        let (_, height, width) = self.shape;
+        let mut counts = [0; 3];
+        for &domain in domains {
+            let sequence = &self.domains[domain];
+            let pore = sequence.pore.count() as u64;
+            for &frame in frames {
+                let invading = sequence.frames[frame].count() as u64;
+                counts[0] += (height * width) as u64 - pore;
+                counts[1] += pore - invading;
+                counts[2] += invading;
+            }
+        }
+        counts
+    }
+
+    /// A batch; times are divided by `time_scale`. All picks have the same number of frames.
+    fn batch(&self, picks: &[Pick], time_scale: f64) -> HostBatch {
+        let (_, height, width) = self.shape;
+        let mut batch = HostBatch {
+            domains: picks.len(),
+            input_shape: [self.channel_count, height, width],
+            input: Vec::new(),
+            times: Vec::new(),
+            target: Vec::new(),
+            scored: Vec::new(),
+            names: Vec::new(),
+        };
+        for pick in picks {
+            let sequence = &self.domains[pick.domain];
+            for plane in sequence.input.chunks_exact(height * width) {
+                let start = batch.input.len();
+                batch.input.extend_from_slice(plane);
+                pick.mirror.apply(&mut batch.input[start..], width);
+            }
+            sequence.pore.append_to(&mut batch.scored, height, pick.mirror);
+            for &frame in &pick.frames {
+                sequence.frames[frame].append_to(&mut batch.target, height, pick.mirror);
+                batch.times.push((sequence.times[frame] / time_scale) as f32);
+                batch.names.push(format!("{} frame {frame}", sequence.id));
+            }
+        }
+        batch
+    }
+}
+
+/// Sequences whose times a network is told as shares of a largest one.
+#[derive(Debug, Clone)]
+pub struct TimedInvasions {
+    /// The sequences.
+    pub data: InvasionData,
+    /// The time that a network is told as 1.
+    pub time_scale: f64,
+}
+
+impl Samples for TimedInvasions {
+    fn batch(&self, picks: &[Pick]) -> Result<HostBatch> {
+        Ok(self.data.batch(picks, self.time_scale))
+    }
+
+    /// The mirror that exchanges the two sides of the flow.
+    fn mirror(&self) -> Mirror {
+        match self.data.inlet {
+            Side::Top | Side::Bottom => Mirror::Horizontal,
+            Side::Left | Side::Right => Mirror::Vertical,
+        }
+    }
+}

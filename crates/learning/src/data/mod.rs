@@ -1,0 +1,36 @@
+//! From datasets to batches: split by domain, channels from geometry, augmentation, seeded order.
+
+pub mod channels;
+mod invasion;
+pub mod order;
+mod packed;
+mod segmentation;
+
+pub use invasion::{InvasionData, TimedInvasions};
+pub use packed::Mirror;
+pub use segmentation::{SegmentationData, check_channels, normalize};
+
+use crate::sample::HostBatch;
+use order::Pick;
+use porecast_base::Result;
+
+/// What a network is trained on, whatever the task.
+pub trait Samples: Send + Sync {
+    /// The samples of some picks, which all have the same number of frames.
+    ///
+    /// # Errors
+    /// A sample cannot be read.
+    fn batch(&self, picks: &[Pick]) -> Result<HostBatch>;
+
+    /// The mirror image that is as likely as the original.
+    fn mirror(&self) -> Mirror;
+}
+
+/// `count` of the frames, evenly spread, the last among them; all of them for 0.
+pub fn evenly_spread(frames: &[usize], count: usize) -> Vec<usize> {
+    let n = frames.len();
+    if count == 0 || count >= n {
+        return frames.to_vec();
+    }
+    (1..=count).map(|i| frames[(i * n).div_ceil(count) - 1]).collect()
+}

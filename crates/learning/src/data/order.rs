@@ -1,0 +1,102 @@
+//! In what order samples are seen: a function of seed and epoch alone, so that a resumed run sees the same.
+
+use rand::RngExt;
+use rand::seq::SliceRandom;
+
+use super::packed::Mirror;
+use porecast_base::seed;
+use porecast_store::config::train::TrainingConfig;
+
+/// Some frames of one domain, that go into a batch together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pick {
+    /// Index of the domain in the data.
+    pub domain: usize,
+    /// Indices of the frames.
+    pub frames: Vec<usize>,
+    /// Mirror image to show.
+    pub mirror: Mirror,
+    /// The epoch whose augmentation is seen; none for the sample as it is.
+    pub epoch: Option<usize>,
+}
+
+/// The batches of an epoch.
+///
+/// Every frame of every domain is seen once before any is seen again: the frames of each domain are shuffled and cut
+/// into groups of `frames_per_domain` (the last filled up from the first), the groups shuffled and cut into batches.
+/// `samples_per_epoch` takes a part of one such round, or several rounds. Each batch holds `batch_size` samples but
+/// for the last. `across` is the mirror that exchanges the two sides of the flow.
+pub fn epoch(
+    run_seed: u64,
+    epoch: usize,
+    domains: &[usize],
+    frames: &[usize],
+    config: &TrainingConfig,
+    across: Mirror,
+) -> Vec<Vec<Pick>> {
+    let mut generator = seed::generator(run_seed, "order", epoch as u64);
+    let group = config.frames_per_domain.min(frames.len());
+    let groups_per_round = domains.len() * frames.len().div_ceil(group);
+    let wanted = match config.samples_per_epoch {
+        0 => groups_per_round,
+        samples => samples.div_ceil(group),
+    };
+    let mut picks = Vec::with_capacity(wanted + groups_per_round);
+    while picks.len() < wanted {
+        let start = picks.len();
+        for &domain in domains {
+            let mut shuffled = frames.to_vec();
+            shuffled.shuffle(&mut generator);
+            let missing = frames.len().next_multiple_of(group) - frames.len();
+            shuffled.extend_from_within(..missing);
+            picks.extend(shuffled.chunks(group).map(|frames| Pick {
+                domain,
+                frames: frames.to_vec(),
+                mirror: Mirror::None,
+                epoch: Some(epoch),
+            }));
+        }
+        picks[start..].shuffle(&mut generator);
+    }
+    picks.truncate(wanted);
+    if config.lateral_flip {
+        for pick in &mut picks {
+            pick.mirror = if generator.random::<bool>() { across } else { Mirror::None };
+        }
+    }
+    picks.chunks((config.batch_size / group).max(1)).map(<[Pick]>::to_vec).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_epoch_sees_every_frame_of_every_domain(
+            domains in 1usize..8, frames in 1usize..8, group in 1usize..4, per_batch in 1usize..4, seed in any::<u64>(),
+        ) {
+            let config = TrainingConfig {
+                batch_size: group * per_batch, frames_per_domain: group, ..TrainingConfig::default()
+            };
+            let domains: Vec<_> = (0..domains).collect();
+            let frames: Vec<_> = (0..frames).collect();
+            let batches = epoch(seed, 3, &domains, &frames, &config, Mirror::Horizontal);
+            let mut seen = std::collections::HashSet::new();
+            for pick in batches.iter().flatten() {
+                seen.extend(pick.frames.iter().map(|&frame| (pick.domain, frame)));
+            }
+            prop_assert_eq!(seen.len(), domains.len() * frames.len());
+            prop_assert_eq!(&batches, &epoch(seed, 3, &domains, &frames, &config, Mirror::Horizontal));
+        }
+
+        #[test]
+        fn an_epoch_has_the_samples_asked_for(samples in 1usize..100) {
+            let config = TrainingConfig { batch_size: 4, samples_per_epoch: samples, ..TrainingConfig::default() };
+            let batches = epoch(1, 0, &[0, 1, 2], &[5], &config, Mirror::None);
+            let count: usize = batches.iter().flatten().map(|pick| pick.frames.len()).sum();
+            prop_assert_eq!(count, samples);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Where networks are computed.
+
+use porecast_base::{Error, Result};
+
+/// A device named on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    /// The CPU, through Burn's Flex backend.
+    Flex,
+    /// An NVIDIA GPU by index.
+    #[cfg(feature = "cuda")]
+    Cuda(usize),
+}
+
+impl Device {
+    /// Reads `flex` or `cuda[:index]`.
+    ///
+    /// # Errors
+    /// Another word, or `cuda` where the program was built without it.
+    pub fn parse(text: &str) -> Result<Self> {
+        match text.split_once(':').unwrap_or((text, "0")) {
+            ("flex", _) if text == "flex" => Ok(Self::Flex),
+            #[cfg(feature = "cuda")]
+            ("cuda", index) => index
+                .parse()
+                .map(Self::Cuda)
+                .map_err(|_| Error::config("--device", format!("{text:?} is not cuda or cuda:<index>"))),
+            #[cfg(not(feature = "cuda"))]
+            ("cuda", _) => Err(Error::config(
+                "--device",
+                format!("{text:?} needs a build with `cargo build --release --features cuda`; use flex"),
+            )),
+            _ => Err(Error::config("--device", format!("{text:?} is unknown; use flex or cuda[:index]"))),
+        }
+    }
+}
+
+impl std::fmt::Display for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Flex => f.write_str("flex"),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+        }
+    }
+}
+
+/// Calls a function that is generic over a training backend with the backend of a device.
+///
+/// `on_device!(device, function(arguments...))` calls `function::<Backend>(&backend_device, arguments...)`, and
+/// `on_device!(device, function::<T>(arguments...))` calls `function::<Backend, T>(&backend_device, arguments...)`.
+macro_rules! on_device {
+    ($device:expr, $function:ident$(::<$type:ty>)?($($argument:expr),* $(,)?)) => {
+        match $device {
+            $crate::device::Device::Flex => {
+                $function::<burn::backend::Autodiff<burn::backend::Flex>$(, $type)?>(&Default::default(), $($argument),*)
+            }
+            #[cfg(feature = "cuda")]
+            $crate::device::Device::Cuda(index) => $function::<burn::backend::Autodiff<burn::backend::Cuda>$(, $type)?>(
+                &burn::backend::cuda::CudaDevice::new(index), $($argument),*
+            ),
+        }
+    };
+}
+pub(crate) use on_device;

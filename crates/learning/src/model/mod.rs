@@ -1,0 +1,511 @@
+//! Networks: from the channels of a domain and a time to logits.
+
+pub mod attention;
+mod blocks;
+pub mod checkpointing;
+pub mod context;
+pub mod encoder;
+pub mod global_branch;
+pub mod ops;
+mod squeeze_excitation;
+pub mod time_embedding;
+pub mod unet;
+pub mod vit;
+mod weights;
+
+use burn::module::Module;
+use burn::tensor::{Tensor, backend::Backend};
+
+use ops::Kernels;
+use porecast_base::Result;
+use porecast_store::config::model::{Architecture, ModelConfig};
+use unet::{Unet, UnetFeatures};
+use vit::{Vit, VitFeatures};
+
+/// A network of either architecture.
+#[allow(clippy::large_enum_variant, reason = "a program holds a few networks at most")]
+#[derive(Module, Debug)]
+pub enum Network<B: Backend> {
+    /// Encoder and decoder with skips.
+    Unet(Unet<B>),
+    /// Vision transformer.
+    Vit(Vit<B>),
+}
+
+/// What a network knows of domains before it is told the time.
+#[derive(Debug, Clone)]
+pub enum Features<B: Backend> {
+    /// Of a UNet.
+    Unet(UnetFeatures<B>),
+    /// Of a vision transformer.
+    Vit(VitFeatures<B>),
+}
+
+impl<B: Kernels> Network<B> {
+    /// A network with fresh weights, drawn from the backend's generator in the order of its layers.
+    ///
+    /// `takes_time` is false for a network of a single frame.
+    pub fn init(
+        config: &ModelConfig,
+        inputs: usize,
+        outputs: usize,
+        takes_time: bool,
+        device: &B::Device,
+    ) -> Self {
+        let network = match config.architecture {
+            Architecture::Unet => Self::Unet(Unet::init(config, inputs, outputs, takes_time, device)),
+            Architecture::Vit => Self::Vit(Vit::init(config, inputs, outputs, takes_time, device)),
+        };
+        network.draw();
+        network
+    }
+
+    /// Everything that does not depend on time, computed once for each domain.
+    ///
+    /// # Shapes
+    /// `input` `[domains, inputs, height, width]`, any height and width.
+    pub fn encode(&self, input: Tensor<B, 4>) -> Features<B> {
+        match self {
+            Self::Unet(unet) => Features::Unet(unet.encode(input)),
+            Self::Vit(vit) => Features::Vit(vit.encode(input)),
+        }
+    }
+
+    /// Logits at the given times.
+    ///
+    /// # Shapes
+    /// `times` `[domains * k]`, the k times of the first domain first; result
+    /// `[domains * k, outputs, height, width]`.
+    pub fn decode(&self, features: Features<B>, times: Tensor<B, 1>) -> Tensor<B, 4> {
+        match (self, features) {
+            (Self::Unet(unet), Features::Unet(features)) => unet.decode(features, times),
+            (Self::Vit(vit), Features::Vit(features)) => vit.decode(features, times),
+            _ => unreachable!("features come from the same network"),
+        }
+    }
+
+    /// As [`decode`](Self::decode), with the logits of the heads that are there for training alone: those at level l
+    /// of the decoder have height and width divided by 2ˡ, rounded up; the finest is first.
+    pub fn decode_levels(&self, features: Features<B>, times: Tensor<B, 1>) -> Vec<Tensor<B, 4>> {
+        match (self, features) {
+            (Self::Unet(unet), Features::Unet(features)) => unet.decode_levels(features, times),
+            (_, features) => vec![self.decode(features, times)],
+        }
+    }
+
+    /// The network with the weights of its encoder read from the file in the configuration, if one is named there:
+    /// what a training starts from.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is of another encoder.
+    pub fn with_encoder_weights(self, config: &ModelConfig) -> Result<Self> {
+        match (self, &config.unet.encoder.weights) {
+            (Self::Unet(unet), Some(path)) => Ok(Self::Unet(unet.with_encoder_weights(path)?)),
+            (network, _) => Ok(network),
+        }
+    }
+
+    /// Logits: [`encode`](Self::encode), then [`decode`](Self::decode).
+    pub fn forward(&self, input: Tensor<B, 4>, times: Tensor<B, 1>) -> Tensor<B, 4> {
+        self.decode(self.encode(input), times)
+    }
+}
+
+/// Repeats each entry of the first axis `k` times, entry by entry.
+///
+/// # Shapes
+/// `[n, c, h, w]` to `[n * k, c, h, w]`.
+fn repeat_each<B: Kernels>(x: Tensor<B, 4>, k: usize) -> Tensor<B, 4> {
+    if k == 1 {
+        return x;
+    }
+    let [n, c, h, w] = x.dims();
+    x.reshape([n, 1, c * h, w]).repeat_dim(1, k).reshape([n * k, c, h, w])
+}
+
+/// Pads height and width with zeros (solid) at the far edges to multiples of `multiple`.
+fn pad_to_multiple<B: Kernels>(x: Tensor<B, 4>, multiple: usize) -> Tensor<B, 4> {
+    let [_, _, h, w] = x.dims();
+    let (down, right) = (h.next_multiple_of(multiple) - h, w.next_multiple_of(multiple) - w);
+    if down == 0 && right == 0 { x } else { x.pad((0, right, 0, down), 0.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loss::Loss;
+    use burn::backend::{Autodiff, Flex};
+    use burn::module::{AutodiffModule, ModuleVisitor, Param};
+    use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+    use burn::tensor::Distribution;
+    use porecast_store::config::loss::LossConfig;
+    use porecast_store::config::model::{
+        ActivationKind, AttentionConfig, ContextConfig, ContextKind, EncoderConfig, EncoderKind,
+        GlobalConfig, NormKind, Positional, Skips, TimeConfig, TimeMode, TimePlace, UnetConfig, Upsampling,
+        VitConfig,
+    };
+    use porecast_store::config::train::Head;
+
+    type Ad = Autodiff<Flex>;
+
+    /// Begins Flex's generator anew, which all threads share, and keeps the other tests from drawing meanwhile.
+    fn seeded() -> std::sync::MutexGuard<'static, ()> {
+        static GENERATOR: std::sync::Mutex<()> = std::sync::Mutex::new(());
+        let alone = GENERATOR.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        <Flex as Backend>::seed(&Default::default(), 7);
+        alone
+    }
+
+    /// Every kind of network, small.
+    fn variants() -> Vec<(&'static str, ModelConfig)> {
+        let unet = UnetConfig { base_channels: 4, levels: 2, ..UnetConfig::default() };
+        let time = |enters: &[TimePlace], mode| TimeConfig { enters: enters.to_vec(), mode, channels: 8 };
+        let base = ModelConfig {
+            unet,
+            time: time(&[TimePlace::Bottleneck, TimePlace::Decoder], TimeMode::ScaleAndShift),
+            vit: VitConfig { patch: 4, width: 16, depth: 2, heads: 2 },
+            ..ModelConfig::default()
+        };
+        let change = |change: &dyn Fn(&mut ModelConfig)| {
+            let mut config = base.clone();
+            change(&mut config);
+            config
+        };
+        let attention = AttentionConfig { enabled: true, heads: 2, positional: Positional::Sinusoidal };
+        vec![
+            ("base", base.clone()),
+            ("decoder", change(&|c| c.time = time(&[TimePlace::Decoder], TimeMode::Add))),
+            ("encoder", change(&|c| c.time = time(&[TimePlace::Encoder], TimeMode::Add))),
+            (
+                "everywhere",
+                change(&|c| {
+                    c.time = time(
+                        &[TimePlace::Encoder, TimePlace::Bottleneck, TimePlace::Decoder],
+                        TimeMode::ScaleAndShift,
+                    );
+                }),
+            ),
+            ("attention", change(&|c| c.unet.attention = attention.clone())),
+            (
+                "group norm, nearest",
+                change(&|c| {
+                    c.unet.norm = NormKind::Group;
+                    c.unet.upsampling = Upsampling::Nearest;
+                }),
+            ),
+            ("vit", change(&|c| c.architecture = Architecture::Vit)),
+            (
+                "added skips, residual, silu",
+                change(&|c| {
+                    c.unet.skips = Skips::Add;
+                    c.unet.residual = true;
+                    c.unet.activation = ActivationKind::Silu;
+                }),
+            ),
+            (
+                "multiplied skips, stochastic depth, mish",
+                change(&|c| {
+                    c.unet.skips = Skips::Multiply;
+                    c.unet.residual = true;
+                    c.unet.stochastic_depth = 0.1;
+                    c.unet.activation = ActivationKind::Mish;
+                }),
+            ),
+            (
+                "atrous, leaky, residual",
+                change(&|c| {
+                    c.unet.context = ContextConfig { kind: ContextKind::Atrous, dilations: vec![1, 2] };
+                    c.unet.activation = ActivationKind::LeakyRelu;
+                    c.unet.residual = true;
+                }),
+            ),
+            (
+                "pyramid, nearest, group norm, deep supervision",
+                change(&|c| {
+                    c.unet.context = ContextConfig { kind: ContextKind::Aspp, dilations: vec![1, 3] };
+                    c.unet.upsampling = Upsampling::Nearest;
+                    c.unet.norm = NormKind::Group;
+                    c.unet.deep_supervision = 1;
+                }),
+            ),
+            (
+                "global branch",
+                change(&|c| c.unet.global = GlobalConfig { enabled: true, depth: 1, heads: 2 }),
+            ),
+            (
+                "global branch, time in the encoder",
+                change(&|c| {
+                    c.unet.global = GlobalConfig { enabled: true, depth: 1, heads: 2 };
+                    c.time = time(&[TimePlace::Encoder, TimePlace::Decoder], TimeMode::Add);
+                }),
+            ),
+        ]
+    }
+
+    /// Networks on encoders of others.
+    fn on_encoders() -> Vec<(&'static str, ModelConfig)> {
+        let unet = UnetConfig {
+            base_channels: 4,
+            levels: EncoderKind::LEVELS,
+            upsampling: Upsampling::Nearest,
+            ..UnetConfig::default()
+        };
+        let time = TimeConfig { enters: vec![TimePlace::Decoder], mode: TimeMode::Add, channels: 8 };
+        let base = ModelConfig { unet, time, ..ModelConfig::default() };
+        let with = |kind, change: &dyn Fn(&mut UnetConfig)| {
+            let mut config = base.clone();
+            config.unet.encoder = EncoderConfig { kind, weights: None };
+            change(&mut config.unet);
+            config
+        };
+        vec![
+            ("resnet18", with(EncoderKind::Resnet18, &|unet| unet.deep_supervision = 2)),
+            (
+                "efficientnet-b0",
+                with(EncoderKind::EfficientnetB0, &|unet| {
+                    unet.skips = Skips::Add;
+                    unet.stochastic_depth = 0.1;
+                    unet.global = GlobalConfig { enabled: true, depth: 1, heads: 2 };
+                }),
+            ),
+        ]
+    }
+
+    fn random<B: Backend, const D: usize>(shape: [usize; D]) -> Tensor<B, D> {
+        Tensor::random(shape, Distribution::Uniform(0.0, 1.0), &Default::default())
+    }
+
+    #[test]
+    fn any_size_any_time_any_head() {
+        let _alone = seeded();
+        for (name, config) in variants().into_iter().chain(on_encoders()) {
+            for head in [Head::Regression, Head::MultiClass] {
+                for takes_time in [true, false] {
+                    let network =
+                        Network::<Flex>::init(&config, 2, head.channels(), takes_time, &Default::default());
+                    for (h, w) in [(16, 8), (13, 21), (4, 4)] {
+                        let logits = network.forward(random([2, 2, h, w]), random([6]));
+                        assert_eq!(logits.dims(), [6, head.channels(), h, w], "{name} {head:?} {takes_time}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn encoding_once_gives_the_same_as_encoding_for_each_frame() {
+        let _alone = seeded();
+        for (name, config) in variants().into_iter().chain(on_encoders()) {
+            let network = Network::<Flex>::init(&config, 1, 3, true, &Default::default());
+            let (input, times) = (random::<Flex, 4>([1, 1, 16, 16]), random::<Flex, 1>([3]));
+            let together = network.forward(input.clone(), times.clone());
+            for i in 0..3 {
+                let alone = network.forward(input.clone(), times.clone().narrow(0, i, 1));
+                let worst = (together.clone().narrow(0, i, 1) - alone).abs().max().into_scalar();
+                assert!(worst < 1e-4, "{name} frame {i}: {worst}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_gradient_reaches_every_parameter_and_time_matters() {
+        let _alone = seeded();
+        struct Check<'a> {
+            gradients: &'a GradientsParams,
+            missing: usize,
+        }
+        impl ModuleVisitor<Ad> for Check<'_> {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<Ad, D>>) {
+                if !param.is_require_grad() {
+                    return;
+                }
+                let gradient = self.gradients.get::<Flex, D>(param.id);
+                let is_alive = gradient.is_some_and(|g| g.abs().sum().into_scalar().is_finite());
+                self.missing += usize::from(!is_alive);
+            }
+        }
+        for (name, config) in variants().into_iter().chain(on_encoders()) {
+            let network = Network::<Ad>::init(&config, 1, 3, true, &Default::default());
+            let input = random::<Ad, 4>([1, 1, 16, 16]);
+            let levels = network.decode_levels(network.encode(input.clone()), random([2]));
+            assert_eq!(levels.len(), 1 + config.unet.deep_supervision, "{name}");
+            let sums = levels.into_iter().map(|logits| {
+                let weights = random::<Ad, 4>(logits.dims());
+                (logits * weights).sum()
+            });
+            let sum = sums.reduce(|a, b| a + b).expect("a level");
+            let gradients = GradientsParams::from_grads(sum.backward(), &network);
+            let mut check = Check { gradients: &gradients, missing: 0 };
+            network.visit(&mut check);
+            assert_eq!(check.missing, 0, "{name}");
+
+            let matters = |network: Network<Flex>| {
+                let at = |time: f32| {
+                    network.forward(input.clone().inner(), Tensor::from_data([time], &Default::default()))
+                };
+                (at(0.0) - at(1.0)).abs().max().into_scalar() > 1e-4
+            };
+            // A draw may leave a network as small as these without a live unit.
+            let another = |_| Network::<Ad>::init(&config, 1, 3, true, &Default::default()).valid();
+            let matters = matters(network.valid()) || (0..3).map(another).any(matters);
+            assert!(matters, "{name} ignores the time");
+        }
+    }
+
+    #[test]
+    fn one_batch_can_be_learnt_by_heart() {
+        let _alone = seeded();
+        let loss =
+            Loss::new(Head::MultiClass, LossConfig { cross_entropy: 1.0, ..LossConfig::default() }, [1.0; 3]);
+        let small = variants().into_iter().map(|variant| (variant, 16, 80, 2e-2));
+        let large = on_encoders().into_iter().map(|variant| (variant, 32, 45, 1e-2));
+        for ((name, config), size, steps, rate) in small.chain(large) {
+            let mut network = Network::<Ad>::init(&config, 1, 3, true, &Default::default());
+            let mut adam = AdamConfig::new().init();
+            let scored = random::<Ad, 4>([1, 1, size, size]).greater_elem(0.3).float();
+            let input = scored.clone();
+            let scored = scored.repeat_dim(0, 2);
+            // The invaded part grows with time: the network has to use it.
+            let early = Tensor::<Ad, 4>::zeros([1, 1, size - 4, size], &Default::default());
+            let front = Tensor::<Ad, 4>::ones([1, 1, 4, size], &Default::default());
+            let early = Tensor::cat(vec![front, early], 2);
+            let target = Tensor::cat(vec![early.clone(), early.ones_like()], 0) * scored.clone();
+            let times = Tensor::<Ad, 1>::from_data([0.1, 0.9], &Default::default());
+            let evaluate = |network: &Network<Ad>| {
+                let logits = network.forward(input.clone(), times.clone());
+                loss.evaluate(logits, target.clone(), scored.clone()).total
+            };
+            let first = evaluate(&network).into_scalar();
+            for _ in 0..steps {
+                let gradients = GradientsParams::from_grads(evaluate(&network).backward(), &network);
+                network = adam.step(rate, network, gradients);
+            }
+            let last = evaluate(&network).into_scalar();
+            assert!(last < 0.35 * first, "{name}: {first} to {last}");
+        }
+    }
+
+    #[test]
+    fn gradients_in_steps_are_the_gradients() {
+        let _alone = seeded();
+        struct Compare<'a> {
+            name: &'static str,
+            gradients: [&'a GradientsParams; 2],
+        }
+        impl ModuleVisitor<Ad> for Compare<'_> {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<Ad, D>>) {
+                let [whole, stepwise] = self.gradients.map(|gradients| gradients.get::<Flex, D>(param.id));
+                let (Some(whole), Some(stepwise)) = (&whole, &stepwise) else {
+                    assert_eq!(whole.is_some(), stepwise.is_some(), "{}", self.name);
+                    return;
+                };
+                let largest = whole.clone().abs().max().into_scalar();
+                let worst = (whole.clone() - stepwise.clone()).abs().max().into_scalar();
+                assert!(worst <= 1e-4 * largest + 1e-6, "{}: {worst} of {largest}", self.name);
+            }
+        }
+        for (name, mut config) in variants().into_iter().chain(on_encoders()) {
+            config.dropout = 0.2;
+            config.unet.stochastic_depth = 0.0;
+            let network = Network::<Ad>::init(&config, 1, 3, true, &Default::default());
+            let (input, times) = (random::<Ad, 4>([2, 1, 24, 32]), random::<Ad, 1>([4]));
+            let evaluate = |levels: Vec<Tensor<Ad, 4>>| {
+                let sums = levels.into_iter().map(|logits| (logits.clone() * logits).mean());
+                sums.reduce(|a, b| a + b).expect("a level")
+            };
+            // A copy with running statistics of its own.
+            let other = Network::<Ad>::from_inner(network.valid());
+            let stepwise = checkpointing::gradients(&network, input.clone(), times.clone(), 3, |levels| {
+                Ok(evaluate(levels))
+            });
+            // The same numbers drop out: the seed of each step is that of the step.
+            let whole = checkpointing::gradients_at_once(&other, input.clone(), times.clone(), 3, evaluate);
+            let gradients = [&whole, &stepwise.expect("no step fails")];
+            network.visit(&mut Compare { name, gradients });
+            let [one, two] = [network, other]
+                .map(|network| network.valid().forward(input.clone().inner(), times.clone().inner()));
+            let worst = (one.clone() - two).abs().max().into_scalar();
+            assert!(
+                worst <= 1e-4 * one.abs().max().into_scalar(),
+                "{name}: running statistics differ, {worst}"
+            );
+        }
+    }
+
+    #[test]
+    fn coarse_heads_halve_the_resolution() {
+        let _alone = seeded();
+        for (name, config) in variants().into_iter().chain(on_encoders()) {
+            let network = Network::<Flex>::init(&config, 1, 3, true, &Default::default());
+            let features = network.encode(random([1, 1, 13, 22]));
+            let times = random::<Flex, 1>([2]);
+            let finest = network.decode(features.clone(), times.clone());
+            for (level, logits) in network.decode_levels(features, times).into_iter().enumerate() {
+                assert_eq!(
+                    logits.dims(),
+                    [2, 3, 13usize.div_ceil(1 << level), 22usize.div_ceil(1 << level)],
+                    "{name}"
+                );
+                if level == 0 {
+                    assert_eq!((logits - finest.clone()).abs().max().into_scalar(), 0.0, "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn samples_are_left_out_in_training_alone() {
+        let _alone = seeded();
+        let (_, mut config) = variants().swap_remove(0);
+        config.unet.residual = true;
+        config.unet.stochastic_depth = 0.9;
+        let network = Network::<Ad>::init(&config, 1, 3, false, &Default::default());
+        let input = random::<Ad, 4>([1, 1, 16, 16]).repeat_dim(0, 16);
+        let spread = |logits: Tensor<Flex, 4>| {
+            let first = logits.clone().narrow(0, 0, 1);
+            (logits - first).abs().max().into_scalar()
+        };
+        let times = Tensor::<Ad, 1>::zeros([16], &Default::default());
+        assert!(spread(network.forward(input.clone(), times.clone()).inner()) > 1e-3);
+        assert!(spread(network.valid().forward(input.inner(), times.inner())) < 1e-5);
+    }
+
+    #[test]
+    fn the_names_of_the_weights_stay() {
+        use burn::store::ModuleSnapshot;
+        let _alone = seeded();
+        let (_, mut config) = variants().swap_remove(0);
+        config.unet.levels = 1;
+        let network = Network::<Flex>::init(&config, 1, 3, true, &Default::default());
+        let names: Vec<_> =
+            network.collect(None, None, false).iter().map(|tensor| tensor.full_path()).collect();
+        let linear = |place: &str| ["weight", "bias"].map(|value| format!("Unet.{place}.{value}"));
+        let block = |place: &str, takes_time: bool| {
+            let half = |which: &str| {
+                let norm = ["gamma", "beta", "running_mean", "running_var"];
+                let norm = norm.map(|value| format!("Unet.{place}.{which}_norm.Batch.{value}"));
+                linear(&format!("{place}.{which}.inner")).into_iter().chain(norm)
+            };
+            let time = takes_time.then(|| linear(&format!("{place}.time.linear")));
+            half("first").chain(time.into_iter().flatten()).chain(half("second")).collect::<Vec<_>>()
+        };
+        let expected: Vec<String> = (linear("embedding.first").into_iter())
+            .chain(linear("embedding.second"))
+            .chain(block("encoder.0", false))
+            .chain(block("bottleneck", true))
+            .chain(linear("upsamples.0.Transposed"))
+            .chain(block("decoder.0", true))
+            .chain(linear("head.inner"))
+            .collect();
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn the_network_of_the_study_has_its_size() {
+        let _alone = seeded();
+        let config = ModelConfig::default();
+        let network = Network::<Ad>::init(&config, 1, 3, false, &Default::default());
+        // 1.94 million in the study's UNet of base 16 and four levels; its last layer has 435.
+        assert!((1_900_000..2_000_000).contains(&network.parameter_count()), "{}", network.parameter_count());
+    }
+}

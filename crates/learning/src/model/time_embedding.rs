@@ -1,0 +1,76 @@
+//! Time as a vector, and how it changes features.
+
+use std::f32::consts::PI;
+
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::activation::silu;
+use burn::tensor::{Tensor, TensorData, backend::Backend};
+
+use super::ops::{Condition, Kernels};
+use porecast_store::config::model::TimeMode;
+
+/// Sinusoidal features of a time in [0, 1], then two linear layers.
+///
+/// Feature 2j is sin(πf_j t), feature 2j+1 is cos(πf_j t), f_j geometric from 1/2 to 32: the slowest tells early
+/// from late, the fastest tells a frame of about fifty from its neighbour.
+///
+/// # References
+/// Vaswani et al. (2017), section 3.5; Ho, Jain & Abbeel (2020), appendix B, for time in a UNet.
+#[derive(Module, Debug)]
+pub struct TimeEmbedding<B: Backend> {
+    first: Linear<B>,
+    second: Linear<B>,
+    channels: usize,
+}
+
+impl<B: Kernels> TimeEmbedding<B> {
+    /// An embedding of even width `channels`.
+    pub fn init(channels: usize, device: &B::Device) -> Self {
+        let linear = || LinearConfig::new(channels, channels).init(device);
+        Self { first: linear(), second: linear(), channels }
+    }
+
+    /// `[n]` to `[n, channels]`.
+    pub fn forward(&self, times: Tensor<B, 1>) -> Tensor<B, 2> {
+        let half = self.channels / 2;
+        let last = (half - 1).max(1) as f32;
+        let rates: Vec<f32> = (0..half).map(|j| PI * 0.5 * 64f32.powf(j as f32 / last)).collect();
+        let rates = Tensor::<B, 1>::from_data(TensorData::from(rates.as_slice()), &times.device());
+        let angles = times.unsqueeze_dim::<2>(1) * rates.unsqueeze_dim::<2>(0); // [n, half]
+        let features = Tensor::cat(vec![angles.clone().sin(), angles.cos()], 1);
+        silu(self.second.forward(silu(self.first.forward(features))))
+    }
+}
+
+/// Changes features by a time embedding.
+#[derive(Module, Debug)]
+pub struct TimeInjection<B: Backend> {
+    linear: Linear<B>,
+    scales: bool,
+}
+
+impl<B: Kernels> TimeInjection<B> {
+    /// From an embedding of width `embedding` to features of `channels`.
+    pub fn init(mode: TimeMode, embedding: usize, channels: usize, device: &B::Device) -> Self {
+        let scales = mode == TimeMode::ScaleAndShift;
+        let outputs = if scales { 2 * channels } else { channels };
+        Self { linear: LinearConfig::new(embedding, outputs).init(device), scales }
+    }
+
+    /// x + shift, or x (1 + scale) + shift, channel by channel, for normalised features x.
+    ///
+    /// # Shapes
+    /// `time` `[n, embedding]`.
+    pub fn forward(&self, time: Tensor<B, 2>) -> Condition<B> {
+        let change = self.linear.forward(time);
+        if !self.scales {
+            return Condition { scale: None, shift: change };
+        }
+        let channels = change.dims()[1] / 2;
+        Condition {
+            scale: Some(change.clone().narrow(1, 0, channels)),
+            shift: change.narrow(1, channels, channels),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The loop of a search: trains trial after trial until the study has as many as it wants.
+
+use std::path::{Path, PathBuf};
+
+use porecast_base::progress::say;
+use porecast_base::{Error, ErrorKind, Result, Verbosity};
+use porecast_store::RunFolder;
+use porecast_store::config::{self, search::SearchConfig};
+use porecast_store::journal::{Outcome, Record, show};
+use porecast_store::run::StudyFolder;
+
+use super::{Study, Trial};
+use crate::train::{self, TrainOptions};
+
+/// What `porecast search` is asked.
+#[derive(Debug, Clone)]
+pub struct SearchOptions {
+    /// Search configuration (TOML).
+    pub config: PathBuf,
+    /// Folder of the study; `runs/<name of the configuration>` when absent.
+    pub output: Option<PathBuf>,
+    /// Where to compute: `flex` (CPU) or `cuda[:index]`.
+    pub device: String,
+    /// Change a value of the search configuration; may be repeated.
+    pub set: Vec<String>,
+}
+
+/// Trains until the study has as many trials as it wants; after each of them, `report` is given the folder and the
+/// configuration of the search. Returns the folder and the best trial with its validation loss.
+///
+/// # Errors
+/// The configuration has problems, no trial could be trained, the journal is of another study, a file cannot be written,
+/// or the user stopped it: the same command goes on.
+pub fn run(
+    options: &SearchOptions,
+    verbosity: Verbosity,
+    mut report: impl FnMut(&StudyFolder, &SearchConfig) -> Result<()>,
+) -> Result<(StudyFolder, Record, f64)> {
+    let config: SearchConfig = config::load(&options.config, &options.set)?;
+    let path = options.output.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
+    std::fs::create_dir_all(&path).map_err(|e| Error::output(&path, e))?;
+    let folder = StudyFolder::new(&path);
+    let study = Study::open(&folder.journal_path(), config.clone())?;
+    while let Some(trial) = study.next_trial()? {
+        try_out(trial, &config, &folder, &options.device, verbosity)?;
+        report(&folder, &config)?;
+    }
+    report(&folder, &config)?;
+    if let Some((best, loss)) = study.best()? {
+        return Ok((folder, best, loss));
+    }
+    let failed = study.trials()?.into_iter().find_map(|record| match record.outcome {
+        Some(Outcome::Failed(why)) => Some(why),
+        _ => None,
+    });
+    let what = format!("no trial has ended with a loss; the first failure: {}", failed.unwrap_or_default());
+    Err(Error::new(ErrorKind::Diverged, path.display().to_string(), what))
+}
+
+/// Trains a trial and notes how it ended.
+fn try_out(
+    trial: Trial<'_>,
+    config: &SearchConfig,
+    folder: &StudyFolder,
+    device: &str,
+    verbosity: Verbosity,
+) -> Result<()> {
+    let run = folder.trial(trial.number());
+    let values: Vec<String> =
+        trial.point().iter().map(|(key, value)| format!("{key} {}", show(value))).collect();
+    say(verbosity, &format!("trial {}: {}", trial.number(), values.join(", ")));
+    let mut set = trial.sets();
+    set.push(format!("name=trial-{:03}", trial.number()));
+    let training = TrainOptions {
+        config: config.training.clone(),
+        output: Some(run.path().to_owned()),
+        device: device.to_owned(),
+        set,
+        fold: None,
+        resume: true,
+        force: false,
+    };
+    match train::run(&training, Verbosity { quiet: true, ..verbosity }) {
+        Ok(()) => trial.end(Outcome::Value(validation_loss(&run)?)),
+        // Values that cannot be trained with tell the estimator something; a full disk or an interrupt does not.
+        Err(error) if matches!(error.kind(), ErrorKind::Diverged | ErrorKind::Config) => {
+            say(verbosity, &format!("trial {} failed: {error}", trial.number()));
+            trial.end(Outcome::Failed(error.to_string()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Mean over the networks of a run of their lowest validation losses.
+fn validation_loss(run: &RunFolder) -> Result<f64> {
+    let members = run.members()?;
+    let sum: f64 = members.iter().map(|member| member.best_validation_loss).sum();
+    Ok(sum / members.len() as f64)
+}

@@ -1,0 +1,37 @@
+//! What a network is asked, made from the configuration and the data's own description.
+
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Tensor, TensorData, backend::Backend};
+use porecast_kernels::{Backend as Kernels, log_softmax_channels};
+
+use porecast_store::config::train::Head;
+
+/// Index of the invading phase among the classes solid, defending, invading.
+pub const INVADING: usize = 2;
+
+/// Probability of the invading phase from logits.
+///
+/// # Shapes
+/// `[n, head channels, h, w]` to `[n, 1, h, w]`.
+pub fn invading_probability<B: Kernels>(head: Head, logits: Tensor<B, 4>) -> Tensor<B, 4> {
+    match head {
+        Head::Regression => sigmoid(logits),
+        Head::MultiClass => log_softmax_channels(logits).narrow(1, INVADING, 1).exp(),
+    }
+}
+
+/// The classes solid, defending, invading as a target of the cross-entropy, each times its weight: over the whole
+/// image, since solid is a class; a weight of zero for solid leaves the fluid mask.
+///
+/// # Shapes
+/// `invading` and `pore` `[n, 1, h, w]` of 0 and 1; result `[n, 3, h, w]`.
+pub fn invasion_classes<B: Backend>(
+    invading: Tensor<B, 4>,
+    pore: Tensor<B, 4>,
+    weights: [f32; 3],
+) -> Tensor<B, 4> {
+    let invading = invading * pore.clone();
+    let classes = Tensor::cat(vec![-pore.clone() + 1.0, pore - invading.clone(), invading], 1);
+    let weights = Tensor::<B, 1>::from_data(TensorData::from(weights), &classes.device());
+    classes * weights.reshape([1, 3, 1, 1])
+}

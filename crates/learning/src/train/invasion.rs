@@ -1,0 +1,149 @@
+//! Trainings on invasion sequences: one network for any time, or one a frame.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::begin::begin;
+use super::{Member, Setting, balanced, train_members};
+use crate::data::{InvasionData, TimedInvasions};
+use crate::device::{Device, on_device};
+use crate::loss::Loss;
+use crate::train::TrainOptions;
+use porecast_base::Verbosity;
+use porecast_base::{Error, Result};
+use porecast_store::InvasionDataset;
+use porecast_store::config;
+use porecast_store::config::loss::ClassWeights;
+use porecast_store::config::train::{Conditioning, TrainConfig};
+use porecast_store::domain_split;
+use porecast_store::run::{DatasetCard, RunCard};
+
+/// Trains on invasions.
+///
+/// # Errors
+/// As [`super::run`].
+pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> Result<()> {
+    let config: TrainConfig = config::load(&args.config, &args.set)?;
+    if args.fold.is_some() {
+        return Err(Error::config("--fold", "is for a segmentation that is split in folds"));
+    }
+    let begun = begin(args, &config.name, &config)?;
+    let dataset = InvasionDataset::open(&config.dataset)?;
+    let data = InvasionData::load(&dataset, &config.inputs)?;
+    let mut card = make_card(&config, &dataset, &data, &device)?;
+    let folder = begun.write(&mut card, config.split.file.as_deref().unwrap_or(&config.dataset))?;
+    let setting = Setting {
+        members: members(&config, &card, data)?,
+        folder,
+        seed: config.seed,
+        inputs: config.inputs.len(),
+        outputs: config.head.channels(),
+        model: config.model,
+        optimizer: config.optimizer,
+        schedule: config.schedule,
+        training: config.training,
+        verbosity,
+    };
+    let split = &card.split;
+    let what = format!(
+        "{}: {} training, {} validation, {} test domains of {}",
+        card.name,
+        split.train.len(),
+        split.validation.len(),
+        split.test.len(),
+        config.dataset.display()
+    );
+    on_device!(device, train_members::<Loss>(&setting, &mut card, &what))
+}
+
+/// The networks of a run: one, or one a frame.
+fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<Vec<Member<Loss>>> {
+    let frame_count = card.dataset.shape.0;
+    let networks: Vec<(Option<usize>, Vec<usize>)> = match &config.conditioning {
+        Conditioning::Time => vec![(None, (0..frame_count).collect())],
+        Conditioning::SingleFrame(frames) => {
+            frames.of(frame_count).into_iter().map(|frame| (Some(frame), vec![frame])).collect()
+        }
+    };
+    let train = data.indices(&card.split.train, &config.dataset)?;
+    let validation = data.indices(&card.split.validation, &config.dataset)?;
+    let data = Arc::new(TimedInvasions { data, time_scale: card.dataset.time_scale });
+    let member = |(frame, frames): (Option<usize>, Vec<usize>)| Member {
+        label: frame.map(|frame| format!("frame {frame}: ")).unwrap_or_default(),
+        folder: frame.map_or_else(|| PathBuf::from("."), |frame| format!("frame-{frame:02}").into()),
+        seed_index: frame.unwrap_or(0) as u64,
+        frame,
+        fold: None,
+        takes_time: frame.is_none(),
+        architecture: format!("{:?} {:?} {:?} {frame:?}", config.model, config.inputs, config.head),
+        objective: objective(config, &data.data, &train, &frames),
+        data: data.clone(),
+        frames,
+        train: train.clone(),
+        validation: validation.clone(),
+    };
+    Ok(networks.into_iter().map(member).collect())
+}
+
+/// The loss, with class weights from the training data where they are asked to be balanced.
+fn objective(config: &TrainConfig, data: &InvasionData, train: &[usize], frames: &[usize]) -> Loss {
+    let weights = match &config.loss.class_weights {
+        ClassWeights::Equal => [1.0; 3],
+        ClassWeights::Given(weights) => weights.map(|w| w as f32),
+        ClassWeights::Balanced => {
+            let weights = balanced(&data.class_counts(train, frames));
+            [weights[0], weights[1], weights[2]]
+        }
+    };
+    Loss::new(config.head, config.loss.clone(), weights)
+}
+
+fn make_card(
+    config: &TrainConfig,
+    dataset: &InvasionDataset,
+    data: &InvasionData,
+    device: &Device,
+) -> Result<RunCard> {
+    let split = domain_split::split(dataset.domain_ids(), &config.split, &config.dataset)?;
+    for (part, ids) in split.parts() {
+        if ids.is_empty() && part != "test" {
+            return Err(Error::config(
+                format!("split.{part}"),
+                format!("leaves no {part} domain of the {} in {}", dataset.len(), config.dataset.display()),
+            ));
+        }
+    }
+    let frame_count = dataset.shape().0;
+    for frame in match &config.conditioning {
+        Conditioning::SingleFrame(frames) => frames.of(frame_count),
+        Conditioning::Time => Vec::new(),
+    } {
+        if frame >= frame_count {
+            return Err(Error::config(
+                "conditioning.single-frame",
+                format!(
+                    "{frame} is outside 0 to {}, the frames of {}",
+                    frame_count - 1,
+                    config.dataset.display()
+                ),
+            ));
+        }
+    }
+    let train = data.indices(&split.train, &config.dataset)?;
+    let mean_times = (0..frame_count)
+        .map(|frame| train.iter().map(|&i| data.times(i)[frame]).sum::<f64>() / train.len() as f64)
+        .collect();
+    let time_scale =
+        train.iter().flat_map(|&i| data.times(i)).fold(0.0f64, |largest, &time| largest.max(time));
+    let dataset = DatasetCard {
+        path: config.dataset.clone(),
+        fingerprint: dataset.fingerprint()?,
+        shape: dataset.shape(),
+        time_unit: dataset.time_unit(),
+        inlet: dataset.inlet(),
+        voxel_size_m: dataset.voxel_size_m(),
+        mean_times,
+        time_scale: if time_scale > 0.0 { time_scale } else { 1.0 },
+    };
+    Ok(RunCard::new(&config.name, config.seed, &device.to_string(), dataset, split))
+}

@@ -1,0 +1,159 @@
+//! Training: from a dataset and a configuration to a run folder.
+//!
+//! The loop is our own, over Burn's modules, autodiff, optimisers, gradient accumulation and records. Burn's
+//! `Learner` stands in the way of three things that a run must have: resuming bit for bit (it does not restore the
+//! order of the data and the generator of dropout), clipping by the global norm, and stopping at the first
+//! impossible loss with the samples that caused it.
+//!
+//! `invasion` and `segmentation` make a `Setting` of their configuration; nothing after that asks which of the two
+//! it was.
+
+mod average;
+mod begin;
+mod invasion;
+mod optimizer;
+mod schedule;
+mod segmentation;
+mod trainer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::data::Samples;
+use crate::device::Device;
+use crate::loss::Objective;
+use crate::model::ops::TrainBackend;
+use porecast_base::Result;
+use porecast_base::Verbosity;
+use porecast_base::progress::say;
+use porecast_store::RunFolder;
+use porecast_store::config::model::ModelConfig;
+use porecast_store::config::optimizer::{OptimizerConfig, ScheduleConfig};
+use porecast_store::config::segmentation::SegmentationConfig;
+use porecast_store::config::train::{Start, TrainingConfig};
+use porecast_store::run::{Card, MemberCard, TrainedOn};
+pub(crate) use trainer::BEST;
+use trainer::Trainer;
+
+/// Everything the members of a run share, and the members.
+struct Setting<O> {
+    folder: RunFolder,
+    seed: u64,
+    /// Channels that a network is given.
+    inputs: usize,
+    /// Channels of its last layer.
+    outputs: usize,
+    model: ModelConfig,
+    optimizer: OptimizerConfig,
+    schedule: ScheduleConfig,
+    training: TrainingConfig,
+    members: Vec<Member<O>>,
+    verbosity: Verbosity,
+}
+
+/// One network of a run.
+struct Member<O> {
+    /// What is put before its lines: `frame 5: `.
+    label: String,
+    /// Its folder below the run folder.
+    folder: PathBuf,
+    /// Tells its seeds from those of the other members.
+    seed_index: u64,
+    /// The frame it predicts, where there is one network a frame.
+    frame: Option<usize>,
+    /// The fold it is validated on, where there are folds.
+    fold: Option<usize>,
+    takes_time: bool,
+    /// Everything that decides which weights there are.
+    architecture: String,
+    objective: O,
+    data: Arc<dyn Samples>,
+    /// Frames it is shown.
+    frames: Vec<usize>,
+    /// Domains, or images, its weights are fitted to.
+    train: Vec<usize>,
+    /// Those the best epoch is chosen on.
+    validation: Vec<usize>,
+}
+
+/// What `porecast train` is asked.
+#[derive(Debug, Clone)]
+pub struct TrainOptions {
+    /// Training configuration (TOML).
+    pub config: PathBuf,
+    /// Run folder to make; `runs/<name of the configuration>` when absent.
+    pub output: Option<PathBuf>,
+    /// Where to compute: `flex` (CPU) or `cuda[:index]`.
+    pub device: String,
+    /// Change a configuration value; may be repeated.
+    pub set: Vec<String>,
+    /// Of a segmentation split in folds, train the network of this fold only; the others can follow with --resume.
+    pub fold: Option<usize>,
+    /// Go on from the last checkpoint.
+    pub resume: bool,
+    /// Replace an existing run.
+    pub force: bool,
+}
+
+/// `porecast train`: trains every member of a run, or goes on where it stopped.
+///
+/// # Errors
+/// Unusable configuration or dataset, an existing run without `--resume` or `--force`, a loss that is not finite, an
+/// interrupt, or a disk that cannot be written.
+pub fn run(args: &TrainOptions, verbosity: Verbosity) -> Result<()> {
+    let device = Device::parse(&args.device)?;
+    if SegmentationConfig::is_in(&args.config) {
+        segmentation::run(args, device, verbosity)
+    } else {
+        invasion::run(args, device, verbosity)
+    }
+}
+
+fn train_members<B: TrainBackend, O: Objective>(
+    device: &B::Device,
+    setting: &Setting<O>,
+    card: &mut Card<impl TrainedOn>,
+    what: &str,
+) -> Result<()> {
+    say(setting.verbosity, what);
+    let mut neighbour: Option<PathBuf> = None;
+    for member in &setting.members {
+        let start = match setting.training.start {
+            Start::Neighbour => neighbour.as_deref(),
+            Start::Scratch => None,
+        };
+        let done = Trainer::<B, O>::new(setting, member, start, device)?.run()?;
+        record(&mut card.members, done);
+        setting.folder.write_card(card)?;
+        neighbour = Some(setting.folder.path().join(&member.folder).join(BEST));
+    }
+    say(setting.verbosity, &format!("trained: {}", setting.folder.path().display()));
+    Ok(())
+}
+
+/// Puts a member into the list, in the place of an earlier state of the same one.
+fn record(members: &mut Vec<MemberCard>, done: MemberCard) {
+    members.retain(|member| member.folder != done.folder);
+    members.push(done);
+    members.sort_by(|a, b| (a.frame, a.fold, &a.folder).cmp(&(b.frame, b.fold, &b.folder)));
+}
+
+/// Weights inverse to the counts, mean one; a class that never occurs gets none.
+fn balanced(counts: &[u64]) -> Vec<f32> {
+    let inverse = counts.iter().map(|&count| if count == 0 { 0.0 } else { 1.0 / count as f64 });
+    let inverse: Vec<f64> = inverse.collect();
+    let mean = inverse.iter().sum::<f64>() / counts.len() as f64;
+    inverse.into_iter().map(|weight| (weight / mean) as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn balanced_weights_give_each_class_the_same_total() {
+        let weights = super::balanced(&[10, 30, 60]);
+        let totals = [10.0 * weights[0], 30.0 * weights[1], 60.0 * weights[2]];
+        assert!(totals.iter().all(|total| (total - totals[0]).abs() < 1e-4));
+        assert!((weights.iter().sum::<f32>() - 3.0).abs() < 1e-6);
+        assert_eq!(super::balanced(&[5, 5, 0]), [1.5, 1.5, 0.0]);
+    }
+}

@@ -1,0 +1,494 @@
+//! The training of one network.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use burn::backend::{Autodiff, Flex};
+use burn::module::{AutodiffModule, Module};
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder, RecorderError};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend as _;
+use serde::{Deserialize, Serialize};
+
+use super::optimizer::{self, Optimizer};
+use super::{Member, Setting, average, schedule};
+use crate::data::order::{self, Pick};
+use crate::data::{Mirror, evenly_spread};
+use crate::loss::{Objective, Terms};
+use crate::model::ops::TrainBackend;
+use crate::model::{Network, checkpointing};
+use crate::sample::HostBatch;
+use porecast_base::progress::{self, Progress};
+use porecast_base::{Error, ErrorKind, Result};
+use porecast_base::{interrupt, seed};
+use porecast_store::config::optimizer::ScheduleShape;
+use porecast_store::run::MemberCard;
+use porecast_store::{checkpoint, table};
+
+/// Weights of the best epoch.
+pub(crate) const BEST: &str = "best.safetensors";
+/// Weights after the last epoch.
+const LAST: &str = "last.safetensors";
+/// Everything needed to go on.
+const CHECKPOINT: &str = "checkpoint";
+/// One row an epoch.
+const METRICS: &str = "metrics.csv";
+/// Batches that are made before they are needed.
+const BATCHES_AHEAD: usize = 2;
+
+/// Where a training stands; together with the weights and the optimiser's history it determines what follows.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct State {
+    /// [`Member::architecture`] of the network that the weights are of.
+    architecture: String,
+    /// Finished epochs.
+    epoch: usize,
+    /// Finished batches of the epoch under way.
+    batch: usize,
+    steps: u64,
+    samples_seen: u64,
+    wall_seconds: f64,
+    /// Sums over the epoch under way.
+    running: Running,
+    rows: Vec<Row>,
+    best: Option<(usize, f64)>,
+    /// Epochs since the validation loss last fell.
+    stale: usize,
+    /// The same, counted anew after each drop of the plateau schedule.
+    stale_since_drop: usize,
+    drops: u32,
+    is_finished: bool,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Running {
+    loss: f64,
+    samples: u64,
+    gradient_norm: f64,
+    steps: u64,
+    learning_rate: f64,
+    /// Time that steps waited for their batches.
+    waiting_seconds: f64,
+}
+
+/// An epoch in `metrics.csv`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Row {
+    epoch: usize,
+    learning_rate: f64,
+    train_loss: f64,
+    validation_loss: f64,
+    validation_error: f64,
+    gradient_norm: f64,
+    samples_seen: u64,
+    wall_seconds: f64,
+    waiting_seconds: f64,
+}
+
+/// Some samples of the validation.
+struct Scored {
+    loss: f64,
+    /// See [`Objective::counts`](crate::loss::Objective::counts).
+    counts: Vec<f64>,
+    samples: f64,
+}
+
+/// The training of one network, at some point of it.
+pub(super) struct Trainer<'a, B: TrainBackend, O> {
+    setting: &'a Setting<O>,
+    member: &'a Member<O>,
+    path: PathBuf,
+    device: &'a B::Device,
+    network: Network<B>,
+    average: Option<Network<B::InnerBackend>>,
+    optimizer: Optimizer<B>,
+    state: State,
+}
+
+impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
+    /// A training at its last checkpoint, or at its beginning: fresh weights, or those in `start`.
+    pub(super) fn new(
+        setting: &'a Setting<O>,
+        member: &'a Member<O>,
+        start: Option<&Path>,
+        device: &'a B::Device,
+    ) -> Result<Self> {
+        let Setting { model, inputs, outputs, .. } = setting;
+        let path = setting.folder.path().join(&member.folder);
+        // Drawn on the CPU, so that a seed begins with the same weights on every device.
+        let cpu = Default::default();
+        Flex::seed(&cpu, seed::derive(setting.seed, "weights", member.seed_index));
+        let drawn = Network::<Autodiff<Flex>>::init(model, *inputs, *outputs, member.takes_time, &cpu);
+        let network = Network::<B>::init(model, *inputs, *outputs, member.takes_time, device);
+        let mut network = optimizer::network_to_bytes(&drawn)
+            .and_then(|bytes| optimizer::network_from_bytes(network, bytes, device))
+            .expect("a network takes its own weights");
+        let is_resumed = path.join(CHECKPOINT).exists();
+        network = match start {
+            Some(weights) => network.load(weights)?,
+            None if is_resumed => network,
+            None => network.with_encoder_weights(model)?,
+        };
+        let mut trainer = Self {
+            average: (setting.optimizer.ema > 0.0).then(|| network.valid()),
+            optimizer: Optimizer::new(&setting.optimizer),
+            path,
+            state: State { architecture: member.architecture.clone(), ..State::default() },
+            setting,
+            member,
+            device,
+            network,
+        };
+        if is_resumed {
+            trainer.restore()?;
+        }
+        Ok(trainer)
+    }
+
+    /// Trains to the end and says what came out.
+    pub(super) fn run(mut self) -> Result<MemberCard> {
+        interrupt::listen();
+        let config = &self.setting.training;
+        while !self.state.is_finished {
+            self.train_epoch()?;
+            self.validate()?;
+            let is_stale = config.patience > 0 && self.state.stale >= config.patience;
+            if is_stale {
+                self.say(&format!(
+                    "{}stopped: the validation loss has not fallen for {} epochs",
+                    self.member.label, self.state.stale
+                ));
+            }
+            self.state.is_finished = is_stale || self.state.epoch == config.epochs;
+            if self.state.is_finished {
+                self.scored_network().save(&self.path.join(LAST))?;
+            }
+            self.save()?;
+        }
+        let (best_epoch, best_validation_loss) =
+            self.state.best.expect("a finished training has a best epoch");
+        Ok(MemberCard {
+            folder: self.member.folder.clone(),
+            frame: self.member.frame,
+            fold: self.member.fold,
+            parameters: self.network.parameter_count(),
+            epochs: self.state.epoch,
+            best_epoch,
+            best_validation_loss,
+            samples_seen: self.state.samples_seen,
+            wall_seconds: self.state.wall_seconds,
+            is_finished: true,
+        })
+    }
+
+    /// Trains to the end of the epoch under way.
+    fn train_epoch(&mut self) -> Result<()> {
+        let (setting, member) = (self.setting, self.member);
+        let config = &setting.training;
+        let batches = order::epoch(
+            seed::derive(setting.seed, "member", member.seed_index),
+            self.state.epoch,
+            &member.train,
+            &member.frames,
+            config,
+            member.data.mirror(),
+        );
+        let total_steps = (batches.len().div_ceil(config.accumulation) * config.epochs) as u64;
+        let label = format!("{}epoch {}/{}", member.label, self.state.epoch + 1, config.epochs);
+        let progress = Progress::new(label, batches.len(), self.state.batch, setting.verbosity);
+        let rest = &batches[self.state.batch..];
+        // Batches are made while the network learns from the ones before.
+        let trained = std::thread::scope(|scope| {
+            let (send, receive) = mpsc::sync_channel(BATCHES_AHEAD);
+            scope.spawn(move || {
+                // The receiver goes away when the training is stopped.
+                rest.iter().all(|picks| send.send(member.data.batch(picks)).is_ok())
+            });
+            self.train_batches(receive, batches.len(), total_steps, &progress)
+        });
+        progress.finish();
+        trained
+    }
+
+    /// Trains on the batches of an epoch as they come.
+    fn train_batches(
+        &mut self,
+        batches: mpsc::Receiver<Result<HostBatch>>,
+        count: usize,
+        total_steps: u64,
+        progress: &Progress,
+    ) -> Result<()> {
+        let config = &self.setting.training;
+        let every = Duration::from_secs(config.checkpoint_seconds);
+        let mut began = Instant::now();
+        let mut saved = Instant::now();
+        while self.state.batch < count {
+            let end = (self.state.batch + config.accumulation).min(count);
+            let together = batches.iter().take(end - self.state.batch).collect::<Result<Vec<_>>>()?;
+            self.state.running.waiting_seconds += began.elapsed().as_secs_f64();
+            let loss = self.step(together, total_steps)?;
+            progress.advance(end - self.state.batch, &format!("loss {loss:.4}"));
+            self.state.batch = end;
+            self.state.wall_seconds += began.elapsed().as_secs_f64();
+            began = Instant::now();
+            if interrupt::is_requested() {
+                self.save()?;
+                return Err(Error::new(
+                    ErrorKind::Interrupted,
+                    self.setting.folder.path().display().to_string(),
+                    format!(
+                        "stopped in epoch {} after {} steps; go on with the same command and --resume",
+                        self.state.epoch + 1,
+                        self.state.steps
+                    ),
+                ));
+            }
+            if saved.elapsed() >= every && end < count {
+                self.save()?;
+                saved = Instant::now();
+                began = saved;
+            }
+        }
+        Ok(())
+    }
+
+    /// One optimiser step over some batches; returns their mean loss.
+    fn step(&mut self, batches: Vec<HostBatch>, total_steps: u64) -> Result<f64> {
+        let setting = self.setting;
+        let objective = &self.member.objective;
+        let count = batches.len() as f64;
+        let mut accumulator = GradientsAccumulator::new();
+        let mut mean_loss = 0.0;
+        let mut seen = Vec::new();
+        // Dropout's generator restarts at each step, so that a resumed run draws the same.
+        B::seed(self.device, seed::derive(setting.seed, "dropout", self.state.steps));
+        for host in batches {
+            let samples = host.samples() as u64;
+            let names = host.names.clone();
+            let batch = host.to_device::<B>(self.device);
+            let mut loss = 0.0;
+            let evaluate = |levels| {
+                let terms = objective.terms(levels, batch.target, batch.scored);
+                loss = self.check(&terms, &names)?;
+                Ok(terms.total / count)
+            };
+            let gradients = if setting.training.gradient_checkpointing {
+                let seed = seed::derive(setting.seed, "checkpointing", self.state.samples_seen);
+                checkpointing::gradients(&self.network, batch.input, batch.times, seed, evaluate)?
+            } else {
+                let levels = self.network.decode_levels(self.network.encode(batch.input), batch.times);
+                GradientsParams::from_grads(evaluate(levels)?.backward(), &self.network)
+            };
+            accumulator.accumulate(&self.network, gradients);
+            self.state.running.loss += loss * samples as f64;
+            self.state.running.samples += samples;
+            self.state.samples_seen += samples;
+            mean_loss += loss / count;
+            seen.extend(names);
+        }
+        if let Some(penalty) = objective.penalty(&self.network) {
+            let gradients = GradientsParams::from_grads(penalty.backward(), &self.network);
+            accumulator.accumulate(&self.network, gradients);
+        }
+        let mut gradients = accumulator.grads();
+        let norm = optimizer::global_norm(&self.network, &gradients);
+        if !norm.is_finite() {
+            return Err(self.diverged(&format!("the gradient's norm is {norm}"), &seen));
+        }
+        let clip = setting.optimizer.clip_norm;
+        if clip > 0.0 && norm > clip {
+            gradients = optimizer::scale(&self.network, gradients, clip / norm);
+        }
+        let factor = schedule::factor(
+            &setting.schedule,
+            self.state.steps,
+            total_steps,
+            self.state.epoch,
+            self.state.drops,
+        );
+        let rate = setting.optimizer.learning_rate * factor;
+        self.network = self.optimizer.step(rate, self.network.clone(), gradients);
+        if let Some(average) = self.average.take() {
+            self.average = Some(average::update(average, &self.network.valid(), setting.optimizer.ema));
+        }
+        self.state.steps += 1;
+        self.state.running.steps += 1;
+        self.state.running.gradient_norm += norm;
+        self.state.running.learning_rate = rate;
+        Ok(mean_loss)
+    }
+
+    /// The total loss, when every term is where it can be.
+    fn check(&self, terms: &Terms<B>, names: &[String]) -> Result<f64> {
+        let values = terms.values.clone().into_data();
+        let mut total = 0.0;
+        for ((name, weight), value) in terms.names.iter().zip(values.iter::<f32>()) {
+            let value = f64::from(value);
+            let bound = self.member.objective.upper_bound(name);
+            if !(-1e-4..=bound).contains(&value) {
+                return Err(self.diverged(&format!("loss.{name} is {value}, outside 0 to {bound}"), names));
+            }
+            total += weight * value;
+        }
+        Ok(total)
+    }
+
+    fn diverged(&self, what: &str, names: &[String]) -> Error {
+        const SHOWN: usize = 8;
+        let more = names.len().saturating_sub(SHOWN);
+        let list = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+        let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        Error::new(
+            ErrorKind::Diverged,
+            self.path.display().to_string(),
+            format!(
+                "{what} in epoch {} at step {}, samples {list}{and_more}; the last good checkpoint is kept. Train anew \
+                 with a lower optimizer.learning_rate or with optimizer.clip_norm",
+                self.state.epoch + 1,
+                self.state.steps + 1
+            ),
+        )
+    }
+
+    /// The network that is scored and saved: the average of the weights where one is kept.
+    fn scored_network(&self) -> Network<B::InnerBackend> {
+        self.average.clone().unwrap_or_else(|| self.network.valid())
+    }
+
+    /// Ends the epoch: validation, best weights, the row of the table, the plateau.
+    fn validate(&mut self) -> Result<()> {
+        let began = Instant::now();
+        let network = self.scored_network();
+        let frames = evenly_spread(&self.member.frames, self.setting.training.validation_frames);
+        let (mut loss, mut samples) = (0.0, 0.0);
+        let mut counts: Vec<f64> = Vec::new();
+        for &domain in &self.member.validation {
+            let pick = Pick { domain, frames: frames.clone(), mirror: Mirror::None, epoch: None };
+            for scored in self.score(&network, self.member.data.batch(&[pick])?)? {
+                loss += scored.loss * scored.samples;
+                samples += scored.samples;
+                counts.resize(scored.counts.len(), 0.0);
+                counts.iter_mut().zip(&scored.counts).for_each(|(sum, count)| *sum += count);
+            }
+        }
+        let (loss, error) = (loss / samples, self.member.objective.error(&counts));
+        let running = std::mem::take(&mut self.state.running);
+        self.state.epoch += 1;
+        self.state.batch = 0;
+        self.state.wall_seconds += began.elapsed().as_secs_f64();
+
+        let is_best = self.state.best.is_none_or(|(_, best)| loss < best);
+        if is_best {
+            self.state.best = Some((self.state.epoch, loss));
+            network.save(&self.path.join(BEST))?;
+        }
+        self.state.stale = if is_best { 0 } else { self.state.stale + 1 };
+        self.state.stale_since_drop = if is_best { 0 } else { self.state.stale_since_drop + 1 };
+        let schedule = &self.setting.schedule;
+        if schedule.shape == ScheduleShape::Plateau && self.state.stale_since_drop > schedule.patience {
+            self.state.drops += 1;
+            self.state.stale_since_drop = 0;
+        }
+
+        let row = Row {
+            epoch: self.state.epoch,
+            learning_rate: running.learning_rate,
+            train_loss: running.loss / running.samples.max(1) as f64,
+            validation_loss: loss,
+            validation_error: error,
+            gradient_norm: running.gradient_norm / running.steps.max(1) as f64,
+            samples_seen: self.state.samples_seen,
+            wall_seconds: self.state.wall_seconds,
+            waiting_seconds: running.waiting_seconds,
+        };
+        self.say(&format!(
+            "{}epoch {:>3}/{}  train {:.4}  validation {:.4}  error {:.4}  rate {:.1e}  {:.0} s{}",
+            self.member.label,
+            row.epoch,
+            self.setting.training.epochs,
+            row.train_loss,
+            row.validation_loss,
+            row.validation_error,
+            row.learning_rate,
+            row.wall_seconds,
+            if is_best { "  best" } else { "" },
+        ));
+        self.state.rows.push(row);
+        table::write_csv(&self.path.join(METRICS), &self.state.rows)
+    }
+
+    /// Scores a batch of one domain, part by part.
+    fn score(&self, network: &Network<B::InnerBackend>, host: HostBatch) -> Result<Vec<Scored>> {
+        let objective = &self.member.objective;
+        let names = host.names.clone();
+        let batch = host.to_device::<B::InnerBackend>(self.device);
+        let features = network.encode(batch.input);
+        let chunk = self.setting.training.batch_size;
+        let mut scores = Vec::new();
+        for start in (0..names.len()).step_by(chunk) {
+            let count = chunk.min(names.len() - start);
+            let logits = network.decode(features.clone(), batch.times.clone().narrow(0, start, count));
+            let target = batch.target.clone().narrow(0, start, count);
+            let scored = batch.scored.clone().narrow(0, start, count);
+            let counts = objective.counts(logits.clone(), target.clone(), scored.clone());
+            let total = objective.terms(vec![logits], target, scored).total;
+            let values = Tensor::cat(vec![total, counts], 0).into_data();
+            let mut values = values.iter::<f64>();
+            let loss = values.next().expect("a loss before the counts");
+            if !loss.is_finite() {
+                return Err(self.diverged("the validation loss is not finite", &names[start..start + count]));
+            }
+            scores.push(Scored { loss, counts: values.collect(), samples: count as f64 });
+        }
+        Ok(scores)
+    }
+
+    fn say(&self, text: &str) {
+        progress::say(self.setting.verbosity, text);
+    }
+
+    fn save(&self) -> Result<()> {
+        let path = self.path.join(CHECKPOINT);
+        let unwritable = |e: RecorderError| Error::output(&path, e);
+        let mut blobs = vec![
+            optimizer::network_to_bytes(&self.network).map_err(unwritable)?,
+            self.optimizer.to_bytes().map_err(unwritable)?,
+        ];
+        if let Some(average) = &self.average {
+            let recorder = BinBytesRecorder::<FullPrecisionSettings>::default();
+            let record = average.clone().into_record();
+            blobs.push(Recorder::<B::InnerBackend>::record(&recorder, record, ()).map_err(unwritable)?);
+        }
+        checkpoint::write(&path, &self.state, &blobs)
+    }
+
+    fn restore(&mut self) -> Result<()> {
+        let path = self.path.join(CHECKPOINT);
+        let (state, blobs) = checkpoint::read::<State>(&path)?;
+        let other = |e: &dyn std::fmt::Display| {
+            Error::input(&path, format!("belongs to another architecture ({e}); train anew with --force"))
+        };
+        // Burn's records take weights of any shape: they have to be known to fit.
+        if state.architecture != self.state.architecture {
+            return Err(other(&"the model of its configuration differs"));
+        }
+        let other = |e: RecorderError| other(&e);
+        let missing = || Error::input(&path, "lacks a part; train anew with --force");
+        let mut blobs = blobs.into_iter();
+        let network = blobs.next().ok_or_else(missing)?;
+        self.network =
+            optimizer::network_from_bytes(self.network.clone(), network, self.device).map_err(other)?;
+        let history = blobs.next().ok_or_else(missing)?;
+        self.optimizer = Optimizer::new(&self.setting.optimizer).load(history, self.device).map_err(other)?;
+        if self.average.is_some() {
+            let bytes = blobs.next().ok_or_else(missing)?;
+            let recorder = BinBytesRecorder::<FullPrecisionSettings>::default();
+            let record = Recorder::<B::InnerBackend>::load(&recorder, bytes, self.device).map_err(other)?;
+            self.average = Some(self.network.valid().load_record(record));
+        }
+        self.state = state;
+        Ok(())
+    }
+}

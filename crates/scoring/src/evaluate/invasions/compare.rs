@@ -1,0 +1,279 @@
+//! Several runs side by side, scored on the same domains or not at all.
+//!
+//! Files in the output folder, beside those of every comparison:
+//!
+//! ```text
+//! comparison.csv    run, frames, part, measure, over, domains, mean, low, high
+//! mse               squared error of each time step of all runs (.svg and .png)
+//! samples/<n>/      the frames of some domains of run n, for the report
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use super::PartScores;
+use super::baseline::Baseline;
+use super::figures::squared_error_line;
+use super::measure::Measure;
+use super::scores::SequenceScores;
+use super::tables::{self, STUDY, frames_text};
+use crate::evaluate::compare::{ScoredRun, difference};
+use crate::evaluate::cost;
+use crate::evaluate::scored::Findings;
+use crate::evaluate::sheet::{Sheet, cells, texts};
+use crate::evaluate::table::{Row, Table, or_dash};
+use crate::figure::{Chart, Charts, Figure, palette};
+use porecast_base::atomic;
+use porecast_base::{Error, Result};
+use porecast_store::{InvasionDataset, RunFolder};
+
+type Run = ScoredRun<InvasionDataset>;
+
+/// Runs whose intervals can be shaded in one figure without hiding each other.
+const SHADED_RUNS: usize = 3;
+
+/// Sets runs side by side.
+///
+/// # Errors
+/// A run cannot be compared with the first one: another dataset, other test domains, no frame in common.
+pub(super) fn compare(scored: &[Run]) -> Result<Findings<'_>> {
+    let sides = sides(scored)?;
+    Ok(Findings {
+        part: sides.part.clone(),
+        notes: notes(scored, &sides),
+        tables: all_tables(scored, &sides),
+        terminal: terminal_tables(scored, &sides),
+        sheets: vec![sheet(&sides)],
+        draw: Box::new(move |folder| {
+            figure(&sides).save(folder, "mse")?;
+            let mut numbered = scored.iter().enumerate();
+            numbered
+                .try_for_each(|(n, run)| copy_samples(&run.path, &folder.join("samples").join(n.to_string())))
+        }),
+    })
+}
+
+/// What the runs are compared on.
+struct Sides<'a> {
+    part: String,
+    /// The main part of each run, by name.
+    runs: Vec<(String, &'a PartScores)>,
+    /// The baselines, which are the same for all runs.
+    baselines: Vec<&'a SequenceScores>,
+    /// All frames of the dataset that some run has, if not all runs have them.
+    all: Option<BTreeSet<usize>>,
+    /// Frames that all runs have.
+    common: BTreeSet<usize>,
+}
+
+fn sides(scored: &[Run]) -> Result<Sides<'_>> {
+    let first = &scored[0];
+    let mut runs: Vec<(String, &PartScores)> = Vec::new();
+    for run in scored {
+        let part = run.scores.main_part();
+        let part = part.ok_or_else(|| first.refuse(run, "no part of the split was scored"))?;
+        first.require_same_dataset(run)?;
+        runs.push((run.name.clone(), part));
+    }
+    let reference = runs[0].1;
+    let mut common = reference.frames();
+    for (run, (_, part)) in scored.iter().zip(&runs).skip(1) {
+        let refuse = |what: String| Err(first.refuse(run, what));
+        let name = &part.part;
+        if *name != reference.part {
+            return refuse(format!("one has {} domains, the other only {name} domains", reference.part));
+        }
+        if let Some(difference) = difference(&reference.ids(), &part.ids()) {
+            return refuse(format!(
+                "they were scored on different {name} domains ({difference}); use the same split seed and fractions"
+            ));
+        }
+        let both = &common & &part.frames();
+        if both.is_empty() {
+            let (ours, theirs) = (frames_text(&common), frames_text(&part.frames()));
+            return refuse(format!("they have no frame in common ({ours} against {theirs})"));
+        }
+        common = both;
+    }
+    let union = runs.iter().fold(BTreeSet::new(), |union, (_, part)| &union | &part.frames());
+    Ok(Sides {
+        part: reference.part.clone(),
+        baselines: reference.sources.iter().filter(|source| source.is_baseline).collect(),
+        all: (union != common).then_some(union),
+        common,
+        runs,
+    })
+}
+
+fn notes(scored: &[Run], sides: &Sides) -> Vec<String> {
+    let mut notes = scored[0].scores.notes.clone();
+    if scored.iter().any(|run| run.card.split.train != scored[0].card.split.train) {
+        notes.push(format!(
+            "the runs were trained on different domains; the mean frame is that of {}",
+            scored[0].name
+        ));
+    }
+    if sides.all.is_some() {
+        notes.push(format!(
+            "not every run predicts every frame: all of them are compared at {}",
+            frames_text(&sides.common)
+        ));
+    }
+    notes
+}
+
+fn all_tables(scored: &[Run], sides: &Sides) -> Vec<Table> {
+    let mut tables = vec![cost::table(scored)];
+    for frames in sides.frame_sets() {
+        tables.extend(STUDY.map(|study| squared_error(scored, frames, study)));
+        let measures = tables::measures(&sides.part, &sides.predictors(frames), frames, &Measure::ALL);
+        tables.push(measures.transposed());
+        tables.extend(differences(sides, frames));
+    }
+    tables.push(time_steps(sides));
+    tables
+}
+
+fn terminal_tables(scored: &[Run], sides: &Sides) -> Vec<Table> {
+    let mut tables = vec![cost::table(scored)];
+    for frames in sides.frame_sets() {
+        tables.push(squared_error(scored, frames, STUDY[0]));
+        tables.push(tables::measures(&sides.part, &sides.predictors(frames), frames, &tables::TERMINAL));
+    }
+    tables
+}
+
+impl<'a> Sides<'a> {
+    /// The sets of frames that runs are compared at: what all of them have, then everything.
+    fn frame_sets(&self) -> impl Iterator<Item = &BTreeSet<usize>> {
+        std::iter::once(&self.common).chain(&self.all)
+    }
+
+    /// All predictors, baselines last.
+    fn all_predictors(&self) -> impl Iterator<Item = (String, &'a SequenceScores)> {
+        let runs = self.runs.iter().filter_map(|(name, part)| Some((name.clone(), part.sources.first()?)));
+        runs.chain(self.baselines.iter().map(|source| (source.source.clone(), *source)))
+    }
+
+    /// Those that have all of `frames`.
+    fn predictors(&self, frames: &BTreeSet<usize>) -> Vec<(String, &'a SequenceScores)> {
+        self.all_predictors().filter(|(_, source)| frames.is_subset(&source.frames())).collect()
+    }
+}
+
+fn squared_error(scored: &[Run], frames: &BTreeSet<usize>, study: (Measure, &str)) -> Table {
+    let is_scored = |part: &&str| scored.iter().any(|run| run.scores.part(part).is_some());
+    let parts: Vec<&str> = ["train", "validation", "test"].into_iter().filter(is_scored).collect();
+    let row = |name: &str, run: &Run, baseline: Option<Baseline>| {
+        let summary = |part: &&str| {
+            let source = run.scores.part(part)?.source(baseline)?;
+            frames.is_subset(&source.frames()).then(|| source.summary(frames))
+        };
+        (name.to_owned(), baseline, parts.iter().map(summary).collect())
+    };
+    let runs = scored.iter().map(|run| row(&run.name, run, None));
+    let baselines = Baseline::ALL.into_iter().map(|one| row(one.name(), &scored[0], Some(one)));
+    tables::squared_error(study, frames, &parts, runs.chain(baselines))
+}
+
+/// How every other predictor differs from the first run, domain by domain.
+fn differences(sides: &Sides, frames: &BTreeSet<usize>) -> Option<Table> {
+    let predictors = sides.predictors(frames);
+    let ((first, reference), others) = predictors.split_first()?;
+    let row = |(name, source): &(String, &SequenceScores)| {
+        let found = source.difference(reference, frames, Measure::Mse)?;
+        let cells = [found.mean, found.low, found.high].map(|value| format!("{value:+.6}"));
+        let cells = std::iter::once(name.clone()).chain(cells).collect();
+        Some(Row { cells, is_baseline: source.is_baseline })
+    };
+    let headings = [format!("less {first}"), "mean".into(), "2.5 %".into(), "97.5 %".into()];
+    Some(Table {
+        title: format!(
+            "Mean squared error in the pore space less that of {first}, {} domain by domain, {}: mean and bootstrap \
+             interval",
+            sides.part,
+            frames_text(frames)
+        ),
+        headings: headings.to_vec(),
+        rows: others.iter().filter_map(row).collect(),
+    })
+}
+
+/// The squared error of each time step: a row a frame, a column a predictor.
+fn time_steps(sides: &Sides) -> Table {
+    let frames = sides.all.as_ref().unwrap_or(&sides.common);
+    let (names, columns): (Vec<String>, Vec<BTreeMap<usize, f64>>) = sides
+        .all_predictors()
+        .map(|(name, source)| {
+            let steps = source.per_time_step(&(frames & &source.frames()));
+            (name, steps.iter().map(|step| (step.frame, step.measures[&Measure::Mse].mean)).collect())
+        })
+        .unzip();
+    let rows = frames.iter().map(|frame| {
+        let cell = |column: &BTreeMap<_, f64>| or_dash(column.get(frame), |value| format!("{value:.4}"));
+        let cells = std::iter::once(frame.to_string()).chain(columns.iter().map(cell)).collect();
+        Row { cells, is_baseline: false }
+    });
+    Table {
+        title: format!("Mean squared error in the pore space at each time step, {} domains", sides.part),
+        headings: std::iter::once("frame".to_owned()).chain(names).collect(),
+        rows: rows.collect(),
+    }
+}
+
+fn figure(sides: &Sides) -> Charts {
+    let mut series: Vec<_> = sides
+        .baselines
+        .iter()
+        .map(|source| squared_error_line(&source.source, source, palette::BASELINE))
+        .collect();
+    for (index, (name, part)) in sides.runs.iter().enumerate() {
+        series.extend(part.sources.first().map(|source| {
+            let mut line = squared_error_line(name, source, palette::line(index));
+            if sides.runs.len() > SHADED_RUNS {
+                line.band.clear();
+            }
+            line
+        }));
+    }
+    let domains = sides.runs[0].1.ids().len();
+    let chart = Chart {
+        title: format!("Mean squared error of each time step, {domains} {} domains", sides.part),
+        x_label: "time step (frame)".into(),
+        y_label: match sides.runs.len() <= SHADED_RUNS {
+            true => "MSE, pore space; shaded: 95 % interval over domains".into(),
+            false => "MSE, pore space".into(),
+        },
+        series,
+    };
+    Charts { title: String::new(), charts: vec![chart], columns: 1, cell: (900, 480) }
+}
+
+fn sheet(sides: &Sides) -> Sheet {
+    let headings = ["run", "frames", "part", "measure", "over", "domains", "mean", "low", "high"];
+    let mut rows = vec![texts(&headings)];
+    for frames in sides.frame_sets() {
+        for (name, source) in sides.predictors(frames) {
+            let summary = source.summary(frames);
+            let domains = summary.domains.to_string();
+            rows.extend(summary.means().map(|(over, measure, interval)| {
+                let named = [name.as_str(), &frames_text(frames), &sides.part, measure.key(), over, &domains];
+                [texts(&named), cells(&interval).to_vec()].concat()
+            }));
+        }
+    }
+    Sheet { file: "comparison.csv", rows }
+}
+
+/// The samples go along, so that the report of a comparison needs its folder alone.
+fn copy_samples(run: &Path, target: &Path) -> Result<()> {
+    let folder = RunFolder::new(run).evaluation_path().join("samples");
+    let unreadable = |e| Error::input(&folder, format!("cannot be read: {e}; evaluate the run with --force"));
+    for entry in fs::read_dir(&folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let bytes = fs::read(entry.path()).map_err(unreadable)?;
+        atomic::write(&target.join(entry.file_name()), &bytes)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,230 @@
+//! Several segmentations side by side, scored on the same dataset or not at all.
+//!
+//! Files in the output folder, beside those of every comparison:
+//!
+//! ```text
+//! comparison.csv    run, part, source, measure, over, count, mean, low, high
+//! differences.csv   name, less, part, measure, images, mean, low, high: image by image, less the first run
+//! dice              mean Dice coefficient of all runs (.svg and .png)
+//! ```
+
+use super::PartScores;
+use super::measure::Measure;
+use super::scores::MaskScores;
+use super::source::Source;
+use super::tables::{COMPARED, classes_text, measures, summary_of};
+use crate::evaluate::compare::{ScoredRun, difference};
+use crate::evaluate::cost;
+use crate::evaluate::scored::Findings;
+use crate::evaluate::sheet::{Sheet, cells, texts};
+use crate::evaluate::table::{Row, Table};
+use crate::figure::{DotRow, Dots, Figure, palette};
+use crate::metric::Interval;
+use porecast_base::Result;
+use porecast_store::SegmentationDataset;
+
+type Run = ScoredRun<SegmentationDataset>;
+
+/// Sets runs side by side.
+///
+/// # Errors
+/// A run cannot be compared with the first one: other classes, another dataset, no part in common.
+pub(super) fn compare(scored: &[Run]) -> Result<Findings<'_>> {
+    let parts = common_parts(scored)?;
+    let main = parts.last().expect("runs without a part in common are refused").clone();
+    let mut tables: Vec<Table> = parts.iter().map(|part| scores_table(scored, part)).collect();
+    tables.extend(parts.iter().filter_map(|part| differences_table(scored, part)));
+    tables.push(cost::table(scored));
+    let figure = figure(scored, &main);
+    Ok(Findings {
+        part: main,
+        notes: notes(scored, &parts),
+        terminal: tables.clone(),
+        tables,
+        sheets: vec![score_sheet(scored, &parts), difference_sheet(scored, &parts)],
+        draw: Box::new(move |folder| figure.save(folder, "dice")),
+    })
+}
+
+fn source_of<'a>(run: &'a Run, part: &str, source: Source) -> Option<&'a MaskScores> {
+    run.scores.part(part)?.source(source)
+}
+
+/// The parts that every run was scored on, the one that says most last.
+fn common_parts(scored: &[Run]) -> Result<Vec<String>> {
+    let first = &scored[0];
+    let refuse = |other: &Run, what: String| Err(first.refuse(other, what));
+    for run in &scored[1..] {
+        let (ours, theirs) = (&first.scores.dataset, &run.scores.dataset);
+        if ours.classes != theirs.classes {
+            let what = format!("one has the classes {:?}, the other {:?}", ours.classes, theirs.classes);
+            return refuse(run, what);
+        }
+        first.require_same_dataset(run)?;
+        if first.scores.terms.scored_classes != run.scores.terms.scored_classes {
+            let what = format!(
+                "means run over the classes {} in one, over {} in the other (loss.excluded)",
+                first.scores.scored_names().join(", "),
+                run.scores.scored_names().join(", ")
+            );
+            return refuse(run, what);
+        }
+    }
+    let names = ["train", "all", "validation", "test"].map(str::to_owned);
+    let parts: Vec<String> =
+        names.into_iter().filter(|part| scored.iter().all(|run| run.scores.part(part).is_some())).collect();
+    match (parts.is_empty(), scored.last()) {
+        (true, Some(last)) => refuse(last, "no part of the split was scored for every run".into()),
+        _ => Ok(parts),
+    }
+}
+
+/// How the images of a part differ from those of the first run, if they do.
+fn other_images(scored: &[Run], run: &Run, part: &str) -> Option<String> {
+    let ours = scored[0].scores.part(part)?.ids();
+    difference(&ours, &run.scores.part(part)?.ids())
+}
+
+fn notes(scored: &[Run], parts: &[String]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for part in parts {
+        for run in &scored[1..] {
+            if let Some(difference) = other_images(scored, run, part) {
+                notes.push(format!(
+                    "{} and {} were scored on different {part} images ({difference}), so that their scores do not \
+                     compare image by image",
+                    scored[0].name, run.name
+                ));
+            }
+        }
+    }
+    if scored.iter().any(|run| run.card.split != scored[0].card.split) {
+        let name = &scored[0].name;
+        notes.push(format!("the runs were trained on different splits; the mean mask is that of {name}"));
+    }
+    notes
+}
+
+/// Runs with their sources, and the baselines of the first run.
+fn rows_of<'a>(scored: &'a [Run], part: &'a str) -> impl Iterator<Item = (String, &'a Run, &'a MaskScores)> {
+    let of_run = move |run: &'a Run| {
+        let sources = [Source::Network, Source::Postprocessed].into_iter();
+        sources.filter_map(move |source| {
+            let name = match source {
+                Source::Network => run.name.clone(),
+                _ => format!("{}, {}", run.name, source.name()),
+            };
+            Some((name, run, source_of(run, part, source)?))
+        })
+    };
+    let baselines = Source::ALL.into_iter().filter(|source| source.is_baseline()).filter_map(move |source| {
+        Some((source.name().to_owned(), &scored[0], source_of(&scored[0], part, source)?))
+    });
+    scored.iter().flat_map(of_run).chain(baselines)
+}
+
+fn scores_table(scored: &[Run], part: &str) -> Table {
+    let first = &scored[0].scores;
+    let sources = rows_of(scored, part).map(|(name, _, source)| (name, source));
+    measures(&format!("{part} images, {}", classes_text(first)), &first.terms.scored_classes, sources)
+}
+
+/// The differences of every other row from the first run, image by image.
+fn differences<'a>(
+    scored: &'a [Run],
+    part: &'a str,
+    measure: Measure,
+) -> impl Iterator<Item = (String, &'a MaskScores, Interval)> {
+    let reference = scored[0].scores.part(part).and_then(PartScores::main);
+    rows_of(scored, part).filter_map(move |(name, run, source)| {
+        let reference = reference?;
+        let is_itself = std::ptr::eq(source, reference);
+        if is_itself || other_images(scored, run, part).is_some() {
+            return None;
+        }
+        Some((name, source, source.difference(reference, measure, &scored[0].scores.terms.scored_classes)?))
+    })
+}
+
+fn differences_table(scored: &[Run], part: &str) -> Option<Table> {
+    let [dice, iou] = COMPARED.map(|measure| differences(scored, part, measure).collect::<Vec<_>>());
+    let rows: Vec<Row> = dice
+        .into_iter()
+        .zip(iou)
+        .map(|((name, source, dice), (_, _, iou))| {
+            let signed = |value: f64| format!("{value:+.4}");
+            let cells = [dice, iou].map(|d| [d.mean, d.low, d.high].map(signed));
+            Row {
+                cells: std::iter::once(name).chain(cells.into_iter().flatten()).collect(),
+                is_baseline: source.source.is_baseline(),
+            }
+        })
+        .collect();
+    let reference = reference_name(&scored[0], part);
+    let headings = [format!("less {reference}")]
+        .into_iter()
+        .chain(["Dice", "2.5 %", "97.5 %", "IoU", "2.5 %", "97.5 %"].map(str::to_owned));
+    (!rows.is_empty()).then(|| Table {
+        title: format!("Less that of {reference}, {part} image by image: mean and bootstrap interval"),
+        headings: headings.collect(),
+        rows,
+    })
+}
+
+/// The first run, and what its masks are.
+fn reference_name(first: &Run, part: &str) -> String {
+    match first.scores.part(part).and_then(PartScores::main).map(|source| source.source) {
+        Some(Source::Postprocessed) => format!("{}, {}", first.name, Source::Postprocessed.name()),
+        _ => first.name.clone(),
+    }
+}
+
+/// The mean Dice coefficient of every run with its interval, baselines in grey.
+fn figure(scored: &[Run], part: &str) -> Dots {
+    let scores = &scored[0].scores;
+    let row = |(name, run, source): (String, &Run, &MaskScores)| {
+        let mean = source.mean(Measure::Dice, &scores.terms.scored_classes)?;
+        let place = scored.iter().position(|other| std::ptr::eq(other, run)).unwrap_or(0);
+        Some(DotRow {
+            label: name,
+            colour: if source.source.is_baseline() { palette::BASELINE } else { palette::line(place) },
+            dots: Vec::new(),
+            value: mean.mean,
+            interval: Some((mean.low, mean.high)),
+        })
+    };
+    Dots {
+        title: format!("Dice coefficient, {part} images, {}", classes_text(scores)),
+        x_label: "mean over images, with its 95 % interval".into(),
+        rows: rows_of(scored, part).filter_map(row).collect(),
+    }
+}
+
+/// A baseline is of no run.
+fn score_sheet(scored: &[Run], parts: &[String]) -> Sheet {
+    let headings = ["run", "part", "source", "measure", "over", "count", "mean", "low", "high"];
+    let mut rows = vec![texts(&headings)];
+    for part in parts {
+        for (_, run, source) in rows_of(scored, part) {
+            let name = if source.source.is_baseline() { "" } else { &run.name };
+            let named = texts(&[name, part, source.source.name()]);
+            rows.extend(summary_of(source, &run.scores).into_iter().map(|row| [named.clone(), row].concat()));
+        }
+    }
+    Sheet { file: "comparison.csv", rows }
+}
+
+fn difference_sheet(scored: &[Run], parts: &[String]) -> Sheet {
+    let headings = ["name", "less", "part", "measure", "images", "mean", "low", "high"];
+    let mut rows = vec![texts(&headings)];
+    for part in parts {
+        for measure in COMPARED {
+            for (name, source, found) in differences(scored, part, measure) {
+                let (less, images) = (reference_name(&scored[0], part), source.images.len().to_string());
+                let named = [name.as_str(), &less, part, measure.key(), &images];
+                rows.push([texts(&named), cells(&found).to_vec()].concat());
+            }
+        }
+    }
+    Sheet { file: "differences.csv", rows }
+}

@@ -1,0 +1,161 @@
+//! What is to be scored, and where its files are.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::scored::Scored;
+use crate::evaluate::EvaluateOptions;
+use porecast_base::{Error, Result};
+use porecast_store::run::{Card, TrainedOn};
+use porecast_store::{Dataset, MissingPredictions, Predictions, RunFolder};
+
+/// What is to be scored.
+#[derive(Debug, Clone)]
+pub struct Plan<D: Scored> {
+    /// Name of the predictor.
+    pub source: String,
+    /// The run that predicted, if one did.
+    pub run: Option<(RunFolder, Card<D::Card>)>,
+    /// The truth.
+    pub dataset: D,
+    /// Fingerprint of `dataset`.
+    pub fingerprint: String,
+    /// Whether the run was trained on `dataset`.
+    pub is_own: bool,
+    /// The dataset that the run was trained on, where it is at hand and the means over it can be scored on `dataset`.
+    pub training: Option<D>,
+    /// What decides how it is scored.
+    pub terms: D::Terms,
+    /// The parts of the split; those without samples are left out.
+    pub parts: Vec<Part>,
+    /// Folder to write to.
+    pub output: PathBuf,
+}
+
+/// A part of a split and its predictions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// `train`, `validation`, `test`, or `all`.
+    pub name: String,
+    /// Its domains or images, in the dataset's order.
+    pub ids: Vec<String>,
+    /// Predictions file.
+    pub predictions: PathBuf,
+}
+
+impl<D: Scored> Plan<D> {
+    /// Finds everything that `porecast evaluate` was asked for; predictions need not be there yet.
+    ///
+    /// A run is scored on the parts of its split; what its folds are validated on is one part. On a dataset that it was not
+    /// trained on it is scored on everything, with predictions in `<run>/predictions/<name of the dataset>.h5` and scores
+    /// in `<run>/evaluation-<name of the dataset>`.
+    ///
+    /// # Errors
+    /// The input is neither a run folder nor a predictions file, the dataset is missing, is not the one that was trained on
+    /// or cannot be scored on, or the output exists and is not to be replaced.
+    pub fn new(args: &EvaluateOptions) -> Result<Self> {
+        let plan = if args.input.is_dir() { Self::of_run(args)? } else { Self::of_file(args)? };
+        if !args.force && plan.output.join("scores.json").exists() {
+            return Err(Error::exists(&plan.output));
+        }
+        Ok(plan)
+    }
+
+    /// The predictions of the run that are missing, or all of them where they are to be made anew.
+    pub fn missing(&self, anew: bool) -> Vec<MissingPredictions> {
+        let Some((run, _)) = &self.run else { return Vec::new() };
+        let parts = self.parts.iter().filter(|part| anew || !part.predictions.exists());
+        let missing = parts.map(|part| MissingPredictions {
+            run: run.path().to_owned(),
+            dataset: self.dataset.path().to_owned(),
+            ids: part.ids.clone(),
+            predictions: part.predictions.clone(),
+        });
+        missing.collect()
+    }
+
+    fn of_run(args: &EvaluateOptions) -> Result<Self> {
+        let run = RunFolder::new(&args.input);
+        let card: Card<D::Card> = run.card_of()?;
+        let path = args.dataset.as_deref().unwrap_or(card.dataset.path());
+        if args.dataset.is_none() && !path.exists() {
+            let run = args.input.display();
+            let what = format!("is missing: the dataset of {run}; say where it is now with --dataset");
+            return Err(Error::input(path, what));
+        }
+        let dataset = D::open(path)?;
+        let fingerprint = dataset.fingerprint()?;
+        let is_own = fingerprint == card.dataset.fingerprint();
+        if !is_own && args.dataset.is_none() {
+            let what = format!(
+                "is not the dataset that {} was trained on any more (its fingerprint differs); train anew, or pass it \
+                 with --dataset to score the run on it as an unseen dataset",
+                args.input.display()
+            );
+            return Err(Error::mismatch(path, what));
+        }
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let (parts, output) = match is_own {
+            true => {
+                let parts = card.parts().map(|(name, ids)| (name, ids, run.predictions_path(name)));
+                (parts.to_vec(), run.evaluation_path())
+            }
+            false => {
+                let all = ("all", dataset.ids().to_vec(), run.predictions_path(&stem));
+                (vec![all], run.path().join(format!("evaluation-{stem}")))
+            }
+        };
+        let training = if is_own { Some(dataset.clone()) } else { trained_on(&card, &dataset) };
+        Ok(Self {
+            source: card.name.clone(),
+            terms: dataset.terms(Some((&run, &card)), training.is_some())?,
+            run: Some((run, card)),
+            fingerprint,
+            is_own,
+            training,
+            parts: parts_of(&dataset, parts),
+            dataset,
+            output: args.output.clone().unwrap_or(output),
+        })
+    }
+
+    fn of_file(args: &EvaluateOptions) -> Result<Self> {
+        let file = D::Predictions::open(&args.input)?;
+        let needs = |option: &str, what: &str| {
+            Error::config(option, format!("is needed to score a predictions file: {what}"))
+        };
+        let path = args.dataset.as_ref().ok_or_else(|| needs("--dataset", "the dataset with the truth"))?;
+        let output =
+            args.output.clone().ok_or_else(|| needs("--output", "the folder for scores and figures"))?;
+        let dataset = D::open(path)?;
+        file.ids().iter().try_for_each(|id| dataset.place(id).map(drop))?;
+        Ok(Self {
+            source: file.source().to_owned(),
+            run: None,
+            fingerprint: dataset.fingerprint()?,
+            is_own: false,
+            training: None,
+            terms: dataset.terms(None, false)?,
+            parts: parts_of(&dataset, vec![("all", file.ids().to_vec(), args.input.clone())]),
+            dataset,
+            output,
+        })
+    }
+}
+
+/// The dataset that a run was trained on, if it is still what it was and like the one that is scored on.
+fn trained_on<D: Scored>(card: &Card<D::Card>, scored: &D) -> Option<D> {
+    let training = D::open(card.dataset.path()).ok().filter(|training| training.is_like(scored))?;
+    let fingerprint = training.fingerprint().ok()?;
+    (fingerprint == card.dataset.fingerprint()).then_some(training)
+}
+
+/// Parts by name, samples and predictions, without those that have no sample.
+fn parts_of<D: Dataset>(dataset: &D, parts: Vec<(&str, Vec<String>, PathBuf)>) -> Vec<Part> {
+    let part = |(name, ids, predictions): (&str, Vec<String>, PathBuf)| {
+        let wanted: BTreeSet<&String> = ids.iter().collect();
+        let ids: Vec<String> = dataset.ids().iter().filter(|id| wanted.contains(id)).cloned().collect();
+        (!ids.is_empty()).then(|| Part { name: name.into(), ids, predictions })
+    };
+    parts.into_iter().filter_map(part).collect()
+}

@@ -1,0 +1,371 @@
+//! Configuration: what was typed in TOML and on the command line becomes a checked value once.
+//!
+//! [`load`] reports everything that is wrong at once: keys that do not exist, values of the wrong type, values
+//! outside their range.
+
+pub mod loss;
+pub mod model;
+pub mod optimizer;
+pub mod search;
+pub mod search_space;
+pub mod segmentation;
+pub mod segmentation_loss;
+pub mod simulate;
+pub mod train;
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
+use toml::{Table, Value};
+
+pub use porecast_base::{Checks, Problem, Validate};
+use porecast_base::{Error, Result};
+
+/// Checks the name of a run, which is also the name of its folder.
+fn plain_name(checks: &mut Checks, name: &str) {
+    let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    checks.need(
+        !name.is_empty() && name.chars().all(plain),
+        "name",
+        format!("{name:?}"),
+        "letters, digits, '-', '_' and '.', at least one",
+    );
+}
+
+/// Reads a configuration from a TOML file, changes the values of `sets` (`key.path=value`) and checks it.
+///
+/// # Errors
+/// The file cannot be read or is not TOML, a change is not of that form, or the configuration has problems:
+/// all of them are listed.
+pub fn load<T: DeserializeOwned + Validate>(path: &Path, sets: &[String]) -> Result<T> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Error::input(path, format!("cannot be read: {e}; check the path")))?;
+    parse(&path.display().to_string(), &text, sets)
+}
+
+/// [`load`] for a text; `place` names it in errors.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse<T: DeserializeOwned + Validate>(place: &str, text: &str, sets: &[String]) -> Result<T> {
+    let mut table: Table =
+        toml::from_str(text).map_err(|e| Error::config(place, one_line("is not TOML", text, &e)))?;
+    for set in sets {
+        let (key, value) = set
+            .split_once('=')
+            .ok_or_else(|| Error::config(format!("--set {set}"), "expected key.path=value"))?;
+        override_value(&mut table, key.trim(), value.trim())
+            .map_err(|what| Error::config(format!("--set {set}"), what))?;
+    }
+    let (config, mut problems) = read_table::<T>(table);
+    if let Some(config) = &config {
+        problems.extend(config.problems());
+    }
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(Error::config(place, list(&problems))),
+    }
+}
+
+/// The configuration as TOML, every default spelt out.
+///
+/// # Errors
+/// A value that TOML cannot express.
+pub fn to_toml<T: Serialize>(config: &T) -> Result<String> {
+    toml::to_string(config)
+        .map_err(|e| Error::config("configuration", format!("cannot be written as TOML: {e}")))
+}
+
+/// Deserialises a table. Each key that fails is noted and taken out before the next try, so that one bad key does
+/// not hide the others; the value is `None` when something was missing or too broken to go on.
+pub fn read_table<T: DeserializeOwned>(table: Table) -> (Option<T>, Vec<Problem>) {
+    let mut root = Value::Table(table);
+    let mut problems: Vec<Problem> = Vec::new();
+    let mut removed = HashSet::new();
+    loop {
+        let error = match serde_path_to_error::deserialize::<_, T>(root.clone()) {
+            Ok(value) => return (Some(value), problems),
+            Err(error) => error,
+        };
+        let mut path: Vec<Segment> = error.path().iter().cloned().collect();
+        let message = first_line(&error.inner().to_string());
+        let unknown = quoted_after(&message, "unknown field ");
+        if let Some(name) = unknown {
+            // The path ends at the key or at the table around it, depending on the kind of that table.
+            if !matches!(path.last(), Some(Segment::Map { key }) if key == name) {
+                path.push(Segment::Map { key: name.to_owned() });
+            }
+        }
+        let key = key_path(&path);
+        if let Some(name) = quoted_after(&message, "missing field ") {
+            let full = if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
+            // A key that was taken out because of its value is not missing.
+            if !removed.contains(&full) {
+                problems.push(Problem::new(full, "is missing"));
+            }
+            return (None, problems);
+        }
+        let what = match (unknown, find(&mut root, &path)) {
+            (Some(name), _) => format!("there is no such key{}", suggestion(name, &message)),
+            (None, Some(value)) => format!("{} is not valid: {message}", shorten(&value.to_string())),
+            (None, None) => message,
+        };
+        problems.push(Problem::new(if key.is_empty() { ".".to_owned() } else { key.clone() }, what));
+        if path.is_empty() || !remove(&mut root, &path) {
+            return (None, problems);
+        }
+        removed.insert(key);
+    }
+}
+
+fn list(problems: &[Problem]) -> String {
+    match problems {
+        [one] => format!("{}: {}", one.key, one.what),
+        many => {
+            let mut text = format!("{} problems", many.len());
+            for Problem { key, what } in many {
+                text.push_str(&format!("\n  {key}: {what}"));
+            }
+            text
+        }
+    }
+}
+
+fn one_line(what: &str, text: &str, error: &toml::de::Error) -> String {
+    let line = error.span().map(|span| text[..span.start.min(text.len())].lines().count().max(1));
+    let place = line.map(|line| format!(" (line {line})")).unwrap_or_default();
+    format!("{what}{place}: {}", first_line(error.message()))
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn shorten(text: &str) -> String {
+    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= 60 { line } else { line.chars().take(57).collect::<String>() + "..." }
+}
+
+/// The name in backticks after `before`.
+fn quoted_after<'a>(message: &'a str, before: &str) -> Option<&'a str> {
+    message.strip_prefix(before)?.strip_prefix('`')?.split('`').next()
+}
+
+/// Names the expected key that is nearest to `name`, from serde's list of them.
+fn suggestion(name: &str, message: &str) -> String {
+    let expected: Vec<&str> = message
+        .split_once("expected")
+        .map(|(_, list)| list.split('`').skip(1).step_by(2).collect())
+        .unwrap_or_default();
+    let nearest = expected.iter().map(|key| (edit_distance(name, key), *key)).min();
+    match nearest {
+        Some((distance, key)) if distance <= 2.max(name.len() / 3) => format!("; did you mean `{key}`?"),
+        _ if expected.is_empty() => String::new(),
+        _ => format!("; the keys here are {}", expected.join(", ")),
+    }
+}
+
+/// Levenshtein distance.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, to) in b.chars().enumerate() {
+            let change = diagonal + usize::from(from != to);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+fn key_path(path: &[Segment]) -> String {
+    let mut text = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => text.push_str(&format!("[{index}]")),
+            Segment::Map { key } | Segment::Enum { variant: key } => {
+                if !text.is_empty() {
+                    text.push('.');
+                }
+                text.push_str(key);
+            }
+            Segment::Unknown => text.push('?'),
+        }
+    }
+    text
+}
+
+fn step<'a>(value: &'a mut Value, segment: &Segment) -> Option<&'a mut Value> {
+    match (value, segment) {
+        (Value::Array(items), Segment::Seq { index }) => items.get_mut(*index),
+        (Value::Table(table), Segment::Map { key } | Segment::Enum { variant: key }) => table.get_mut(key),
+        _ => None,
+    }
+}
+
+fn find<'a>(root: &'a mut Value, path: &[Segment]) -> Option<&'a mut Value> {
+    path.iter().try_fold(root, step)
+}
+
+fn remove(root: &mut Value, path: &[Segment]) -> bool {
+    let Some((last, parents)) = path.split_last() else { return false };
+    match (find(root, parents), last) {
+        (Some(Value::Table(table)), Segment::Map { key } | Segment::Enum { variant: key }) => {
+            table.remove(key).is_some()
+        }
+        _ => false,
+    }
+}
+
+/// Puts the value of `--set key=text` into the table. The text is TOML; what is no TOML value is a string.
+fn override_value(table: &mut Table, key: &str, text: &str) -> std::result::Result<(), String> {
+    let value = toml::from_str::<Table>(&format!("value = {text}"))
+        .ok()
+        .and_then(|mut parsed| if parsed.len() == 1 { parsed.remove("value") } else { None })
+        .unwrap_or_else(|| Value::String(text.to_owned()));
+    let (parents, last) = match key.rsplit_once('.') {
+        Some((parents, last)) => (parents.split('.').collect(), last),
+        None => (Vec::new(), key),
+    };
+    if last.is_empty() || parents.iter().any(|parent: &&str| parent.is_empty()) {
+        return Err("expected key.path=value".to_owned());
+    }
+    let Some((first, rest)) = parents.split_first() else {
+        table.insert(last.to_owned(), value);
+        return Ok(());
+    };
+    let mut place = table.entry(*first).or_insert_with(|| Value::Table(Table::new()));
+    for segment in rest {
+        place = match place {
+            Value::Table(table) => table.entry(*segment).or_insert_with(|| Value::Table(Table::new())),
+            Value::Array(items) => element(items, segment)?,
+            _ => return Err(format!("there is no table above `{segment}`")),
+        };
+    }
+    match place {
+        Value::Table(table) => drop(table.insert(last.to_owned(), value)),
+        Value::Array(items) => *element(items, last)? = value,
+        _ => return Err(format!("there is no table above `{last}`")),
+    }
+    Ok(())
+}
+
+fn element<'a>(items: &'a mut [Value], index: &str) -> std::result::Result<&'a mut Value, String> {
+    let count = items.len();
+    index
+        .parse::<usize>()
+        .ok()
+        .and_then(|index| items.get_mut(index))
+        .ok_or_else(|| format!("`{index}` is not an index below {count}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Campaign {
+        domains: usize,
+        #[serde(default)]
+        name: String,
+        #[serde(default)]
+        clock: Clock,
+        #[serde(default)]
+        mix: Vec<Clock>,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Clock {
+        frames: usize,
+        until: f64,
+    }
+
+    impl Default for Clock {
+        fn default() -> Self {
+            Self { frames: 26, until: 1.0 }
+        }
+    }
+
+    impl Validate for Campaign {
+        fn problems(&self) -> Vec<Problem> {
+            let mut problems = Vec::new();
+            if self.domains == 0 {
+                problems.push(Problem::outside("domains", self.domains, "1, 2, ..."));
+            }
+            if self.clock.frames < 2 {
+                problems.push(Problem::outside("frames", self.clock.frames, "2, 3, ...").below("clock"));
+            }
+            problems
+        }
+    }
+
+    fn read(text: &str, sets: &[&str]) -> Result<Campaign> {
+        let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
+        parse("campaign.toml", text, &sets)
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once_with_its_key_path() {
+        let text = "domains = 0\ntyop = 1\n[clock]\nframs = 3\nframes = 1\nuntil = \"late\"\n[[mix]]\nframes = -1\n[[mix]]\nx = 1";
+        let error = read(text, &[]).unwrap_err().to_string();
+        for wanted in [
+            "6 problems",
+            "\n  tyop: there is no such key",
+            "\n  clock.frams: there is no such key; did you mean `frames`?",
+            "\n  clock.until: \"late\" is not valid: invalid type: string \"late\", expected f64",
+            "\n  domains: 0 is outside 1, 2, ...",
+            "\n  clock.frames: 1 is outside 2, 3, ...",
+            "\n  mix[0].frames: -1 is not valid: invalid value: integer `-1`, expected usize",
+            "\n  mix[1].x: there is no such key; the keys here are frames, until",
+        ] {
+            let wanted = wanted.replace("6 problems", "7 problems");
+            assert!(error.contains(&wanted), "{error}\ndoes not say {wanted}");
+        }
+    }
+
+    #[test]
+    fn a_missing_key_is_named() {
+        let error = read("name = \"x\"", &[]).unwrap_err().to_string();
+        assert_eq!(error, "campaign.toml: domains: is missing");
+    }
+
+    #[test]
+    fn a_text_that_is_not_toml_is_named_with_its_line() {
+        let error = read("domains = 3\nname = = 2", &[]).unwrap_err().to_string();
+        assert!(error.starts_with("campaign.toml: is not TOML (line 2)"), "{error}");
+    }
+
+    #[test]
+    fn values_are_overridden_in_tables_and_in_arrays() {
+        let config = read(
+            "domains = 3\n[[mix]]\n[[mix]]\nframes = 4",
+            &["domains=5", "clock.until=2", "mix.1.frames=7", "name=two words"],
+        )
+        .unwrap();
+        assert_eq!((config.domains, config.clock.until, config.mix[1].frames), (5, 2.0, 7));
+        assert_eq!(config.name, "two words");
+    }
+
+    #[test]
+    fn an_override_that_fits_nowhere_is_refused() {
+        let error = |set: &str| read("domains = 3\n[[mix]]", &[set]).unwrap_err().to_string();
+        assert_eq!(error("domains"), "--set domains: expected key.path=value");
+        assert!(error("mix.4.frames=1").contains("`4` is not an index below 1"));
+        assert!(error("domains.x=1").contains("there is no table above `x`"));
+        assert!(error("domans=1").contains("did you mean `domains`?"));
+    }
+
+    #[test]
+    fn a_resolved_configuration_reads_back_equal() {
+        let config = read("domains = 3\n[[mix]]", &["clock.frames=9"]).unwrap();
+        assert_eq!(read(&to_toml(&config).unwrap(), &[]).unwrap(), config);
+    }
+}

@@ -1,0 +1,122 @@
+//! How gradients become weights: the optimiser and its learning rate.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Checks, Problem};
+
+/// Optimiser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Algorithm {
+    /// Adam.
+    Adam,
+    /// Adam with decoupled weight decay.
+    #[default]
+    Adamw,
+    /// Stochastic gradient descent with momentum.
+    Sgd,
+}
+
+/// How gradients become weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerConfig {
+    /// Optimiser.
+    pub algorithm: Algorithm,
+    /// Highest learning rate.
+    pub learning_rate: f64,
+    /// Weight decay.
+    pub weight_decay: f64,
+    /// Momentum of `sgd`.
+    pub momentum: f64,
+    /// Largest Euclidean norm of all gradients together; 0 to leave them as they are.
+    pub clip_norm: f64,
+    /// Decay of the exponential moving average of the weights; 0 for none.
+    pub ema: f64,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self {
+            algorithm: Algorithm::default(),
+            learning_rate: 1e-3,
+            weight_decay: 1e-4,
+            momentum: 0.9,
+            clip_norm: 1.0,
+            ema: 0.0,
+        }
+    }
+}
+
+/// Shape of the learning rate over the training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScheduleShape {
+    /// Does not change.
+    Constant,
+    /// Half a cosine down to `final_fraction` at the last step.
+    #[default]
+    Cosine,
+    /// Multiplied by `factor` every `every_epochs`.
+    Step,
+    /// Multiplied by `factor` when the validation loss has not fallen for `patience` epochs.
+    Plateau,
+}
+
+/// How the learning rate changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScheduleConfig {
+    /// Shape.
+    pub shape: ScheduleShape,
+    /// Optimiser steps over which it rises linearly from zero.
+    pub warmup_steps: usize,
+    /// Lowest learning rate over the highest.
+    pub final_fraction: f64,
+    /// Factor of `step` and `plateau`.
+    pub factor: f64,
+    /// Epochs between two drops of `step`.
+    pub every_epochs: usize,
+    /// Epochs that `plateau` waits.
+    pub patience: usize,
+}
+
+impl Default for ScheduleConfig {
+    fn default() -> Self {
+        Self {
+            shape: ScheduleShape::default(),
+            warmup_steps: 0,
+            final_fraction: 0.01,
+            factor: 0.5,
+            every_epochs: 10,
+            patience: 3,
+        }
+    }
+}
+
+impl OptimizerConfig {
+    /// Every problem with the values.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let mut checks = Checks::default();
+        let rate = self.learning_rate;
+        checks.need(rate > 0.0 && rate <= 10.0, "learning_rate", rate, "(0, 10]");
+        checks.below_one("weight_decay", self.weight_decay);
+        checks.below_one("momentum", self.momentum);
+        checks.below_one("ema", self.ema);
+        let norm = self.clip_norm;
+        checks.need(norm.is_finite() && norm >= 0.0, "clip_norm", norm, "finite and not negative");
+        checks.0
+    }
+}
+
+impl ScheduleConfig {
+    /// Every problem with the values.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let mut checks = Checks::default();
+        let fraction = self.final_fraction;
+        checks.need((0.0..=1.0).contains(&fraction), "final_fraction", fraction, "[0, 1]");
+        checks.need(self.factor > 0.0 && self.factor < 1.0, "factor", self.factor, "(0, 1)");
+        checks.need(self.every_epochs > 0, "every_epochs", self.every_epochs, "at least 1");
+        checks.0
+    }
+}

@@ -1,0 +1,413 @@
+//! A segmentation study in one file: where its images come from, how they are split and changed, the network, and what
+//! becomes of its probabilities.
+
+use std::path::{Path, PathBuf};
+
+use porecast_imaging::augment::{AugmentConfig, Outside};
+use porecast_imaging::format::Format;
+use porecast_imaging::format::dicom_contours::Structure;
+use porecast_imaging::morphology::PostprocessConfig;
+use porecast_imaging::split::SplitConfig;
+use porecast_imaging::stain::{self, Chosen, MacenkoConfig, Stains, Unseparable};
+use porecast_imaging::{AnnotatedImage, resize};
+use serde::{Deserialize, Serialize};
+
+use super::model::ModelConfig;
+use super::optimizer::{OptimizerConfig, ScheduleConfig};
+use super::segmentation_loss::SegmentationLossConfig;
+use super::train::TrainingConfig;
+use super::{Checks, Problem, Validate, plain_name};
+
+/// A segmentation study, from the files of its authors to masks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentationConfig {
+    /// Always `segmentation`: tells this configuration from that of an invasion.
+    pub task: TaskWord,
+    /// Name of the run; the run folder is `runs/<name>` unless given.
+    pub name: String,
+    /// Seed of initialisation, order, dropout and augmentation.
+    #[serde(default)]
+    pub seed: u64,
+    /// Dataset that `porecast prepare` writes and training reads, relative to the working directory.
+    pub dataset: PathBuf,
+    /// Names of the classes; the first is the background.
+    pub classes: Vec<String>,
+    /// Where the images come from and how they are brought to one shape.
+    pub source: SourceConfig,
+    /// Which images are held out.
+    pub split: SplitConfig,
+    /// How values enter the network.
+    #[serde(default)]
+    pub normalization: Normalization,
+    /// What augmentation may do to a sample.
+    #[serde(default)]
+    pub augment: AugmentConfig,
+    /// The network.
+    #[serde(default)]
+    pub model: ModelConfig,
+    /// The loss: a weighted sum.
+    pub loss: SegmentationLossConfig,
+    /// How gradients become weights.
+    #[serde(default)]
+    pub optimizer: OptimizerConfig,
+    /// How the learning rate changes.
+    #[serde(default)]
+    pub schedule: ScheduleConfig,
+    /// Epochs, batches and when to stop.
+    #[serde(default)]
+    pub training: TrainingConfig,
+    /// Several networks in place of one.
+    #[serde(default)]
+    pub ensemble: EnsembleConfig,
+    /// From logits to masks.
+    #[serde(default)]
+    pub prediction: MaskConfig,
+}
+
+/// The word `segmentation`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskWord {
+    /// A class for each pixel of an image.
+    Segmentation,
+}
+
+/// Where images come from and how they are brought to one shape.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceConfig {
+    /// Folder or file of the study, relative to the working directory.
+    pub path: PathBuf,
+    /// Its format.
+    pub format: Format,
+    /// Height and width that images are resized to; left as they are when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize: Option<(usize, usize)>,
+    /// Height and width of tiles that images are cut into, each an image of the dataset; the tiles of a column stay on
+    /// one side of a split. Images are left whole when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tile: Option<(usize, usize)>,
+    /// Bring stained slides to reference colours, with the stains chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stain: Option<Chosen>,
+    /// How stains are found.
+    #[serde(default)]
+    pub macenko: MacenkoConfig,
+    /// Numbers that the dataset keeps.
+    #[serde(default)]
+    pub depth: Depth,
+}
+
+/// Numbers that a dataset keeps its images in, over the range from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Depth {
+    /// Steps of 1/255: nothing is lost of eight-bit images that are not resized.
+    #[serde(rename = "8-bit")]
+    Eight,
+    /// Steps of 1/65535.
+    #[default]
+    #[serde(rename = "16-bit")]
+    Sixteen,
+}
+
+impl Depth {
+    /// Steps from 0 to 1.
+    pub fn levels(self) -> u32 {
+        match self {
+            Self::Eight => 255,
+            Self::Sixteen => 65535,
+        }
+    }
+}
+
+/// How values from 0 to 1 enter the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Normalization {
+    /// As they are.
+    #[default]
+    None,
+    /// Each channel of each image with mean 0 and variance 1.
+    Image,
+    /// Red, green and blue by the means and deviations of ImageNet, as encoders trained on it expect.
+    Imagenet,
+}
+
+/// Several networks in place of one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EnsembleConfig {
+    /// Networks trained on samples drawn with replacement (bagging); 0 for one network on every sample.
+    pub bags: usize,
+    /// Share of the training samples that is used, drawn anew with another seed; of groups where there are any.
+    pub training_share: f64,
+}
+
+impl Default for EnsembleConfig {
+    fn default() -> Self {
+        Self { bags: 0, training_share: 1.0 }
+    }
+}
+
+/// From logits to masks.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MaskConfig {
+    /// Views of an image that are predicted and averaged.
+    pub views: Views,
+    /// How several networks become one.
+    pub combine: Combine,
+    /// What is done to the probabilities of the foreground, where there are two classes.
+    pub postprocess: PostprocessConfig,
+}
+
+/// Views of an image that are predicted, turned back and averaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Views {
+    /// The image itself.
+    #[default]
+    One,
+    /// With its mirror images across, upside down, and both.
+    Flips,
+    /// Those, and the same turned by a quarter.
+    FlipsAndTurns,
+}
+
+/// How several networks become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Combine {
+    /// Mean of the probabilities.
+    #[default]
+    Mean,
+    /// Share of the networks that name the class.
+    Vote,
+}
+
+impl SegmentationConfig {
+    /// Whether a file is the configuration of a segmentation; false where it cannot be read.
+    pub fn is_in(path: &Path) -> bool {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        toml::from_str::<toml::Table>(&text).is_ok_and(|table| table.contains_key("task"))
+    }
+
+    /// Channels of the last layer: one for two classes, otherwise one a class.
+    pub fn outputs(&self) -> usize {
+        if self.classes.len() == 2 { 1 } else { self.classes.len() }
+    }
+}
+
+/// What another crate found wrong, in a table of this configuration.
+fn below(table: &'static str, problems: Vec<Problem>) -> impl Iterator<Item = Problem> {
+    problems.into_iter().map(move |problem| Problem::new(format!("{table}.{}", problem.key), problem.what))
+}
+
+impl SourceConfig {
+    /// Brings an image to reference colours and to the shape that is asked for; the reason where its stains cannot be told
+    /// apart and it keeps its own colours.
+    pub fn fit(&self, mut sample: AnnotatedImage) -> (AnnotatedImage, Option<Unseparable>) {
+        let mut unchanged = None;
+        if let Some(chosen) = self.stain {
+            match stain::normalise(sample.image.view(), &Stains::REFERENCE, chosen, &self.macenko) {
+                Ok(image) => sample.image = image,
+                Err(reason) => unchanged = Some(reason),
+            }
+        }
+        match self.resize {
+            Some(shape) if shape != sample.shape() => (resize(&sample, shape), unchanged),
+            _ => (sample, unchanged),
+        }
+    }
+}
+
+impl Validate for SegmentationConfig {
+    fn problems(&self) -> Vec<Problem> {
+        let mut checks = Checks::default();
+        plain_name(&mut checks, &self.name);
+        let distinct: std::collections::HashSet<_> = self.classes.iter().collect();
+        checks.need(
+            (2..=255).contains(&self.classes.len()) && distinct.len() == self.classes.len(),
+            "classes",
+            format!("{:?}", self.classes),
+            "2 to 255 names, each once, the background first",
+        );
+        for (key, shape) in [("source.resize", self.source.resize), ("source.tile", self.source.tile)] {
+            if let Some((height, width)) = shape {
+                checks.need(height > 0 && width > 0, key, format!("[{height}, {width}]"), "positive");
+            }
+        }
+        let classes = self.classes.len();
+        let drawn = match &self.source.format {
+            Format::DicomContours(options) => Some(match options.structure {
+                Structure::Cavity | Structure::Whole => 2,
+                Structure::CavityAndWall => 3,
+            }),
+            Format::Labelme(options) => Some(1 + options.classes.len().max(1)),
+            Format::NpzStack(options) => Some(options.classes.into()),
+            Format::TiffTriples(_) => None,
+        };
+        if let Some(drawn) = drawn {
+            checks.need(
+                classes == drawn,
+                "classes",
+                format!("{classes} names"),
+                format!("{drawn}, the background and what source.format draws"),
+            );
+        }
+        if self.augment.copy_paste.probability > 0.0 {
+            let class = self.augment.copy_paste.class;
+            checks.need(
+                (1..classes).contains(&class.into()),
+                "augment.copy_paste.class",
+                class,
+                format!("1 to {}, the classes that are not background", classes.saturating_sub(1)),
+            );
+        }
+        if let Outside::Fill { class, .. } = self.augment.outside {
+            checks.need(
+                usize::from(class) < classes,
+                "augment.outside.fill.class",
+                class,
+                format!("0 to {}", classes.saturating_sub(1)),
+            );
+        }
+        let postprocess = &self.prediction.postprocess;
+        checks.need(
+            classes == 2 || *postprocess == PostprocessConfig::default(),
+            "prediction.postprocess",
+            format!("a change of the masks of {classes} classes"),
+            "what can be done with more than one class beside the background",
+        );
+        let share = self.ensemble.training_share;
+        checks.need(share > 0.0 && share <= 1.0, "ensemble.training_share", share, "(0, 1]");
+        checks.need(
+            self.training.frames_per_domain == 1,
+            "training.frames_per_domain",
+            self.training.frames_per_domain,
+            "1: an image has one frame",
+        );
+        let heads = 1 + self.model.unet.deep_supervision;
+        let tables = [
+            ("model", self.model.problems()),
+            ("loss", self.loss.problems(self.outputs(), heads)),
+            ("optimizer", self.optimizer.problems()),
+            ("schedule", self.schedule.problems()),
+            ("training", self.training.problems()),
+        ];
+        let ours =
+            tables.into_iter().flat_map(|(table, problems)| problems.into_iter().map(|p| p.below(table)));
+        checks
+            .0
+            .into_iter()
+            .chain(ours)
+            .chain(below("split", self.split.problems()))
+            .chain(below("augment", self.augment.problems()))
+            .chain(below("source.macenko", self.source.macenko.problems()))
+            .chain(below("prediction.postprocess", self.prediction.postprocess.problems()))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{load, parse, to_toml};
+
+    const SMALLEST: &str = "task = 'segmentation'\nname = 'a'\ndataset = 'd.h5'\nclasses = ['rest', 'heart']\n\
+        source = { path = 'data', format.dicom-contours = {} }\n\
+        split.method.hold-out = { validation = 0.2, test = 0.2 }\nloss.dice = 1.0\n";
+
+    fn read(sets: &[&str]) -> crate::Result<SegmentationConfig> {
+        parse("a.toml", SMALLEST, &sets.iter().map(|set| (*set).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn every_problem_is_reported_with_its_key_path() {
+        let error = read(&[
+            "name=",
+            "source.resize=[0,8]",
+            "source.macenko.alpha=60",
+            "split.method.hold-out.test=1.5",
+            "augment.noise.sigma=-1",
+            "model.unet.levels=0",
+            "loss.dice=-1",
+            "optimizer.learning_rate=0",
+            "ensemble.training_share=0",
+            "prediction.postprocess.high=0.2",
+            "trainin.epochs=3",
+        ])
+        .unwrap_err()
+        .to_string();
+        for key in [
+            "name",
+            "source.resize",
+            "source.macenko.alpha",
+            "split.method.hold-out.test",
+            "augment.noise.sigma",
+            "model.unet.levels",
+            "loss.dice",
+            "optimizer.learning_rate",
+            "ensemble.training_share",
+            "prediction.postprocess.high",
+            "trainin",
+        ] {
+            assert!(error.contains(&format!("\n  {key}: ")), "{key} is missing in {error}");
+        }
+    }
+
+    #[test]
+    fn classes_are_those_that_the_format_draws() {
+        let keys = |sets: &[&str]| -> Vec<String> {
+            let error = read(sets).map(|_| String::new()).unwrap_or_else(|error| error.to_string());
+            error.split(['\n', ' ']).filter_map(|word| word.strip_suffix(':')).map(String::from).collect()
+        };
+        assert_eq!(keys(&[]), [] as [&str; 0]);
+        assert_eq!(keys(&["source.format.dicom-contours.structure=cavity-and-wall"]), ["a.toml", "classes"]);
+        assert_eq!(keys(&["source.format={labelme={classes=['a','b']}}"]), ["a.toml", "classes"]);
+        assert_eq!(keys(&["source.format={npz-stack={classes=2}}"]), [] as [&str; 0]);
+        assert_eq!(keys(&["source.format={npz-stack={classes=3}}"]), ["a.toml", "classes"]);
+        assert_eq!(keys(&["source.format={tiff-triples={}}", "classes=['a','b','c']"]), [] as [&str; 0]);
+        let pasted = ["augment.copy_paste={probability=0.5,class=2}"];
+        assert_eq!(keys(&pasted), ["a.toml", "augment.copy_paste.class"]);
+        assert_eq!(
+            keys(&["augment.outside={fill={value=0,class=2}}"]),
+            ["a.toml", "augment.outside.fill.class"]
+        );
+        let three = [
+            "source.format={tiff-triples={}}",
+            "classes=['a','b','c']",
+            "prediction.postprocess.fill_holes=true",
+        ];
+        assert_eq!(keys(&three), ["a.toml", "prediction.postprocess"]);
+    }
+
+    #[test]
+    fn a_resolved_configuration_reads_back_as_itself() {
+        for sets in [
+            &[][..],
+            &["source.resize=[8,9]", "source.stain=haematoxylin", "source.depth=8-bit"],
+            &["source.format={tiff-triples={shape=[8,8],scaling={fixed={low=-1,high=2.5}}}}"],
+            &["split.method={folds={count=5,test=0.1263}}", "split.bins=7", "augment.outside=reflect"],
+            &["split.method=leave-one-group-out", "normalization=imagenet", "prediction.postprocess.low=0.4"],
+        ] {
+            let config = read(sets).unwrap();
+            assert_eq!(parse::<SegmentationConfig>("b", &to_toml(&config).unwrap(), &[]).unwrap(), config);
+        }
+    }
+
+    #[test]
+    fn the_studies_that_come_with_the_program_are_valid() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/segmentation");
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let config = load::<SegmentationConfig>(&path, &[]).expect("valid");
+            assert_eq!(path.file_stem().unwrap().to_string_lossy(), config.name.replace('-', "_"));
+            names.push(config.name);
+        }
+        names.sort();
+        assert_eq!(names, ["mars", "right-ventricle", "sea-ice", "stas"]);
+    }
+}

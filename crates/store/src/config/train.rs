@@ -1,0 +1,408 @@
+//! The training configuration: every variant of study 1 is one line of it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::loss::LossConfig;
+use super::model::{Architecture, EncoderKind, ModelConfig, TimePlace};
+use super::optimizer::{OptimizerConfig, ScheduleConfig};
+use super::{Checks, Problem, Validate, plain_name};
+
+/// A training, from dataset to weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Name of the run; the run folder is `runs/<name>` unless given.
+    pub name: String,
+    /// Seed of initialisation, order, dropout and augmentation.
+    #[serde(default)]
+    pub seed: u64,
+    /// Dataset, relative to the working directory.
+    pub dataset: PathBuf,
+    /// What the last layer says.
+    #[serde(default)]
+    pub head: Head,
+    /// Whether one network takes any time, or each network one frame.
+    #[serde(default)]
+    pub conditioning: Conditioning,
+    /// Channels of the input.
+    #[serde(default = "Channel::default_list")]
+    pub inputs: Vec<Channel>,
+    /// Shares of the domains.
+    #[serde(default)]
+    pub split: SplitConfig,
+    /// The network.
+    #[serde(default)]
+    pub model: ModelConfig,
+    /// The loss: a weighted sum.
+    #[serde(default)]
+    pub loss: LossConfig,
+    /// How gradients become weights.
+    #[serde(default)]
+    pub optimizer: OptimizerConfig,
+    /// How the learning rate changes.
+    #[serde(default)]
+    pub schedule: ScheduleConfig,
+    /// Epochs, batches and when to stop.
+    #[serde(default)]
+    pub training: TrainingConfig,
+}
+
+/// What the last layer says about a pixel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Head {
+    /// One logit: invading against defending.
+    Regression,
+    /// Three logits: solid, defending, invading.
+    #[default]
+    MultiClass,
+}
+
+impl Head {
+    /// Channels of the last layer.
+    pub fn channels(self) -> usize {
+        match self {
+            Self::Regression => 1,
+            Self::MultiClass => 3,
+        }
+    }
+}
+
+/// How time reaches the prediction.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Conditioning {
+    /// One network takes any time.
+    #[default]
+    Time,
+    /// One network a frame.
+    SingleFrame(Frames),
+}
+
+/// Frames that get a network of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Frames {
+    /// `"all"`.
+    All(All),
+    /// One frame.
+    One(usize),
+    /// These frames.
+    List(Vec<usize>),
+}
+
+/// The word `all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum All {
+    /// Every frame of the dataset.
+    All,
+}
+
+impl Frames {
+    /// The frames, of a dataset of `count`, ascending.
+    pub fn of(&self, count: usize) -> Vec<usize> {
+        let mut frames = match self {
+            Self::All(_) => (0..count).collect(),
+            Self::One(frame) => vec![*frame],
+            Self::List(list) => list.clone(),
+        };
+        frames.sort_unstable();
+        frames.dedup();
+        frames
+    }
+}
+
+/// A channel of the input, computed from the geometry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Channel {
+    /// 1 in pore space, 0 in solid.
+    Pore,
+    /// Distance to the nearest solid pixel, over 16 pixels, at most 1; 0 in solid.
+    Distance,
+    /// Distance from the inlet over the length of the domain, in pore space; 0 in solid.
+    Depth,
+    /// Pore volumes injected when quasi-static percolation reaches the pixel; 1 where it never does, 0 in solid.
+    /// A prior for dynamic sequences; on sequences made by percolation it is the answer.
+    Percolation,
+}
+
+impl Channel {
+    fn default_list() -> Vec<Self> {
+        vec![Self::Pore]
+    }
+}
+
+/// Which domains are held out: shares of them, or those that a file names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SplitConfig {
+    /// TOML file with the lists `train`, `validation` and `test` of domain identifiers, relative to the working
+    /// directory; in place of shares. A domain in none of the lists is not used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// Share for validation.
+    pub validation: f64,
+    /// Share for the test.
+    pub test: f64,
+    /// Seed of the draw; runs to be compared share it.
+    pub seed: u64,
+}
+
+impl Default for SplitConfig {
+    fn default() -> Self {
+        Self { file: None, validation: 0.15, test: 0.15, seed: 0 }
+    }
+}
+
+impl SplitConfig {
+    /// Every problem with the values.
+    fn problems(&self) -> Vec<Problem> {
+        let mut checks = Checks::default();
+        checks.below_one("validation", self.validation);
+        checks.below_one("test", self.test);
+        let held_out = self.validation + self.test;
+        checks.need(
+            held_out < 1.0,
+            "validation + test",
+            held_out,
+            "below 1, so that something is left to train on",
+        );
+        let is_of_shares = *self != Self { file: self.file.clone(), ..Self::default() };
+        if self.file.is_some() && is_of_shares {
+            checks.0.push(Problem::new("file", "excludes validation, test and seed: they are for shares"));
+        }
+        checks.0
+    }
+}
+
+/// What a single-frame network starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Start {
+    /// Random weights.
+    #[default]
+    Scratch,
+    /// The best weights of the frame before it.
+    Neighbour,
+}
+
+/// Epochs, batches and when to stop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Epochs.
+    pub epochs: usize,
+    /// Samples (frames of domains) in a batch.
+    pub batch_size: usize,
+    /// Batches summed up before an optimiser step.
+    pub accumulation: usize,
+    /// Keep less of the pass forward and compute it again on the way back: less memory for more time.
+    pub gradient_checkpointing: bool,
+    /// Frames of one domain in a batch; what does not depend on time is computed once for them.
+    pub frames_per_domain: usize,
+    /// Samples in an epoch; 0 for every frame of every training domain once.
+    pub samples_per_epoch: usize,
+    /// Frames of each validation domain that are scored after an epoch, evenly spread; 0 for all.
+    pub validation_frames: usize,
+    /// Mirror domains across the flow at random.
+    pub lateral_flip: bool,
+    /// Stop when the validation loss has not fallen for this many epochs; 0 for never.
+    pub patience: usize,
+    /// What a single-frame network starts from.
+    pub start: Start,
+    /// Seconds between checkpoints within an epoch; each epoch ends with one in any case.
+    pub checkpoint_seconds: u64,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 20,
+            batch_size: 4,
+            accumulation: 1,
+            gradient_checkpointing: false,
+            frames_per_domain: 1,
+            samples_per_epoch: 0,
+            validation_frames: 0,
+            lateral_flip: true,
+            patience: 0,
+            start: Start::default(),
+            checkpoint_seconds: 120,
+        }
+    }
+}
+
+impl TrainingConfig {
+    /// Every problem with the values.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let mut checks = Checks::default();
+        for (key, value) in [
+            ("epochs", self.epochs),
+            ("batch_size", self.batch_size),
+            ("accumulation", self.accumulation),
+            ("frames_per_domain", self.frames_per_domain),
+        ] {
+            checks.need(value > 0, key, value, "at least 1");
+        }
+        checks.need(
+            self.batch_size.is_multiple_of(self.frames_per_domain.max(1)),
+            "frames_per_domain",
+            self.frames_per_domain,
+            "a divisor of training.batch_size",
+        );
+        checks.0
+    }
+}
+
+impl Validate for TrainConfig {
+    fn problems(&self) -> Vec<Problem> {
+        let mut checks = Checks::default();
+        plain_name(&mut checks, &self.name);
+        let distinct: std::collections::HashSet<_> = self.inputs.iter().map(|c| *c as usize).collect();
+        checks.need(
+            !self.inputs.is_empty() && distinct.len() == self.inputs.len(),
+            "inputs",
+            format!("{:?}", self.inputs),
+            "at least one channel, each once",
+        );
+        if let Conditioning::SingleFrame(Frames::List(list)) = &self.conditioning {
+            checks.need(!list.is_empty(), "conditioning.single-frame", "[]", "\"all\" or at least one frame");
+        }
+        let is_unet = self.model.architecture == Architecture::Unet;
+        checks.need(
+            !(self.conditioning == Conditioning::Time && is_unet && self.model.time.enters.is_empty()),
+            "model.time.enters",
+            "[]",
+            "at least one of \"encoder\", \"bottleneck\", \"decoder\", or single-frame conditioning",
+        );
+        let unet = &self.model.unet;
+        let is_own_block = |place: &TimePlace| *place != TimePlace::Decoder;
+        let tells_encoder = self.conditioning == Conditioning::Time
+            && is_unet
+            && unet.encoder.kind != EncoderKind::Plain
+            && self.model.time.enters.iter().any(is_own_block);
+        checks.need(
+            !tells_encoder,
+            "model.time.enters",
+            format!("{:?}", self.model.time.enters),
+            "[\"decoder\"] with a model.unet.encoder, which takes no time",
+        );
+        checks.need(
+            unet.deep_supervision == 0,
+            "model.unet.deep_supervision",
+            unet.deep_supervision,
+            "0: the loss of an invasion sees the finest head alone",
+        );
+        checks.need(
+            self.loss.can_be_learnt(),
+            "loss",
+            "no term with a gradient",
+            "at least one of mse, bce, cross_entropy, dice, iou, volume_soft above 0",
+        );
+        let tables = [
+            ("split", self.split.problems()),
+            ("model", self.model.problems()),
+            ("loss", self.loss.problems(self.head)),
+            ("optimizer", self.optimizer.problems()),
+            ("schedule", self.schedule.problems()),
+            ("training", self.training.problems()),
+        ];
+        let below = |(table, problems): (&'static str, Vec<Problem>)| {
+            problems.into_iter().map(move |problem| problem.below(table))
+        };
+        checks.0.into_iter().chain(tables.into_iter().flat_map(below)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> TrainConfig {
+        toml::from_str(text).expect("valid TOML")
+    }
+
+    #[test]
+    fn every_conditioning_of_the_study_can_be_written() {
+        let with = |line: &str| parse(&format!("name='a'\ndataset='d.h5'\n{line}")).conditioning;
+        assert_eq!(with(""), Conditioning::Time);
+        assert_eq!(with("conditioning = 'time'"), Conditioning::Time);
+        let frames = |line| match with(line) {
+            Conditioning::SingleFrame(frames) => frames.of(26),
+            Conditioning::Time => panic!("not single-frame"),
+        };
+        assert_eq!(frames("conditioning = { single-frame = 15 }"), [15]);
+        assert_eq!(frames("conditioning = { single-frame = [25, 5] }"), [5, 25]);
+        assert_eq!(frames("conditioning = { single-frame = 'all' }").len(), 26);
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once() {
+        let config = parse(
+            "name=''\ndataset='d.h5'\n[split]\ntest=1.5\n[optimizer]\nlearning_rate=-1\n[training]\nbatch_size=0",
+        );
+        let keys: Vec<_> = config.problems().into_iter().map(|p| p.key).collect();
+        for key in ["name", "split.test", "optimizer.learning_rate", "training.batch_size", "loss"] {
+            assert!(keys.iter().any(|k| k == key), "{key} missing in {keys:?}");
+        }
+    }
+
+    #[test]
+    fn a_split_is_of_shares_or_of_a_file() {
+        let problems = |line: &str| {
+            let config = format!("name='a'\ndataset='d.h5'\n[loss]\nmse=1.0\n[split]\n{line}");
+            parse(&config).problems().into_iter().map(|p| p.key).collect::<Vec<_>>()
+        };
+        assert!(problems("file = 'split.toml'").is_empty());
+        assert_eq!(problems("file = 'split.toml'\nseed = 3"), ["split.file"]);
+    }
+
+    #[test]
+    fn a_loss_without_gradient_or_bound_is_refused() {
+        for loss in ["volume_hard = 1.0", "dice = -1.0", "dice = inf"] {
+            let config = parse(&format!("name='a'\ndataset='d.h5'\n[loss]\n{loss}"));
+            assert!(!config.problems().is_empty(), "{loss}");
+        }
+        assert!(
+            parse("name='a'\ndataset='d.h5'\n[loss]\ncross_entropy = 1.0\nvolume_hard = 0.1")
+                .problems()
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_network_that_an_invasion_cannot_use_is_refused() {
+        let keys = |text: &str| -> Vec<_> {
+            let config = parse(&format!("name='a'\ndataset='d.h5'\nloss.mse=1.0\n[model]\n{text}"));
+            config.problems().into_iter().map(|problem| problem.key).collect()
+        };
+        let on_encoder = "unet = { levels = 5, encoder.kind = 'resnet18' }";
+        assert_eq!(keys(on_encoder), ["model.time.enters"]);
+        assert_eq!(keys(&format!("{on_encoder}\ntime.enters = ['decoder']")), [] as [&str; 0]);
+        assert_eq!(keys("unet.deep_supervision = 1"), ["model.unet.deep_supervision"]);
+    }
+
+    #[test]
+    fn a_resolved_configuration_reads_back_as_itself() {
+        let config = parse(
+            "name='a'\ndataset='d.h5'\nconditioning={single-frame='all'}\n[loss]\nmse=1.0\nclass_weights={given=[0.0,1.0,2.0]}",
+        );
+        let text = toml::to_string(&config).expect("serialises");
+        assert_eq!(parse(&text), config);
+    }
+
+    #[test]
+    fn the_trainings_that_come_with_the_program_are_valid() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/invasion");
+        let mut count = 0;
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            crate::config::load::<TrainConfig>(&entry.expect("an entry").path(), &[]).expect("valid");
+            count += 1;
+        }
+        assert!(count >= 6);
+    }
+}

@@ -1,0 +1,201 @@
+//! What invasions and annotated images have in common for whoever trains, predicts and scores: a dataset of named
+//! samples, and files of predictions for them.
+
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::run::{DatasetCard, SegmentationCard, TrainedOn};
+use super::{
+    InvasionDataset, MaskFile, Prediction, PredictionFile, SegmentationDataset, listing, mask_prediction,
+};
+use porecast_base::{Error, Result};
+
+/// Name of the file in a comparison's folder that holds all of it.
+pub const COMPARISON_FILE: &str = "comparison.json";
+
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Predicting invasion sequences of porous domains.
+    Invasion,
+    /// Predicting masks of single images.
+    Segmentation,
+}
+
+impl Task {
+    /// The task of a run folder, a comparison or a file of predictions, by the format that it names; an invasion where
+    /// the file cannot be read: opening it reports the error.
+    pub fn of(path: &Path) -> Self {
+        #[derive(Deserialize)]
+        struct Header {
+            format: String,
+        }
+        let of_json = |file: &str| -> Option<String> {
+            let bytes = std::fs::read(path.join(file)).ok()?;
+            Some(serde_json::from_slice::<Header>(&bytes).ok()?.format)
+        };
+        let format = match path.is_dir() {
+            true => of_json(COMPARISON_FILE).or_else(|| of_json("run.json")),
+            false => listing::hdf5_format(path).ok().flatten(),
+        };
+        let segmentation =
+            [SegmentationCard::FORMAT, mask_prediction::FORMAT, SegmentationDataset::COMPARISON];
+        match format {
+            Some(format) if segmentation.contains(&format.as_str()) => Self::Segmentation,
+            _ => Self::Invasion,
+        }
+    }
+}
+
+/// Samples of a dataset that a run is to predict into a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MissingPredictions {
+    /// Folder of the run.
+    pub run: PathBuf,
+    /// The dataset.
+    pub dataset: PathBuf,
+    /// Identifiers of the samples.
+    pub ids: Vec<String>,
+    /// File to write.
+    pub predictions: PathBuf,
+}
+
+/// What is kept in files of text.
+pub trait Kept: Debug + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync {}
+
+impl<T: Debug + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync> Kept for T {}
+
+/// A dataset that networks are trained on. Errors are those of files that cannot be read, or hold something else.
+pub trait Dataset: Debug + Clone + Sync + Sized {
+    /// What the card of a run says of it.
+    type Card: TrainedOn;
+    /// Predictions for its samples.
+    type Predictions: Predictions;
+    /// The `format` of scores on it.
+    const SCORES: &'static str;
+    /// The `format` of comparisons of runs on it.
+    const COMPARISON: &'static str;
+    /// What a sample is called.
+    const SAMPLE: &'static str;
+    /// What the predictions for several samples are called.
+    const PREDICTED: &'static str;
+
+    /// Opens a dataset.
+    fn open(path: &Path) -> Result<Self>;
+
+    /// Where it was opened.
+    fn path(&self) -> &Path;
+
+    /// Identifiers of the samples, in stored order.
+    fn ids(&self) -> &[String];
+
+    /// Two datasets with the same fingerprint hold the same.
+    fn fingerprint(&self) -> Result<String>;
+
+    /// Position of a sample in stored order.
+    fn place(&self, id: &str) -> Result<usize> {
+        self.ids().iter().position(|own| own == id).ok_or_else(|| {
+            let what =
+                format!("has no {} {id:?}; pass the dataset that was trained on or predicted", Self::SAMPLE);
+            Error::mismatch(self.path(), what)
+        })
+    }
+}
+
+/// A file of predictions. Errors are those of files that cannot be read, or hold something else.
+pub trait Predictions: Sync + Sized {
+    /// The prediction for a sample.
+    type Prediction;
+
+    /// Opens a file of predictions.
+    fn open(path: &Path) -> Result<Self>;
+
+    /// Where it was opened.
+    fn path(&self) -> &Path;
+
+    /// Who predicted.
+    fn source(&self) -> &str;
+
+    /// Identifiers of the samples, in stored order.
+    fn ids(&self) -> &[String];
+
+    /// Reads prediction `index`.
+    fn prediction(&self, index: usize) -> Result<Self::Prediction>;
+}
+
+impl Dataset for InvasionDataset {
+    type Card = DatasetCard;
+    type Predictions = PredictionFile;
+    const SCORES: &'static str = "porecast-scores";
+    const COMPARISON: &'static str = "porecast-comparison";
+    const SAMPLE: &'static str = "domain";
+    const PREDICTED: &'static str = "sequences";
+
+    fn open(path: &Path) -> Result<Self> {
+        Self::open(path)
+    }
+
+    fn path(&self) -> &Path {
+        self.path()
+    }
+
+    fn ids(&self) -> &[String] {
+        self.domain_ids()
+    }
+
+    fn fingerprint(&self) -> Result<String> {
+        self.fingerprint()
+    }
+}
+
+impl Predictions for PredictionFile {
+    type Prediction = Prediction;
+
+    fn open(path: &Path) -> Result<Self> {
+        Self::open(path)
+    }
+
+    fn path(&self) -> &Path {
+        self.path()
+    }
+
+    fn source(&self) -> &str {
+        &self.header().source
+    }
+
+    fn ids(&self) -> &[String] {
+        self.domain_ids()
+    }
+
+    fn prediction(&self, index: usize) -> Result<Prediction> {
+        self.prediction(index)
+    }
+}
+
+impl Dataset for SegmentationDataset {
+    type Card = SegmentationCard;
+    type Predictions = MaskFile;
+    const SCORES: &'static str = "porecast-mask-scores";
+    const COMPARISON: &'static str = "porecast-mask-comparison";
+    const SAMPLE: &'static str = "image";
+    const PREDICTED: &'static str = "masks";
+
+    fn open(path: &Path) -> Result<Self> {
+        Self::open(path)
+    }
+
+    fn path(&self) -> &Path {
+        self.path()
+    }
+
+    fn ids(&self) -> &[String] {
+        self.ids()
+    }
+
+    fn fingerprint(&self) -> Result<String> {
+        self.fingerprint()
+    }
+}

@@ -1,0 +1,150 @@
+//! One file of a dataset.
+
+use std::path::{Path, PathBuf};
+
+use hdf5::H5Type;
+use ndarray::{Array1, Array2, Array3, Axis, Ix0, Ix1, Ix2, Ix3};
+use porecast_simulations::{Domain, Parameters, Trajectory};
+
+use super::{Common, FORMAT, Origin, VERSION, check_times};
+use crate::benchmark;
+use crate::dynamics::Extent;
+use crate::h5::H5Reader;
+use porecast_base::Result;
+
+/// How a file lays out its sequences.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Layout {
+    /// Schema version 1.
+    Stacked,
+    /// One domain of the CO2-water benchmark.
+    Benchmark,
+}
+
+/// One file of a dataset.
+#[derive(Debug, Clone)]
+pub(crate) struct Shard {
+    pub(crate) path: PathBuf,
+    pub(crate) layout: Layout,
+    pub(crate) common: Common,
+    pub(crate) origin: Origin,
+    pub(crate) ids: Vec<String>,
+}
+
+impl Shard {
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let file = H5Reader::open(path)?;
+        if benchmark::is_benchmark(&file) {
+            return benchmark::open(&file);
+        }
+        file.expect_format(FORMAT, VERSION)?;
+        let ids = file.texts("/domain_id")?;
+        let n = Some(ids.len());
+        let phase = file.dataset_of::<u8>("/phase", &[n, None, None, None])?.shape();
+        let (frames, height, width) = (phase[1], phase[2], phase[3]);
+        file.dataset_of::<u8>("/solid", &[n, Some(height), Some(width)])?;
+        file.dataset_of::<f64>("/time", &[n, Some(frames)])?;
+        file.dataset_of::<ParameterRow>("/parameters", &[n])?;
+        Ok(Self {
+            path: path.to_owned(),
+            layout: Layout::Stacked,
+            common: Common {
+                shape: (frames, height, width),
+                inlet: file.keyword("inlet")?,
+                time_unit: file.keyword("time_unit")?,
+                voxel_size_m: file.number("voxel_size_m")?,
+                extent: Extent::open(&file, ids.len(), (frames, height, width))?,
+            },
+            origin: Origin { simulator: file.text("simulator")?, campaign: file.text("campaign")? },
+            ids,
+        })
+    }
+
+    pub(super) fn parameters(&self, file: &H5Reader, row: usize) -> Result<Parameters> {
+        let rows = file.dataset_of::<ParameterRow>("/parameters", &[None])?;
+        let row: ndarray::Array0<ParameterRow> = file.row::<_, Ix0>(&rows, row)?;
+        Ok(row.into_scalar().into())
+    }
+
+    pub(super) fn sequence(&self, row: usize) -> Result<Trajectory> {
+        let file = H5Reader::open(&self.path)?;
+        let solid: Array2<u8> = file.row::<_, Ix2>(&file.dataset_of::<u8>("/solid", &[None; 3])?, row)?;
+        let phase: Array3<u8> = file.row::<_, Ix3>(&file.dataset_of::<u8>("/phase", &[None; 4])?, row)?;
+        let times: Array1<f64> = file.row::<_, Ix1>(&file.dataset_of::<f64>("/time", &[None; 2])?, row)?;
+        check_times(times.as_slice().expect("a row as read is contiguous"))
+            .map_err(|what| file.error(&format!("/time[{row}]"), what))?;
+        if let Some(((y, x), value)) = solid.indexed_iter().find(|(_, value)| **value > 1) {
+            return Err(file.error(
+                &format!("/solid[{row}]"),
+                format!("holds {value} at (y, x) = ({y}, {x}), expected 0 or 1"),
+            ));
+        }
+        let solid = solid.mapv(|value| value == 1);
+        for (t, frame) in phase.axis_iter(Axis(0)).enumerate() {
+            for ((y, x), &value) in frame.indexed_iter() {
+                if value > 1 || value == 1 && solid[(y, x)] {
+                    let what = match value {
+                        1 => "has the invading phase inside solid".to_owned(),
+                        _ => format!("holds {value}, expected 0 or 1,"),
+                    };
+                    return Err(file.error(
+                        &format!("/phase[{row}]"),
+                        format!("{what} at (time, y, x) = ({t}, {y}, {x})"),
+                    ));
+                }
+            }
+        }
+        Ok(Trajectory {
+            domain: Domain { solid, voxel_size_m: self.common.voxel_size_m },
+            inlet: self.common.inlet,
+            times: times.to_vec(),
+            time_unit: self.common.time_unit,
+            phase: phase.mapv(|value| value == 1),
+            parameters: self.parameters(&file, row)?,
+        })
+    }
+}
+
+/// A row of `/parameters`.
+#[derive(Debug, Clone, Copy, H5Type)]
+#[repr(C)]
+pub(super) struct ParameterRow {
+    seed: u64,
+    porosity: f64,
+    contact_angle_deg: f64,
+    surface_tension: f64,
+    viscosity_invading: f64,
+    viscosity_defending: f64,
+    capillary_number: f64,
+    viscosity_ratio: f64,
+}
+
+impl From<Parameters> for ParameterRow {
+    fn from(p: Parameters) -> Self {
+        Self {
+            seed: p.seed,
+            porosity: p.porosity,
+            contact_angle_deg: p.contact_angle_deg,
+            surface_tension: p.surface_tension,
+            viscosity_invading: p.viscosity_invading,
+            viscosity_defending: p.viscosity_defending,
+            capillary_number: p.capillary_number,
+            viscosity_ratio: p.viscosity_ratio,
+        }
+    }
+}
+
+impl From<ParameterRow> for Parameters {
+    fn from(p: ParameterRow) -> Self {
+        Self {
+            seed: p.seed,
+            porosity: p.porosity,
+            contact_angle_deg: p.contact_angle_deg,
+            surface_tension: p.surface_tension,
+            viscosity_invading: p.viscosity_invading,
+            viscosity_defending: p.viscosity_defending,
+            capillary_number: p.capillary_number,
+            viscosity_ratio: p.viscosity_ratio,
+        }
+    }
+}

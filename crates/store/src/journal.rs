@@ -1,0 +1,304 @@
+//! The journal of a study: a file of lines that are only ever added, each by one process at a time.
+//!
+//! A line is written whole or not at all: one that was cut off by the end of its process is taken away by the next
+//! writer. Who works on a trial holds a lock on a file of its own, which the operating system lifts when the process
+//! ends, however that comes about.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::config::search::{Parameter, SearchConfig};
+use porecast_base::{Error, ErrorKind, Result};
+
+/// Values by key.
+pub type Point = BTreeMap<String, Value>;
+
+/// How a trial ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// With this value; lower is better.
+    Value(f64),
+    /// Without one, for this reason.
+    Failed(String),
+}
+
+/// A trial in the journal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Its number, from 0.
+    pub number: usize,
+    /// Values by the keys of the parameters.
+    pub point: Point,
+    /// How it ended, if it has.
+    pub outcome: Option<Outcome>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Line {
+    Study { name: String, seed: u64, parameters: Vec<Parameter> },
+    Began { number: usize, point: Point },
+    Ended { number: usize, outcome: Outcome },
+}
+
+/// The journal of a study.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+}
+
+/// A trial that this process works on.
+#[derive(Debug)]
+pub struct Claim {
+    /// Number of the trial, from 0.
+    pub number: usize,
+    /// Values by the keys of the parameters.
+    pub point: Point,
+    /// Whether another process began it and ended without a result.
+    pub is_taken_up: bool,
+    /// Held as long as the claim.
+    lock: File,
+}
+
+impl Journal {
+    /// Opens or begins the journal of a study.
+    ///
+    /// # Errors
+    /// The file cannot be read or written, is damaged, or belongs to another study.
+    pub fn open(path: &Path, config: &SearchConfig) -> Result<Self> {
+        let journal = Self { path: path.to_owned() };
+        let mut writer = journal.writer()?;
+        let SearchConfig { name, seed, parameters, .. } = config;
+        match writer.study.take() {
+            None => {
+                let line = Line::Study { name: name.clone(), seed: *seed, parameters: parameters.clone() };
+                writer.add(&line)?;
+            }
+            Some(study) if study == (name.clone(), *seed, parameters.clone()) => {}
+            Some(_) => {
+                return Err(Error::new(
+                    ErrorKind::Mismatch,
+                    path.display().to_string(),
+                    "is the journal of a study of another name, seed or parameters; choose another file",
+                ));
+            }
+        }
+        Ok(journal)
+    }
+
+    /// Every trial that has begun.
+    ///
+    /// # Errors
+    /// The file cannot be read or written, is damaged, or belongs to another study.
+    pub fn records(&self) -> Result<Vec<Record>> {
+        Ok(self.writer()?.records)
+    }
+
+    /// An unfinished trial that nobody works on, or a new one at the point that `propose` makes of those before it,
+    /// as long as fewer than `wanted` have begun.
+    ///
+    /// # Errors
+    /// The file cannot be read or written, is damaged, or belongs to another study.
+    pub fn claim(&self, wanted: usize, propose: impl FnOnce(&[Record]) -> Point) -> Result<Option<Claim>> {
+        let mut writer = self.writer()?;
+        for record in writer.records.iter().filter(|record| record.outcome.is_none()) {
+            if let Some(lock) = self.lock_trial(record.number)? {
+                let Record { number, point, .. } = record.clone();
+                return Ok(Some(Claim { number, point, is_taken_up: true, lock }));
+            }
+        }
+        let number = writer.records.len();
+        if number >= wanted {
+            return Ok(None);
+        }
+        let point = propose(&writer.records);
+        let lock = self.lock_trial(number)?.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Mismatch,
+                self.trial_path(number).display().to_string(),
+                "is held by another process although its trial has not begun; is the journal a copy?",
+            )
+        })?;
+        writer.add(&Line::Began { number, point: point.clone() })?;
+        Ok(Some(Claim { number, point, is_taken_up: false, lock }))
+    }
+
+    /// Notes how a trial ended.
+    ///
+    /// # Errors
+    /// The file cannot be read or written, is damaged, or belongs to another study.
+    pub fn end(&self, claim: Claim, outcome: Outcome) -> Result<()> {
+        let mut writer = self.writer()?;
+        writer.add(&Line::Ended { number: claim.number, outcome })?;
+        // Under the journal's lock, so that nobody can be about to open the file.
+        let path = self.trial_path(claim.number);
+        drop(claim.lock);
+        std::fs::remove_file(&path).map_err(|e| Error::output(&path, e))
+    }
+
+    fn trial_path(&self, number: usize) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(format!(".trial-{number}"));
+        name.into()
+    }
+
+    /// The lock on a trial, if nobody holds it.
+    fn lock_trial(&self, number: usize) -> Result<Option<File>> {
+        let path = self.trial_path(number);
+        let file = File::create(&path).map_err(|e| Error::output(&path, e))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(e)) => Err(Error::output(&path, format!("cannot be locked: {e}"))),
+        }
+    }
+
+    /// The journal with all its lines, held for this process alone until it is dropped.
+    fn writer(&self) -> Result<Writer<'_>> {
+        let path = self.path.as_path();
+        let failed = |e: std::io::Error| Error::output(path, e);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(failed)?;
+        file.lock().map_err(|e| Error::output(path, format!("cannot be locked: {e}")))?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).map_err(|e| Error::input(path, format!("cannot be read: {e}")))?;
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        if whole < text.len() {
+            file.set_len(whole as u64).map_err(failed)?;
+        }
+        file.seek(SeekFrom::End(0)).map_err(failed)?;
+        let mut writer = Writer { path, file, study: None, records: Vec::new() };
+        for (index, line) in text[..whole].split(|byte| *byte == b'\n').enumerate() {
+            if !line.is_empty() {
+                writer.take(line).map_err(|what| {
+                    Error::input(path, format!("line {} {what}; it is no journal of a study", index + 1))
+                })?;
+            }
+        }
+        Ok(writer)
+    }
+}
+
+struct Writer<'a> {
+    path: &'a Path,
+    file: File,
+    study: Option<(String, u64, Vec<Parameter>)>,
+    records: Vec<Record>,
+}
+
+impl Writer<'_> {
+    /// Takes in a line that is there.
+    fn take(&mut self, line: &[u8]) -> std::result::Result<(), String> {
+        match serde_json::from_slice(line).map_err(|e| format!("cannot be read ({e})"))? {
+            Line::Study { name, seed, parameters } => self.study = Some((name, seed, parameters)),
+            Line::Began { number, point } => {
+                if number != self.records.len() {
+                    return Err(format!("begins trial {number} after {} trials", self.records.len()));
+                }
+                self.records.push(Record { number, point, outcome: None });
+            }
+            Line::Ended { number, outcome } => {
+                let record = self.records.get_mut(number);
+                record.ok_or_else(|| format!("ends trial {number}, which has not begun"))?.outcome =
+                    Some(outcome);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a line and sees that it is on the disk.
+    fn add(&mut self, line: &Line) -> Result<()> {
+        let failed = |e: std::io::Error| Error::output(self.path, e);
+        let mut text = serde_json::to_vec(line).map_err(|e| failed(e.into()))?;
+        text.push(b'\n');
+        self.file.write_all(&text).and_then(|()| self.file.sync_data()).map_err(failed)
+    }
+}
+
+/// A value with four digits.
+pub fn show(value: &Value) -> String {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let number = number.as_f64().unwrap_or(f64::NAN);
+            if (1e-3..1e4).contains(&number.abs()) { format!("{number:.4}") } else { format!("{number:.3e}") }
+        }
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The trial with the lowest value.
+pub fn best(trials: &[Record]) -> Option<(&Record, f64)> {
+    let valued = trials.iter().filter_map(|record| match record.outcome {
+        Some(Outcome::Value(value)) => Some((record, value)),
+        _ => None,
+    });
+    valued.min_by(|(_, a), (_, b)| a.total_cmp(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::search::Values;
+
+    fn config() -> SearchConfig {
+        SearchConfig {
+            name: "test".into(),
+            training: "training.toml".into(),
+            seed: 0,
+            trials: 9,
+            startup: 1,
+            parameters: vec![Parameter { key: "k".into(), values: Values::Whole { low: 0, high: 9 } }],
+        }
+    }
+
+    fn propose(records: &[Record]) -> Point {
+        Point::from([("k".to_owned(), Value::from(records.len()))])
+    }
+
+    #[test]
+    fn a_line_cut_off_anywhere_is_as_if_it_had_not_been_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal");
+        let journal = Journal::open(&path, &config()).expect("a journal");
+        let claim = |journal: &Journal| journal.claim(9, propose).expect("a journal").expect("a trial");
+        let first = claim(&journal);
+        let before = std::fs::read(&path).expect("a journal");
+        journal.end(first, Outcome::Value(0.5)).expect("a journal");
+        let after = std::fs::read(&path).expect("a journal");
+        for length in before.len()..=after.len() {
+            std::fs::write(&path, &after[..length]).expect("a file");
+            let journal = Journal::open(&path, &config()).expect("a journal");
+            let outcome = (length == after.len()).then_some(Outcome::Value(0.5));
+            let expected = Record { number: 0, point: propose(&[]), outcome: outcome.clone() };
+            assert_eq!(journal.records().expect("a journal"), [expected]);
+            let next = claim(&journal);
+            assert_eq!(next.number, usize::from(outcome.is_some()), "cut to {length} bytes");
+            journal.end(next, Outcome::Failed("for the test".into())).expect("a journal");
+        }
+    }
+
+    #[test]
+    fn another_study_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal");
+        Journal::open(&path, &config()).expect("a journal");
+        Journal::open(&path, &SearchConfig { trials: 20, ..config() }).expect("more trials are welcome");
+        let error = Journal::open(&path, &SearchConfig { seed: 1, ..config() }).expect_err("another seed");
+        assert_eq!(error.kind(), ErrorKind::Mismatch);
+        std::fs::write(&path, "{\"began\": {\"number\": 4, \"point\": {}}}\n").expect("a file");
+        let error = Journal::open(&path, &config()).expect_err("a gap").to_string();
+        assert!(error.contains("line 1") && error.contains("trial 4"), "{error}");
+    }
+}

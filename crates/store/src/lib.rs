@@ -1,0 +1,32 @@
+//! Configuration and every file format of porecast.
+
+pub mod benchmark;
+pub mod card;
+pub mod checkpoint;
+pub mod config;
+pub mod dataset;
+pub mod domain_split;
+pub mod dynamics;
+mod h5;
+pub mod image;
+pub mod image_split;
+pub mod invasion;
+pub mod journal;
+pub mod listing;
+pub mod mask_prediction;
+pub mod npz;
+mod pickle;
+pub mod picture;
+pub mod prediction;
+pub mod run;
+pub mod segmentation;
+pub mod table;
+pub mod weights;
+
+pub use dataset::{COMPARISON_FILE, Dataset, Kept, MissingPredictions, Predictions, Task};
+pub use dynamics::{Dynamics, LatticeRecord, Recorded};
+pub use invasion::InvasionDataset;
+pub use mask_prediction::{MaskFile, MaskPrediction};
+pub use prediction::{Prediction, PredictionFile};
+pub use run::RunFolder;
+pub use segmentation::SegmentationDataset;

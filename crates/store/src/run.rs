@@ -1,0 +1,392 @@
+//! The run folder: what a training leaves behind.
+//!
+//! ```text
+//! config.toml              the resolved configuration
+//! run.json                 RunCard: seed, version, dataset and its fingerprint, split, members
+//! <member>/metrics.csv     one row an epoch
+//! <member>/best.safetensors, last.safetensors, checkpoint.*
+//! predictions/<split>.h5   predictions for the domains of a split
+//! evaluation/              scores and figures
+//! report.html
+//! ```
+//! A time-embedded run has one member, the folder itself; single-frame runs have one member a frame (`frame-05/`).
+
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::Kept;
+use porecast_base::atomic;
+use porecast_base::{Error, Result};
+use porecast_imaging::split::Split;
+use porecast_simulations::{Side, TimeUnit};
+
+/// Which domains serve for what.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SplitLists {
+    /// Domains the weights are fitted to.
+    pub train: Vec<String>,
+    /// Domains the best epoch is chosen on.
+    pub validation: Vec<String>,
+    /// Domains nothing is chosen on.
+    pub test: Vec<String>,
+}
+
+impl SplitLists {
+    /// Names and identifiers of the three parts.
+    pub fn parts(&self) -> [(&'static str, &[String]); 3] {
+        [("train", &self.train), ("validation", &self.validation), ("test", &self.test)]
+    }
+}
+
+/// The dataset a run was trained on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DatasetCard {
+    /// Where it was.
+    pub path: PathBuf,
+    /// [`super::InvasionDataset::fingerprint`].
+    pub fingerprint: String,
+    /// Frames, height and width.
+    pub shape: (usize, usize, usize),
+    /// Unit of the times.
+    pub time_unit: TimeUnit,
+    /// Edge where the invading fluid enters.
+    pub inlet: Side,
+    /// Edge length of a pixel in metres.
+    pub voxel_size_m: f64,
+    /// Largest time of the training domains: the network is told times over it.
+    pub time_scale: f64,
+    /// Mean time of each frame over the training domains: the times predicted when none are asked for.
+    pub mean_times: Vec<f64>,
+}
+
+/// One trained network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemberCard {
+    /// Folder below the run folder; `.` for the run folder itself.
+    pub folder: PathBuf,
+    /// The frame it predicts; `None` for a network that takes any time.
+    pub frame: Option<usize>,
+    /// The fold it was validated on, where there are folds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<usize>,
+    /// Trainable parameters.
+    pub parameters: usize,
+    /// Epochs trained.
+    pub epochs: usize,
+    /// Epoch (from 1) with the lowest validation loss.
+    pub best_epoch: usize,
+    /// That loss.
+    pub best_validation_loss: f64,
+    /// Samples (frames of domains) seen by the optimiser.
+    pub samples_seen: u64,
+    /// Wall time of training in seconds, resumed parts included.
+    pub wall_seconds: f64,
+    /// Whether training ran to its end.
+    pub is_finished: bool,
+}
+
+/// The segmentation dataset a run was trained on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentationCard {
+    /// Where it was.
+    pub path: PathBuf,
+    /// [`super::SegmentationDataset::fingerprint`].
+    pub fingerprint: String,
+    /// Channels, height and width.
+    pub shape: (usize, usize, usize),
+    /// Names of the classes, the background first.
+    pub classes: Vec<String>,
+}
+
+/// A dataset that runs are trained on.
+pub trait TrainedOn: Kept {
+    /// The `format` field of the cards of its runs.
+    const FORMAT: &'static str;
+    /// What serves for what.
+    type Split: Kept;
+
+    /// Where it was.
+    fn path(&self) -> &Path;
+
+    /// Its fingerprint.
+    fn fingerprint(&self) -> &str;
+
+    /// Names and identifiers of the three parts: what the weights of `members` are fitted to, what their best epochs are
+    /// chosen on, and what nothing is chosen on.
+    fn parts(split: &Self::Split, members: &[MemberCard]) -> [(&'static str, Vec<String>); 3];
+}
+
+impl TrainedOn for DatasetCard {
+    const FORMAT: &'static str = "porecast-run";
+    type Split = SplitLists;
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    fn parts(split: &SplitLists, _: &[MemberCard]) -> [(&'static str, Vec<String>); 3] {
+        split.parts().map(|(part, ids)| (part, ids.to_vec()))
+    }
+}
+
+impl TrainedOn for SegmentationCard {
+    const FORMAT: &'static str = "porecast-segmentation-run";
+    type Split = Split;
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Of the folds, those count that a network was validated on.
+    fn parts(split: &Split, members: &[MemberCard]) -> [(&'static str, Vec<String>); 3] {
+        let trained: Vec<usize> = members.iter().filter_map(|member| member.fold).collect();
+        let folds = split.folds.iter().enumerate();
+        let validated = folds.filter(|(fold, _)| trained.is_empty() || trained.contains(fold));
+        let validated = validated.flat_map(|(_, ids)| ids).cloned().collect();
+        [("train", split.train.clone()), ("validation", validated), ("test", split.test.clone())]
+    }
+}
+
+/// What `run.json` holds of a run on invasions.
+pub type RunCard = Card<DatasetCard>;
+/// What `run.json` holds of a run on annotated images.
+pub type SegmentationRunCard = Card<SegmentationCard>;
+
+/// What `run.json` holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Card<D: TrainedOn> {
+    /// [`TrainedOn::FORMAT`].
+    pub format: String,
+    /// Version of this schema.
+    pub version: u32,
+    /// Version of porecast that trained.
+    pub porecast: String,
+    /// Name of the run.
+    pub name: String,
+    /// Seed of initialisation, order, dropout and augmentation.
+    pub seed: u64,
+    /// Where it ran.
+    pub device: String,
+    /// What it was trained on.
+    pub dataset: D,
+    /// What serves for what.
+    pub split: D::Split,
+    /// The trained networks, by frame.
+    pub members: Vec<MemberCard>,
+}
+
+/// Version of the schema of `run.json` written by this program.
+pub const VERSION: u32 = 1;
+
+impl<D: TrainedOn> Card<D> {
+    /// The card of a run that begins.
+    pub fn new(name: &str, seed: u64, device: &str, dataset: D, split: D::Split) -> Self {
+        Self {
+            format: D::FORMAT.to_owned(),
+            version: VERSION,
+            porecast: env!("CARGO_PKG_VERSION").to_owned(),
+            name: name.to_owned(),
+            seed,
+            device: device.to_owned(),
+            dataset,
+            split,
+            members: Vec::new(),
+        }
+    }
+
+    /// [`TrainedOn::parts`] of this run.
+    pub fn parts(&self) -> [(&'static str, Vec<String>); 3] {
+        D::parts(&self.split, &self.members)
+    }
+}
+
+/// A run folder.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Names a run folder; nothing is read or made.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `config.toml`.
+    pub fn config_path(&self) -> PathBuf {
+        self.path.join("config.toml")
+    }
+
+    /// `run.json`.
+    pub fn card_path(&self) -> PathBuf {
+        self.path.join("run.json")
+    }
+
+    /// Whether nothing would be lost by beginning a run here: there is no folder, or a run was killed in it before
+    /// it had begun.
+    pub fn is_vacant(&self) -> bool {
+        match std::fs::read_dir(&self.path) {
+            Ok(entries) => entries.flatten().all(|entry| {
+                let name = entry.file_name();
+                atomic::is_temporary(&name) || name == "run.json" && !self.config_path().exists()
+            }),
+            Err(_) => !self.path.exists(),
+        }
+    }
+
+    /// Removes what writes that were killed have left behind.
+    ///
+    /// # Errors
+    /// The folder cannot be changed.
+    pub fn remove_temporaries(&self) -> Result<()> {
+        fn clean(folder: &Path) -> std::io::Result<()> {
+            for entry in std::fs::read_dir(folder)? {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    clean(&entry.path())?;
+                } else if atomic::is_temporary(&entry.file_name()) {
+                    std::fs::remove_file(entry.path())?;
+                }
+            }
+            Ok(())
+        }
+        clean(&self.path).map_err(|e| Error::output(&self.path, e))
+    }
+
+    /// Predictions for a part of the split.
+    pub fn predictions_path(&self, part: &str) -> PathBuf {
+        self.path.join("predictions").join(format!("{part}.h5"))
+    }
+
+    /// Scores and figures.
+    pub fn evaluation_path(&self) -> PathBuf {
+        self.path.join("evaluation")
+    }
+
+    /// Folder of a member.
+    pub fn member_path(&self, member: &MemberCard) -> PathBuf {
+        self.path.join(&member.folder)
+    }
+
+    /// Reads `run.json`.
+    ///
+    /// # Errors
+    /// The folder is not a run of this version.
+    pub fn card(&self) -> Result<RunCard> {
+        self.card_of()
+    }
+
+    /// Reads `run.json` of a run on either kind of dataset.
+    ///
+    /// # Errors
+    /// The folder is not a run of this version on such a dataset.
+    pub fn card_of<D: TrainedOn>(&self) -> Result<Card<D>> {
+        #[derive(Deserialize)]
+        struct Header {
+            format: String,
+            version: u32,
+        }
+        let Header { format, version } = self.read()?;
+        if format != D::FORMAT || version != VERSION {
+            return Err(Error::input(
+                &self.card_path(),
+                format!(
+                    "has format {format:?} version {version}, expected {:?} version {VERSION}",
+                    D::FORMAT
+                ),
+            ));
+        }
+        self.read()
+    }
+
+    /// The networks of a run, whatever they were trained on.
+    ///
+    /// # Errors
+    /// The folder is not a run.
+    pub fn members(&self) -> Result<Vec<MemberCard>> {
+        #[derive(Deserialize)]
+        struct Members {
+            members: Vec<MemberCard>,
+        }
+        Ok(self.read::<Members>()?.members)
+    }
+
+    /// What `run.json` says of `T`.
+    fn read<T: DeserializeOwned>(&self) -> Result<T> {
+        let path = self.card_path();
+        let text = std::fs::read_to_string(&path).map_err(|e| {
+            Error::input(
+                &self.path,
+                format!("is not a run folder (run.json: {e}); pass the folder that `porecast train` made"),
+            )
+        })?;
+        serde_json::from_str(&text).map_err(|e| Error::input(&path, format!("is not a run card: {e}")))
+    }
+
+    /// Writes `run.json` atomically.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn write_card<D: TrainedOn>(&self, card: &Card<D>) -> Result<()> {
+        let text = serde_json::to_string_pretty(card).map_err(|e| Error::output(&self.card_path(), e))?;
+        atomic::write(&self.card_path(), text.as_bytes())
+    }
+}
+
+/// The folder of a search.
+///
+/// ```text
+/// journal.jsonl       every trial, shared by all processes that take part
+/// trial-003/          its run folder
+/// trials.csv          number, parameters, outcome
+/// parallel.svg .png   every trial as a line over its parameters
+/// best.toml           configuration of the best trial, every default spelt out
+/// ```
+#[derive(Debug, Clone)]
+pub struct StudyFolder {
+    path: PathBuf,
+}
+
+impl StudyFolder {
+    /// Names a folder; nothing is read or made.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The journal of its trials.
+    pub fn journal_path(&self) -> PathBuf {
+        self.path.join("journal.jsonl")
+    }
+
+    /// The run of a trial.
+    pub fn trial(&self, number: usize) -> RunFolder {
+        RunFolder::new(self.path.join(format!("trial-{number:03}")))
+    }
+
+    /// The configuration of the best trial.
+    pub fn best_path(&self) -> PathBuf {
+        self.path.join("best.toml")
+    }
+}

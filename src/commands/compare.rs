@@ -1,0 +1,37 @@
+//! `porecast compare`.
+
+use std::path::PathBuf;
+
+use porecast_base::{Result, Verbosity};
+use porecast_learning::predict;
+use porecast_scoring::evaluate::{self, CompareOptions};
+
+/// Arguments of `porecast compare`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  porecast compare runs/time runs/frames -o runs/comparison")]
+pub struct Args {
+    /// Run folders.
+    #[arg(required = true, num_args = 1..)]
+    pub runs: Vec<PathBuf>,
+    /// Folder for the tables and figures.
+    #[arg(short, long)]
+    pub output: PathBuf,
+    /// Where to compute missing predictions.
+    #[arg(long, default_value = "flex")]
+    pub device: String,
+    /// Replace an existing comparison.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Runs it.
+pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
+    let Args { runs, output, device, force } = args;
+    let options = CompareOptions { runs, output, force };
+    let unscored = evaluate::unscored(&options)?;
+    for evaluation in &unscored {
+        predict::predict_missing(&evaluation.missing(false), &device, verbosity)?;
+        evaluation.run(Verbosity { quiet: true, ..verbosity })?;
+    }
+    evaluate::compare(&options, verbosity)
+}

@@ -1,0 +1,38 @@
+//! `porecast prepare`.
+
+use std::path::PathBuf;
+
+use porecast_base::{Result, Verbosity};
+use porecast_datasets::prepare::{self, PrepareOptions};
+
+/// Arguments of `porecast prepare`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  porecast prepare configs/segmentation/stas.toml\n  porecast prepare configs/segmentation/mars.toml --source terrain.npz --clean data/terrain-clean.npz -o data/terrain.h5\n  porecast prepare configs/segmentation/right_ventricle.toml --set source.format.dicom-contours.structure=whole --force\n\nBeside the dataset lie its card, <dataset>.card.md, and its split, <dataset>.split.toml."
+)]
+pub struct Args {
+    /// Segmentation configuration (TOML).
+    pub config: PathBuf,
+    /// Dataset to write; the configuration's `dataset` when absent.
+    #[arg(short, long, value_name = "DATASET")]
+    pub output: Option<PathBuf>,
+    /// Folder or file of the study; the configuration's `source.path` when absent.
+    #[arg(long, value_name = "PATH")]
+    pub source: Option<PathBuf>,
+    /// First write the npz archive without outliers and shared masks to this file, and prepare from that.
+    #[arg(long, value_name = "FILE.npz")]
+    pub clean: Option<PathBuf>,
+    /// Change a configuration value; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Replace an existing dataset and its split.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Runs it.
+pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
+    let Args { config, output, source, clean, set, force } = args;
+    let options = PrepareOptions { config, output, source, clean, set, force };
+    prepare::run(&options, verbosity)
+}

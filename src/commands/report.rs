@@ -1,0 +1,29 @@
+//! `porecast report`.
+
+use std::path::PathBuf;
+
+use porecast_base::{Result, Verbosity};
+use porecast_scoring::report::{self, ReportOptions};
+
+/// Arguments of `porecast report`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  porecast report runs/time\n  porecast report runs/comparison -o comparison.html"
+)]
+pub struct Args {
+    /// Run folder or comparison folder.
+    pub input: PathBuf,
+    /// HTML file; `report.html` in the folder when absent.
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+    /// Replace an existing file.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Runs it.
+pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
+    let Args { input, output, force } = args;
+    let options = ReportOptions { input, output, force };
+    report::run(&options, verbosity)
+}

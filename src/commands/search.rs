@@ -1,0 +1,42 @@
+//! `porecast search`.
+
+use std::path::PathBuf;
+
+use porecast_base::{Result, Verbosity};
+use porecast_learning::search::{self, SearchOptions};
+use porecast_scoring::report::trials;
+
+/// Arguments of `porecast search`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  porecast search configs/search/sea-ice.toml -o runs/sea-ice-search\n\nStart the same command again to go on, or in a second process to share the trials."
+)]
+pub struct Args {
+    /// Search configuration (TOML).
+    pub config: PathBuf,
+    /// Folder of the study; `runs/<name of the configuration>` when absent.
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+    /// Where to compute: `flex` (CPU) or `cuda[:index]`.
+    #[arg(long, default_value = "flex")]
+    pub device: String,
+    /// Change a value of the search configuration; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Runs it.
+pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
+    let Args { config, output, device, set } = args;
+    let options = SearchOptions { config, output, device, set };
+    let mut table = None;
+    let (folder, best, loss) = search::run(&options, verbosity, |folder, config| {
+        table = Some(trials::write(folder, config)?);
+        Ok(())
+    })?;
+    if !verbosity.quiet {
+        print!("{}", table.map_or_else(String::new, |table| table.to_text()));
+        println!("best: trial {}, validation loss {loss:.5}; {}", best.number, folder.best_path().display());
+    }
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! `porecast simulate`.
+
+use std::path::PathBuf;
+
+use porecast_base::{Result, Verbosity};
+use porecast_datasets::campaign::{self, SimulateOptions};
+
+/// Arguments of `porecast simulate`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  porecast simulate configs/simulate/demo.toml -o data/demo.h5\n  porecast simulate configs/simulate/lbm-256x64.toml -o data/lbm.h5\n  porecast simulate configs/simulate/percolation-512x128.toml -o data/shards --shard 0/4"
+)]
+pub struct Args {
+    /// Campaign configuration (TOML).
+    pub config: PathBuf,
+    /// Dataset to write; an unfinished or smaller one of the same campaign is continued.
+    #[arg(short, long)]
+    pub output: PathBuf,
+    /// Simulate only every n-th domain, beginning with the i-th: `i/n`; the output is then a folder of shards.
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<String>,
+    /// Seconds between two saved states of a long lattice Boltzmann simulation.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub checkpoint_seconds: u64,
+    /// Change a configuration value; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Replace an existing dataset of another campaign.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Runs it.
+pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
+    let Args { config, output, shard, checkpoint_seconds, set, force } = args;
+    let options = SimulateOptions { config, output, shard, checkpoint_seconds, set, force };
+    campaign::run(&options, verbosity)
+}

@@ -1,0 +1,56 @@
+//! `porecast synth`.
+
+use std::path::PathBuf;
+
+use porecast_base::{Result, Verbosity};
+use porecast_datasets::synth::{self, StudyName, SynthOptions};
+
+/// Arguments of `porecast synth`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  porecast synth mars -o data/mars\n  porecast synth right-ventricle -o data/right-ventricle --seed 7 --set patients=20\n  porecast synth stas -o data/stas --set training=60 --set 'shape=[320,576]'\n  porecast synth sea-ice -o data/sea-ice --set training=100 --set test=0\n\nValues that --set changes:\n  right-ventricle  patients slices phases layout (rvsc, sunnybrook)\n  stas             training public shape\n  mars             training test outliers\n  sea-ice          training test"
+)]
+pub struct Args {
+    /// Study whose format is written.
+    pub study: Study,
+    /// New folder to write.
+    #[arg(short, long)]
+    pub output: PathBuf,
+    /// Seed of everything drawn: the same seed gives the same bytes.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Change how much is written; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// A segmentation study.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Study {
+    /// Right ventricle in cardiac MRI: DICOM slices with contours in text files.
+    RightVentricle,
+    /// Tumour cells in lung tissue: JPEG images with labelme's JSON files.
+    Stas,
+    /// Terrain seen by a rover: a NumPy archive.
+    Mars,
+    /// Sea ice by camera and radar: TIFF triples.
+    SeaIce,
+}
+
+impl From<Study> for StudyName {
+    fn from(study: Study) -> Self {
+        match study {
+            Study::RightVentricle => Self::RightVentricle,
+            Study::Stas => Self::Stas,
+            Study::Mars => Self::Mars,
+            Study::SeaIce => Self::SeaIce,
+        }
+    }
+}
+
+/// Runs it.
+pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
+    let Args { study, output, seed, set } = args;
+    let options = SynthOptions { study: study.into(), output, seed, set };
+    synth::run(&options, verbosity)
+}

@@ -1,0 +1,41 @@
+//! `porecast train`.
+
+use std::path::PathBuf;
+
+use porecast_base::{Result, Verbosity};
+use porecast_learning::train::{self, TrainOptions};
+
+/// Arguments of `porecast train`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  porecast train configs/invasion/time-embedded.toml -o runs/time\n  porecast train configs/invasion/time-embedded.toml -o runs/frame-15 --set 'conditioning={single-frame=[15]}'\n  porecast train configs/invasion/time-embedded.toml -o runs/time --resume\n  porecast train configs/segmentation/stas.toml -o runs/stas --fold 0"
+)]
+pub struct Args {
+    /// Training configuration (TOML).
+    pub config: PathBuf,
+    /// Run folder to make; `runs/<name of the configuration>` when absent.
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+    /// Where to compute: `flex` (CPU) or `cuda[:index]`.
+    #[arg(long, default_value = "flex")]
+    pub device: String,
+    /// Change a configuration value; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Of a segmentation split in folds, train the network of this fold only; the others can follow with --resume.
+    #[arg(long, value_name = "I")]
+    pub fold: Option<usize>,
+    /// Go on from the last checkpoint.
+    #[arg(long, conflicts_with = "force")]
+    pub resume: bool,
+    /// Replace an existing run.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Runs it.
+pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
+    let Args { config, output, device, set, fold, resume, force } = args;
+    let options = TrainOptions { config, output, device, set, fold, resume, force };
+    train::run(&options, verbosity)
+}
