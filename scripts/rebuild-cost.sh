@@ -17,7 +17,7 @@ changes=(
     "report|report/page.rs|<h1>{}|<h1 >{}"
     "command line|commands/report.rs cli.rs|HTML file;|HTML page;"
     "loss|loss/volume.rs|elem(0.5)|elem(0.51)"
-    "percolation|percolation/clock.rs|CLOCK|CLOCK"
+    "percolation|percolation/clock.rs|+ 1e-6|+ 2e-6"
     "lattice Boltzmann|lattice_boltzmann/collision.rs|n(0.5) * fx|n(0.51) * fx"
 )
 
