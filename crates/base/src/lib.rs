@@ -7,6 +7,8 @@ pub mod interrupt;
 mod problem;
 pub mod progress;
 pub mod seed;
+#[doc(hidden)]
+pub mod testing;
 mod verbosity;
 
 pub use error::{Error, ErrorKind, Result};

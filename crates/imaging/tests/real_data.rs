@@ -1,28 +1,18 @@
-//! The formats as their authors have them. The files are not part of this project: the folder that holds them is named
-//! by PORECAST_DATA (default: shared/data beside the project), and a test whose files are absent says so and passes.
+//! The formats as their authors have them. The files are not part of this project; tests are skipped where they are
+//! absent (see CONTRIBUTING.md).
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ndarray::{Array2, Axis, s};
+use porecast_base::testing::data;
 use porecast_imaging::format::cleaning::{self, CleaningConfig};
 use porecast_imaging::format::dicom_contours::{DicomContours, Options, Orientation, Structure};
 use porecast_imaging::format::labelme::{self, Labelme};
 use porecast_imaging::format::npz_stack::{self, NpzStack};
 use porecast_imaging::format::tiff_triples::{self, TiffTriples};
 use porecast_imaging::format::{Unlabelled, fold_list};
-
-fn data(place: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("PORECAST_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
-    let path = root.join(place);
-    if !path.exists() {
-        println!("skipped: {} is not there; set PORECAST_DATA", path.display());
-        return None;
-    }
-    Some(path)
-}
 
 /// Zeros and ones in text.
 fn read_text_mask(path: &Path) -> Array2<u8> {

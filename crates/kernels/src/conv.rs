@@ -4,6 +4,7 @@
 //! whose input is first copied into a [panel](panel) in which each tap of the kernel is at a fixed offset from the
 //! output pixel. What remains is a matrix product on registers, whatever the kernel size, stride and dilation.
 
+pub(crate) mod bias_gradient;
 pub(crate) mod direct;
 pub(crate) mod finish;
 pub(crate) mod halves;

@@ -71,13 +71,12 @@ pub(crate) fn noise(seed: u64, len: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Asserts that the values agree to `tolerance`, relative to the largest expected one or to one.
 /// What to allow at a level: `single` where floats are multiplied whole, more where they are sums of two halves.
 pub(crate) fn tolerance(level: Level, single: f64) -> f64 {
     if level == Level::Amx { 2e-5 } else { single }
 }
 
-/// Whether each value is within `tolerance` of the largest.
+/// Asserts that the values agree to `tolerance`, relative to the largest expected one or to one.
 pub(crate) fn assert_close(found: &[f32], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len());
     let scale = expected.iter().fold(1.0f64, |most, value| most.max(value.abs()));
@@ -85,4 +84,15 @@ pub(crate) fn assert_close(found: &[f32], expected: &[f64], tolerance: f64) {
         let error = (found as f64 - expected).abs();
         assert!(error <= tolerance * scale, "at {index}: {found} instead of {expected}");
     }
+}
+
+/// Says that a test is skipped because the machine lacks `what`.
+///
+/// # Panics
+/// If `PORECAST_REQUIRE` lists `what`, or is `all`: then the test must run.
+pub(crate) fn skip(what: &str, reason: &str) {
+    let required = std::env::var("PORECAST_REQUIRE").unwrap_or_default();
+    let is_required = required.split(',').any(|word| word == what || word == "all");
+    assert!(!is_required, "PORECAST_REQUIRE={required} asks for this test, but {reason}");
+    println!("skipped: {reason}");
 }

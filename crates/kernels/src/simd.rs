@@ -26,8 +26,11 @@ impl Level {
         *DETECTED.get_or_init(detect)
     }
 
-    /// The instruction set in use: the detected one, lowered by `PORECAST_KERNELS_SIMD=avx512`,
-    /// `avx2` or `portable`.
+    /// The instruction set in use: the detected one, or a lower one that `PORECAST_KERNELS_SIMD` names: `portable`,
+    /// `avx2`, `avx512` or `amx`. The variable is read once.
+    ///
+    /// # Panics
+    /// If the variable holds another word.
     pub fn current() -> Self {
         static CURRENT: OnceLock<Level> = OnceLock::new();
         *CURRENT.get_or_init(|| {
@@ -35,17 +38,18 @@ impl Level {
                 Ok("portable") => Level::Portable,
                 Ok("avx2") => Level::Avx2,
                 Ok("avx512") => Level::Avx512,
-                _ => Level::Amx,
+                Ok("amx") | Err(_) => Level::Amx,
+                Ok(word) => panic!("PORECAST_KERNELS_SIMD={word}: expected portable, avx2, avx512 or amx"),
             };
             wanted.min(Level::detected())
         })
     }
 
-    /// Every level that this processor can run.
+    /// Every level that tests can run: those of this processor, and matrix registers, which have a model.
     #[cfg(test)]
     pub(crate) fn available() -> Vec<Self> {
-        let all = [Level::Portable, Level::Avx2, Level::Avx512, Level::Amx];
-        all.into_iter().filter(|level| *level <= Level::detected()).collect()
+        let all = [Level::Portable, Level::Avx2, Level::Avx512];
+        all.into_iter().filter(|level| *level <= Level::detected()).chain([Level::Amx]).collect()
     }
 
     /// Runs `kernel` compiled for this instruction set, or for the detected one where that is lower.
@@ -59,7 +63,7 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => unsafe { x86::run_avx2(kernel) },
             // SAFETY: the portable instructions are available everywhere.
-            _ => unsafe { kernel.run::<Portable>() },
+            _ => unsafe { kernel.run::<Portable<4>>() },
         }
     }
 }
@@ -122,62 +126,63 @@ pub(crate) trait Simd: Copy {
     unsafe fn transpose(from: *const f32, from_line: usize, to: *mut f32, to_line: usize);
 }
 
+/// N floats in plain Rust.
 #[derive(Clone, Copy)]
-pub(crate) struct Portable;
+pub(crate) struct Portable<const N: usize>;
 
-impl Simd for Portable {
-    type Vector = [f32; 4];
-    const LANES: usize = 4;
+impl<const N: usize> Simd for Portable<N> {
+    type Vector = [f32; N];
+    const LANES: usize = N;
     const ROWS: usize = 4;
     const COLUMNS: usize = 2;
 
     #[inline(always)]
-    unsafe fn splat(value: f32) -> [f32; 4] {
-        [value; 4]
+    unsafe fn splat(value: f32) -> [f32; N] {
+        [value; N]
     }
     #[inline(always)]
-    unsafe fn load(from: *const f32) -> [f32; 4] {
-        // SAFETY: the caller promises four readable floats; no alignment is asked for.
-        unsafe { from.cast::<[f32; 4]>().read_unaligned() }
+    unsafe fn load(from: *const f32) -> [f32; N] {
+        // SAFETY: the caller promises N readable floats; no alignment is asked for.
+        unsafe { from.cast::<[f32; N]>().read_unaligned() }
     }
     #[inline(always)]
-    unsafe fn load_first(from: *const f32, count: usize) -> [f32; 4] {
+    unsafe fn load_first(from: *const f32, count: usize) -> [f32; N] {
         // SAFETY: the caller promises `count` readable floats.
         std::array::from_fn(|lane| if lane < count { unsafe { from.add(lane).read() } } else { 0.0 })
     }
     #[inline(always)]
-    unsafe fn store(to: *mut f32, value: [f32; 4]) {
-        // SAFETY: the caller promises four writable floats; no alignment is asked for.
-        unsafe { to.cast::<[f32; 4]>().write_unaligned(value) }
+    unsafe fn store(to: *mut f32, value: [f32; N]) {
+        // SAFETY: the caller promises N writable floats; no alignment is asked for.
+        unsafe { to.cast::<[f32; N]>().write_unaligned(value) }
     }
     #[inline(always)]
-    unsafe fn store_first(to: *mut f32, count: usize, value: [f32; 4]) {
+    unsafe fn store_first(to: *mut f32, count: usize, value: [f32; N]) {
         for (lane, value) in value.into_iter().enumerate().take(count) {
             // SAFETY: the caller promises `count` writable floats.
             unsafe { to.add(lane).write(value) }
         }
     }
     #[inline(always)]
-    unsafe fn add(a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
-        [a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]]
+    unsafe fn add(a: [f32; N], b: [f32; N]) -> [f32; N] {
+        std::array::from_fn(|lane| a[lane] + b[lane])
     }
     #[inline(always)]
-    unsafe fn sub(a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
-        [a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3]]
+    unsafe fn sub(a: [f32; N], b: [f32; N]) -> [f32; N] {
+        std::array::from_fn(|lane| a[lane] - b[lane])
     }
     #[inline(always)]
-    unsafe fn rectify(a: [f32; 4]) -> [f32; 4] {
+    unsafe fn rectify(a: [f32; N]) -> [f32; N] {
         a.map(|a| if a < 0.0 { 0.0 } else { a })
     }
     #[inline(always)]
-    unsafe fn fma(a: [f32; 4], b: [f32; 4], c: [f32; 4]) -> [f32; 4] {
-        [a[0] * b[0] + c[0], a[1] * b[1] + c[1], a[2] * b[2] + c[2], a[3] * b[3] + c[3]]
+    unsafe fn fma(a: [f32; N], b: [f32; N], c: [f32; N]) -> [f32; N] {
+        std::array::from_fn(|lane| a[lane] * b[lane] + c[lane])
     }
     #[inline(always)]
     unsafe fn transpose(from: *const f32, from_line: usize, to: *mut f32, to_line: usize) {
-        for row in 0..4 {
-            for column in 0..4 {
-                // SAFETY: both are inside the 4 x 4 blocks that the caller promises.
+        for row in 0..N {
+            for column in 0..N {
+                // SAFETY: both are inside the N x N blocks that the caller promises.
                 unsafe { *to.add(column * to_line + row) = *from.add(row * from_line + column) }
             }
         }

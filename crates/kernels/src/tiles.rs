@@ -17,9 +17,21 @@ pub(crate) const TILE_BYTES: usize = SIDE * TILE_ROW;
 /// Floats of a tile.
 pub(crate) const TILE: usize = SIDE * SIDE;
 
+use crate::simd::{Kernel, Level};
 pub(crate) use imp::Tiles;
 #[cfg(any(test, target_arch = "x86_64"))]
 pub(crate) use imp::is_available;
+
+/// Runs a kernel that multiplies in tiles. The tests run it on any processor: with sixteen floats in a vector of plain
+/// Rust, and with the [`model`] of the tiles.
+pub(crate) fn run<K: Kernel>(kernel: K) -> K::Output {
+    #[cfg(test)]
+    if !is_available() {
+        // SAFETY: plain Rust is available everywhere.
+        return unsafe { kernel.run::<crate::simd::Portable<SIDE>>() };
+    }
+    Level::Avx512.run(kernel)
+}
 
 /// Tiles of sums, in whole cache lines.
 #[repr(align(64))]
@@ -27,15 +39,70 @@ pub(crate) struct Sums<const FLOATS: usize>(pub [f32; FLOATS]);
 
 /// One factor of a product: where its high halves lie, and how far from them the low ones.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(
-    not(all(target_arch = "x86_64", target_os = "linux")),
-    expect(dead_code, reason = "there are no tiles")
-)]
 pub(crate) struct Factor {
     /// Bytes from one row of a tile to the next.
     pub row: usize,
     /// Bytes from a tile of high halves to that of the low ones.
     pub low: usize,
+}
+
+/// The products in plain Rust: what the tests compute where there are no tiles, and all that other systems have.
+#[cfg(any(test, not(all(target_arch = "x86_64", target_os = "linux"))))]
+mod model {
+    use super::{Factor, SIDE, TILE};
+
+    /// sums[i][j] = Σ a[i] b[j] over the steps, as [`two_by_two`](super::Tiles::two_by_two), for I x J tiles of sums.
+    ///
+    /// # Safety
+    /// As there.
+    pub(super) unsafe fn product<const I: usize, const J: usize, const SUMS: usize>(
+        (mut a, a_factor, a_step): ([*const u8; I], Factor, usize),
+        (b, b_factor): ([*const u8; J], Factor),
+        offsets: impl Iterator<Item = usize>,
+        sums: [*mut f32; SUMS],
+        is_first: bool,
+    ) {
+        // SAFETY: all addresses are among those promised.
+        unsafe {
+            if is_first {
+                sums.iter().for_each(|sum| sum.write_bytes(0, TILE));
+            }
+            for offset in offsets {
+                for (index, &sum) in sums.iter().enumerate() {
+                    let (a, b) = (a[index / J], b[index % J].wrapping_add(offset));
+                    let (a_low, b_low) = (a.wrapping_add(a_factor.low), b.wrapping_add(b_factor.low));
+                    for (a, b) in [(a, b_low), (a, b), (a_low, b)] {
+                        add_product((a, a_factor.row), (b, b_factor.row), sum);
+                    }
+                }
+                a = a.map(|a| a.wrapping_add(a_step));
+            }
+        }
+    }
+
+    /// The instruction `tdpbf16ps`: sums[row][column] += Σ a[row][pair] · b[pair][column], where a pair is two
+    /// bfloat16, which are multiplied each with its own.
+    ///
+    /// # Safety
+    /// Both factors are tiles whose rows are as far apart as their second numbers say; the sums are a tile.
+    unsafe fn add_product(a: (*const u8, usize), b: (*const u8, usize), sums: *mut f32) {
+        // SAFETY: rows and columns are inside the tiles.
+        let pair = |(tile, line): (*const u8, usize), row: usize, column: usize| unsafe {
+            let bits =
+                tile.wrapping_add(row * line + column * size_of::<u32>()).cast::<u32>().read_unaligned();
+            [f32::from_bits(bits << 16), f32::from_bits(bits & 0xffff_0000)]
+        };
+        for row in 0..SIDE {
+            for column in 0..SIDE {
+                let products = (0..SIDE).map(|k| {
+                    let ([a0, a1], [b0, b1]) = (pair(a, row, k), pair(b, k, column));
+                    a0 * b0 + a1 * b1
+                });
+                // SAFETY: inside the tile of sums.
+                unsafe { *sums.add(row * SIDE + column) += products.sum::<f32>() }
+            }
+        }
+    }
 }
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
@@ -90,6 +157,10 @@ mod imp {
         /// # Panics
         /// Where there are none.
         pub fn configure() -> Self {
+            #[cfg(test)]
+            if !is_available() {
+                return Self { of_this_thread: PhantomData };
+            }
             assert!(is_available(), "no matrix registers");
             let mut configuration = [0u8; 64];
             configuration[0] = 1;
@@ -117,6 +188,13 @@ mod imp {
             sums: [*mut f32; 4],
             is_first: bool,
         ) {
+            #[cfg(test)]
+            if !is_available() {
+                // SAFETY: the caller's promise.
+                return unsafe {
+                    super::model::product((a, a_factor, a_step), (b, b_factor), offsets, sums, is_first)
+                };
+            }
             let [mut a0, mut a1] = a;
             // SAFETY: tiles are configured; all addresses are among those promised.
             unsafe {
@@ -176,6 +254,13 @@ mod imp {
             sums: [*mut f32; 3],
             is_first: bool,
         ) {
+            #[cfg(test)]
+            if !is_available() {
+                // SAFETY: the caller's promise.
+                return unsafe {
+                    super::model::product(([a], a_factor, a_step), (b, b_factor), offsets, sums, is_first)
+                };
+            }
             // SAFETY: tiles are configured; all addresses are among those promised.
             unsafe {
                 self.begin_three(sums, is_first);
@@ -230,6 +315,13 @@ mod imp {
             sums: [*mut f32; 3],
             is_first: bool,
         ) {
+            #[cfg(test)]
+            if !is_available() {
+                // SAFETY: the caller's promise.
+                return unsafe {
+                    super::model::product((a, a_factor, a_step), ([b], b_factor), offsets, sums, is_first)
+                };
+            }
             // SAFETY: tiles are configured; all addresses are among those promised.
             unsafe {
                 self.begin_three(sums, is_first);
@@ -345,6 +437,10 @@ mod imp {
 
     impl Drop for Tiles {
         fn drop(&mut self) {
+            #[cfg(test)]
+            if !is_available() {
+                return;
+            }
             // SAFETY: the instruction exists, or there would be no value of this type.
             unsafe { asm!("tilerelease", options(nostack, nomem)) };
         }
@@ -353,7 +449,7 @@ mod imp {
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 mod imp {
-    use super::Factor;
+    use super::{Factor, model};
 
     /// Whether there are tiles of bfloat16.
     #[cfg(any(test, target_arch = "x86_64"))]
@@ -361,53 +457,97 @@ mod imp {
         false
     }
 
-    /// Nothing: there are no tiles, and nothing makes a value of this type.
+    /// The model of the tiles, which only tests use.
     pub(crate) struct Tiles(());
 
     impl Tiles {
-        /// # Panics
-        /// Always.
         pub fn configure() -> Self {
-            panic!("no matrix registers")
+            Self(())
         }
 
         /// # Safety
-        /// Never called.
+        /// As with registers.
         pub unsafe fn two_by_two(
             &self,
-            _: ([*const u8; 2], Factor, usize),
-            _: ([*const u8; 2], Factor),
-            _: impl Iterator<Item = usize>,
-            _: [*mut f32; 4],
-            _: bool,
+            a: ([*const u8; 2], Factor, usize),
+            b: ([*const u8; 2], Factor),
+            offsets: impl Iterator<Item = usize>,
+            sums: [*mut f32; 4],
+            is_first: bool,
         ) {
-            unreachable!("no matrix registers")
+            // SAFETY: the caller's promise.
+            unsafe { model::product(a, b, offsets, sums, is_first) }
         }
 
         /// # Safety
-        /// Never called.
+        /// As with registers.
         pub unsafe fn one_by_three(
             &self,
-            _: (*const u8, Factor, usize),
-            _: ([*const u8; 3], Factor),
-            _: impl Iterator<Item = usize>,
-            _: [*mut f32; 3],
-            _: bool,
+            (a, a_factor, a_step): (*const u8, Factor, usize),
+            b: ([*const u8; 3], Factor),
+            offsets: impl Iterator<Item = usize>,
+            sums: [*mut f32; 3],
+            is_first: bool,
         ) {
-            unreachable!("no matrix registers")
+            // SAFETY: the caller's promise.
+            unsafe { model::product(([a], a_factor, a_step), b, offsets, sums, is_first) }
         }
 
         /// # Safety
-        /// Never called.
+        /// As with registers.
         pub unsafe fn three_by_one(
             &self,
-            _: ([*const u8; 3], Factor, usize),
-            _: (*const u8, Factor),
-            _: impl Iterator<Item = usize>,
-            _: [*mut f32; 3],
-            _: bool,
+            a: ([*const u8; 3], Factor, usize),
+            (b, b_factor): (*const u8, Factor),
+            offsets: impl Iterator<Item = usize>,
+            sums: [*mut f32; 3],
+            is_first: bool,
         ) {
-            unreachable!("no matrix registers")
+            // SAFETY: the caller's promise.
+            unsafe { model::product(a, ([b], b_factor), offsets, sums, is_first) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conv::halves::split;
+    use crate::reference::{noise, skip};
+
+    #[test]
+    fn registers_compute_what_their_model_does() {
+        if !is_available() {
+            return skip("amx", "this processor has no matrix registers");
+        }
+        // Two steps of two factors each, `[factor][step][half]`.
+        let halves = |seed| {
+            let mut tiles = vec![0.0; 8 * TILE];
+            for (tiles, floats) in
+                tiles.chunks_exact_mut(2 * TILE).zip(noise(seed, 8 * TILE).chunks(2 * TILE))
+            {
+                let (high, low) = tiles.split_at_mut(TILE);
+                split(floats, high, low);
+            }
+            tiles
+        };
+        let (a, b) = (halves(1), halves(2));
+        let factor = Factor { row: TILE_ROW, low: TILE_BYTES };
+        let of = |tiles: &[f32]| [0, 4].map(|tile| tiles[tile * TILE..].as_ptr().cast::<u8>());
+        let (a, b) = ((of(&a), factor, 2 * TILE_BYTES), (of(&b), factor));
+        let offsets = || [0, 2 * TILE_BYTES].into_iter();
+        let (mut found, mut expected) = (vec![0.0; 4 * TILE], vec![0.0; 4 * TILE]);
+        let tiles = Tiles::configure();
+        for is_first in [true, false] {
+            let sums = |of: &mut [f32]| [0, 1, 2, 3].map(|tile| of[tile * TILE..].as_mut_ptr());
+            // SAFETY: every factor holds two steps of both halves, and every sum is a tile.
+            unsafe {
+                tiles.two_by_two(a, b, offsets(), sums(&mut found), is_first);
+                model::product(a, b, offsets(), sums(&mut expected), is_first);
+            }
+        }
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - expected).abs() < 1e-4, "{found} instead of {expected}");
         }
     }
 }

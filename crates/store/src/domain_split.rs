@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_split_that_comes_with_a_dataset_names_every_domain_once() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations/datasets/lbm-256x64");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../simulations/datasets/lbm-256x64");
         let dataset = crate::InvasionDataset::open(&folder.join("lbm-256x64.h5")).unwrap();
         let config = SplitConfig { file: Some(folder.join("split.toml")), ..SplitConfig::default() };
         let lists = split(dataset.domain_ids(), &config, dataset.path()).unwrap();

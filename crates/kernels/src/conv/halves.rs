@@ -9,6 +9,10 @@
 /// Where the processor has no bfloat16, or the lengths do not fit.
 pub(crate) fn split_pairs(a: &[f32], b: &[f32], high: &mut [f32], low: &mut [f32]) {
     assert!(a.len() == b.len() && a.len() <= high.len() && high.len() == low.len());
+    #[cfg(test)]
+    if !crate::tiles::is_available() {
+        return model::split_pairs(a, b, high, low);
+    }
     imp::split_pairs(a, b, high, low);
 }
 
@@ -18,6 +22,10 @@ pub(crate) fn split_pairs(a: &[f32], b: &[f32], high: &mut [f32], low: &mut [f32
 /// Where the processor has no bfloat16, or the lengths do not fit or are no multiples of 32.
 pub(crate) fn split(a: &[f32], high: &mut [f32], low: &mut [f32]) {
     assert!(a.len() == 2 * high.len() && a.len() == 2 * low.len() && a.len().is_multiple_of(32));
+    #[cfg(test)]
+    if !crate::tiles::is_available() {
+        return model::split(a, high, low);
+    }
     imp::split(a, high, low);
 }
 
@@ -95,13 +103,38 @@ mod imp {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-mod imp {
-    pub fn split_pairs(_: &[f32], _: &[f32], _: &mut [f32], _: &mut [f32]) {
-        unreachable!("no tiles")
+use model as imp;
+
+/// The same in plain Rust, for tests where the processor has no bfloat16.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+mod model {
+    pub fn split_pairs(a: &[f32], b: &[f32], high: &mut [f32], low: &mut [f32]) {
+        for (index, (high, low)) in high.iter_mut().zip(low).enumerate() {
+            let float = |row: &[f32]| row.get(index).copied().unwrap_or(0.0);
+            [*high, *low] = pair(float(a), float(b));
+        }
     }
 
-    pub fn split(_: &[f32], _: &mut [f32], _: &mut [f32]) {
-        unreachable!("no tiles")
+    pub fn split(a: &[f32], high: &mut [f32], low: &mut [f32]) {
+        for ((&[first, second], high), low) in a.as_chunks().0.iter().zip(high).zip(low) {
+            [*high, *low] = pair(first, second);
+        }
+    }
+
+    /// The high halves of two floats, and the low ones; the first float's are the lower bits.
+    fn pair(first: f32, second: f32) -> [f32; 2] {
+        let high = [first, second].map(rounded);
+        let low = [rounded(first - high[0]), rounded(second - high[1])];
+        [high, low].map(|[first, second]| f32::from_bits(first.to_bits() >> 16 | second.to_bits()))
+    }
+
+    /// A float rounded to bfloat16, to even where it lies half-way.
+    fn rounded(float: f32) -> f32 {
+        let bits = float.to_bits();
+        match float.is_nan() {
+            true => f32::from_bits((bits | 0x0040_0000) & 0xffff_0000),
+            false => f32::from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000),
+        }
     }
 }
 
@@ -116,9 +149,6 @@ mod tests {
 
     #[test]
     fn halves_add_up_to_sixteen_bits_of_the_float() {
-        if !crate::tiles::is_available() {
-            return;
-        }
         let (a, b) = (noise(1, 64), noise(2, 64));
         let (mut high, mut low) = (vec![0.0; 64], vec![0.0; 64]);
         split_pairs(&a, &b, &mut high, &mut low);

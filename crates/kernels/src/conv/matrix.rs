@@ -16,8 +16,8 @@ use super::panel::{copy_row, odd_lines};
 use super::shape::ConvShape;
 use crate::memory::{Buffer, with_scratch};
 use crate::share::Shared;
-use crate::simd::{Kernel, Level, Simd};
-use crate::tiles::{Factor, SIDE, Sums, TILE, TILE_BYTES, Tiles};
+use crate::simd::{Kernel, Simd};
+use crate::tiles::{self, Factor, SIDE, Sums, TILE, TILE_BYTES, Tiles};
 
 /// Bytes of a panel: most of a second-level cache.
 const PANEL_BYTES: usize = 800 * 1024;
@@ -280,7 +280,7 @@ pub(crate) fn convolve(
         let (task, first_block) = (task / parts, task % parts * part);
         let (image, first_row) = (task / tiles, task % tiles * layout.rows);
         with_scratch(layout.floats(), |scratch| {
-            Level::Avx512.run(Tile {
+            tiles::run(Tile {
                 layout: &layout,
                 offsets: &offsets,
                 image: &x[image * in_image..][..in_image],

@@ -12,8 +12,8 @@ use super::panel::{copy_row, odd_lines};
 use super::shape::ConvShape;
 use crate::memory::{Buffer, with_scratch};
 use crate::share::Shared;
-use crate::simd::{Kernel, Level, Simd};
-use crate::tiles::{Factor, SIDE, Sums, TILE, TILE_BYTES, Tiles};
+use crate::simd::{Kernel, Simd};
+use crate::tiles::{self, Factor, SIDE, Sums, TILE, TILE_BYTES, Tiles};
 
 /// Pixels of a unit. Fewer pack more rows twice, more do not stay in the second-level cache.
 const PIXELS: usize = 1024;
@@ -122,7 +122,7 @@ pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], out_gradient: &[f32]
         // SAFETY: each task has its own part.
         let sums = unsafe { shared.slice(task * plan.partial(), plan.partial()) };
         with_scratch(plan.scratch().iter().sum(), |scratch| {
-            Level::Avx512.run(Task { plan: &plan, x, out_gradient, task, sums, scratch });
+            tiles::run(Task { plan: &plan, x, out_gradient, task, sums, scratch });
         });
     });
     let part = shape.in_channels * shape.taps();

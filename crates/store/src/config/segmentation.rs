@@ -319,7 +319,7 @@ mod tests {
         source = { path = 'data', format.dicom-contours = {} }\n\
         split.method.hold-out = { validation = 0.2, test = 0.2 }\nloss.dice = 1.0\n";
 
-    fn read(sets: &[&str]) -> crate::Result<SegmentationConfig> {
+    fn read(sets: &[&str]) -> porecast_base::Result<SegmentationConfig> {
         parse("a.toml", SMALLEST, &sets.iter().map(|set| (*set).to_owned()).collect::<Vec<_>>())
     }
 
@@ -399,7 +399,7 @@ mod tests {
 
     #[test]
     fn the_studies_that_come_with_the_program_are_valid() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/segmentation");
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/segmentation");
         let mut names = Vec::new();
         for entry in std::fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();

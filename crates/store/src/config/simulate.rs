@@ -316,7 +316,7 @@ mod tests {
         segmentation = { polarity = "pore-bright", threshold = 0.5 }
     "#;
 
-    fn read(text: &str) -> crate::Result<SimulateConfig> {
+    fn read(text: &str) -> porecast_base::Result<SimulateConfig> {
         parse("campaign.toml", text, &[])
     }
 
@@ -388,7 +388,7 @@ mod tests {
 
     #[test]
     fn the_campaigns_that_come_with_the_program_are_valid() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/simulate");
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/simulate");
         let mut count = 0;
         for entry in std::fs::read_dir(folder).unwrap() {
             crate::config::load::<SimulateConfig>(&entry.unwrap().path(), &[]).unwrap();

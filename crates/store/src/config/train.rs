@@ -397,7 +397,7 @@ mod tests {
 
     #[test]
     fn the_trainings_that_come_with_the_program_are_valid() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/invasion");
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/invasion");
         let mut count = 0;
         for entry in std::fs::read_dir(folder).expect("a folder") {
             crate::config::load::<TrainConfig>(&entry.expect("an entry").path(), &[]).expect("valid");

@@ -249,6 +249,7 @@ fn parameter(path: &[&str]) -> Option<(Layer, &'static str)> {
 mod tests {
     use super::*;
     use burn::backend::Flex;
+    use porecast_store::weights::WeightTensor;
 
     /// The formula of `tests/fixtures/encoders/make.py`.
     fn noise(name: &str, count: usize) -> impl Iterator<Item = f64> {
@@ -264,7 +265,7 @@ mod tests {
         })
     }
 
-    fn fill(name: &str, shape: &[usize]) -> TensorData {
+    fn fill(name: &str, shape: &[usize]) -> WeightTensor {
         let u = noise(name, shape.iter().product());
         let values: Vec<f32> = if name.ends_with("running_var") {
             u.map(|u| (1.0 + 0.5 * u) as f32).collect()
@@ -276,7 +277,7 @@ mod tests {
         } else {
             u.map(|u| (0.2 * u) as f32).collect()
         };
-        TensorData::new(values, shape.to_vec())
+        WeightTensor { shape: shape.to_vec(), values }
     }
 
     const KINDS: [(&str, EncoderKind); 7] = [
@@ -316,7 +317,7 @@ mod tests {
     #[test]
     fn activations_agree_with_torchvision_and_timm() {
         let expected: serde_json::Value =
-            serde_json::from_str(include_str!("../../../tests/fixtures/encoders/activations.json"))
+            serde_json::from_str(include_str!("../../../../../tests/fixtures/encoders/activations.json"))
                 .expect("valid JSON");
         let input: Vec<f32> = noise("input", 3 * 64 * 96).map(|u| u as f32).collect();
         let input = Tensor::<Flex, 4>::from_data(TensorData::new(input, [1, 3, 64, 96]), &Default::default());
@@ -414,7 +415,10 @@ mod tests {
         let file = library_file(&blank, Library::Torchvision);
         let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = file
             .iter()
-            .map(|(name, data)| (name.clone(), data.shape.to_vec(), data.as_bytes().to_vec()))
+            .map(|(name, tensor)| {
+                let bytes = tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                (name.clone(), tensor.shape.clone(), bytes)
+            })
             .collect();
         let views = bytes.iter().map(|(name, shape, bytes)| {
             let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes);

@@ -1,21 +1,52 @@
-//! What several tests need: small datasets and the program.
-#![allow(dead_code, reason = "each test binary uses a part")]
+//! How tests run the program: a folder of their own, commands in it, and how each command must end.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::process::{Child, Command, Output};
 
+use porecast::simulations::percolation::{self, PercolationConfig};
+use porecast::simulations::{DomainConfig, FluidPair, Side};
 use porecast::store::invasion::{self, Origin};
-use porecast_simulations::percolation::{self, PercolationConfig};
-use porecast_simulations::{DomainConfig, FluidPair, Side};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use tempfile::TempDir;
 
-/// The program under test.
+/// The program under test. It reads without HDF5's locks: a program started while a test has a file open inherits
+/// the lock of that file.
 pub fn porecast() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_porecast"))
+    let mut program = Command::new(env!("CARGO_BIN_EXE_porecast"));
+    program.env("HDF5_USE_FILE_LOCKING", "FALSE");
+    program
+}
+
+/// What a command said.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("text")
+}
+
+/// Sends Ctrl-C to a program.
+pub fn interrupt(child: &Child) {
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(status.success());
+}
+
+/// How often tests kill a program: `PORECAST_KILL_POINTS`, or `otherwise`.
+pub fn kill_points(otherwise: usize) -> usize {
+    std::env::var("PORECAST_KILL_POINTS").ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// The same command where no file may grow beyond `kilobytes`: to the program that is a full disk.
+pub fn on_a_full_disk(command: &Command, kilobytes: usize) -> Command {
+    let mut shell = Command::new("sh");
+    // The unit of `ulimit -f` is 512 bytes in POSIX.
+    shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", 2 * kilobytes));
+    shell.arg(command.get_program()).args(command.get_args());
+    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(folder) = command.get_current_dir() {
+        shell.current_dir(folder);
+    }
+    shell
 }
 
 /// Writes a percolation dataset of disc packs.
@@ -36,13 +67,15 @@ pub fn dataset(path: &Path, domains: u64, shape: (usize, usize), frames: usize) 
     invasion::write(path, &origin, sequences).expect("written");
 }
 
-/// A program started while another test writes its dataset inherits HDF5's lock of that file and keeps it for as
-/// long as it runs: programs under test read without locks.
-pub const UNLOCKED: (&str, &str) = ("HDF5_USE_FILE_LOCKING", "FALSE");
-
 /// A folder with a small dataset (`data.h5`) and, beside it, the configurations and runs of a test.
 pub struct Project {
     folder: TempDir,
+}
+
+impl Workshop for Project {
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
 }
 
 impl Project {
@@ -51,11 +84,6 @@ impl Project {
         let folder = tempfile::tempdir().expect("a folder");
         dataset(&folder.path().join("data.h5"), 8, (32, 32), 5);
         Self { folder }
-    }
-
-    /// A path in the folder.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
     }
 
     /// Writes `train.toml` for a network that trains in a second; `more` begins with keys outside any table.
@@ -71,17 +99,15 @@ impl Project {
 
     /// `porecast train <config> -o <run>`.
     pub fn train(&self, config: &Path, run: &str) -> Command {
-        let mut command = porecast();
-        command.env(UNLOCKED.0, UNLOCKED.1);
-        command.arg("train").arg(config).arg("-o").arg(self.path(run));
+        let mut command = self.porecast(["train"]);
+        command.arg(config).arg("-o").arg(self.path(run));
         command
     }
 
     /// `porecast predict --run <run> <input> -o <output>`.
     pub fn predict(&self, run: &str, input: &str, output: &str) -> Command {
-        let mut command = porecast();
-        command.env(UNLOCKED.0, UNLOCKED.1);
-        command.arg("predict").arg("--run").arg(self.path(run));
+        let mut command = self.porecast(["predict", "--run"]);
+        command.arg(self.path(run));
         command.arg(self.path(input)).arg("-o").arg(self.path(output));
         command
     }
@@ -94,14 +120,7 @@ impl Project {
     }
 }
 
-/// HDF5 locks the files it has open, and a child process holds the locks of its parent until it is the program: no
-/// test that writes files of its own starts a program while another has a file open.
-pub fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Files that tests run the program on, in a folder of their own.
+/// A folder in which a test runs the program.
 pub trait Workshop {
     /// The folder.
     fn folder(&self) -> &Path;
@@ -111,34 +130,27 @@ pub trait Workshop {
         self.folder().join(name)
     }
 
-    /// Runs the program in the folder: exit code, standard output, standard error.
-    fn porecast(&self, arguments: &str) -> (i32, String, String) {
+    /// The program in the folder.
+    fn porecast<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut program = porecast();
-        program.current_dir(self.folder()).args(arguments.split_whitespace());
-        program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let turn = alone();
-        let child = program.spawn().expect("the program starts");
-        drop(turn);
-        let output = child.wait_with_output().expect("output");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-        (output.status.code().expect("an exit code"), text(output.stdout), text(output.stderr))
+        program.current_dir(self.folder()).args(arguments);
+        program
     }
 
-    /// The command succeeds; what it says on standard output.
+    /// The command, split at its spaces, succeeds; what it says on standard output.
     fn assert_done(&self, arguments: &str) -> String {
-        let (code, stdout, stderr) = self.porecast(arguments);
-        assert_eq!(code, 0, "{stderr}");
-        stdout
+        text(&self.porecast(arguments.split_whitespace()).succeeds().stdout)
     }
 
-    /// The command refuses its input with exit code 2 and says all of `words`, in two lines at most.
+    /// The command, split at its spaces, refuses its input with exit code 2 and says all of `words`.
     fn assert_refused(&self, arguments: &str, words: &[&str]) {
-        let (code, _, stderr) = self.porecast(arguments);
-        assert_eq!(code, 2, "{stderr}");
-        assert!(stderr.lines().count() <= 2, "{stderr}");
-        for word in words {
-            assert!(stderr.contains(word), "{stderr:?} does not say {word:?}");
-        }
+        fails(&mut self.porecast(arguments.split_whitespace()), 2, words);
+    }
+}
+
+impl Workshop for Path {
+    fn folder(&self) -> &Path {
+        self
     }
 }
 
@@ -162,11 +174,17 @@ impl Exits for Command {
     }
 }
 
-/// Runs a command that must fail with `code` and say `words`; the whole message, which names no panic and has two
-/// lines, or one more for each of several problems.
+/// Runs a command that must fail with `code` and say `words`; the whole message.
 pub fn fails(command: &mut Command, code: i32, words: &[&str]) -> String {
-    let stderr = String::from_utf8(command.exits(code).stderr).expect("text");
-    assert!(!stderr.contains("panicked"), "{stderr}");
+    failed(&command.output().expect("the command starts"), code, words)
+}
+
+/// A command has failed with `code` and said `words`; the whole message, which names no panic and has two lines, or
+/// one more for each of several problems.
+pub fn failed(output: &Output, code: i32, words: &[&str]) -> String {
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert!(!stderr.contains("panicked") && !stderr.contains("HDF5-DIAG"), "{stderr}");
     let (_, message) = stderr.split_once("error: ").unwrap_or_else(|| panic!("no error in: {stderr}"));
     for word in words {
         assert!(message.contains(word), "{word:?} is not in: {message}");

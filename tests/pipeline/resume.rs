@@ -1,15 +1,16 @@
 //! Training interrupted at any moment goes on and ends with the same bytes.
 
-mod support;
-
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use support::{Exits, Project, UNLOCKED, assert_same_outcome, fails};
+
+use crate::support::{
+    Exits, Project, Workshop, assert_same_outcome, fails, interrupt, kill_points, outcome, porecast,
+};
 
 /// Everything that carries state from step to step: averaged weights, dropout, accumulation, flips, the plateau.
 const STATEFUL: &str = "
@@ -48,21 +49,13 @@ start = 'neighbour'
 checkpoint_seconds = 0
 ";
 
-/// Kill points of the everyday test; `PORECAST_KILL_POINTS` asks for another number.
-const KILL_POINTS: usize = 12;
-
-fn kill_points() -> usize {
-    std::env::var("PORECAST_KILL_POINTS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILL_POINTS)
-}
-
 fn start(config: &Path, run: &Path, more: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_porecast"))
+    porecast()
         .arg("train")
         .arg(config)
         .arg("-o")
         .arg(run)
         .args(more)
-        .env(UNLOCKED.0, UNLOCKED.1)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -83,7 +76,7 @@ fn survives_sigkill(more: &str, seed: u64) {
     let whole = began.elapsed();
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     let (mut killed, mut runs) = (0, 0);
-    while killed < kill_points() {
+    while killed < kill_points(12) {
         let run = project.path(&format!("killed-{runs}"));
         runs += 1;
         loop {
@@ -158,11 +151,6 @@ fn wait_for(path: &Path) {
     }
 }
 
-fn interrupt(child: &Child) {
-    let status = Command::new("kill").arg("-INT").arg(child.id().to_string()).status().expect("kill runs");
-    assert!(status.success());
-}
-
 #[test]
 fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
     let project = Project::new();
@@ -191,7 +179,7 @@ fn a_finished_run_resumes_to_itself() {
     let project = Project::new();
     let config = project.config(SINGLE_FRAMES);
     project.train(&config, "run").succeeds();
-    let before = support::outcome(&project.path("run"));
+    let before = outcome(&project.path("run"));
     project.train(&config, "run").arg("--resume").succeeds();
-    assert!(before == support::outcome(&project.path("run")));
+    assert!(before == outcome(&project.path("run")));
 }

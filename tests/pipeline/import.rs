@@ -1,33 +1,25 @@
 //! `porecast import`, from the outside: both published layouts, and everything that can be wrong with them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 
 use ndarray::{Array2, Array3, Array4, array};
 use ndarray_npy::NpzWriter;
+use porecast::base::testing;
+use porecast::simulations::{Side, TimeUnit};
 use porecast::store::InvasionDataset;
-use porecast_simulations::{Side, TimeUnit};
 
-fn import(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_porecast"))
-        .current_dir(folder)
-        .arg("import")
-        .args(arguments)
-        // HDF5 leaves its files open in processes started meanwhile by other tests, locks included.
-        .env("HDF5_USE_FILE_LOCKING", "FALSE")
-        .output()
-        .unwrap()
+use crate::support::{Exits, Workshop, fails, text};
+
+fn import(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = folder.porecast(["import"]);
+    command.args(arguments);
+    command
 }
 
 fn refused(folder: &Path, arguments: &[&str], wanted: &[&str]) {
-    let output = import(folder, arguments);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.lines().count() <= 2 && !said.contains("HDF5-DIAG"), "{said}");
-    for wanted in wanted {
-        assert!(said.contains(wanted), "{said:?} does not say {wanted:?}");
-    }
+    fails(&mut import(folder, arguments), 2, wanted);
 }
 
 /// A domain in the layout of the benchmark: water recedes from the left, a grain in the middle.
@@ -50,8 +42,7 @@ fn a_folder_of_the_benchmark_becomes_a_dataset() {
     for name in ["b", "a"] {
         write_benchmark(&folder.path().join(format!("sequences/{name}.h5")), 5, |_, _| ());
     }
-    let out = import(folder.path(), &["sequences", "-o", "d.h5", "--inlet", "left", "--voxel-size", "35e-6"]);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    folder.path().assert_done("import sequences -o d.h5 --inlet left --voxel-size 35e-6");
     let dataset = InvasionDataset::open(&folder.path().join("d.h5")).unwrap();
     assert_eq!(dataset.domain_ids(), ["a", "b"]);
     assert_eq!((dataset.shape(), dataset.inlet()), ((5, 6, 8), Side::Left));
@@ -104,7 +95,7 @@ fn files_that_do_not_fit_are_refused_by_name() {
     assert!(!path("d.h5").exists() && !path("d.h5.card.md").exists());
     fs::write(path("d.h5"), "a diary").unwrap();
     refused(folder.path(), &["a.h5", "-o", "d.h5"], &["d.h5", "exists already", "--force"]);
-    assert!(import(folder.path(), &["a.h5", "-o", "d.h5", "--force", "-q"]).status.success());
+    folder.path().assert_done("import a.h5 -o d.h5 --force -q");
 }
 
 #[test]
@@ -115,26 +106,17 @@ fn retreat_conflicts_and_a_wrong_inlet_are_reported() {
     let labels = array![[[1_u8, 2], [1, 1], [0, 1]], [[1, 1], [1, 2], [0, 1]], [[1, 1], [0, 2], [0, 1]]];
     writer.add_array("labels", &labels).unwrap();
     writer.finish().unwrap();
-    let out = import(folder.path(), &["stack.npz", "-o", "d.h5", "--inlet", "bottom"]);
-    let said = String::from_utf8_lossy(&out.stdout);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let out = import(folder.path(), &["stack.npz", "-o", "d.h5", "--inlet", "bottom"]).succeeds();
+    let said = text(&out.stdout);
     assert!(said.contains("| stack | 0.833 | 0.200 to 0.200 | 1 | 1 |"), "{said}");
-    assert!(String::from_utf8_lossy(&out.stderr).contains("no invading fluid is at the inlet edge"));
+    assert!(text(&out.stderr).contains("no invading fluid is at the inlet edge"));
 }
 
 #[test]
 fn the_published_label_stack_imports() {
-    let data =
-        std::env::var_os("PORECAST_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from);
-    let stack = data.join("invasion_sequences/multiphaseFlowLowCa_labels.npz");
-    if !stack.exists() {
-        println!("skipped: {} is absent", stack.display());
-        return;
-    }
-    let stack = stack.canonicalize().unwrap();
+    let Some(stack) = testing::data("invasion_sequences/multiphaseFlowLowCa_labels.npz") else { return };
     let folder = tempfile::tempdir().unwrap();
-    let out = import(folder.path(), &[stack.to_str().unwrap(), "-o", "d.h5", "--inlet", "top"]);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    import(folder.path(), &[stack.to_str().unwrap(), "-o", "d.h5", "--inlet", "top"]).succeeds();
     let sequence = InvasionDataset::open(&folder.path().join("d.h5")).unwrap().sequence(0).unwrap();
     assert_eq!(sequence.phase.dim(), (7, 698, 659));
     assert!(sequence.saturation().windows(2).all(|pair| pair[0] < pair[1]));

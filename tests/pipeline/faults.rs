@@ -1,13 +1,13 @@
 //! What `train` and `predict` are given wrongly ends in a clear error, and loses nothing.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use image::{GrayImage, Luma};
-use support::{Exits, Project, UNLOCKED, assert_same_outcome, dataset, fails, porecast};
+
+use crate::support::{
+    Exits, Project, Workshop, assert_same_outcome, dataset, fails, on_a_full_disk, outcome, porecast, text,
+};
 
 const SHORT: &str = "[loss]\ncross_entropy = 1.0\n[training]\nepochs = 1\nsamples_per_epoch = 8";
 
@@ -90,10 +90,10 @@ fn a_configuration_that_is_missing_or_no_toml_is_named() {
 fn an_existing_run_is_kept_without_force() {
     let project = Project::new();
     project.trained("", "run");
-    let before = support::outcome(&project.path("run"));
+    let before = outcome(&project.path("run"));
     let config = project.config(SHORT);
     fails(&mut project.train(&config, "run"), 2, &["run", "--resume", "--force"]);
-    assert!(before == support::outcome(&project.path("run")));
+    assert!(before == outcome(&project.path("run")));
     project.train(&config, "run").arg("--force").succeeds();
 
     // A folder that is no run is never removed.
@@ -109,7 +109,7 @@ fn a_run_does_not_go_on_with_another_configuration_or_dataset() {
     let project = Project::new();
     project.trained("", "run");
     let config = project.config(SHORT);
-    let before = support::outcome(&project.path("run"));
+    let before = outcome(&project.path("run"));
     fails(
         project.train(&config, "run").args(["--resume", "--set", "seed=3"]),
         2,
@@ -119,7 +119,7 @@ fn a_run_does_not_go_on_with_another_configuration_or_dataset() {
     fs::remove_file(&data).expect("removed");
     dataset(&data, 9, (32, 32), 5);
     fails(project.train(&config, "run").arg("--resume"), 2, &["data.h5", "no longer the dataset", "--force"]);
-    assert!(before == support::outcome(&project.path("run")));
+    assert!(before == outcome(&project.path("run")));
 }
 
 #[test]
@@ -270,15 +270,6 @@ fn only_run_folders_predict() {
     fails(&mut project.predict("run", "open.png", "out"), 2, &["best.safetensors", "cannot be read"]);
 }
 
-/// Runs a command where no file may grow beyond `kilobytes`: to the program that is a full disk.
-fn on_a_full_disk(command: &Command, kilobytes: usize) -> Command {
-    let mut shell = Command::new("sh");
-    // The unit of `ulimit -f` is 512 bytes in POSIX.
-    shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", 2 * kilobytes));
-    shell.arg(command.get_program()).args(command.get_args()).env(UNLOCKED.0, UNLOCKED.1);
-    shell
-}
-
 #[test]
 fn a_full_disk_stops_a_training_and_keeps_its_checkpoint() {
     let project = Project::new();
@@ -293,12 +284,7 @@ fn a_full_disk_stops_a_training_and_keeps_its_checkpoint() {
 
     // Stopped after its first epoch, the training goes on where the disk has no room for another checkpoint.
     let run = project.path("run");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_porecast"))
-        .args(["train", "-q", "-o"])
-        .args([&run, &config])
-        .env(UNLOCKED.0, UNLOCKED.1)
-        .spawn()
-        .expect("started");
+    let mut child = porecast().args(["train", "-q", "-o"]).args([&run, &config]).spawn().expect("started");
     while !run.join("metrics.csv").exists() {
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
@@ -386,7 +372,7 @@ fn commands_without_arguments_explain_themselves() {
     porecast().exits(2);
     for command in ["simulate", "import", "inspect", "train", "predict", "evaluate", "compare", "report"] {
         let help = porecast().args([command, "--help"]).succeeds().stdout;
-        let help = String::from_utf8(help).expect("text");
+        let help = text(&help);
         assert!(help.contains("Examples:"), "{command}: {help}");
         porecast().arg(command).exits(2);
     }

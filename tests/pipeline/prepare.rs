@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
-use porecast::config;
-use porecast::config::segmentation::SegmentationConfig;
-use porecast::prepare::split_of;
+use porecast::base::testing;
+use porecast::imaging::{resize_image, resize_mask};
+use porecast::store::config;
+use porecast::store::config::segmentation::SegmentationConfig;
+use porecast::store::image_split::split_of;
 use porecast::store::mask_prediction::{self, MaskPrediction};
 use porecast::store::{SegmentationDataset, npz};
-use porecast_imaging::{resize_image, resize_mask};
+
+use crate::support::{Exits, Workshop, fails, text};
 
 /// Name on the command line, name of the configuration, and what makes its data set small.
 const STUDIES: [(&str, &str, &[&str]); 4] = [
@@ -20,30 +22,14 @@ const STUDIES: [(&str, &str, &[&str]); 4] = [
     ("sea-ice", "sea_ice", &["training=4", "test=1"]),
 ];
 
-fn porecast(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_porecast")).current_dir(folder).args(arguments).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
 fn done(folder: &Path, arguments: &[&str]) -> (String, String) {
-    let output = porecast(folder, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    let output = folder.porecast(arguments).succeeds();
     (text(&output.stdout), text(&output.stderr))
 }
 
 /// The command must fail as unusable and say all of `wanted`.
 fn refused(folder: &Path, arguments: &[&str], wanted: &[&str]) {
-    let output = porecast(folder, arguments);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
-    let error = said.lines().skip_while(|line| !line.starts_with("error: ")).collect::<Vec<_>>().join("\n");
-    for wanted in wanted {
-        assert!(error.contains(wanted), "{error:?} does not say {wanted:?}");
-    }
-    assert!(!said.contains("HDF5-DIAG") && !said.contains("panicked"), "{said}");
+    fails(&mut folder.porecast(arguments), 2, wanted);
 }
 
 fn configuration(name: &str) -> PathBuf {
@@ -333,14 +319,7 @@ fn predicted_masks_are_shown() {
 
 #[test]
 fn the_real_slices_are_prepared() {
-    let data =
-        std::env::var_os("PORECAST_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from);
-    let source = data.join("right_ventricle/sunnybrook_excerpt");
-    if !source.exists() {
-        println!("skipped: {} is absent", source.display());
-        return;
-    }
-    let source = source.canonicalize().unwrap();
+    let Some(source) = testing::data("right_ventricle/sunnybrook_excerpt") else { return };
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let toml = configuration("right_ventricle");

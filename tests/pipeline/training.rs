@@ -1,8 +1,10 @@
 //! Training as a user runs it: what comes out, and that every variant of the study can be trained and predicts.
 
-mod support;
+use std::path::Path;
 
-use support::{Exits, Project, metric};
+use porecast::base::testing;
+
+use crate::support::{Exits, Project, Workshop, metric};
 
 #[test]
 fn training_lowers_the_loss() {
@@ -14,6 +16,22 @@ fn training_lowers_the_loss() {
     assert_eq!(loss.len(), 6);
     assert!(loss[5] < 0.7 * loss[0], "{loss:?}");
     assert!(metric(&project.path("run"), "validation_loss").iter().all(|loss| loss.is_finite()));
+}
+
+#[test]
+fn a_gpu_trains_to_the_loss_of_the_cpu() {
+    if !cfg!(feature = "cuda") || !Path::new("/dev/nvidia0").exists() {
+        return testing::skip("gpu", "it needs `--features cuda` and an NVIDIA GPU");
+    }
+    let project = Project::new();
+    let config = project.config("[loss]\ncross_entropy = 1.0\n[training]\nepochs = 2");
+    for device in ["flex", "cuda"] {
+        project.train(&config, device).args(["--device", device]).succeeds();
+    }
+    let losses = |device| metric(&project.path(device), "train_loss");
+    for (cpu, gpu) in losses("flex").into_iter().zip(losses("cuda")) {
+        assert!((gpu / cpu - 1.0).abs() < 0.01, "{gpu} on the GPU, {cpu} on the CPU");
+    }
 }
 
 #[test]

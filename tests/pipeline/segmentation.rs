@@ -1,12 +1,11 @@
 //! A segmentation study as a user runs it: from files to masks, scores and a search.
 
-mod support;
-
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use support::{Exits, UNLOCKED, assert_same_outcome, fails, metric, porecast};
 use tempfile::TempDir;
+
+use crate::support::{Exits, Workshop, assert_same_outcome, fails, metric, text};
 
 /// Synthetic terrain, prepared, with a network that trains in a second.
 struct Study {
@@ -25,6 +24,12 @@ optimizer.learning_rate = 1e-2
 training = { epochs = 3, batch_size = 4 }
 ";
 
+impl Workshop for Study {
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
 impl Study {
     /// `more` says how to split and what the loss is.
     fn new(more: &str) -> Self {
@@ -32,23 +37,13 @@ impl Study {
         let network = "[model.unet]\nbase_channels = 4\nlevels = 2\n";
         std::fs::write(study.path("terrain.toml"), format!("{CONFIG}{more}\n{network}")).expect("written");
         let few = ["--set", "training=20", "--set", "test=2", "--set", "outliers=0"];
-        study.run(&["synth", "mars", "-o", "terrain"]).args(few).succeeds();
-        study.run(&["prepare", "terrain.toml"]).succeeds();
+        study.porecast(["synth", "mars", "-o", "terrain"]).args(few).succeeds();
+        study.porecast(["prepare", "terrain.toml"]).succeeds();
         study
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn run(&self, arguments: &[&str]) -> Command {
-        let mut command = porecast();
-        command.current_dir(self.folder.path()).env(UNLOCKED.0, UNLOCKED.1).args(arguments);
-        command
-    }
-
     fn train(&self, run: &str) -> Command {
-        self.run(&["train", "terrain.toml", "-o", run])
+        self.porecast(["train", "terrain.toml", "-o", run])
     }
 }
 
@@ -71,13 +66,13 @@ fn a_study_goes_from_files_to_scores() {
     let loss = metric(&study.path("run"), "train_loss");
     assert!(loss[7] < 0.8 * loss[0], "{loss:?}");
     assert!(metric(&study.path("run"), "validation_error").iter().all(|error| (0.0..=1.0).contains(error)));
-    study.run(&["evaluate", "run"]).succeeds();
+    study.porecast(["evaluate", "run"]).succeeds();
     let scored = |source: &str| summary(&study.path("run"), &format!("train,{source},dice,set"));
     assert!(scored("network") > 0.2 + scored("all background"), "{}", scored("network"));
-    study.run(&["report", "run"]).succeeds();
+    study.porecast(["report", "run"]).succeeds();
     assert!(study.path("run/report.html").exists());
 
-    study.run(&["predict", "--run", "run", "terrain.h5", "--part", "test", "-o", "out"]).succeeds();
+    study.porecast(["predict", "--run", "run", "terrain.h5", "--part", "test", "-o", "out"]).succeeds();
     let count = |folder: &str, extension: &str| {
         let entries = std::fs::read_dir(study.path(folder)).expect("a folder").flatten();
         entries.filter(|entry| entry.path().extension().is_some_and(|found| found == extension)).count()
@@ -85,7 +80,7 @@ fn a_study_goes_from_files_to_scores() {
     assert_eq!([count("out/masks", "png"), count("out/masks", "json"), count("out/overlays", "png")], [4; 3]);
     // The study's own files: with and without masks, each mask in the size of its image.
     let archive = "terrain/mars_for_students.npz";
-    study.run(&["predict", "--run", "run", archive, "-o", "files"]).succeeds();
+    study.porecast(["predict", "--run", "run", archive, "-o", "files"]).succeeds();
     assert_eq!(count("files/masks", "png"), 22);
     let mask = std::fs::read_dir(study.path("files/masks")).expect("a folder").flatten();
     let png = mask.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "png"));
@@ -97,21 +92,21 @@ fn a_study_goes_from_files_to_scores() {
 fn a_run_is_scored_on_images_that_were_prepared_for_nothing_else() {
     let study = Study::new(HOLD_OUT);
     let few = ["--set", "training=3", "--set", "test=1", "--set", "outliers=0"];
-    study.run(&["synth", "mars", "-o", "new", "--seed", "9"]).args(few).succeeds();
+    study.porecast(["synth", "mars", "-o", "new", "--seed", "9"]).args(few).succeeds();
     let new = ["--set", "split.method=test-only", "--set", "dataset=new.h5"];
     let archive = ["prepare", "terrain.toml", "--source", "new/mars_for_students.npz", "-o", "new.h5"];
-    let prepared = study.run(&archive).args(new).succeeds();
-    let said = String::from_utf8(prepared.stdout).expect("text");
+    let prepared = study.porecast(archive).args(new).succeeds();
+    let said = text(&prepared.stdout);
     assert!(said.contains("(channels x height x width); test 3"), "{said}");
     fails(study.train("run").args(new), 2, &["split.method", "nothing to train on"]);
     study.train("run").args(["--set", "training.epochs=1"]).succeeds();
-    study.run(&["evaluate", "run", "--dataset", "new.h5", "-o", "new/evaluation"]).succeeds();
+    study.porecast(["evaluate", "run", "--dataset", "new.h5", "-o", "new/evaluation"]).succeeds();
     assert!((0.0..=1.0).contains(&summary(&study.path("new"), "all,network,dice,set")));
     // The mean mask is that of the images trained on; without them there is none.
     let mean = "all,mean mask,dice,set";
     assert!((0.0..=1.0).contains(&summary(&study.path("new"), mean)));
     std::fs::remove_file(study.path("terrain.h5")).expect("the training images");
-    study.run(&["evaluate", "run", "--dataset", "new.h5", "-o", "new/evaluation", "--force"]).succeeds();
+    study.porecast(["evaluate", "run", "--dataset", "new.h5", "-o", "new/evaluation", "--force"]).succeeds();
     let scores = std::fs::read_to_string(study.path("new/evaluation/summary.csv")).expect("scores");
     assert!(!scores.contains(mean) && scores.contains("all,network,dice,set"), "{scores}");
 }
@@ -125,9 +120,9 @@ fn every_fold_is_validated_on_by_the_network_that_has_not_seen_it() {
     assert!(study.path("run/fold-00/best.safetensors").exists());
     study.train("whole").succeeds();
     assert_same_outcome(&study.path("run"), &study.path("whole"));
-    study.run(&["evaluate", "run"]).succeeds();
-    let shown = study.run(&["inspect", "run", "--png", "run.png"]).succeeds();
-    let shown = String::from_utf8(shown.stdout).expect("text");
+    study.porecast(["evaluate", "run"]).succeeds();
+    let shown = study.porecast(["inspect", "run", "--png", "run.png"]).succeeds();
+    let shown = text(&shown.stdout);
     for wanted in ["fold 0", "fold 1", "big rock", "channels of 32 x 64 pixels", "test "] {
         assert!(shown.contains(wanted), "{wanted:?} is not in {shown}");
     }
@@ -153,9 +148,9 @@ fn bags_are_combined_by_mean_and_by_vote() {
     let views = ["--set", "prediction.views=flips-and-turns"];
     study.train("turned").args(bags).args(views).succeeds();
     for run in ["mean", "vote", "turned"] {
-        study.run(&["evaluate", run]).succeeds();
+        study.porecast(["evaluate", run]).succeeds();
     }
-    study.run(&["compare", "mean", "vote", "turned", "-o", "comparison"]).succeeds();
+    study.porecast(["compare", "mean", "vote", "turned", "-o", "comparison"]).succeeds();
     assert!(study.path("comparison/comparison.md").exists());
 }
 
@@ -203,19 +198,19 @@ fn a_search_goes_on_where_it_was_killed() {
                   [[parameter]]\nkey = 'optimizer.learning_rate'\nvalues.real = { low = 1e-4, high = 1e-1, scale = 'log' }\n\
                   [[parameter]]\nkey = 'model.unet.base_channels'\nvalues.choice = [2, 4]\n";
     std::fs::write(study.path("search.toml"), search).expect("written");
-    let begin = || study.run(&["search", "search.toml", "-o", "search"]);
+    let begin = || study.porecast(["search", "search.toml", "-o", "search"]);
     let mut child = begin().spawn().expect("starts");
     std::thread::sleep(std::time::Duration::from_millis(700));
     let _ = child.kill();
     child.wait().expect("ends");
-    let said = String::from_utf8(begin().succeeds().stdout).expect("text");
+    let said = text(&begin().succeeds().stdout);
     assert!(said.contains("best: trial "), "{said}");
     let trials = std::fs::read_to_string(study.path("search/trials.csv")).expect("a table");
     assert_eq!(trials.lines().count(), 5, "{trials}");
     for file in ["parallel.svg", "parallel.png", "best.toml", "trial-003/best.safetensors"] {
         assert!(study.path("search").join(file).exists(), "{file}");
     }
-    study.run(&["train", "search/best.toml", "-o", "best", "--set", "name=best"]).succeeds();
+    study.porecast(["train", "search/best.toml", "-o", "best", "--set", "name=best"]).succeeds();
 }
 
 #[test]
@@ -234,7 +229,7 @@ fn what_does_not_fit_together_is_refused() {
     study.train("run").args(["--set", "training.epochs=1"]).succeeds();
     fails(&mut study.train("run"), 2, &["exists already", "--resume"]);
     let predict = |arguments: &[&str]| {
-        let mut command = study.run(&["predict", "--run", "run", "-o", "out"]);
+        let mut command = study.porecast(["predict", "--run", "run", "-o", "out"]);
         command.args(arguments);
         command
     };

@@ -1,38 +1,33 @@
 //! `porecast inspect`, from the outside: every kind of file, and files of no kind.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
+use porecast::base::testing;
 use porecast::store::image::read_grey;
 
-fn porecast(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_porecast")).current_dir(folder).args(arguments).output().unwrap()
-}
+use crate::support::{Exits, Workshop, fails, text};
 
 fn shown(folder: &Path, arguments: &[&str], wanted: &[&str]) {
-    let output = porecast(folder, &[&["inspect"], arguments].concat());
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = text(&folder.porecast(["inspect"]).args(arguments).succeeds().stdout);
     for wanted in wanted {
-        assert!(said.contains(wanted), "{said}\ndoes not say {wanted:?}");
+        assert!(
+            said.contains(wanted),
+            "{said}
+does not say {wanted:?}"
+        );
     }
 }
 
 fn refused(folder: &Path, arguments: &[&str], wanted: &[&str]) {
-    let output = porecast(folder, &[&["inspect"], arguments].concat());
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    for wanted in wanted {
-        assert!(said.contains(wanted), "{said:?} does not say {wanted:?}");
-    }
+    fails(folder.porecast(["inspect"]).args(arguments), 2, wanted);
 }
 
 fn campaign(folder: &Path) {
     let text = "domains = 3\nheight = 40\nwidth = 30\nvoxel_size_m = 1e-5\npercolation = { frames = 4 }\n\
                 [[domain]]\ngenerator = { kind = \"random-field\", porosity = 0.75 }\n";
     fs::write(folder.join("campaign.toml"), text).unwrap();
-    assert!(porecast(folder, &["simulate", "campaign.toml", "-o", "d.h5"]).status.success());
+    folder.assert_done("simulate campaign.toml -o d.h5");
 }
 
 #[test]
@@ -85,15 +80,11 @@ fn what_cannot_be_shown_is_refused_with_the_reason() {
 
 #[test]
 fn the_real_geometries_read() {
-    let data =
-        std::env::var_os("PORECAST_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from);
-    let geometry = data.join("geometry");
-    let Ok(entries) = fs::read_dir(&geometry) else {
-        println!("skipped: {} is absent", geometry.display());
-        return;
-    };
-    let tiffs =
-        entries.map(|e| e.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "tif"));
+    let Some(geometry) = testing::data("geometry") else { return };
+    let tiffs = fs::read_dir(geometry)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "tif"));
     let mut count = 0;
     for tiff in tiffs {
         let grey = read_grey(&tiff).unwrap();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hdf5::types::{TypeDescriptor, VarLenUnicode};
@@ -11,6 +11,8 @@ use porecast::store::invasion::parts_folder;
 use porecast::store::{InvasionDataset, LatticeRecord};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+
+use crate::support::{Exits, Workshop, failed, fails, interrupt, kill_points, on_a_full_disk, text};
 
 const CAMPAIGN: &str = r#"
 domains = 30
@@ -30,6 +32,12 @@ struct Workplace {
     folder: tempfile::TempDir,
 }
 
+impl Workshop for Workplace {
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
 impl Workplace {
     fn new(campaign: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -37,23 +45,14 @@ impl Workplace {
         Self { folder }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
     fn command(&self, output: &str, more: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_porecast"));
-        command.current_dir(self.folder.path()).args(["simulate", "campaign.toml", "-o", output]).args(more);
+        let mut command = self.porecast(["simulate", "campaign.toml", "-o", output]);
+        command.args(more);
         command
     }
 
-    fn run(&self, output: &str, more: &[&str]) -> Output {
-        self.command(output, more).output().unwrap()
-    }
-
     fn run_well(&self, output: &str, more: &[&str]) -> PathBuf {
-        let out = self.run(output, more);
-        assert!(out.status.success(), "{}", text(&out));
+        self.command(output, more).succeeds();
         self.path(output)
     }
 
@@ -63,22 +62,8 @@ impl Workplace {
 
     /// The command must fail with this code and say all of `wanted` in few lines.
     fn refused(&self, output: &str, more: &[&str], code: i32, wanted: &[&str]) {
-        assert_refused(&self.run(output, more), code, wanted);
+        fails(&mut self.command(output, more), code, wanted);
     }
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn assert_refused(output: &Output, code: i32, wanted: &[&str]) {
-    let said = text(output);
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    let error = said.lines().skip_while(|line| !line.starts_with("error: ")).collect::<Vec<_>>().join("\n");
-    for wanted in wanted {
-        assert!(error.contains(wanted), "{error:?} does not say {wanted:?}");
-    }
-    assert!(!said.contains("HDF5-DIAG") && !said.contains("panicked"), "{said}");
 }
 
 /// `/parameters` as the schema has it.
@@ -173,8 +158,7 @@ fn a_raised_number_of_domains_extends_a_dataset_to_what_one_run_gives() {
 #[test]
 fn the_number_of_threads_changes_nothing() {
     let place = Workplace::new(CAMPAIGN);
-    let one = place.command("one.h5", &[]).env("RAYON_NUM_THREADS", "1").output().unwrap();
-    assert!(one.status.success(), "{}", text(&one));
+    place.command("one.h5", &[]).env("RAYON_NUM_THREADS", "1").succeeds();
     assert_same_content(&place.path("one.h5"), &place.run_well("many.h5", &[]));
 }
 
@@ -219,12 +203,10 @@ fn crops_of_an_image_become_domains() {
     place.refused("e.h5", &["--set", "height=90"], 2, &["medium.png", "needs at least 180 x 32"]);
 }
 
-/// Kills the campaign at random moments, half of them during the merge, and goes on until it is done. The number
-/// of kill points is taken from `PORECAST_KILL_POINTS`.
+/// Kills the campaign at random moments, half of them during the merge, and goes on until it is done.
 #[test]
 fn killed_at_any_moment_nothing_finished_is_lost_and_the_result_is_the_same() {
-    let points: usize =
-        std::env::var("PORECAST_KILL_POINTS").ok().and_then(|points| points.parse().ok()).unwrap_or(6);
+    let points = kill_points(6);
     let place = Workplace::new(CAMPAIGN);
     let begun = Instant::now();
     let whole = place.run_well("whole.h5", &[]);
@@ -285,20 +267,12 @@ fn is_merging(parts: &Path) -> bool {
 fn a_full_disk_is_a_clear_error_and_loses_nothing() {
     let place = Workplace::new(CAMPAIGN);
     let whole = place.run_well("whole.h5", &[]);
-    let limited = |output: &str, blocks: u64| {
-        // A limit on the size of files fails a write in the same way as a full disk does.
-        let script = format!(
-            "ulimit -f {blocks}; trap '' XFSZ; exec '{}' simulate campaign.toml -o {output}",
-            env!("CARGO_BIN_EXE_porecast")
-        );
-        Command::new("sh").current_dir(place.folder.path()).args(["-c", &script]).output().unwrap()
-    };
+    let limited = |kilobytes| on_a_full_disk(&place.command("d.h5", &[]), kilobytes);
     // Too small for a single domain.
-    assert_refused(&limited("d.h5", 4), 1, &[".h5", "cannot be written"]);
+    fails(&mut limited(2), 1, &[".h5", "cannot be written"]);
     assert!(!place.path("d.h5").exists());
     // Enough for each domain, too small for all of them together.
-    let part = 40 * 1024 / 512;
-    assert_refused(&limited("d.h5", part), 1, &["cannot be written"]);
+    fails(&mut limited(40), 1, &["cannot be written"]);
     let kept = InvasionDataset::open(&place.path("d.h5")).unwrap();
     assert_eq!(kept.len(), 30, "all finished domains are kept");
     assert_same_content(&place.run_well("d.h5", &[]), &whole);
@@ -342,11 +316,7 @@ fn arguments_that_make_no_sense_are_refused_with_exit_code_2() {
     place.refused("d", &["--shard", "3/3"], 2, &["--shard 3/3", "expected i/n"]);
     place.refused("d", &["--set", "domains"], 2, &["--set domains", "expected key.path=value"]);
     place.refused(".", &[], 2, &["is a folder"]);
-    let missing = Command::new(env!("CARGO_BIN_EXE_porecast"))
-        .args(["simulate", "absent.toml", "-o", "d.h5"])
-        .output()
-        .unwrap();
-    assert_refused(&missing, 2, &["absent.toml", "cannot be read"]);
+    place.assert_refused("simulate absent.toml -o d.h5", &["absent.toml", "cannot be read"]);
 }
 
 #[test]
@@ -374,10 +344,10 @@ fn a_finished_campaign_runs_again_without_doing_anything() {
     let place = Workplace::new(CAMPAIGN);
     let path = place.run_well("d.h5", &[]);
     let before = fs::metadata(&path).unwrap().modified().unwrap();
-    let out = place.run("d.h5", &[]);
-    assert!(text(&out).contains("30 domains are there, 0 to go"), "{}", text(&out));
+    let said = text(&place.command("d.h5", &[]).succeeds().stderr);
+    assert!(said.contains("30 domains are there, 0 to go"), "{said}");
     assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), before);
-    assert!(place.run("d.h5", &["-q"]).stderr.is_empty(), "quiet means quiet");
+    assert!(place.command("d.h5", &["-q"]).succeeds().stderr.is_empty(), "quiet means quiet");
 }
 
 #[cfg(unix)]
@@ -388,9 +358,9 @@ fn an_interrupted_campaign_says_how_to_go_on() {
     while count_parts(&place.path("d.h5.parts")) == 0 {
         std::thread::sleep(Duration::from_millis(1));
     }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    interrupt(&child);
     let output = child.wait_with_output().unwrap();
-    assert_refused(&output, 1, &["what is finished is kept; run the same command again to go on"]);
+    failed(&output, 1, &["what is finished is kept; run the same command again to go on"]);
     assert!(!InvasionDataset::open(&place.path("d.h5")).unwrap().is_empty());
 }
 
@@ -456,8 +426,7 @@ fn pressure_and_velocity_are_kept_when_asked_for() {
     {
         assert!(card.contains(wanted), "{card}\ndoes not say {wanted}");
     }
-    let shown = Command::new(env!("CARGO_BIN_EXE_porecast")).arg("inspect").arg(&path).output().unwrap();
-    assert!(String::from_utf8_lossy(&shown.stdout).contains("/pressure (Pa), /velocity (m/s)"));
+    assert!(place.assert_done("inspect d.h5").contains("/pressure (Pa), /velocity (m/s)"));
     place.refused(
         "e.h5",
         &["--set", "lattice_boltzmann.until=breakthrough"],
@@ -507,8 +476,8 @@ fn a_simulation_killed_within_a_domain_goes_on_from_its_state_to_the_same_bytes(
         std::thread::sleep(Duration::from_micros(200));
     }
     assert!(steps() > killed, "{} after {killed}", steps());
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert_refused(&child.wait_with_output().unwrap(), 1, &["run the same command again to go on"]);
+    interrupt(&child);
+    failed(&child.wait_with_output().unwrap(), 1, &["run the same command again to go on"]);
     assert_eq!(fs::read(place.run_well("d.h5", &[])).unwrap(), bytes);
     assert!(!parts.exists());
 

@@ -1,18 +1,17 @@
 //! evaluate, compare and report, on small fabricated segmentations.
 
-mod support;
-
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
 use ndarray::{Array2, Array3, Axis, array};
-use porecast::config::segmentation::Depth;
+use porecast::imaging::AnnotatedImage;
+use porecast::imaging::split::Split;
+use porecast::store::config::segmentation::Depth;
 use porecast::store::run::{MemberCard, SegmentationCard, SegmentationRunCard};
 use porecast::store::{MaskPrediction, RunFolder, SegmentationDataset, mask_prediction, segmentation};
-use porecast_imaging::AnnotatedImage;
-use porecast_imaging::split::Split;
-use support::{Workshop, alone};
+
+use crate::support::Workshop;
 
 fn names(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
@@ -75,7 +74,6 @@ impl Masks {
     }
 
     fn write_images(&self, name: &str, classes: &[&str], images: &[AnnotatedImage]) {
-        let _turn = alone();
         segmentation::write(&self.path(name), &names(classes), "", Depth::Sixteen, |writer| {
             images.iter().try_for_each(|image| writer.push(image))
         })
@@ -111,7 +109,6 @@ impl Masks {
     }
 
     fn write_masks(&self, path: &str, classes: &[&str], images: impl Iterator<Item = MaskPrediction>) {
-        let _turn = alone();
         let images: Vec<_> = images.collect();
         let shape = images[0].probability.dim();
         mask_prediction::write(&self.path(path), "a network", &names(classes), shape, |writer| {
@@ -121,7 +118,6 @@ impl Masks {
     }
 
     fn write_card(&self, name: &str, dataset: &str, split: Split, classes: &[&str], loss: &str) {
-        let _turn = alone();
         let run = RunFolder::new(self.path(name));
         fs::create_dir_all(self.path(name)).unwrap();
         let dataset = SegmentationDataset::open(&self.path(dataset)).unwrap();

@@ -1,14 +1,13 @@
 //! Prediction as a user asks for it: any size, any side, any times.
 
-mod support;
-
 use std::path::Path;
 
 use image::{GrayImage, Luma};
 use ndarray::Axis;
-use porecast::store::{Prediction, PredictionFile};
-use porecast_simulations::Side;
-use support::{Exits, Project, dataset};
+use porecast::simulations::Side;
+use porecast::store::{Prediction, PredictionFile, RunFolder};
+
+use crate::support::{Exits, Project, Workshop, dataset, fails};
 
 /// Grains on a slanted lattice: no symmetry that would hide a wrong turn.
 fn is_solid(y: u32, x: u32) -> bool {
@@ -154,7 +153,7 @@ fn bright_solid_and_other_thresholds_give_the_same_domain() {
 fn the_domains_of_a_part_are_predicted_at_their_own_times() {
     let project = Project::new();
     project.trained("", "run");
-    let run = porecast::store::RunFolder::new(project.path("run")).card().expect("a run");
+    let run = RunFolder::new(project.path("run")).card().expect("a run");
     for (part, ids) in run.split.parts() {
         project.predict("run", "data.h5", part).args(["--part", part]).succeeds();
         let (file, _) = output(&project.path(part));
@@ -172,9 +171,9 @@ fn single_frame_networks_predict_their_frames() {
     image(&project.path("domain.png"), 32, 32, is_solid);
     project.predict("run", "domain.png", "image").succeeds();
     let (_, prediction) = output(&project.path("image"));
-    let run = porecast::store::RunFolder::new(project.path("run")).card().expect("a run");
+    let run = RunFolder::new(project.path("run")).card().expect("a run");
     assert_eq!(prediction.times, [run.dataset.mean_times[1], run.dataset.mean_times[4]]);
-    support::fails(
+    fails(
         project.predict("run", "domain.png", "out").args(["--times", "0.1"]),
         2,
         &["--times", "single-frame"],
@@ -189,9 +188,7 @@ fn a_run_is_scored_on_a_dataset_that_it_has_never_seen() {
     project.trained("", "run");
     dataset(&project.path("other.h5"), 3, (32, 32), 5);
     let evaluate = |dataset: &str| {
-        let mut evaluate = support::porecast();
-        evaluate.env(support::UNLOCKED.0, support::UNLOCKED.1).current_dir(project.path("."));
-        evaluate.args(["evaluate", "run", "--dataset", dataset, "--quiet"]).succeeds();
+        project.porecast(["evaluate", "run", "--dataset", dataset, "--quiet"]).succeeds();
     };
     evaluate("other.h5");
     let predictions = PredictionFile::open(&project.path("run/predictions/other.h5")).expect("predictions");

@@ -1,17 +1,16 @@
 //! evaluate, compare and report, on small fabricated runs.
 
-mod support;
-
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
 use ndarray::{Array2, Axis};
+use porecast::simulations::{Domain, FluidPair, Side, TimeUnit, Trajectory, percolation};
 use porecast::store::prediction::{self, PredictionHeader};
 use porecast::store::run::{DatasetCard, MemberCard, RunCard, SplitLists};
 use porecast::store::{InvasionDataset, Prediction, PredictionFile, RunFolder, invasion};
-use porecast_simulations::{Domain, FluidPair, Side, TimeUnit, Trajectory, percolation};
-use support::{Workshop, alone};
+
+use crate::support::{Workshop, fails};
 
 const FRAMES: usize = 5;
 const ALL: [usize; FRAMES] = [0, 1, 2, 3, 4];
@@ -26,7 +25,6 @@ fn sequence(seed: usize) -> Trajectory {
 }
 
 fn write_dataset(path: &Path, simulator: &str, sequences: impl Iterator<Item = (usize, Trajectory)>) {
-    let _turn = alone();
     let origin = invasion::Origin { simulator: simulator.into(), campaign: String::new() };
     invasion::write(path, &origin, sequences.map(|(seed, s)| Ok((format!("d{seed:02}"), s)))).unwrap();
 }
@@ -37,7 +35,6 @@ fn write_percolation(path: &Path, seeds: std::ops::Range<usize>) {
 
 /// A run that predicts the truth, damped by `damping`, at `frames`.
 fn write_run(folder: &Path, dataset: &Path, frames: &[usize], test: &[usize], damping: f32) {
-    let _turn = alone();
     let run = RunFolder::new(folder);
     fs::create_dir_all(folder.join("predictions")).unwrap();
     let dataset = InvasionDataset::open(dataset).unwrap();
@@ -217,7 +214,6 @@ fn another_dataset_is_not_scored_with_these_predictions() {
 fn predictions_at_other_times_are_a_mismatch() {
     let workshop = Runs::new();
     let path = workshop.path("time/predictions/test.h5");
-    let turn = alone();
     let file = PredictionFile::open(&path).unwrap();
     let shifted: Vec<_> = (0..3)
         .map(|index| {
@@ -227,7 +223,6 @@ fn predictions_at_other_times_are_a_mismatch() {
         })
         .collect();
     prediction::write(&path, file.header(), shifted.into_iter()).unwrap();
-    drop(turn);
     workshop.assert_refused("evaluate time", &["test.h5", "d0", "0.001", "not a time of the dataset"]);
     assert!(!workshop.path("time/evaluation/scores.json").exists());
 }
@@ -314,9 +309,7 @@ fn a_report_stands_alone() {
 fn an_output_that_cannot_be_written_is_a_failure_and_not_bad_input() {
     let workshop = Runs::new();
     fs::write(workshop.path("file"), "in the way").unwrap();
-    let (code, _, stderr) = workshop.porecast("evaluate time -o file/scores");
-    assert_eq!(code, 1, "{stderr}");
-    assert!(stderr.contains("cannot be written"), "{stderr}");
+    fails(&mut workshop.porecast(["evaluate", "time", "-o", "file/scores"]), 1, &["cannot be written"]);
 }
 
 #[test]

@@ -1,0 +1,208 @@
+//! The product itself: rows of the sums by vectors of output channels, in register tiles.
+
+use super::transposed::out_vectors;
+use crate::conv::panel::Panel;
+use crate::simd::Simd;
+
+/// Consecutive pixels in the panels.
+#[derive(Clone, Copy)]
+pub(super) struct Run {
+    pub from: usize,
+    pub len: usize,
+}
+
+/// Packed panels and the transposed gradient of the same pixels.
+pub(super) struct Product<'a> {
+    pub panel: &'a Panel,
+    /// Rows of the sums: channels by taps, taps fastest.
+    pub sum_rows: usize,
+    pub packed: &'a [f32],
+    pub transposed: &'a [f32],
+    pub runs: &'a [Run],
+    pub pixels: usize,
+}
+
+impl Product<'_> {
+    /// What row `row` is multiplied with, for pixel 0; that of row 0 for rows beyond the last.
+    fn start(&self, row: usize) -> *const f32 {
+        let (channel, tap) = (row / self.panel.taps.len(), row % self.panel.taps.len());
+        let offset =
+            if row < self.sum_rows { channel * self.panel.channel + self.panel.taps[tap] } else { 0 };
+        debug_assert!(self.runs.iter().all(|run| offset + run.from + run.len <= self.packed.len()));
+        self.packed[offset..].as_ptr()
+    }
+}
+
+/// Where the G rows of a register tile are read.
+trait Rows<const G: usize>: Copy {
+    /// The place of a row at a pixel.
+    fn place(&self, row: usize, pixel: usize) -> *const f32;
+}
+
+/// A pointer for each row.
+#[derive(Clone, Copy)]
+struct Apart<const G: usize>([*const f32; G]);
+
+impl<const G: usize> Rows<G> for Apart<G> {
+    #[inline(always)]
+    fn place(&self, row: usize, pixel: usize) -> *const f32 {
+        self.0[row].wrapping_add(pixel)
+    }
+}
+
+/// A pointer for every three rows, the taps of a channel: fewer than there are registers.
+#[derive(Clone, Copy)]
+struct InThrees<const G: usize> {
+    /// The first G / 3 are used.
+    channels: [*const f32; G],
+    taps: [usize; 3],
+}
+
+impl<const G: usize> Rows<G> for InThrees<G> {
+    #[inline(always)]
+    fn place(&self, row: usize, pixel: usize) -> *const f32 {
+        self.channels[row / 3].wrapping_add(pixel + self.taps[row % 3])
+    }
+}
+
+/// Adds the products of a component to its sums `[row][padded out]`.
+///
+/// # Safety
+/// The processor has the instructions of `S`.
+#[inline(always)]
+pub(super) unsafe fn accumulate<S: Simd>(
+    product: &Product,
+    padded_out: usize,
+    out_channels: usize,
+    sums: &mut [f32],
+) {
+    // As many rows as the accumulators of a forward tile hold in two vectors: of output channels, or else of pixels.
+    let group = S::ROWS * S::COLUMNS / 2;
+    let line = out_vectors::<S>(out_channels) * S::LANES;
+    for first_out in (0..out_channels).step_by(line) {
+        let gradient = &product.transposed[first_out * product.pixels..][..product.pixels * line];
+        for first in (0..product.sum_rows).step_by(group) {
+            let live = group.min(product.sum_rows - first);
+            let sums = &mut sums[first * padded_out + first_out..];
+            // SAFETY: by the caller's promise.
+            unsafe {
+                match (group, line == S::LANES) {
+                    (12, true) => rows::<S, 12, 1, 2>(product, gradient, first, live, padded_out, sums),
+                    (12, false) => rows::<S, 12, 2, 1>(product, gradient, first, live, padded_out, sums),
+                    (6, true) => rows::<S, 6, 1, 2>(product, gradient, first, live, padded_out, sums),
+                    (6, false) => rows::<S, 6, 2, 1>(product, gradient, first, live, padded_out, sums),
+                    (_, true) => rows::<S, 4, 1, 2>(product, gradient, first, live, padded_out, sums),
+                    (_, false) => rows::<S, 4, 2, 1>(product, gradient, first, live, padded_out, sums),
+                }
+            }
+        }
+    }
+}
+
+/// G rows of the sums from `first`, `live` of which exist.
+///
+/// # Safety
+/// As for [`accumulate`].
+#[inline(always)]
+unsafe fn rows<S: Simd, const G: usize, const V: usize, const P: usize>(
+    product: &Product,
+    gradient: &[f32],
+    first: usize,
+    live: usize,
+    padded_out: usize,
+    sums: &mut [f32],
+) {
+    let starts = std::array::from_fn::<_, G, _>(|row| product.start(first + row));
+    // SAFETY: the starts are valid for all pixels of the runs.
+    unsafe {
+        match *product.panel.taps {
+            [a, b, c] if G.is_multiple_of(3) && live == G => {
+                let channels = std::array::from_fn(|i| starts[(3 * i).min(G - 3)].wrapping_sub(a));
+                let rows = InThrees { channels, taps: [a, b, c] };
+                tile::<S, G, V, P>(product, gradient, rows, live, padded_out, sums);
+            }
+            _ => tile::<S, G, V, P>(product, gradient, Apart(starts), live, padded_out, sums),
+        }
+    }
+}
+
+/// A register tile: G rows of the sums by V vectors of output channels, for P pixels at a time.
+///
+/// # Safety
+/// The processor has the instructions of `S`; every row is valid at all pixels of the runs.
+#[inline(always)]
+unsafe fn tile<S: Simd, const G: usize, const V: usize, const P: usize>(
+    product: &Product,
+    gradient: &[f32],
+    rows: impl Rows<G>,
+    live: usize,
+    padded_out: usize,
+    sums: &mut [f32],
+) {
+    debug_assert_eq!(product.runs.iter().map(|run| run.len).sum::<usize>(), product.pixels);
+    debug_assert_eq!(product.pixels * V * S::LANES, gradient.len());
+    debug_assert!((live - 1) * padded_out + V * S::LANES <= sums.len());
+    // SAFETY: every address is inside the ranges promised and just asserted.
+    unsafe {
+        let mut acc = [[[S::splat(0.0); V]; G]; P];
+        let mut gradient = gradient.as_ptr();
+        for run in product.runs {
+            let (mut pixel, end) = (run.from, run.from + run.len);
+            while pixel + P <= end {
+                for (ahead, acc) in acc.iter_mut().enumerate() {
+                    step::<S, G, V>(gradient.add(ahead * V * S::LANES), rows, pixel + ahead, acc);
+                }
+                pixel += P;
+                gradient = gradient.add(P * V * S::LANES);
+            }
+            while pixel < end {
+                step::<S, G, V>(gradient, rows, pixel, &mut acc[0]);
+                pixel += 1;
+                gradient = gradient.add(V * S::LANES);
+            }
+        }
+        // Every row by a constant index, or the sums would be kept in memory throughout.
+        let [first, others @ ..] = &mut acc[..] else { return };
+        for other in others {
+            for (first, other) in first.iter_mut().zip(other) {
+                for (first, other) in first.iter_mut().zip(other) {
+                    *first = S::add(*first, *other);
+                }
+            }
+        }
+        for (row, acc) in acc[0].iter().enumerate() {
+            if row < live {
+                for (vector, &acc) in acc.iter().enumerate() {
+                    let to = sums.as_mut_ptr().add(row * padded_out + vector * S::LANES);
+                    S::store(to, S::add(S::load(to), acc));
+                }
+            }
+        }
+    }
+}
+
+/// Adds the products of one pixel.
+///
+/// # Safety
+/// The processor has the instructions of `S`; the gradient is valid for V vectors, and each row at `pixel`.
+#[inline(always)]
+unsafe fn step<S: Simd, const G: usize, const V: usize>(
+    gradient: *const f32,
+    rows: impl Rows<G>,
+    pixel: usize,
+    acc: &mut [[S::Vector; V]; G],
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut lanes = [S::splat(0.0); V];
+        for (vector, lanes) in lanes.iter_mut().enumerate() {
+            *lanes = S::load(gradient.add(vector * S::LANES));
+        }
+        for (row, acc) in acc.iter_mut().enumerate() {
+            let x = S::splat(*rows.place(row, pixel));
+            for (acc, &lanes) in acc.iter_mut().zip(&lanes) {
+                *acc = S::fma(lanes, x, *acc);
+            }
+        }
+    }
+}
