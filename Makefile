@@ -8,7 +8,8 @@ PROFILE := --release
 # Clippy and docs see the code of the GPU as well, without a GPU or its toolkit.
 ALL := --workspace --features cuda
 
-.PHONY: help setup build check test notebook demo study-1 bench-percolation bench-lattice-boltzmann bench-cpu bench-imaging
+.PHONY: help setup build check check-msrv check-static-hdf5 test notebook demo study-1 bench-percolation \
+	bench-lattice-boltzmann bench-cpu bench-imaging
 
 help: ## List the commands
 	@grep -E '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 32
@@ -19,15 +20,27 @@ setup: ## Check what the build needs; install libhdf5-dev when missing and possi
 build: setup ## Build the program
 	cargo build $(PROFILE)
 
-check: setup ## Format, lints, docs (the quick part of `make test`)
+# Clippy's `incompatible_msrv`, one of its default lints, refuses what the standard library has only after the minimum Rust.
+check: setup ## Format, lints, docs, arrows between crates (the quick part of `make test`)
 	cargo fmt --all --check
 	cargo clippy $(PROFILE) $(ALL) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(PROFILE) $(ALL) --no-deps
+	cargo test $(PROFILE) --workspace --test architecture
+
+check-msrv: setup ## Check with the minimum Rust, which rustup must have
+	cargo +$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) check $(PROFILE) --workspace --target-dir target/msrv
+
+check-static-hdf5: setup ## Build HDF5 from source and run the tests of the file formats with it
+	PATH="$$(dirname "$$(scripts/venv.sh scripts/requirements-cmake.txt)"):$$PATH" \
+		cargo test $(PROFILE) -p porecast-store --features static-hdf5 --target-dir target/static-hdf5
 
 test: check ## Everything that continuous integration runs
 	cargo test $(PROFILE) --workspace --no-run
 	notebooks/check.sh
 	cargo test $(PROFILE) --workspace
+	for level in avx2 portable; do \
+		PORECAST_KERNELS_SIMD=$$level cargo test $(PROFILE) --workspace --test burn --test laws; \
+	done
 
 notebook: build ## Run the notebook on a small dataset and two small runs
 	notebooks/check.sh
@@ -44,8 +57,8 @@ bench-percolation: setup ## Time percolation against PoreSpy
 bench-lattice-boltzmann: setup ## Time lattice Boltzmann against the machine's limits and against Taichi
 	"$$(scripts/venv.sh simulations/benches/requirements-taichi.txt)" simulations/benches/against_taichi.py
 
-bench-cpu: setup ## Time training and prediction against PyTorch; writes kernels/docs/performance.md
+bench-cpu: setup ## Time training and prediction against PyTorch; writes crates/kernels/docs/performance.md
 	scripts/bench-cpu.sh
 
 bench-imaging: setup ## Time stain normalisation and augmentation against albumentations and torchvision
-	"$$(scripts/venv.sh imaging/benches/requirements.txt)" imaging/benches/against_albumentations.py
+	"$$(scripts/venv.sh crates/imaging/benches/requirements.txt)" crates/imaging/benches/against_albumentations.py

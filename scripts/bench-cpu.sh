@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Times the kernels against PyTorch and writes what was measured into kernels/docs/performance.md. Arguments go to
-# kernels/benches/against_torch.py: --cases unet resnet, --turns 5.
+# Times the kernels against PyTorch and writes what was measured into crates/kernels/docs/performance.md. Arguments go to
+# crates/kernels/benches/against_torch.py: --cases unet resnet, --turns 5.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,7 +11,7 @@ built() {
 }
 
 cargo bench --workspace --bench worker --bench layers --no-run
-python=$(scripts/venv.sh kernels/benches/requirements.txt)
-against=("$python" kernels/benches/against_torch.py --worker "$(built worker)" --write kernels/docs/performance.md)
+python=$(scripts/venv.sh crates/kernels/benches/requirements.txt)
+against=("$python" crates/kernels/benches/against_torch.py --worker "$(built worker)" --write crates/kernels/docs/performance.md)
 "${against[@]}" --layers "$(built layers)" "$@"
 "${against[@]}" --avx2 --cases unet "$@"

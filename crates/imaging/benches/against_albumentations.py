@@ -24,7 +24,7 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HEIGHT, WIDTH = 942, 1716
 REFERENCE_VECTORS = [[0.5626, 0.2159], [0.7201, 0.8012], [0.4062, 0.5581]]
 REFERENCE_STRENGTH = [1.9705, 1.0308]
