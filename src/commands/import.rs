@@ -33,5 +33,12 @@ pub struct Args {
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { inputs, output, inlet, voxel_size, force } = args;
     let options = ImportOptions { inputs, output, inlet, voxel_size, force };
-    import::run(&options, verbosity)
+    let imported = import::run(&options)?;
+    if !verbosity.quiet {
+        println!("{}", imported.text);
+    }
+    for warning in &imported.warnings {
+        eprintln!("warning: {warning}");
+    }
+    Ok(())
 }

@@ -28,5 +28,6 @@ pub struct Args {
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { path, augment, png, force } = args;
     let options = InspectOptions { path, augment, png, force };
-    inspect::run(&options, verbosity)
+    print!("{}", inspect::run(&options, verbosity)?);
+    Ok(())
 }

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use porecast_base::{Result, Verbosity};
-use porecast_datasets::prepare::{self, PrepareOptions};
+use porecast_datasets::prepare::{self, PrepareOptions, Prepared};
+
+/// Warnings that are printed; the card has all.
+const MAX_WARNINGS: usize = 10;
 
 /// Arguments of `porecast prepare`.
 #[derive(Debug, clap::Args)]
@@ -34,5 +37,19 @@ pub struct Args {
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { config, output, source, clean, set, force } = args;
     let options = PrepareOptions { config, output, source, clean, set, force };
-    prepare::run(&options, verbosity)
+    let prepared = prepare::run(&options, verbosity)?;
+    if !verbosity.quiet {
+        warn(&prepared);
+        println!("{}", prepared.text);
+    }
+    Ok(())
+}
+
+fn warn(Prepared { warnings, card, .. }: &Prepared) {
+    for warning in warnings.iter().take(MAX_WARNINGS) {
+        eprintln!("warning: {warning}");
+    }
+    if warnings.len() > MAX_WARNINGS {
+        eprintln!("and {} more warnings: see {}", warnings.len() - MAX_WARNINGS, card.display());
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use porecast_base::{Result, Verbosity};
-use porecast_datasets::campaign::{self, SimulateOptions};
+use porecast_datasets::campaign::{self, Shard, SimulateOptions};
 
 /// Arguments of `porecast simulate`.
 #[derive(Debug, clap::Args)]
@@ -17,8 +17,8 @@ pub struct Args {
     #[arg(short, long)]
     pub output: PathBuf,
     /// Simulate only every n-th domain, beginning with the i-th: `i/n`; the output is then a folder of shards.
-    #[arg(long, value_name = "I/N")]
-    pub shard: Option<String>,
+    #[arg(long, value_name = "I/N", value_parser = parse_shard)]
+    pub shard: Option<Shard>,
     /// Seconds between two saved states of a long lattice Boltzmann simulation.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub checkpoint_seconds: u64,
@@ -35,4 +35,12 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { config, output, shard, checkpoint_seconds, set, force } = args;
     let options = SimulateOptions { config, output, shard, checkpoint_seconds, set, force };
     campaign::run(&options, verbosity)
+}
+
+fn parse_shard(text: &str) -> std::result::Result<Shard, &'static str> {
+    let parsed = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+    match parsed {
+        Some((index, count)) if index < count => Ok(Shard { index, count }),
+        _ => Err("expected i/n with i from 0 to n - 1"),
+    }
 }

@@ -52,5 +52,9 @@ impl From<Study> for StudyName {
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { study, output, seed, set } = args;
     let options = SynthOptions { study: study.into(), output, seed, set };
-    synth::run(&options, verbosity)
+    let text = synth::run(&options)?;
+    if !verbosity.quiet {
+        println!("{text}");
+    }
+    Ok(())
 }

@@ -313,7 +313,7 @@ fn unknown_keys_and_bad_values_are_all_reported_at_once() {
 #[test]
 fn arguments_that_make_no_sense_are_refused_with_exit_code_2() {
     let place = Workplace::new(CAMPAIGN);
-    place.refused("d", &["--shard", "3/3"], 2, &["--shard 3/3", "expected i/n"]);
+    place.refused("d", &["--shard", "3/3"], 2, &["'3/3' for '--shard", "expected i/n"]);
     place.refused("d", &["--set", "domains"], 2, &["--set domains", "expected key.path=value"]);
     place.refused(".", &[], 2, &["is a folder"]);
     place.assert_refused("simulate absent.toml -o d.h5", &["absent.toml", "cannot be read"]);

@@ -1,9 +1,10 @@
-//! What every crate of porecast needs, once: [`Error`], files that appear whole or not at all ([`atomic`]), random
-//! draws from named seeds ([`seed`]), [`progress`] and [`interrupt`]ion.
+//! What every crate of porecast needs, once: [`Error`], files that appear whole or not at all ([`atomic`]), locks
+//! on files ([`lock`]), random draws from named seeds ([`seed`]), [`progress`] and [`interrupt`]ion.
 
 pub mod atomic;
 mod error;
 pub mod interrupt;
+pub mod lock;
 mod problem;
 pub mod progress;
 pub mod seed;

@@ -1,8 +1,9 @@
 //! `porecast import`: published sequences become a dataset of schema version 1, every frame checked.
 //!
-//! Label stacks recovered from pictures flicker at the edges of grains. A pixel counts as solid when more than
-//! half of the frames say so; where a frame says otherwise, solid stays solid, and a pore pixel labelled solid
-//! keeps the fluid it last had (the one it has next, before there was any). Both are counted and reported.
+//! Label stacks recovered from pictures flicker at the edges of grains. A pixel is solid if more than half of its labels
+//! are solid. A solid pixel has no fluid in any frame, whatever its label there. A pore pixel labelled solid in a frame
+//! keeps the fluid of the frame before; at the beginning of the sequence it takes its first fluid. Both corrections are
+//! counted and reported.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,7 +13,6 @@ use ndarray::{Array2, Array3, Axis, Zip};
 use porecast_simulations::domain::connectivity::percolates;
 use porecast_simulations::{Domain, Side, TimeUnit, Trajectory};
 
-use porecast_base::Verbosity;
 use porecast_base::{Error, ErrorKind, Result};
 use porecast_store::invasion::{self, InvasionDataset, Origin};
 use porecast_store::{benchmark, card, npz};
@@ -30,7 +30,7 @@ struct Finding {
     saturation: (f64, f64),
     /// Pixels that lost the invading fluid between two frames.
     retreats: usize,
-    /// Pixels of single frames at odds with the mask of the solid.
+    /// Labels that contradict the mask of the solid, over all frames.
     conflicts: usize,
     warnings: Vec<&'static str>,
 }
@@ -50,19 +50,28 @@ pub struct ImportOptions {
     pub force: bool,
 }
 
+/// What `porecast import` reports.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Imported {
+    /// What is in the dataset, and a table of its domains.
+    pub text: String,
+    /// What may be wrong with a domain.
+    pub warnings: Vec<String>,
+}
+
 /// Runs `porecast import`.
 ///
 /// # Errors
 /// A file cannot be read or is of neither layout, the files do not belong together, or the output exists or cannot
 /// be written.
-pub fn run(args: &ImportOptions, verbosity: Verbosity) -> Result<()> {
-    if args.output.exists() && !args.force {
-        return Err(Error::exists(&args.output));
+pub fn run(options: &ImportOptions) -> Result<Imported> {
+    if options.output.exists() && !options.force {
+        return Err(Error::exists(&options.output));
     }
-    if !(args.voxel_size > 0.0 && args.voxel_size.is_finite()) {
-        return Err(Error::config(format!("--voxel-size {}", args.voxel_size), "expected metres above 0"));
+    if !(options.voxel_size > 0.0 && options.voxel_size.is_finite()) {
+        return Err(Error::config(format!("--voxel-size {}", options.voxel_size), "expected metres above 0"));
     }
-    let files = expand(&args.inputs)?;
+    let files = expand(&options.inputs)?;
     let names = names(&files)?;
     let is_stack = files.iter().all(|file| is_npz(file));
     let simulator = if is_stack { "label stack" } else { benchmark::NAME };
@@ -71,7 +80,7 @@ pub fn run(args: &ImportOptions, verbosity: Verbosity) -> Result<()> {
     let mut findings = Vec::new();
     let mut first: Option<(&PathBuf, (usize, usize, usize))> = None;
     let sequences = files.iter().zip(&names).map(|(file, name)| {
-        let (sequence, conflicts) = read(file, args)?;
+        let (sequence, conflicts) = read(file, options)?;
         let shape = sequence.phase.dim();
         match first {
             Some((other, expected)) if expected != shape => return Err(differ(file, shape, other, expected)),
@@ -81,25 +90,19 @@ pub fn run(args: &ImportOptions, verbosity: Verbosity) -> Result<()> {
         findings.push(examine(name, &sequence, conflicts));
         Ok((name.clone(), sequence))
     });
-    invasion::write(&args.output, &origin, sequences)?;
-    let dataset = InvasionDataset::open(&args.output)?;
-    card::write(&dataset, &table(&findings))?;
-    if !verbosity.quiet {
-        let (frames, height, width) = dataset.shape();
-        println!(
-            "{}: {} sequences of {frames} frames, {height} x {width} pixels (height x width), inlet {}\n",
-            args.output.display(),
-            dataset.len(),
-            dataset.inlet()
-        );
-        println!("{}", table(&findings));
-    }
-    for finding in &findings {
-        for warning in &finding.warnings {
-            eprintln!("warning: {}: {warning}", finding.name);
-        }
-    }
-    Ok(())
+    invasion::write(&options.output, &origin, sequences)?;
+    let dataset = InvasionDataset::open(&options.output)?;
+    let table = table(&findings);
+    card::write(&dataset, &table)?;
+    let (frames, height, width) = dataset.shape();
+    let text = format!(
+        "{}: {} sequences of {frames} frames, {height} x {width} pixels (height x width), inlet {}\n\n{table}",
+        options.output.display(),
+        dataset.len(),
+        dataset.inlet()
+    );
+    let warnings = findings.iter().flat_map(|f| f.warnings.iter().map(|what| format!("{}: {what}", f.name)));
+    Ok(Imported { text, warnings: warnings.collect() })
 }
 
 fn is_npz(path: &Path) -> bool {
@@ -160,20 +163,20 @@ fn differ(file: &Path, shape: (usize, usize, usize), other: &Path, expected: (us
     )
 }
 
-/// A sequence, and how many of its pixels were at odds with the mask of the solid.
-fn read(file: &Path, args: &ImportOptions) -> Result<(Trajectory, usize)> {
+/// A sequence, and how many of its labels contradict the mask of the solid.
+fn read(file: &Path, options: &ImportOptions) -> Result<(Trajectory, usize)> {
     let (solid, phase, conflicts) = if is_npz(file) {
         from_labels(&npz::read_labels(file)?)
     } else {
         let sequence = benchmark::read_file(file)?;
         (sequence.domain.solid, sequence.phase, 0)
     };
-    let domain = Domain { solid, voxel_size_m: args.voxel_size };
+    let domain = Domain { solid, voxel_size_m: options.voxel_size };
     if domain.pore_count() == 0 {
         return Err(Error::input(file, "has no pore space: every pixel is solid"));
     }
     let sequence = Trajectory {
-        inlet: args.inlet,
+        inlet: options.inlet,
         times: (0..phase.len_of(Axis(0))).map(|t| t as f64).collect(),
         time_unit: TimeUnit::Frame,
         phase,
@@ -183,7 +186,7 @@ fn read(file: &Path, args: &ImportOptions) -> Result<(Trajectory, usize)> {
     Ok((sequence, conflicts))
 }
 
-/// Solid, phase, and the number of labels at odds with the solid.
+/// Solid, phase, and the number of labels that contradict the solid.
 fn from_labels(labels: &Array3<u8>) -> (Array2<bool>, Array3<bool>, usize) {
     let frames = labels.len_of(Axis(0));
     let solid = labels.map_axis(Axis(0), |lane| 2 * lane.iter().filter(|&&l| l == SOLID).count() > frames);

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use porecast_imaging::synth::{Study, mars};
 
-use porecast_base::Verbosity;
-use porecast_base::interrupt;
-use porecast_base::{Error, ErrorKind, Result};
+use porecast_base::{Error, ErrorKind, Result, interrupt};
 use porecast_store::config::parse;
 
 /// A segmentation study.
@@ -47,14 +45,14 @@ pub struct SynthOptions {
     pub set: Vec<String>,
 }
 
-/// Runs `porecast synth`.
+/// Runs `porecast synth`; returns what was written and the command that prepares it.
 ///
 /// # Errors
-/// A value that makes no sense, a folder that exists already or cannot be written, or the user stopped it.
-pub fn run(args: &SynthOptions, verbosity: Verbosity) -> Result<()> {
-    let output = &args.output;
-    let (name, sets) = (args.study.name(), &args.set);
-    let study = match args.study {
+/// A value is out of range, the folder exists already or cannot be written, or the user stopped it.
+pub fn run(options: &SynthOptions) -> Result<String> {
+    let output = &options.output;
+    let (name, sets) = (options.study.name(), &options.set);
+    let study = match options.study {
         StudyName::RightVentricle => Study::RightVentricle(parse(name, "", sets)?),
         StudyName::Stas => Study::Stas(parse(name, "", sets)?),
         StudyName::Mars => Study::Mars(parse(name, "", sets)?),
@@ -65,20 +63,17 @@ pub fn run(args: &SynthOptions, verbosity: Verbosity) -> Result<()> {
         return Err(Error::new(ErrorKind::Exists, output.display().to_string(), what));
     }
     interrupt::listen();
-    study.write_until(output, args.seed, &interrupt::is_requested)?;
-    if !verbosity.quiet {
-        let source = match args.study {
-            StudyName::Mars => output.join(mars::FILE),
-            _ => output.clone(),
-        };
-        println!(
-            "{}: synthetic data set of the study {name}\nnext: porecast prepare configs/segmentation/{}.toml --source {}",
-            output.display(),
-            name.replace('-', "_"),
-            source.display()
-        );
-    }
-    Ok(())
+    study.write_until(output, options.seed, &interrupt::is_requested)?;
+    let source = match options.study {
+        StudyName::Mars => output.join(mars::FILE),
+        _ => output.clone(),
+    };
+    Ok(format!(
+        "{}: synthetic data set of the study {name}\nnext: porecast prepare configs/segmentation/{}.toml --source {}",
+        output.display(),
+        name.replace('-', "_"),
+        source.display()
+    ))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer, value::StrDeserializer};
 
 use porecast_base::{Error, Result};
 
-/// Deflate level of every dataset: masks shrink about as well at 1 as at 9, many times faster.
+/// Deflate level of growing datasets: masks shrink about as well at 1 as at 9, many times faster.
 const DEFLATE: u8 = 1;
 
 /// An HDF5 file opened for reading.
@@ -165,13 +165,19 @@ impl H5Reader {
 pub(crate) struct H5Writer {
     path: PathBuf,
     file: hdf5::File,
+    is_compressed: bool,
 }
 
 impl H5Writer {
     /// Creates `temporary`; errors name `path`, where the file will be.
     pub(crate) fn create(temporary: &Path, path: &Path) -> Result<Self> {
         let file = hdf5::File::create(temporary).map_err(|e| Error::output(path, last_cause(&e)))?;
-        Ok(Self { path: path.to_owned(), file })
+        Ok(Self { path: path.to_owned(), file, is_compressed: true })
+    }
+
+    /// The same file with growing datasets that are not compressed.
+    pub(crate) fn uncompressed(self) -> Self {
+        Self { is_compressed: false, ..self }
     }
 
     fn check<T>(&self, result: hdf5::Result<T>) -> Result<T> {
@@ -195,7 +201,7 @@ impl H5Writer {
         self.text(name, word.as_str().expect("closed sets are serialised as words"))
     }
 
-    /// A compressed dataset of no rows; `row` is the shape of a row and `chunk` that of a chunk.
+    /// A dataset of no rows; `row` is the shape of a row and `chunk` that of a chunk.
     pub(crate) fn growing<T: H5Type>(&self, name: &str, row: &[usize], chunk: &[usize]) -> Result<Growing> {
         let mut extents = vec![hdf5::Extent::resizable(0)];
         extents.extend(row.iter().map(|&length| hdf5::Extent::fixed(length)));
@@ -204,9 +210,9 @@ impl H5Writer {
             .new_dataset::<T>()
             .shape(hdf5::SimpleExtents::from_vec(extents))
             .chunk(chunk)
-            .deflate(DEFLATE)
             // Without the time of writing, the same content gives the same file.
             .obj_track_times(false);
+        let builder = if self.is_compressed { builder.deflate(DEFLATE) } else { builder };
         let dataset = self.check(builder.create(name))?;
         Ok(Growing { path: self.path.clone(), dataset, rows: 0 })
     }

@@ -1,11 +1,10 @@
 //! The journal of a study: a file of lines that are only ever added, each by one process at a time.
 //!
-//! A line is written whole or not at all: one that was cut off by the end of its process is taken away by the next
-//! writer. Who works on a trial holds a lock on a file of its own, which the operating system lifts when the process
-//! ends, however that comes about.
+//! A line is written whole or not at all: the next writer removes a line that was cut off when its process ended. A
+//! process that works on a trial holds a [`lock`] on a file of that trial, which ends with the process.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::search::{Parameter, SearchConfig};
-use porecast_base::{Error, ErrorKind, Result};
+use porecast_base::{Error, ErrorKind, Result, lock};
 
 /// Values by key.
 pub type Point = BTreeMap<String, Value>;
@@ -108,7 +107,7 @@ impl Journal {
     pub fn claim(&self, wanted: usize, propose: impl FnOnce(&[Record]) -> Point) -> Result<Option<Claim>> {
         let mut writer = self.writer()?;
         for record in writer.records.iter().filter(|record| record.outcome.is_none()) {
-            if let Some(lock) = self.lock_trial(record.number)? {
+            if let Some(lock) = lock::try_hold(&self.trial_path(record.number))? {
                 let Record { number, point, .. } = record.clone();
                 return Ok(Some(Claim { number, point, is_taken_up: true, lock }));
             }
@@ -118,7 +117,7 @@ impl Journal {
             return Ok(None);
         }
         let point = propose(&writer.records);
-        let lock = self.lock_trial(number)?.ok_or_else(|| {
+        let lock = lock::try_hold(&self.trial_path(number))?.ok_or_else(|| {
             Error::new(
                 ErrorKind::Mismatch,
                 self.trial_path(number).display().to_string(),
@@ -148,29 +147,11 @@ impl Journal {
         name.into()
     }
 
-    /// The lock on a trial, if nobody holds it.
-    fn lock_trial(&self, number: usize) -> Result<Option<File>> {
-        let path = self.trial_path(number);
-        let file = File::create(&path).map_err(|e| Error::output(&path, e))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(e)) => Err(Error::output(&path, format!("cannot be locked: {e}"))),
-        }
-    }
-
     /// The journal with all its lines, held for this process alone until it is dropped.
     fn writer(&self) -> Result<Writer<'_>> {
         let path = self.path.as_path();
         let failed = |e: std::io::Error| Error::output(path, e);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(failed)?;
-        file.lock().map_err(|e| Error::output(path, format!("cannot be locked: {e}")))?;
+        let mut file = lock::wait_for(path)?;
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(|e| Error::input(path, format!("cannot be read: {e}")))?;
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);

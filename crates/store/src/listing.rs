@@ -1,4 +1,4 @@
-//! What is in files that hold named arrays: HDF5 of any program, safetensors.
+//! What is in files of any program: named arrays (HDF5, safetensors) and trees of values (TOML, JSON).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -86,6 +86,27 @@ pub fn safetensors(path: &Path) -> Result<Vec<Entry>> {
         entries.push(Entry { name, kind: tensor.dtype, shape: tensor.shape });
     }
     Ok(entries)
+}
+
+/// The values of a TOML file.
+///
+/// # Errors
+/// The file cannot be read or is not TOML.
+pub fn toml(path: &Path) -> Result<serde_json::Value> {
+    tree(path, |text| ::toml::from_str(text).map_err(|e| e.message().to_owned()))
+}
+
+/// The values of a JSON file.
+///
+/// # Errors
+/// The file cannot be read or is not JSON.
+pub fn json(path: &Path) -> Result<serde_json::Value> {
+    tree(path, |text| serde_json::from_str(text).map_err(|e| e.to_string()))
+}
+
+fn tree<T>(path: &Path, parse: impl Fn(&str) -> std::result::Result<T, String>) -> Result<T> {
+    let text = std::fs::read_to_string(path).map_err(|e| e.to_string());
+    text.and_then(|text| parse(&text)).map_err(|e| Error::input(path, format!("cannot be read: {e}")))
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 //! /id              (N)           string, stable; splits name it
 //! /group           (N)           string: what must stay on one side of a split
 //! /image           (N, C, H, W)  u8 or u16: 0 to 1 in steps of 1/255 or 1/65535
-//! /mask            (N, H, W)     u8   class of each pixel; 0 where nobody drew one
-//! /has_mask        (N)           u8   1 where somebody did
+//! /mask            (N, H, W)     u8   class of each pixel; 0 in images without a mask
+//! /has_mask        (N)           u8   1 for an image with a mask
 //! /original_shape  (N, 2)        u64  height and width before resizing
 //! /spacing_mm      (N, 2)        f64  height and width of an original pixel; NaN where it is not known
 //! ```
@@ -29,7 +29,7 @@ pub const FORMAT: &str = "porecast-segmentation";
 /// Version of the schema that this program reads and writes.
 pub const VERSION: u32 = 1;
 
-/// Writes a dataset to `path` atomically, by what `fill` pushes.
+/// Writes a dataset to `path` atomically; `fill` pushes its images.
 ///
 /// # Errors
 /// Those of `fill`, no image at all, or an output error naming `path`.
@@ -94,8 +94,7 @@ impl SegmentationWriter {
     /// Adds an image with its mask.
     ///
     /// # Errors
-    /// Its shape differs from that of the images before it, its mask names a class that there is not, or the file cannot
-    /// be written.
+    /// Its shape differs from that of the images before it, its mask has an unknown class, or the file cannot be written.
     pub fn push(&mut self, sample: &AnnotatedImage) -> Result<()> {
         let shape = sample.image.dim();
         let (channels, height, width) = shape;

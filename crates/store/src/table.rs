@@ -19,3 +19,16 @@ pub fn write_csv<R: Serialize>(path: &Path, rows: impl IntoIterator<Item = R>) -
     let bytes = writer.into_inner().map_err(|e| Error::output(path, e))?;
     atomic::write(path, &bytes)
 }
+
+/// Reads a table: its header, and its rows as texts.
+///
+/// # Errors
+/// The file cannot be read or its rows differ in length.
+pub fn read_csv(path: &Path) -> Result<(Vec<String>, Vec<Vec<String>>)> {
+    let damaged = |e: csv::Error| Error::input(path, format!("is not a readable CSV table: {e}"));
+    let cells = |row: &csv::StringRecord| row.iter().map(str::to_owned).collect();
+    let mut reader = csv::Reader::from_path(path).map_err(damaged)?;
+    let head = cells(reader.headers().map_err(damaged)?);
+    let rows = reader.records().map(|row| row.map(|row| cells(&row)).map_err(damaged));
+    Ok((head, rows.collect::<Result<_>>()?))
+}

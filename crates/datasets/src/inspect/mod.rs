@@ -8,15 +8,14 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 use ndarray::Axis;
 
-use porecast_base::Verbosity;
-use porecast_base::{Error, Result};
+use porecast_base::{Error, Result, Verbosity};
 use porecast_store::invasion::parts_folder;
 use porecast_store::listing::{self, Entry};
 use porecast_store::picture;
 use porecast_store::run::{Card, DatasetCard, MemberCard, SegmentationCard, TrainedOn};
 use porecast_store::{
     InvasionDataset, PredictionFile, RunFolder, Task, image as images, mask_prediction, npz, prediction,
-    segmentation as annotated,
+    segmentation as annotated, table,
 };
 
 /// Rows of a table that are shown unless more is asked for.
@@ -48,30 +47,31 @@ pub struct InspectOptions {
     pub force: bool,
 }
 
-/// Runs `porecast inspect`.
+/// Runs `porecast inspect`: draws the picture, if one is asked for, and returns the text to show. Of a long table only
+/// the first rows are in the text, unless the verbosity asks for more.
 ///
 /// # Errors
 /// The file is missing, damaged or of no known kind, or the picture cannot be drawn or written.
-pub fn run(args: &InspectOptions, verbosity: Verbosity) -> Result<()> {
-    if let Some(png) = &args.png
+pub fn run(options: &InspectOptions, verbosity: Verbosity) -> Result<String> {
+    let InspectOptions { path, augment, png, force } = options;
+    if let Some(png) = png
         && png.exists()
-        && !args.force
+        && !force
     {
         return Err(Error::exists(png));
     }
-    if let (Some(config), Some(png)) = (&args.augment, &args.png) {
-        return images::write_png(png, &segmentation::augmented(&args.path, config)?);
+    if let (Some(config), Some(png)) = (augment, png) {
+        images::write_png(png, &segmentation::augmented(path, config)?)?;
+        return Ok(String::new());
     }
-    let inspection = inspect(&args.path)?;
-    print!("{}", inspection.render(if verbosity.verbose { usize::MAX } else { ROWS }));
-    let Some(png) = &args.png else { return Ok(()) };
-    match &inspection.picture {
-        Some(picture) => images::write_png(png, picture),
-        None => {
-            let what = format!("there is no picture of {}; leave --png out", args.path.display());
-            Err(Error::config("--png", what))
-        }
+    let inspection = inspect(path)?;
+    if let Some(png) = png {
+        let picture = inspection.picture.as_ref().ok_or_else(|| {
+            Error::config("--png", format!("there is no picture of {}; leave --png out", path.display()))
+        })?;
+        images::write_png(png, picture)?;
     }
+    Ok(inspection.render(if verbosity.verbose { usize::MAX } else { ROWS }))
 }
 
 fn inspect(path: &Path) -> Result<Inspection> {
@@ -90,12 +90,8 @@ fn inspect(path: &Path) -> Result<Inspection> {
         "safetensors" => weights(path),
         "png" | "tif" | "tiff" => grey_image(path),
         "csv" => csv_table(path),
-        "toml" => text_table(path, "configuration", |text| {
-            toml::from_str(text).map_err(|e| e.message().to_owned())
-        }),
-        "json" => {
-            text_table(path, "JSON", |text| serde_json::from_str(text).map_err(|e| e.to_string()))
-        }
+        "toml" => Ok(tree("configuration", &listing::toml(path)?)),
+        "json" => Ok(tree("JSON", &listing::json(path)?)),
         _ => hdf5_file(path).map_err(|error| match extension.as_str() {
             "h5" | "hdf5" => error,
             _ => Error::input(
@@ -229,7 +225,7 @@ fn run_folder(run: &RunFolder) -> Result<Inspection> {
     trained(run, samples, predictions)
 }
 
-/// A run, with what `samples` says of its dataset and the picture of its newest predictions.
+/// A run. `samples` describes its dataset; the picture shows predictions of the test part, or else of another part.
 fn trained<C: TrainedOn>(
     run: &RunFolder,
     samples: impl Fn(&C) -> Vec<(&'static str, String)>,
@@ -315,17 +311,13 @@ fn arrays(kind: &str, entries: &[Entry]) -> Inspection {
 }
 
 fn csv_table(path: &Path) -> Result<Inspection> {
-    let damaged = |e: csv::Error| Error::input(path, format!("is not a readable CSV table: {e}"));
-    let mut reader = csv::Reader::from_path(path).map_err(damaged)?;
-    let head = reader.headers().map_err(damaged)?.clone();
-    let rows = reader.records().collect::<std::result::Result<Vec<_>, _>>().map_err(damaged)?;
-    let cell = |row: Option<&csv::StringRecord>, column| {
-        row.and_then(|row| row.get(column)).unwrap_or_default().to_owned()
-    };
+    let (head, rows) = table::read_csv(path)?;
+    let cell =
+        |row: Option<&Vec<String>>, column: usize| row.map_or_else(String::new, |row| row[column].clone());
     let columns = head
-        .iter()
+        .into_iter()
         .enumerate()
-        .map(|(c, name)| vec![name.to_owned(), cell(rows.first(), c), cell(rows.last(), c)])
+        .map(|(c, name)| vec![name, cell(rows.first(), c), cell(rows.last(), c)])
         .collect();
     Ok(Inspection {
         facts: vec![("kind", "table (CSV)".to_owned()), ("rows", rows.len().to_string())],
@@ -334,23 +326,17 @@ fn csv_table(path: &Path) -> Result<Inspection> {
     })
 }
 
-fn text_table(
-    path: &Path,
-    kind: &str,
-    parse: impl Fn(&str) -> std::result::Result<serde_json::Value, String>,
-) -> Result<Inspection> {
-    let text = fs::read_to_string(path).map_err(|e| Error::input(path, format!("cannot be read: {e}")))?;
-    let value = parse(&text).map_err(|e| Error::input(path, format!("cannot be read: {e}")))?;
+fn tree(kind: &str, value: &serde_json::Value) -> Inspection {
     let mut rows = Vec::new();
-    flatten("", &value, &mut rows);
-    Ok(Inspection {
+    flatten("", value, &mut rows);
+    Inspection {
         facts: vec![("kind", kind.to_owned())],
         table: Some((vec!["key", "value"], rows)),
         picture: None,
-    })
+    }
 }
 
-/// The values of a tree, each with its path.
+/// Appends a row of key path and value for each leaf.
 fn flatten(path: &str, value: &serde_json::Value, rows: &mut Vec<Vec<String>>) {
     let is_nested = |v: &serde_json::Value| v.is_object() || v.is_array();
     match value {

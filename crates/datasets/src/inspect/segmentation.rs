@@ -1,4 +1,4 @@
-//! Annotated images and predicted masks, and what augmentation makes of images.
+//! Annotated images, predicted masks, and augmented images.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -109,7 +109,7 @@ pub fn predictions(path: &Path) -> Result<Inspection> {
     Ok(Inspection { facts, table: Some((head, rows)), picture: Some(mosaic(&pictures)) })
 }
 
-/// The probability of the foreground, or of the most probable of several classes, as an image under the mask.
+/// The mask over an image of the foreground's probability, or of the highest probability if there are several classes.
 fn certainty(prediction: MaskPrediction) -> AnnotatedImage {
     let mut planes = prediction.probability.axis_iter(Axis(0));
     let mut highest = planes.next().map(|plane| plane.to_owned()).unwrap_or_default();
@@ -126,8 +126,7 @@ fn certainty(prediction: MaskPrediction) -> AnnotatedImage {
     }
 }
 
-/// What the augmentation of a configuration does to images of a dataset: each row an image as it is, then as the first
-/// epochs see it.
+/// Draws augmented images of a dataset: each row shows an image, then the same image as augmented in the first epochs.
 ///
 /// # Errors
 /// The configuration has problems or is for other classes, the dataset cannot be read or has no image with a mask.
@@ -163,7 +162,7 @@ pub fn augmented(path: &Path, config: &Path) -> Result<RgbImage> {
     Ok(picture::sheet(&rows.collect::<Result<Vec<_>>>()?))
 }
 
-/// A line for each class.
+/// A fact for each class: its share of the pixels and the number of images with it.
 fn shares<'a>(
     classes: &'a [String],
     pixels: &'a [u64],

@@ -1,4 +1,4 @@
-//! The card of a segmentation dataset: a page of Markdown beside it that says what is in it and how it was made.
+//! The card of a segmentation dataset: a page of Markdown with its content and how it was made.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write;
@@ -11,15 +11,15 @@ use porecast_base::{Error, Result};
 use porecast_store::segmentation::{FORMAT, VERSION};
 use porecast_store::{SegmentationDataset, card};
 
-/// What the dataset itself does not tell.
+/// What the card says besides what the dataset holds.
 pub struct Notes<'a> {
-    /// Parts of the images with masks; `None` where nobody drew any.
+    /// Parts of the images with masks; `None` if no image has one.
     pub split: Option<&'a Split>,
     /// Heights and widths before resizing.
     pub original_shapes: &'a BTreeSet<(usize, usize)>,
     /// Images whose pixels have a size in millimetres.
     pub with_spacing: usize,
-    /// What was odd about the files.
+    /// Damaged or unusual files and images.
     pub warnings: &'a [Warning],
 }
 

@@ -1,4 +1,4 @@
-//! An archive of images and masks without what ought not to be learnt from.
+//! A copy of an npz archive without outliers, shared masks and repeated images.
 
 use std::path::Path;
 

@@ -1,30 +1,26 @@
 //! `porecast prepare`: the files of a segmentation study become one dataset of images of one shape, with its card and its
 //! split.
 //!
-//! Images go through one at a time: stains are brought to reference colours, then the image is resized bilinearly and
-//! its mask by the nearest pixel, then both are cut into tiles, each of these only where asked for. What is odd about a file is a warning that names it; the rest is read all the same.
+//! One image is processed at a time. Where the configuration asks for it, its stains are brought to reference colours,
+//! the image is resized bilinearly and its mask by the nearest pixel, and both are cut into tiles. A damaged or unusual
+//! file gives a warning that names it; the other files are read all the same.
 
 mod card;
 mod clean;
 mod tiles;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use porecast_imaging::Warning;
 use porecast_imaging::split::{Member, Split};
 
-use porecast_base::Verbosity;
-use porecast_base::interrupt;
 use porecast_base::progress::Progress;
-use porecast_base::{Error, Result};
+use porecast_base::{Error, Result, Verbosity, interrupt};
 use porecast_store::config::segmentation::{SegmentationConfig, SourceConfig};
 use porecast_store::config::{self, to_toml};
 use porecast_store::image_split;
 use porecast_store::segmentation::{self, SegmentationDataset, SegmentationWriter};
-
-/// Warnings that are said; the card has all.
-const SAID: usize = 10;
 
 /// What `porecast prepare` is asked.
 #[derive(Debug, Clone)]
@@ -43,29 +39,40 @@ pub struct PrepareOptions {
     pub force: bool,
 }
 
+/// What `porecast prepare` reports.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prepared {
+    /// The dataset and its split in one line.
+    pub text: String,
+    /// Damaged or unusual files and images.
+    pub warnings: Vec<Warning>,
+    /// The card of the dataset.
+    pub card: PathBuf,
+}
+
 /// Runs `porecast prepare`.
 ///
 /// # Errors
 /// The configuration has problems, the source is missing or nothing in it can be used, its images do not fit the
 /// configuration or cannot be split as it asks for, an output exists already or cannot be written, or the user stopped it.
-/// Nothing is left behind then, but for a cleaned archive.
-pub fn run(args: &PrepareOptions, verbosity: Verbosity) -> Result<()> {
-    let mut config: SegmentationConfig = config::load(&args.config, &args.set)?;
-    let output = args.output.clone().unwrap_or_else(|| config.dataset.clone());
-    for path in [Some(&output), args.clean.as_ref()].into_iter().flatten() {
-        if path.exists() && !args.force {
+/// Then no output is left but a cleaned archive.
+pub fn run(options: &PrepareOptions, verbosity: Verbosity) -> Result<Prepared> {
+    let mut config: SegmentationConfig = config::load(&options.config, &options.set)?;
+    let output = options.output.clone().unwrap_or_else(|| config.dataset.clone());
+    for path in [Some(&output), options.clean.as_ref()].into_iter().flatten() {
+        if path.exists() && !options.force {
             return Err(Error::exists(path));
         }
     }
-    if let Some(source) = &args.source {
+    if let Some(source) = &options.source {
         config.source.path.clone_from(source);
     }
-    let mut seen = Seen::default();
-    if let Some(cleaned) = &args.clean {
+    let mut images = Images::default();
+    if let Some(cleaned) = &options.clean {
         if cleaned.exists() && cleaned.canonicalize().ok() == config.source.path.canonicalize().ok() {
             return Err(Error::config("--clean", "names the source itself; choose another file"));
         }
-        seen.warnings = clean::clean(&config.source, cleaned)?;
+        images.warnings = clean::clean(&config.source, cleaned)?;
         config.source.path.clone_from(cleaned);
     }
 
@@ -73,19 +80,19 @@ pub fn run(args: &PrepareOptions, verbosity: Verbosity) -> Result<()> {
     let campaign = to_toml(&config)?;
     let mut split = None;
     segmentation::write(&output, &config.classes, &campaign, config.source.depth, |writer| {
-        seen.read(&config.source, writer, verbosity)?;
-        if !seen.members.is_empty() {
-            split = Some(match args.force {
-                true => Split::new(&seen.members, &config.split, &output)?,
-                false => image_split::agreed(&output, &seen.members, &config.split)?,
+        images.read(&config.source, writer, verbosity)?;
+        if !images.members.is_empty() {
+            split = Some(match options.force {
+                true => Split::new(&images.members, &config.split, &output)?,
+                false => image_split::agreed(&output, &images.members, &config.split)?,
             });
         }
         Ok(())
     })?;
     let split_path = image_split::path(&output);
     match &split {
-        Some(split) => split.write(&split_path, &seen.members)?,
-        None if split_path.exists() && args.force => {
+        Some(split) => split.write(&split_path, &images.members)?,
+        None if split_path.exists() && options.force => {
             std::fs::remove_file(&split_path).map_err(|e| Error::output(&split_path, e))?;
         }
         None => {}
@@ -95,26 +102,13 @@ pub fn run(args: &PrepareOptions, verbosity: Verbosity) -> Result<()> {
         &dataset,
         &card::Notes {
             split: split.as_ref(),
-            original_shapes: &seen.original_shapes,
-            with_spacing: seen.with_spacing,
-            warnings: &seen.warnings,
+            original_shapes: &images.original_shapes,
+            with_spacing: images.with_spacing,
+            warnings: &images.warnings,
         },
     )?;
-    if !verbosity.quiet {
-        warn(&seen.warnings, &output);
-        println!("{}", summary(&dataset, split.as_ref()));
-    }
-    Ok(())
-}
-
-fn warn(warnings: &[Warning], output: &Path) {
-    for warning in warnings.iter().take(SAID) {
-        eprintln!("warning: {warning}");
-    }
-    if warnings.len() > SAID {
-        let card = porecast_store::card::path(output);
-        eprintln!("and {} more warnings: see {}", warnings.len() - SAID, card.display());
-    }
+    let text = summary(&dataset, split.as_ref());
+    Ok(Prepared { text, warnings: images.warnings, card: porecast_store::card::path(&output) })
 }
 
 fn summary(dataset: &SegmentationDataset, split: Option<&Split>) -> String {
@@ -142,17 +136,19 @@ fn summary(dataset: &SegmentationDataset, split: Option<&Split>) -> String {
     )
 }
 
-/// What was seen of the images while they went through.
+/// What is known about the images after they were read.
 #[derive(Default)]
-struct Seen {
-    /// Those with a mask.
+struct Images {
+    /// Images with a mask: the split divides them.
     members: Vec<Member>,
+    /// Heights and widths before resizing.
     original_shapes: BTreeSet<(usize, usize)>,
+    /// Images whose pixels have a size in millimetres.
     with_spacing: usize,
     warnings: Vec<Warning>,
 }
 
-impl Seen {
+impl Images {
     /// Reads every image of the source into the dataset.
     fn read(
         &mut self,

@@ -3,10 +3,10 @@
 use ndarray::s;
 use porecast_imaging::AnnotatedImage;
 
-/// The whole tiles of a scene, row by row; what is left at the right and lower edge is not used.
+/// The tiles of a scene, row by row. Pixels at the right and lower edge that do not fill a tile are not used.
 ///
-/// The tiles of a column are a group: a split puts them on one side. Tiles of neighbouring columns touch, so a score on
-/// some columns of a scene says less than one on another scene.
+/// The tiles of a column are a group: a split keeps them together. Tiles of neighbouring columns touch, so test columns of
+/// a scene that was trained on measure generalisation less strictly than another scene does.
 pub fn tiles(scene: &AnnotatedImage, (height, width): (usize, usize)) -> Vec<AnnotatedImage> {
     let (rows, columns) = (scene.shape().0 / height, scene.shape().1 / width);
     let mut tiles = Vec::with_capacity(rows * columns);

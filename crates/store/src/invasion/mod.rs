@@ -33,7 +33,7 @@ use porecast_base::{Error, ErrorKind, Result};
 use files::{dataset_files, expect_all_shards};
 pub use files::{parts_folder, shard_name};
 pub(super) use shard::{Layout, Shard};
-pub use write::write;
+pub use write::{write, write_part};
 
 /// The attribute `format` of a dataset.
 pub const FORMAT: &str = "porecast-invasion";
@@ -88,11 +88,11 @@ impl Common {
 /// A dataset opened for reading. Sequences are read one at a time.
 ///
 /// ```no_run
-/// let dataset = porecast::store::InvasionDataset::open("data/demo.h5".as_ref())?;
+/// let dataset = porecast_store::InvasionDataset::open("data/demo.h5".as_ref())?;
 /// let (frames, height, width) = dataset.shape();
 /// let sequence = dataset.sequence(0)?;
 /// assert_eq!(sequence.phase.dim(), (frames, height, width));
-/// # Ok::<(), porecast::Error>(())
+/// # Ok::<(), porecast_base::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct InvasionDataset {
@@ -104,7 +104,7 @@ pub struct InvasionDataset {
 }
 
 impl InvasionDataset {
-    /// Opens a dataset: a file, or a folder of shards. The finished domains of a campaign that was cut short
+    /// Opens a dataset: a file, or a folder of shards. The finished domains of an unfinished campaign
     /// (`<file>.parts`) belong to it.
     ///
     /// # Errors

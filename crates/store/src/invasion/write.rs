@@ -1,4 +1,4 @@
-//! Writing a dataset.
+//! Writing a dataset, or a part of one under way.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::h5::H5Writer;
 use porecast_base::atomic;
 use porecast_base::{Error, ErrorKind, Result};
 
-/// Writes sequences with their identifiers to `path` atomically, holding one at a time; returns their number.
+/// Writes sequences with their identifiers to `path` atomically, holding one at a time.
 ///
 /// # Errors
 /// The first error of the iterator, no sequence at all, sequences that do not belong together, or an output error
@@ -20,23 +20,32 @@ pub fn write<S: Into<Recorded>>(
     path: &Path,
     origin: &Origin,
     sequences: impl Iterator<Item = Result<(String, S)>>,
-) -> Result<usize> {
+) -> Result<()> {
     let sequences = sequences.map(|sequence| sequence.map(|(id, sequence)| (id, sequence.into())));
-    let mut count = 0;
-    atomic::write_with(path, |temporary| {
-        count = write_file(temporary, path, origin, sequences)?;
-        Ok(())
-    })?;
-    Ok(count)
+    atomic::write_with(path, |temporary| fill(H5Writer::create(temporary, path)?, path, origin, sequences))
 }
 
-fn write_file(
-    temporary: &Path,
+/// Writes the finished domain of a campaign under way to `path` atomically.
+///
+/// A part is not compressed. It is read once, by the merge, and then removed, and the merge compresses every domain
+/// anyway: to compress parts as well would cost a deflation and an inflation of each domain. Chunks cannot be
+/// copied as they are: the library would place them in another order, and the same content must give the same file.
+///
+/// # Errors
+/// An output error naming `path`.
+pub fn write_part(path: &Path, origin: &Origin, id: String, sequence: Recorded) -> Result<()> {
+    let sequences = std::iter::once(Ok((id, sequence)));
+    atomic::write_with(path, |temporary| {
+        fill(H5Writer::create(temporary, path)?.uncompressed(), path, origin, sequences)
+    })
+}
+
+fn fill(
+    file: H5Writer,
     path: &Path,
     origin: &Origin,
     sequences: impl Iterator<Item = Result<(String, Recorded)>>,
-) -> Result<usize> {
-    let file = H5Writer::create(temporary, path)?;
+) -> Result<()> {
     let mut sequences = sequences.peekable();
     let common = match sequences.peek() {
         Some(Ok((_, first))) => Common::of(first),
@@ -86,6 +95,5 @@ fn write_file(
     file.column("parameters", &parameters)?;
     extras.finish(&file)?;
     drop((solid, phase, time));
-    file.finish()?;
-    Ok(ids.len())
+    file.finish()
 }

@@ -1,0 +1,136 @@
+//! One domain of a campaign, from the campaign's seed and the domain's index.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+use porecast_simulations::domain::Crop;
+use porecast_simulations::domain::connectivity::percolates;
+use porecast_simulations::lattice_boltzmann::{self, LatticeBoltzmannConfig, Underway};
+use porecast_simulations::{Domain, Error as SimulationError, percolation};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use porecast_base::{Error, ErrorKind, atomic, interrupt};
+use porecast_store::Recorded;
+use porecast_store::config::simulate::{ImageSource, Simulator};
+
+use super::Campaign;
+
+/// Crops of an image that are drawn until one percolates.
+const MAX_CROPS: usize = 50;
+
+/// Why a domain was not simulated.
+pub(super) enum Failure {
+    /// It cannot be: the campaign goes on without it.
+    Domain(SimulationError),
+    /// The campaign has to stop.
+    Campaign(Error),
+}
+
+impl From<SimulationError> for Failure {
+    fn from(error: SimulationError) -> Self {
+        Self::Domain(error)
+    }
+}
+
+impl Campaign {
+    /// One domain, from its index alone. A long simulation goes on from `state` and keeps it up to date.
+    pub(super) fn simulate(&self, index: usize, state: &Path) -> std::result::Result<Recorded, Failure> {
+        let seed = domain_seed(self.config.seed, index);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let config = &self.config;
+        let kind = config.draw_kind(&mut rng);
+        let shape = (config.height, config.width);
+        let domain = match (kind.draw_generator(&mut rng), &kind.image) {
+            (Some(generator), _) => generator.generate(shape, config.voxel_size_m, config.inlet, &mut rng)?,
+            (None, Some(source)) => self.crop(source, &mut rng)?,
+            (None, None) => unreachable!("a validated kind of domain has a generator or an image"),
+        };
+        match config.simulator {
+            Simulator::Percolation => {
+                let sequence =
+                    percolation::simulate(&domain, config.inlet, &config.fluids, &config.percolation, seed)?;
+                Ok(sequence.into())
+            }
+            Simulator::LatticeBoltzmann => {
+                let settings = config.draw_lattice_boltzmann(&mut rng);
+                self.drain(&domain, &settings, seed, state)
+            }
+        }
+    }
+
+    /// Dynamic drainage from the saved state on, if there is one that can be used.
+    fn drain(
+        &self,
+        domain: &Domain,
+        settings: &LatticeBoltzmannConfig,
+        seed: u64,
+        state: &Path,
+    ) -> std::result::Result<Recorded, Failure> {
+        let saved = fs::read(state).ok();
+        let mut last_save = Instant::now();
+        let mut failed = None;
+        let mut watch = |underway: &Underway| {
+            let is_stopping = interrupt::is_requested();
+            if !is_stopping && last_save.elapsed() < self.save_interval {
+                return ControlFlow::Continue(());
+            }
+            failed = atomic::write(state, &underway.state()).err();
+            last_save = Instant::now();
+            if is_stopping || failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let (inlet, fluids) = (self.config.inlet, &self.config.fluids);
+        let mut run = |saved| {
+            lattice_boltzmann::simulate_resumable(domain, inlet, fluids, settings, seed, saved, &mut watch)
+        };
+        let drainage = match run(saved.as_deref()) {
+            // A disk can lose what it confirmed: the domain is simulated from its beginning.
+            Err(SimulationError::SavedState(_)) => run(None),
+            other => other,
+        };
+        match drainage {
+            Err(SimulationError::Stopped { .. }) => {
+                Err(Failure::Campaign(failed.unwrap_or_else(interrupted)))
+            }
+            other => Ok(other?.into()),
+        }
+    }
+
+    /// A part of an image that percolates.
+    fn crop(
+        &self,
+        source: &ImageSource,
+        rng: &mut ChaCha8Rng,
+    ) -> std::result::Result<Domain, SimulationError> {
+        let grey = self.images.get(source);
+        let (config, side) = (&self.config, source.segmentation.downscale);
+        for _ in 0..MAX_CROPS {
+            let crop = Crop::random(grey.dim(), (config.height * side, config.width * side), rng)?;
+            let mut domain = source.segmentation.domain(crop.of(grey.view())?, config.voxel_size_m)?;
+            // The campaign states the edge of a pixel after averaging.
+            domain.voxel_size_m = config.voxel_size_m;
+            if percolates(&domain, config.inlet) {
+                return Ok(domain);
+            }
+        }
+        Err(SimulationError::DoesNotPercolate { inlet: config.inlet, outlet: config.inlet.opposite() })
+    }
+}
+
+/// Seed of a domain: a stream of its own for each index of the campaign's generator.
+fn domain_seed(campaign_seed: u64, index: usize) -> u64 {
+    let mut rng = ChaCha8Rng::seed_from_u64(campaign_seed);
+    rng.set_stream(index as u64);
+    rng.next_u64()
+}
+
+/// The user stopped the campaign.
+pub(super) fn interrupted() -> Error {
+    Error::new(
+        ErrorKind::Interrupted,
+        "stopped",
+        "what is finished is kept; run the same command again to go on",
+    )
+}

@@ -1,0 +1,57 @@
+//! The finished domains of a campaign become one dataset with its card.
+
+use std::path::Path;
+
+use porecast_simulations::Error as SimulationError;
+
+use porecast_base::{Result, atomic};
+use porecast_store::card;
+use porecast_store::invasion::{self, InvasionDataset};
+
+use super::Campaign;
+use super::parts::Parts;
+
+/// Failed domains whose reason stands in the card.
+const MAX_REASONS: usize = 20;
+
+impl Campaign {
+    /// Writes all stored and finished domains, in the order of the campaign, in place of `target`.
+    pub(super) fn merge(
+        &self,
+        target: &Path,
+        parts: &Parts,
+        asked: usize,
+        failures: &[(usize, SimulationError)],
+    ) -> Result<()> {
+        let dataset = InvasionDataset::open(target)?;
+        let mut order: Vec<usize> = (0..dataset.len()).collect();
+        order.sort_by_key(|&row| &dataset.domain_ids()[row]);
+        let sequences = order.into_iter().map(|row| {
+            let id = dataset.domain_ids()[row].clone();
+            dataset.recorded(row).map(|sequence| (id, sequence))
+        });
+        invasion::write(&parts.merged(), &self.origin, sequences)?;
+        atomic::rename(&parts.merged(), target)?;
+        card::write(&InvasionDataset::open(target)?, &self.failures_text(asked, failures))
+    }
+
+    /// What the card says about domains that could not be simulated; `asked` is how many were to be.
+    fn failures_text(&self, asked: usize, failures: &[(usize, SimulationError)]) -> String {
+        if failures.is_empty() {
+            return format!("None of the {asked} domains failed.");
+        }
+        let mut text = format!(
+            "## Domains that failed\n\n{} of {asked} domains ({:.1} %) could not be simulated and are not in the \
+             dataset.\n\n| domain | reason |\n|---|---|\n",
+            failures.len(),
+            100.0 * failures.len() as f64 / asked as f64
+        );
+        for (index, reason) in failures.iter().take(MAX_REASONS) {
+            text.push_str(&format!("| {} | {reason} |\n", self.id(*index)));
+        }
+        if failures.len() > MAX_REASONS {
+            text.push_str(&format!("| {} more | |\n", failures.len() - MAX_REASONS));
+        }
+        text
+    }
+}

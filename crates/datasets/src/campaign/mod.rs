@@ -1,0 +1,221 @@
+//! `porecast simulate`: a campaign of domains, simulated on all cores into a dataset.
+//!
+//! Each finished domain is written atomically to a file of its own, `<dataset>.parts/<index>.h5`. When all are there,
+//! they are merged into the dataset, which takes its place in one step, and the parts are removed. So a campaign can be
+//! killed at any moment: the next run simulates what is missing. A domain depends on the campaign's seed and its own
+//! index alone, so the result is the same however often the campaign was interrupted. Long simulations also save their
+//! state, `<dataset>.parts/<identifier>.state`, and go on from it bit for bit.
+
+mod domain;
+mod images;
+mod merge;
+mod parts;
+mod stored;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use porecast_simulations::Error as SimulationError;
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use porecast_base::progress::{Progress, say};
+use porecast_base::{Error, ErrorKind, Result, Verbosity, interrupt};
+use porecast_store::config::simulate::SimulateConfig;
+use porecast_store::invasion::{self, Origin};
+use porecast_store::{card, config};
+
+use domain::{Failure, interrupted};
+use images::Images;
+use parts::{Parts, remove_if_there};
+
+/// What `porecast simulate` is asked.
+#[derive(Debug, Clone)]
+pub struct SimulateOptions {
+    /// Campaign configuration (TOML).
+    pub config: PathBuf,
+    /// Dataset to write; an unfinished or smaller one of the same campaign is continued.
+    pub output: PathBuf,
+    /// Simulate only these domains; the output is then a folder of shards.
+    pub shard: Option<Shard>,
+    /// Seconds between two saved states of a long lattice Boltzmann simulation.
+    pub checkpoint_seconds: u64,
+    /// Change a configuration value; may be repeated.
+    pub set: Vec<String>,
+    /// Replace an existing dataset of another campaign.
+    pub force: bool,
+}
+
+/// Every `count`-th domain of a campaign, beginning with domain `index`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// The first domain, below `count`.
+    pub index: usize,
+    /// Number of shards that the campaign is divided into.
+    pub count: usize,
+}
+
+/// Runs `porecast simulate`.
+///
+/// # Errors
+/// The configuration or an image cannot be used, another campaign's dataset is at the output, a file cannot be
+/// written, the run was interrupted, or some domains could not be simulated (the others are in the dataset).
+pub fn run(options: &SimulateOptions, verbosity: Verbosity) -> Result<()> {
+    let config: SimulateConfig = config::load(&options.config, &options.set)?;
+    let (target, shard) = match options.shard {
+        Some(shard) => (options.output.join(invasion::shard_name(shard.index, shard.count)), shard),
+        None => (options.output.clone(), Shard { index: 0, count: 1 }),
+    };
+    refuse_wrong_kind(&options.output, options.shard.is_some())?;
+    let images = Images::load(&config, &options.config)?;
+    let save_interval = Duration::from_secs(options.checkpoint_seconds);
+    let campaign = Campaign::new(config, images, save_interval)?;
+
+    let parts = Parts::hold(&target)?;
+    let outcome = campaign.fill(&target, &parts, shard, options.force, verbosity);
+    if outcome.is_ok() || !parts.is_useful() {
+        let removed = parts.remove();
+        return outcome.and_then(|outcome| removed.and(outcome.into_result(&target)));
+    }
+    outcome.map(drop)
+}
+
+/// A folder of shards cannot take the place of a single file, nor the other way round.
+fn refuse_wrong_kind(output: &Path, is_sharded: bool) -> Result<()> {
+    let what = match (is_sharded, output.is_dir(), output.exists()) {
+        (true, false, true) => "is a file; with --shard the output is a folder",
+        (false, true, _) => "is a folder; without --shard the output is a file",
+        _ => return Ok(()),
+    };
+    Err(Error::config(output.display().to_string(), what))
+}
+
+/// What became of a campaign that ran to its end.
+struct Outcome {
+    stored: usize,
+    failures: Vec<(usize, SimulationError)>,
+}
+
+impl Outcome {
+    /// Domains that could not be simulated make the command fail, after all others have been stored.
+    fn into_result(self, target: &Path) -> Result<()> {
+        let Some((index, reason)) = self.failures.first() else { return Ok(()) };
+        let kept = if self.stored == 0 { "none is left to store" } else { "the others are stored" };
+        Err(Error::new(
+            ErrorKind::Diverged,
+            target.display().to_string(),
+            format!(
+                "{} domains could not be simulated, {kept}; the first is domain {index}: {reason}",
+                self.failures.len()
+            ),
+        ))
+    }
+}
+
+struct Campaign {
+    config: SimulateConfig,
+    images: Images,
+    /// The simulator and the resolved configuration.
+    origin: Origin,
+    /// Eight hexadecimal digits that tell this campaign from others; identifiers begin with them.
+    name: String,
+    /// Time between two states that a long simulation saves.
+    save_interval: Duration,
+}
+
+impl Campaign {
+    fn new(config: SimulateConfig, images: Images, save_interval: Duration) -> Result<Self> {
+        let simulator = config.simulator.name().to_owned();
+        let origin = Origin { simulator, campaign: config::to_toml(&config)? };
+        let identity = config::to_toml(&config.identity())?;
+        let digest = Sha256::digest(identity.as_bytes());
+        let name = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { config, images, origin, name, save_interval })
+    }
+
+    /// Identifier of a domain.
+    fn id(&self, index: usize) -> String {
+        format!("{}-{index:06}", self.name)
+    }
+
+    /// Simulates what is missing from `target` and its parts, then merges them.
+    fn fill(
+        &self,
+        target: &Path,
+        parts: &Parts,
+        shard: Shard,
+        is_forced: bool,
+        verbosity: Verbosity,
+    ) -> Result<Outcome> {
+        let done = match self.stored_ids(target, parts) {
+            Ok(ids) => ids,
+            Err(_) if is_forced => {
+                remove_if_there(target)?;
+                parts.clear()?;
+                HashSet::new()
+            }
+            Err(error) => return Err(error),
+        };
+        let indices: Vec<usize> = (shard.index..self.config.domains).step_by(shard.count).collect();
+        if indices.is_empty() {
+            let what = format!("holds none of the {} domains", self.config.domains);
+            return Err(Error::config("--shard", what));
+        }
+        let missing: Vec<usize> = indices.iter().copied().filter(|&i| !done.contains(&self.id(i))).collect();
+        if !done.is_empty() {
+            let line =
+                format!("{}: {} domains are there, {} to go", target.display(), done.len(), missing.len());
+            say(verbosity, &line);
+        }
+        let mut failures = self.simulate_all(&missing, parts, done.len(), verbosity)?;
+        failures.sort_by_key(|(index, _)| *index);
+        let stored = done.len() + missing.len() - failures.len();
+        let is_merged = failures.len() == missing.len() && !parts.has_domains();
+        if stored > 0 && !(is_merged && card::path(target).exists()) {
+            self.merge(target, parts, indices.len(), &failures)?;
+        }
+        if stored > 0 {
+            say(verbosity, &format!("{}: {stored} sequences", target.display()));
+        }
+        Ok(Outcome { stored, failures })
+    }
+
+    /// Simulates domains on all cores, each into a part of its own; returns those that could not be.
+    fn simulate_all(
+        &self,
+        indices: &[usize],
+        parts: &Parts,
+        done: usize,
+        verbosity: Verbosity,
+    ) -> Result<Vec<(usize, SimulationError)>> {
+        interrupt::listen();
+        let progress = Progress::new("domains", indices.len() + done, done, verbosity);
+        let failures = Mutex::new(Vec::new());
+        let written = indices.par_iter().with_max_len(1).try_for_each(|&index| {
+            if interrupt::is_requested() {
+                return Err(interrupted());
+            }
+            let id = self.id(index);
+            let state = parts.state(&id);
+            match self.simulate(index, &state) {
+                Ok(sequence) => {
+                    invasion::write_part(&parts.domain(index), &self.origin, id, sequence)?;
+                    remove_if_there(&state)?;
+                }
+                Err(Failure::Campaign(error)) => return Err(error),
+                Err(Failure::Domain(reason)) => {
+                    remove_if_there(&state)?;
+                    let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+                    failures.push((index, reason));
+                }
+            }
+            progress.advance(1, "");
+            Ok(())
+        });
+        progress.finish();
+        written?;
+        Ok(failures.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+}
