@@ -1,8 +1,10 @@
 //! What every crate of porecast needs, once: [`Error`], files that appear whole or not at all ([`atomic`]), random
-//! draws from named seeds ([`seed`]), [`progress`] and [`interrupt`]ion.
+//! draws from named seeds ([`seed`]), Euclidean distances ([`distance`]), [`progress`] and [`interrupt`]ion.
 
 pub mod atomic;
+pub mod distance;
 mod error;
+mod hex;
 pub mod interrupt;
 mod problem;
 pub mod progress;
@@ -10,5 +12,6 @@ pub mod seed;
 mod verbosity;
 
 pub use error::{Error, ErrorKind, Result};
-pub use problem::{Checks, Problem, Validate};
+pub use hex::hex;
+pub use problem::{Checks, Problem, Validate, below};
 pub use verbosity::Verbosity;

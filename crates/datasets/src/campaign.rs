@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use ndarray::Array2;
 use porecast_simulations::domain::Crop;
-use porecast_simulations::domain::connectivity::percolates;
+use porecast_simulations::domain::connectivity::{no_path, percolates};
 use porecast_simulations::lattice_boltzmann::{self, LatticeBoltzmannConfig, Underway};
-use porecast_simulations::{Domain, Error as SimulationError, percolation};
+use porecast_simulations::{Domain, percolation};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -27,7 +27,7 @@ use porecast_base::Verbosity;
 use porecast_base::atomic;
 use porecast_base::interrupt;
 use porecast_base::progress::{Progress, say};
-use porecast_base::{Error, ErrorKind, Result};
+use porecast_base::{Error, ErrorKind, Result, hex};
 use porecast_store::config::simulate::{ImageSource, SimulateConfig, Simulator};
 use porecast_store::config::{self, parse};
 use porecast_store::invasion::{self, InvasionDataset, Origin, parts_folder};
@@ -88,7 +88,7 @@ pub fn run(args: &SimulateOptions, verbosity: Verbosity) -> Result<()> {
 /// What became of a campaign that ran to its end.
 struct Outcome {
     stored: usize,
-    failures: Vec<(usize, SimulationError)>,
+    failures: Vec<(usize, Error)>,
 }
 
 impl Outcome {
@@ -121,13 +121,13 @@ struct Campaign {
 /// Why a domain was not simulated.
 enum Failure {
     /// It cannot be: the campaign goes on without it.
-    Domain(SimulationError),
+    Domain(Error),
     /// The campaign has to stop.
     Campaign(Error),
 }
 
-impl From<SimulationError> for Failure {
-    fn from(error: SimulationError) -> Self {
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
         Self::Domain(error)
     }
 }
@@ -136,8 +136,7 @@ impl Campaign {
     fn new(config: SimulateConfig, images: Images, save_interval: Duration) -> Result<Self> {
         let text = config::to_toml(&config)?;
         let identity = config::to_toml(&config.identity())?;
-        let digest = Sha256::digest(identity.as_bytes());
-        let name = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let name = hex(&Sha256::digest(identity.as_bytes())[..4]);
         Ok(Self { config, images, text, name, save_interval })
     }
 
@@ -225,7 +224,7 @@ impl Campaign {
         parts: &Path,
         done: usize,
         verbosity: Verbosity,
-    ) -> Result<Vec<(usize, SimulationError)>> {
+    ) -> Result<Vec<(usize, Error)>> {
         interrupt::listen();
         let progress = Progress::new("domains", indices.len() + done, done, verbosity);
         let failures = Mutex::new(Vec::new());
@@ -307,11 +306,11 @@ impl Campaign {
         };
         let drainage = match run(saved.as_deref()) {
             // A disk can lose what it confirmed: the domain is simulated from its beginning.
-            Err(SimulationError::SavedState(_)) => run(None),
+            Err(error) if error.kind() == ErrorKind::SavedState => run(None),
             other => other,
         };
         match drainage {
-            Err(SimulationError::Stopped { .. }) => {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
                 Err(Failure::Campaign(failed.unwrap_or_else(interrupted)))
             }
             other => Ok(other?.into()),
@@ -319,11 +318,7 @@ impl Campaign {
     }
 
     /// A part of an image that percolates.
-    fn crop(
-        &self,
-        source: &ImageSource,
-        rng: &mut ChaCha8Rng,
-    ) -> std::result::Result<Domain, SimulationError> {
+    fn crop(&self, source: &ImageSource, rng: &mut ChaCha8Rng) -> Result<Domain> {
         let grey = self.images.get(source);
         let (config, side) = (&self.config, source.segmentation.downscale);
         for _ in 0..MAX_CROPS {
@@ -335,17 +330,11 @@ impl Campaign {
                 return Ok(domain);
             }
         }
-        Err(SimulationError::DoesNotPercolate { inlet: config.inlet, outlet: config.inlet.opposite() })
+        Err(no_path(config.inlet))
     }
 
     /// Writes all stored and finished domains, in the order of the campaign, in place of `target`.
-    fn merge(
-        &self,
-        target: &Path,
-        parts: &Path,
-        asked: usize,
-        failures: &[(usize, SimulationError)],
-    ) -> Result<()> {
+    fn merge(&self, target: &Path, parts: &Path, asked: usize, failures: &[(usize, Error)]) -> Result<()> {
         let dataset = InvasionDataset::open(target)?;
         let mut order: Vec<usize> = (0..dataset.len()).collect();
         order.sort_by_key(|&row| &dataset.domain_ids()[row]);
@@ -362,7 +351,7 @@ impl Campaign {
     }
 
     /// What the card says of domains that could not be simulated, of those asked for.
-    fn failures_text(&self, asked: usize, failures: &[(usize, SimulationError)]) -> String {
+    fn failures_text(&self, asked: usize, failures: &[(usize, Error)]) -> String {
         if failures.is_empty() {
             return format!("None of the {asked} domains failed.");
         }

@@ -4,10 +4,11 @@
 use std::path::Path;
 
 use image::{Rgb, RgbImage, imageops};
+use porecast_base::{Error, Result};
+use porecast_imaging::AnnotatedImage;
 use porecast_imaging::format::dicom_contours::{self, Orientation, Structure};
 use porecast_imaging::format::{Format, labelme, npz_stack, tiff_triples};
 use porecast_imaging::synth::{MarsConfig, RightVentricleConfig, SeaIceConfig, StasConfig, Study};
-use porecast_imaging::{AnnotatedImage, Error, Result};
 
 const COLOURS: [[u8; 3]; 5] = [[0, 0, 0], [255, 60, 60], [60, 200, 255], [255, 220, 40], [200, 80, 255]];
 

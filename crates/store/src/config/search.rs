@@ -180,7 +180,7 @@ mod tests {
     }
     #[test]
     fn the_searches_that_come_with_the_program_fit_their_trainings() {
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let mut names = Vec::new();
         for entry in std::fs::read_dir(root.join("configs/search")).expect("a folder") {
             let config: SearchConfig = load(&entry.expect("an entry").path(), &[]).expect("valid");
