@@ -5,13 +5,12 @@
 //! resulting sequence. Physics only: nothing here knows files, networks or the command line.
 
 pub mod domain;
-mod error;
 pub mod fluid;
 pub mod lattice_boltzmann;
 pub mod percolation;
 pub mod trajectory;
 
 pub use domain::{Domain, DomainConfig, Side};
-pub use error::Error;
 pub use fluid::FluidPair;
+pub use porecast_base::{Error, ErrorKind, Result};
 pub use trajectory::{Parameters, TimeUnit, Trajectory};

@@ -20,17 +20,22 @@ pub enum ErrorKind {
     Exists,
     /// An output cannot be written.
     Output,
-    /// A computation failed: a simulation, or a loss that is no longer finite.
+    /// A domain cannot be made or simulated with these settings.
+    Simulation,
+    /// A computation failed: a simulation became unstable, or a loss is no longer finite.
     Diverged,
+    /// A saved state cannot be resumed.
+    SavedState,
     /// The user stopped the run; it can be resumed.
     Interrupted,
 }
 
 /// An error of porecast.
 ///
-/// The text names the place (a file, an HDF5 path, a configuration key), what is wrong there and what to do next.
+/// The text names the place (a file, an HDF5 path, a configuration key), what is wrong there and what to do next. Where
+/// the place is empty, the text says what is wrong alone.
 #[derive(Debug, thiserror::Error)]
-#[error("{place}: {what}")]
+#[error("{place}{}{what}", if place.is_empty() { "" } else { ": " })]
 pub struct Error {
     kind: ErrorKind,
     place: String,
@@ -61,6 +66,11 @@ impl Error {
     pub fn unreadable(path: &Path, cause: impl Into<Cause>) -> Self {
         let cause = cause.into();
         Self::input(path, format!("cannot be read: {cause}; check the path")).caused_by(cause)
+    }
+
+    /// A domain that cannot be made or simulated; the error names no place.
+    pub fn simulation(what: impl Display) -> Self {
+        Self::new(ErrorKind::Simulation, "", what)
     }
 
     /// A file that does not belong to another.
@@ -111,7 +121,11 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self.kind {
             ErrorKind::Config | ErrorKind::Input | ErrorKind::Mismatch | ErrorKind::Exists => 2,
-            ErrorKind::Output | ErrorKind::Diverged | ErrorKind::Interrupted => 1,
+            ErrorKind::Output
+            | ErrorKind::Simulation
+            | ErrorKind::Diverged
+            | ErrorKind::SavedState
+            | ErrorKind::Interrupted => 1,
         }
     }
 }

@@ -1,8 +1,11 @@
 //! What every crate of porecast needs, once: [`Error`], files that appear whole or not at all ([`atomic`]), locks
-//! on files ([`lock`]), random draws from named seeds ([`seed`]), [`progress`] and [`interrupt`]ion.
+//! on files ([`lock`]), random draws from named seeds ([`seed`]), Euclidean distances ([`distance`]), [`progress`] and
+//! [`interrupt`]ion.
 
 pub mod atomic;
+pub mod distance;
 mod error;
+mod hex;
 pub mod interrupt;
 pub mod lock;
 mod problem;
@@ -13,5 +16,6 @@ pub mod testing;
 mod verbosity;
 
 pub use error::{Error, ErrorKind, Result};
-pub use problem::{Checks, Problem, Validate};
+pub use hex::hex;
+pub use problem::{Checks, Problem, Validate, below};
 pub use verbosity::Verbosity;

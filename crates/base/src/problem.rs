@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use crate::{Error, Result};
+
 /// Something wrong with one key of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -28,6 +30,11 @@ impl Problem {
     }
 }
 
+/// The problems of a table below another one.
+pub fn below(table: &str, problems: Vec<Problem>) -> impl Iterator<Item = Problem> {
+    problems.into_iter().map(move |problem| problem.below(table))
+}
+
 impl Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.key, self.what)
@@ -39,6 +46,11 @@ impl Display for Problem {
 pub struct Checks(pub Vec<Problem>);
 
 impl Checks {
+    /// Notes a problem with the value at `key`.
+    pub fn add(&mut self, key: &str, what: impl Into<String>) {
+        self.0.push(Problem::new(key, what));
+    }
+
     /// Notes a value outside its range unless `ok`, and returns `ok`.
     pub fn need(&mut self, ok: bool, key: &str, value: impl Display, allowed: impl Display) -> bool {
         if !ok {
@@ -53,6 +65,11 @@ impl Checks {
         self.need(is_inside, key, value, format!("[{low}, {high}]"));
     }
 
+    /// Notes a value that is not above 0 and finite.
+    pub fn positive(&mut self, key: &str, value: f64) {
+        self.need(value > 0.0 && value.is_finite(), key, value, "(0, inf)");
+    }
+
     /// Notes a value that is no probability, from 0 to 1.
     pub fn probability(&mut self, key: &str, value: f64) {
         self.range(key, value, 0.0, 1.0);
@@ -61,6 +78,18 @@ impl Checks {
     /// Notes a value that is not from 0 to below 1.
     pub fn below_one(&mut self, key: &str, value: f64) {
         self.need((0.0..1.0).contains(&value), key, value, "[0, 1)");
+    }
+
+    /// Success where nothing was noted.
+    ///
+    /// # Errors
+    /// A configuration error that lists every problem.
+    pub fn into_result(self) -> Result<()> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<String> = self.0.iter().map(Problem::to_string).collect();
+        Err(Error::config("", lines.join("; ")))
     }
 }
 

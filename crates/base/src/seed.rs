@@ -15,10 +15,31 @@ pub fn generator(seed: u64, purpose: &str, index: u64) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(digest(seed, purpose, index))
 }
 
+/// A pseudorandom rank of `name`, derived from `seed`: sorting by it shuffles names whatever their order.
+pub fn rank(seed: u64, name: &str) -> [u8; 32] {
+    Sha256::new().chain_update(seed.to_le_bytes()).chain_update(name).finalize().into()
+}
+
 fn digest(seed: u64, purpose: &str, index: u64) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(seed.to_le_bytes());
     hash.update(index.to_le_bytes());
     hash.update(purpose.as_bytes());
     hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::Rng;
+
+    use super::*;
+
+    #[test]
+    fn each_purpose_and_index_has_a_generator_of_its_own() {
+        let first = |seed, purpose, index| generator(seed, purpose, index).next_u64();
+        assert_eq!(first(1, "a", 2), first(1, "a", 2));
+        assert_ne!(first(1, "a", 2), first(1, "a", 3));
+        assert_ne!(first(1, "a", 2), first(2, "a", 2));
+        assert_ne!(first(1, "a", 2), first(1, "b", 2));
+    }
 }

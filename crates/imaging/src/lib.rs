@@ -7,7 +7,6 @@ mod annotated;
 pub mod augment;
 mod background;
 pub mod components;
-mod distance;
 mod exponential;
 pub mod fit;
 pub mod format;

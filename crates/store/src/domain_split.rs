@@ -3,12 +3,10 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
 use crate::config::train::SplitConfig;
 use crate::config::{self, Problem, Validate};
 use crate::run::SplitLists;
-use porecast_base::{Error, Result};
+use porecast_base::{Error, Result, seed};
 
 /// Splits the domains of a dataset by shares, or as a file says. The lists keep the order of `ids`.
 ///
@@ -66,9 +64,7 @@ impl Validate for SplitLists {
 /// Each share that is not zero gets at least one domain where there are three or more.
 fn ranked(ids: &[String], config: &SplitConfig) -> SplitLists {
     let mut ranked: Vec<usize> = (0..ids.len()).collect();
-    ranked.sort_by_key(|&i| {
-        Sha256::new().chain_update(config.seed.to_le_bytes()).chain_update(&ids[i]).finalize()
-    });
+    ranked.sort_by_cached_key(|&i| seed::rank(config.seed, &ids[i]));
     let count = |share: f64| {
         let least = usize::from(share > 0.0 && ids.len() >= 3);
         ((ids.len() as f64 * share).round() as usize).max(least)

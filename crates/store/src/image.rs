@@ -1,17 +1,18 @@
 //! Images: PNG, TIFF and headless raw files as grey levels; PNG and animated GIF as output.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Cursor, Read, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, DynamicImage, Frame, ImageFormat, ImageReader, RgbImage};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1, Axis};
 use tiff::ColorType;
-use tiff::decoder::{Decoder, DecodingResult};
+use tiff::decoder::DecodingResult;
 
 use porecast_base::atomic;
 use porecast_base::{Error, Result};
+use porecast_imaging::format::tiff_raster::{self, Page};
 
 /// Reads a PNG or TIFF image as grey levels from 0 (black) to 1 (white); the content, not the name, decides.
 ///
@@ -59,51 +60,30 @@ fn grey_level([red, green, blue, alpha]: [f32; 4]) -> f32 {
 }
 
 fn read_tiff(path: &Path) -> Result<Array2<f32>> {
-    let damaged = |e: tiff::TiffError| Error::input(path, format!("is a damaged TIFF image: {e}"));
-    let file = File::open(path).map_err(|e| Error::input(path, format!("cannot be read: {e}")))?;
-    let mut decoder = Decoder::new(BufReader::new(file)).map_err(damaged)?;
-    let (width, height) = decoder.dimensions().map_err(damaged)?;
-    let shape = (height as usize, width as usize);
-    let colour = decoder.colortype().map_err(damaged)?;
-    let pixels = match (decoder.read_image().map_err(damaged)?, colour) {
-        (DecodingResult::U8(packed), ColorType::Gray(bits @ (1 | 2 | 4))) => {
-            DecodingResult::F32(unpack(&packed, bits, shape))
+    let page = Page::read(path)?;
+    let largest = page.largest_of_packed();
+    let values = match (page.samples, largest) {
+        (DecodingResult::U8(values), Some(largest)) => {
+            Some(values.into_iter().map(|value| f32::from(value) / largest).collect())
         }
-        (pixels, _) => pixels,
+        (samples, _) => unit_samples(samples),
     };
-    let samples =
-        unit_samples(pixels).ok_or_else(|| Error::input(path, "holds values that are not numbers"))?;
-    let grey: Vec<f32> = match colour {
-        ColorType::Gray(_) => samples,
+    let values = values.ok_or_else(|| Error::input(path, "holds values that are not numbers"))?;
+    let (samples, grey): (usize, fn(ArrayView1<f32>) -> f32) = match page.colour {
+        ColorType::Gray(_) => (1, |s| s[0]),
         // Grey with alpha arrives as two bands.
         ColorType::GrayA(_) | ColorType::Multiband { num_samples: 2, .. } => {
-            samples.chunks_exact(2).map(|s| grey_level([s[0], s[0], s[0], s[1]])).collect()
+            (2, |s| grey_level([s[0], s[0], s[0], s[1]]))
         }
-        ColorType::RGB(_) => samples.chunks_exact(3).map(|s| grey_level([s[0], s[1], s[2], 1.0])).collect(),
-        ColorType::RGBA(_) => samples.chunks_exact(4).map(|s| grey_level([s[0], s[1], s[2], s[3]])).collect(),
-        other => {
-            let what = format!("is a TIFF image with colours {other:?}; save it as grey or RGB");
-            return Err(Error::input(path, what));
-        }
+        ColorType::RGB(_) => (3, |s| grey_level([s[0], s[1], s[2], 1.0])),
+        ColorType::RGBA(_) => (4, |s| grey_level([s[0], s[1], s[2], s[3]])),
+        other => return Err(tiff_raster::unusable_colours(path, other)),
     };
-    Array2::from_shape_vec(shape, grey)
-        .map_err(|_| Error::input(path, "is a TIFF image whose pixels do not fill its width and height"))
-}
-
-/// Pixels of less than a byte, in rows that begin at a byte, as grey levels.
-fn unpack(packed: &[u8], bits: u8, (height, width): (usize, usize)) -> Vec<f32> {
-    let bits = usize::from(bits);
-    let largest = (1_u8 << bits) - 1;
-    let row_bytes = (width * bits).div_ceil(8);
-    let mut grey = Vec::with_capacity(height * width);
-    for row in packed.chunks(row_bytes.max(1)).take(height) {
-        for x in 0..width {
-            let byte = row.get(x * bits / 8).copied().unwrap_or(0);
-            let value = (byte >> (8 - bits - x * bits % 8)) & largest;
-            grey.push(f32::from(value) / f32::from(largest));
-        }
+    let channels = page.layout.channels(values, path)?;
+    if channels.len_of(Axis(0)) != samples {
+        return Err(Error::input(path, "is a TIFF image whose pixels do not fill its width and height"));
     }
-    grey
+    Ok(channels.map_axis(Axis(0), grey))
 }
 
 /// Samples of any type between 0 and 1; `None` if one is not a number.
@@ -245,12 +225,6 @@ mod tests {
         assert_eq!(read_grey(&path).unwrap(), ndarray::array![[0.0, 1.0]]);
         write([0.0, f32::NAN]);
         assert!(read_grey(&path).unwrap_err().to_string().contains("not numbers"));
-    }
-
-    #[test]
-    fn bits_unpack_from_rows_that_begin_at_a_byte() {
-        assert_eq!(unpack(&[0b1010_0000, 0b0100_0000], 1, (2, 3)), [1.0, 0.0, 1.0, 0.0, 1.0, 0.0]);
-        assert_eq!(unpack(&[0xF0], 4, (1, 2)), [1.0, 0.0]);
     }
 
     #[test]

@@ -1,14 +1,12 @@
 //! NumPy's npz archives: label stacks, and a listing of any archive.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
-use ndarray::{Array3, ArrayD, Ix3, IxDyn, OwnedRepr};
-use ndarray_npy::{NpzReader, ReadNpyError, ReadNpzError, ReadableElement};
+use ndarray::{Array3, Ix3};
 
 use super::listing::Entry;
 use porecast_base::{Error, Result};
+use porecast_imaging::format::npz::{Archive, Numbers};
 
 /// Name of the array of a label stack.
 pub const LABELS: &str = "labels";
@@ -18,16 +16,16 @@ pub const LABELS: &str = "labels";
 /// # Errors
 /// The file is missing or damaged, has no such array, or the array is of another shape or holds other values.
 pub fn read_labels(path: &Path) -> Result<Array3<u8>> {
-    let mut reader = open(path)?;
-    let names = reader.names().map_err(|e| damaged(path, e))?;
+    let mut archive = Archive::open(path)?;
+    let names = archive.names()?;
     if !names.iter().any(|name| name == LABELS) {
         return Err(Error::input(
             path,
             format!("has no array {LABELS:?}, which a label stack is; it has {}", names.join(", ")),
         ));
     }
-    let labels = read_wide(&mut reader, LABELS).map_err(|e| damaged(path, e))?;
-    let Some((_, labels)) = labels else {
+    let numbers = archive.numbers(LABELS)?.filter(|numbers| !numbers.kind.starts_with('f'));
+    let Some(Numbers { values: labels, .. }) = numbers else {
         return Err(Error::input(path, format!("array {LABELS:?} does not hold integers")));
     };
     let shape = labels.shape().to_vec();
@@ -51,70 +49,22 @@ pub fn read_labels(path: &Path) -> Result<Array3<u8>> {
 /// # Errors
 /// The file is missing or damaged.
 pub fn entries(path: &Path) -> Result<Vec<Entry>> {
-    let mut reader = open(path)?;
-    let names = reader.names().map_err(|e| damaged(path, e))?;
+    let mut archive = Archive::open(path)?;
     let mut entries = Vec::new();
-    for name in names {
-        let array = match read_wide(&mut reader, &name).map_err(|e| damaged(path, e))? {
-            Some(array) => Some(array),
-            None => read_floats(&mut reader, &name).map_err(|e| damaged(path, e))?,
+    for name in archive.names()? {
+        let (kind, shape) = match archive.numbers(&name)? {
+            Some(Numbers { kind, values }) => (kind, values.shape().to_vec()),
+            None => ("another type", Vec::new()),
         };
-        let (kind, shape) =
-            array.map_or(("another type", Vec::new()), |(kind, array)| (kind, array.shape().to_vec()));
         entries.push(Entry { name, kind: kind.to_owned(), shape });
     }
     Ok(entries)
 }
 
-type Reader = NpzReader<BufReader<File>>;
-type Found = std::result::Result<Option<(&'static str, ArrayD<f64>)>, ReadNpzError>;
-
-fn open(path: &Path) -> Result<Reader> {
-    let file = File::open(path).map_err(|e| Error::input(path, format!("cannot be opened: {e}")))?;
-    NpzReader::new(BufReader::new(file)).map_err(|e| damaged(path, e))
-}
-
-fn damaged(path: &Path, error: impl std::fmt::Display) -> Error {
-    Error::input(path, format!("is not a readable npz archive: {error}"))
-}
-
-/// An array of integers or truth values; `None` for other types.
-fn read_wide(reader: &mut Reader, name: &str) -> Found {
-    if let Some(array) = read_as::<bool>(reader, name)? {
-        return Ok(Some(("bool", array.mapv(f64::from))));
-    }
-    macro_rules! first_that_fits {
-        ($($kind:ident)*) => {
-            $(if let Some(array) = read_as::<$kind>(reader, name)? {
-                return Ok(Some((stringify!($kind), array.mapv(|value| value as f64))));
-            })*
-        };
-    }
-    first_that_fits!(u8 i64 i32 u16 i16 i8 u32 u64);
-    Ok(None)
-}
-
-fn read_floats(reader: &mut Reader, name: &str) -> Found {
-    if let Some(array) = read_as::<f32>(reader, name)? {
-        return Ok(Some(("f32", array.mapv(f64::from))));
-    }
-    Ok(read_as::<f64>(reader, name)?.map(|array| ("f64", array)))
-}
-
-/// An array of elements `T`; `None` when it is of another type.
-fn read_as<T: ReadableElement>(
-    reader: &mut Reader,
-    name: &str,
-) -> std::result::Result<Option<ArrayD<T>>, ReadNpzError> {
-    match reader.by_name::<OwnedRepr<T>, IxDyn>(name) {
-        Ok(array) => Ok(Some(array)),
-        Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_))) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use ndarray::array;
     use ndarray_npy::NpzWriter;
 

@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 use super::h5::{Growing, H5Reader, H5Writer};
 use crate::config::segmentation::Depth;
 use porecast_base::atomic;
-use porecast_base::{Error, ErrorKind, Result};
+use porecast_base::{Error, ErrorKind, Result, hex};
 
 /// The attribute `format` of a segmentation dataset.
 pub const FORMAT: &str = "porecast-segmentation";
@@ -329,7 +329,7 @@ impl SegmentationDataset {
                 None => hash.update(b"none"),
             }
         }
-        let fingerprint = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let fingerprint = hex(&hash.finalize());
         Ok(self.fingerprint.get_or_init(|| fingerprint).clone())
     }
 }

@@ -40,8 +40,7 @@ enum Float {
 /// # Errors
 /// The file is missing, damaged, or holds something else.
 pub fn read(path: &Path) -> Result<Weights> {
-    let bytes = std::fs::read(path)
-        .map_err(|e| Error::input(path, format!("cannot be read: {e}; check the path")))?;
+    let bytes = std::fs::read(path).map_err(|e| Error::unreadable(path, e))?;
     let read = match bytes.as_slice() {
         [b'P', b'K', 3, 4, ..] => read_archive(&bytes),
         [0x80, ..] => read_sequence(&bytes),

@@ -1,11 +1,12 @@
 //! The closed set of generators.
 
+use porecast_base::Problem;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::connectivity::percolates;
+use super::connectivity::{no_path, percolates};
 use super::{DiscPackConfig, JitteredLatticeConfig, RandomFieldConfig};
-use crate::{Domain, Error, Side};
+use crate::{Domain, Result, Side};
 
 /// A generator of domains and its settings; in a file, `kind` names the generator.
 ///
@@ -35,7 +36,7 @@ const MAX_DRAWS: usize = 50;
 
 impl DomainConfig {
     /// Every problem with the settings: the key, and what is wrong with its value.
-    pub fn problems(&self) -> Vec<(String, String)> {
+    pub fn problems(&self) -> Vec<Problem> {
         match self {
             Self::DiscPack(config) => config.problems(),
             Self::JitteredLattice(config) => config.problems(),
@@ -52,15 +53,15 @@ impl DomainConfig {
     /// Lengths in the settings are pixels; `voxel_size_m` is the edge length of a pixel in metres.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for settings out of range, [`Error::CannotGenerate`] when they do not fit the shape,
-    /// [`Error::DoesNotPercolate`] when none of many draws percolates.
+    /// A configuration error for settings out of range, [`ErrorKind::Simulation`](crate::ErrorKind) when they do not fit
+    /// the shape or none of many draws percolates.
     pub fn generate(
         &self,
         shape: (usize, usize),
         voxel_size_m: f64,
         inlet: Side,
         rng: &mut ChaCha8Rng,
-    ) -> Result<Domain, Error> {
+    ) -> Result<Domain> {
         for _ in 0..MAX_DRAWS {
             let domain = match self {
                 Self::DiscPack(config) => config.generate(shape, voxel_size_m, inlet, rng),
@@ -71,7 +72,7 @@ impl DomainConfig {
                 return Ok(domain);
             }
         }
-        Err(Error::DoesNotPercolate { inlet, outlet: inlet.opposite() })
+        Err(no_path(inlet))
     }
 }
 
@@ -80,6 +81,7 @@ mod tests {
     use rand::SeedableRng;
 
     use super::*;
+    use crate::ErrorKind;
 
     #[test]
     fn kind_selects_the_generator_and_unknown_keys_are_refused() {
@@ -97,9 +99,9 @@ mod tests {
     fn a_medium_that_never_percolates_is_an_error() {
         let field = RandomFieldConfig { porosity: 0.1, correlation_length: 1.0, buffer: 0 };
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        assert_eq!(
-            DomainConfig::RandomField(field).generate((40, 40), 1e-6, Side::Top, &mut rng),
-            Err(Error::DoesNotPercolate { inlet: Side::Top, outlet: Side::Bottom })
-        );
+        let error =
+            DomainConfig::RandomField(field).generate((40, 40), 1e-6, Side::Top, &mut rng).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Simulation);
+        assert_eq!(error.to_string(), "the pore space has no path from the top edge to the bottom edge");
     }
 }

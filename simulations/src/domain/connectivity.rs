@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use ndarray::Array2;
 
-use crate::{Domain, Side};
+use crate::{Domain, Error, Side};
 
 /// How a pore pixel is connected to the two open edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,6 +88,12 @@ pub fn percolates(domain: &Domain, inlet: Side) -> bool {
     let clusters = clusters(&domain.pore_space());
     let (enters, leaves) = (clusters.touch(inlet), clusters.touch(inlet.opposite()));
     enters.iter().zip(&leaves).any(|(&enters, &leaves)| enters && leaves)
+}
+
+/// The error where no path through pore pixels joins the inlet to the opposite edge.
+pub fn no_path(inlet: Side) -> Error {
+    let outlet = inlet.opposite();
+    Error::simulation(format!("the pore space has no path from the {inlet} edge to the {outlet} edge"))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use ndarray::{ArrayView2, s};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{Error, Result};
 
 /// A rectangle of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,12 +24,12 @@ impl Crop {
     /// A rectangle of this height and width, uniformly placed in an image of `shape` (height, width).
     ///
     /// # Errors
-    /// [`Error::Image`] when the image is smaller than that.
+    /// The image is smaller than that.
     pub fn random(
         shape: (usize, usize),
         (height, width): (usize, usize),
         rng: &mut impl Rng,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self> {
         let smallest = Self { y: 0, x: 0, height, width };
         smallest.check(shape)?;
         let y = rng.random_range(0..=shape.0 - height);
@@ -40,20 +40,20 @@ impl Crop {
     /// This part of an image `[y, x]`.
     ///
     /// # Errors
-    /// [`Error::Image`] when the rectangle is empty or reaches beyond the image.
-    pub fn of<'a, T>(&self, image: ArrayView2<'a, T>) -> Result<ArrayView2<'a, T>, Error> {
+    /// The rectangle is empty or reaches beyond the image.
+    pub fn of<'a, T>(&self, image: ArrayView2<'a, T>) -> Result<ArrayView2<'a, T>> {
         self.check(image.dim())?;
         Ok(image.slice_move(s![self.y..self.y + self.height, self.x..self.x + self.width]))
     }
 
-    fn check(&self, (height, width): (usize, usize)) -> Result<(), Error> {
+    fn check(&self, (height, width): (usize, usize)) -> Result<()> {
         let fits = |start: usize, size: usize, limit: usize| {
             size > 0 && start.checked_add(size).is_some_and(|end| end <= limit)
         };
         if fits(self.y, self.height, height) && fits(self.x, self.width, width) {
             return Ok(());
         }
-        Err(Error::Image(format!(
+        Err(Error::simulation(format!(
             "a crop of {} x {} at row {}, column {} does not fit an image of {height} x {width} (height, width)",
             self.height, self.width, self.y, self.x
         )))

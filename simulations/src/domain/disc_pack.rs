@@ -1,12 +1,12 @@
 //! Packs of round grains of varied size that do not touch: the geometry of the published micromodels.
 
+use porecast_base::{Checks, Problem};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use super::gaussian::truncated_normal;
 use super::grain::{Grain, rasterize};
-use super::problems::Problems;
-use crate::{Domain, Error, Side};
+use crate::{Domain, Error, Result, Side};
 
 /// A random pack of discs. Lengths in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -39,20 +39,20 @@ const OVERLAP_TOLERANCE: f64 = 0.02;
 
 impl DiscPackConfig {
     /// Every problem with the settings: the key, and what is wrong with its value.
-    pub fn problems(&self) -> Vec<(String, String)> {
-        let mut problems = Problems::default();
-        problems.check("porosity", self.porosity, 0.2..=0.99);
-        problems.check("grain_radius", self.grain_radius, 1.0..=1000.0);
-        problems.check("grain_radius_std", self.grain_radius_std, 0.0..=self.grain_radius.max(0.0));
-        problems.check("min_gap", self.min_gap, 0.0..=100.0);
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut checks = Checks::default();
+        checks.range("porosity", self.porosity, 0.2, 0.99);
+        checks.range("grain_radius", self.grain_radius, 1.0, 1000.0);
+        checks.range("grain_radius_std", self.grain_radius_std, 0.0, self.grain_radius.max(0.0));
+        checks.range("min_gap", self.min_gap, 0.0, 100.0);
         let coverage = (1.0 - self.porosity) * self.widening();
-        if problems.0.is_empty() && coverage > MAX_COVERAGE {
+        if checks.0.is_empty() && coverage > MAX_COVERAGE {
             let lowest = 1.0 - MAX_COVERAGE / self.widening();
             let message =
                 format!("{} is too dense for this gap: allowed is [{lowest:.3}, 0.99]", self.porosity);
-            problems.add("porosity", message);
+            checks.add("porosity", message);
         }
-        problems.0
+        checks.0
     }
 
     /// Area of a grain widened by half the gap over its own area, for a grain of mean size.
@@ -67,18 +67,16 @@ impl DiscPackConfig {
     /// the porosity.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for settings out of range, [`Error::CannotGenerate`] for a pack that does not fit.
+    /// A configuration error for settings out of range, [`ErrorKind::Simulation`](crate::ErrorKind) for
+    /// a pack that does not fit.
     pub fn generate(
         &self,
         shape: (usize, usize),
         voxel_size_m: f64,
         inlet: Side,
         rng: &mut impl Rng,
-    ) -> Result<Domain, Error> {
-        let problems = self.problems();
-        if !problems.is_empty() {
-            return Err(Error::Invalid(problems));
-        }
+    ) -> Result<Domain> {
+        Checks(self.problems()).into_result()?;
         let container = Container::new(shape, inlet, self)?;
         let solid_target = ((1.0 - self.porosity) * (shape.0 * shape.1) as f64).round();
         // A little too much solid at first: shrinking can only take away.
@@ -101,7 +99,7 @@ impl DiscPackConfig {
             }
             area_target *= 1.05;
         }
-        Err(Error::CannotGenerate(format!("no disc pack of porosity {} fits {shape:?}", self.porosity)))
+        Err(Error::simulation(format!("no disc pack of porosity {} fits {shape:?}", self.porosity)))
     }
 }
 
@@ -131,7 +129,7 @@ struct Container {
 }
 
 impl Container {
-    fn new(shape: (usize, usize), inlet: Side, config: &DiscPackConfig) -> Result<Self, Error> {
+    fn new(shape: (usize, usize), inlet: Side, config: &DiscPackConfig) -> Result<Self> {
         let mut space = [(0.0, shape.0 as f64), (0.0, shape.1 as f64)];
         let mut confined = [false; 2];
         if config.buffer > 0 {
@@ -140,7 +138,7 @@ impl Container {
             space[flow] = (buffer, space[flow].1 - buffer);
             confined[flow] = true;
             if space[flow].1 - space[flow].0 < 4.0 * config.grain_radius {
-                return Err(Error::CannotGenerate(format!(
+                return Err(Error::simulation(format!(
                     "no room for grains of radius {} between buffers of {} rows in {shape:?}",
                     config.grain_radius, config.buffer
                 )));
@@ -173,7 +171,7 @@ impl Container {
     }
 
     /// Moves each pair of grains that is nearer than `gap` apart along the line of centres, until none is.
-    fn push_apart(&self, grains: &mut [Grain], gap: f64) -> Result<(), Error> {
+    fn push_apart(&self, grains: &mut [Grain], gap: f64) -> Result<()> {
         let reach = 2.0 * grains.iter().map(|grain| grain.radius).fold(0.0, f64::max) + gap;
         for _ in 0..MAX_SWEEPS {
             let mut worst: f64 = 0.0;
@@ -198,7 +196,7 @@ impl Container {
                 return Ok(());
             }
         }
-        Err(Error::CannotGenerate(format!(
+        Err(Error::simulation(format!(
             "grains could not be kept {gap} apart in {:?}: raise the porosity or lower min_gap",
             self.shape
         )))
@@ -226,6 +224,7 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
+    use crate::ErrorKind;
 
     #[test]
     fn grains_pushed_apart_keep_the_gap() {
@@ -260,19 +259,17 @@ mod tests {
     fn all_problems_are_reported_at_once() {
         let config =
             DiscPackConfig { porosity: 1.5, grain_radius: f64::NAN, min_gap: -1.0, ..Default::default() };
-        let keys: Vec<_> = config.problems().into_iter().map(|(key, _)| key).collect();
+        let keys: Vec<_> = config.problems().into_iter().map(|problem| problem.key).collect();
         assert_eq!(keys, ["porosity", "grain_radius", "grain_radius_std", "min_gap"]);
         let dense = DiscPackConfig { porosity: 0.3, min_gap: 8.0, ..Default::default() };
-        assert!(dense.problems()[0].1.contains("too dense"));
+        assert!(dense.problems()[0].what.contains("too dense"));
     }
 
     #[test]
     fn a_pack_that_cannot_fit_is_an_error() {
         let config = DiscPackConfig { buffer: 40, ..Default::default() };
         let mut rng = ChaCha8Rng::seed_from_u64(5);
-        assert!(matches!(
-            config.generate((64, 64), 1e-6, Side::Left, &mut rng),
-            Err(Error::CannotGenerate(_))
-        ));
+        let error = config.generate((64, 64), 1e-6, Side::Left, &mut rng).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Simulation);
     }
 }

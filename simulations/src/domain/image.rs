@@ -1,19 +1,27 @@
 //! Domains from grey images that are already decoded.
 
 use ndarray::{Array2, ArrayView2, s};
+use porecast_base::{Checks, Problem};
 use serde::{Deserialize, Serialize};
 
-use super::problems::Problems;
-use crate::{Domain, Error};
+use crate::{Domain, Error, Result};
 
 /// Which side of the threshold is pore space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Polarity {
-    /// Pores are brighter: grey level > threshold is pore.
+    /// Pores are bright: grey level ≥ threshold is pore.
     PoreBright,
-    /// Pores are darker: grey level ≤ threshold is pore.
+    /// Pores are dark: grey level < threshold is pore.
     PoreDark,
+}
+
+impl Polarity {
+    /// Whether a pixel is solid. With bright pores a grey level below the threshold is solid and one at the threshold is
+    /// pore; with dark pores it is the other way round.
+    pub fn is_solid(self, grey: f64, threshold: f64) -> bool {
+        (grey < threshold) == (self == Self::PoreBright)
+    }
 }
 
 /// How a grey image becomes a domain. Polarity and threshold have no default: they are not guessed.
@@ -36,13 +44,13 @@ fn one() -> usize {
 
 impl ImageConfig {
     /// Every problem with the settings: the key, and what is wrong with its value.
-    pub fn problems(&self) -> Vec<(String, String)> {
-        let mut problems = Problems::default();
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut checks = Checks::default();
         if !self.threshold.is_finite() {
-            problems.add("threshold", format!("{} is not a finite number", self.threshold));
+            checks.add("threshold", format!("{} is not a finite number", self.threshold));
         }
-        problems.check("downscale", self.downscale, 1..=1024);
-        problems.0
+        checks.range("downscale", self.downscale, 1, 1024);
+        checks.0
     }
 
     /// Makes a domain of a grey image `[y, x]` whose pixels have the edge length `voxel_size_m`.
@@ -51,21 +59,14 @@ impl ImageConfig {
     /// [`percolates`](super::connectivity::percolates).
     ///
     /// # Errors
-    /// [`Error::Invalid`] for settings out of range, [`Error::Image`] for an image smaller than one averaged pixel
-    /// or with a value that is not a number.
-    pub fn domain<T: Copy + Into<f64>>(
-        &self,
-        image: ArrayView2<'_, T>,
-        voxel_size_m: f64,
-    ) -> Result<Domain, Error> {
-        let problems = self.problems();
-        if !problems.is_empty() {
-            return Err(Error::Invalid(problems));
-        }
+    /// A configuration error for settings out of range, [`ErrorKind::Simulation`](crate::ErrorKind) for an image smaller
+    /// than one averaged pixel or with a value that is not a number.
+    pub fn domain<T: Copy + Into<f64>>(&self, image: ArrayView2<'_, T>, voxel_size_m: f64) -> Result<Domain> {
+        Checks(self.problems()).into_result()?;
         let (height, width) = image.dim();
         let side = self.downscale;
         if height < side || width < side {
-            return Err(Error::Image(format!(
+            return Err(Error::simulation(format!(
                 "an image of {height} x {width} pixels (height, width) is too small for downscale = {side}"
             )));
         }
@@ -74,12 +75,9 @@ impl ImageConfig {
             square.iter().map(|&grey| grey.into()).sum::<f64>() / (side * side) as f64
         });
         if grey.iter().any(|grey| grey.is_nan()) {
-            return Err(Error::Image("the image has values that are not numbers".into()));
+            return Err(Error::simulation("the image has values that are not numbers"));
         }
-        let solid = grey.map(|&grey| match self.polarity {
-            Polarity::PoreBright => grey <= self.threshold,
-            Polarity::PoreDark => grey > self.threshold,
-        });
+        let solid = grey.map(|&grey| self.polarity.is_solid(grey, self.threshold));
         Ok(Domain { solid, voxel_size_m: voxel_size_m * side as f64 })
     }
 }
@@ -94,9 +92,9 @@ mod tests {
     fn polarity_and_threshold_are_obeyed() {
         let image = array![[0u8, 128, 255]];
         let bright = ImageConfig { polarity: Polarity::PoreBright, threshold: 128.0, downscale: 1 };
-        assert_eq!(bright.domain(image.view(), 1e-6).unwrap().solid, array![[true, true, false]]);
+        assert_eq!(bright.domain(image.view(), 1e-6).unwrap().solid, array![[true, false, false]]);
         let dark = ImageConfig { polarity: Polarity::PoreDark, ..bright };
-        assert_eq!(dark.domain(image.view(), 1e-6).unwrap().solid, array![[false, false, true]]);
+        assert_eq!(dark.domain(image.view(), 1e-6).unwrap().solid, array![[false, true, true]]);
     }
 
     #[test]

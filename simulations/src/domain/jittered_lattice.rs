@@ -1,12 +1,12 @@
 //! Grains on a lattice, each shifted and resized at random.
 
+use porecast_base::{Checks, Problem};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use super::gaussian::truncated_normal;
 use super::grain::{Grain, rasterize};
-use super::problems::Problems;
-use crate::{Domain, Error, Side};
+use crate::{Domain, Result, Side};
 
 /// The arrangement that grains are shifted from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -54,31 +54,28 @@ impl Default for JitteredLatticeConfig {
 
 impl JitteredLatticeConfig {
     /// Every problem with the settings: the key, and what is wrong with its value.
-    pub fn problems(&self) -> Vec<(String, String)> {
-        let mut problems = Problems::default();
-        problems.check("spacing", self.spacing, 2.0..=10_000.0);
-        problems.check("grain_radius", self.grain_radius, 0.5..=5_000.0);
-        problems.check("grain_radius_std", self.grain_radius_std, 0.0..=self.grain_radius.max(0.0));
-        problems.check("jitter", self.jitter, 0.0..=1.0);
-        problems.0
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut checks = Checks::default();
+        checks.range("spacing", self.spacing, 2.0, 10_000.0);
+        checks.range("grain_radius", self.grain_radius, 0.5, 5_000.0);
+        checks.range("grain_radius_std", self.grain_radius_std, 0.0, self.grain_radius.max(0.0));
+        checks.range("jitter", self.jitter, 0.0, 1.0);
+        checks.0
     }
 
     /// Draws a lattice. The first grain sits at a random place of the first cell, so that domains differ even
     /// without jitter.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for settings out of range.
+    /// A configuration error for settings out of range.
     pub fn generate(
         &self,
         shape: (usize, usize),
         voxel_size_m: f64,
         inlet: Side,
         rng: &mut impl Rng,
-    ) -> Result<Domain, Error> {
-        let problems = self.problems();
-        if !problems.is_empty() {
-            return Err(Error::Invalid(problems));
-        }
+    ) -> Result<Domain> {
+        Checks(self.problems()).into_result()?;
         let (height, width) = (shape.0 as f64, shape.1 as f64);
         let row_distance = match self.lattice {
             Lattice::Square => self.spacing,

@@ -9,7 +9,6 @@ mod gaussian;
 mod grain;
 mod image;
 mod jittered_lattice;
-mod problems;
 mod random_field;
 
 pub use config::DomainConfig;

@@ -1,12 +1,12 @@
 //! Correlated Gaussian random fields, cut at a porosity.
 
 use ndarray::{Array2, Axis};
+use porecast_base::{Checks, Problem};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::gaussian::standard_normal;
-use super::problems::Problems;
-use crate::{Domain, Error, Side};
+use crate::{Domain, Error, Result, Side};
 
 /// A thresholded random field.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -29,29 +29,26 @@ impl Default for RandomFieldConfig {
 
 impl RandomFieldConfig {
     /// Every problem with the settings: the key, and what is wrong with its value.
-    pub fn problems(&self) -> Vec<(String, String)> {
-        let mut problems = Problems::default();
-        problems.check("porosity", self.porosity, 0.05..=0.99);
-        problems.check("correlation_length", self.correlation_length, 0.0..=1000.0);
-        problems.0
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut checks = Checks::default();
+        checks.range("porosity", self.porosity, 0.05, 0.99);
+        checks.range("correlation_length", self.correlation_length, 0.0, 1000.0);
+        checks.0
     }
 
     /// Draws a field and makes its lowest values solid, exactly as many as the porosity asks for.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for settings out of range, [`Error::CannotGenerate`] when the buffers leave too little
-    /// room for the solid.
+    /// A configuration error for settings out of range, [`ErrorKind::Simulation`](crate::ErrorKind) when the
+    /// buffers leave too little room for the solid.
     pub fn generate(
         &self,
         shape: (usize, usize),
         voxel_size_m: f64,
         inlet: Side,
         rng: &mut impl Rng,
-    ) -> Result<Domain, Error> {
-        let problems = self.problems();
-        if !problems.is_empty() {
-            return Err(Error::Invalid(problems));
-        }
+    ) -> Result<Domain> {
+        Checks(self.problems()).into_result()?;
         let noise = Array2::from_shape_simple_fn(shape, || standard_normal(rng));
         let mut field = smooth(&noise, self.correlation_length);
         for edge in [inlet, inlet.opposite()] {
@@ -64,7 +61,7 @@ impl RandomFieldConfig {
         order.sort_unstable_by(|&a, &b| values[a].total_cmp(&values[b]).then(a.cmp(&b)));
         let lowest = &order[..solid_count];
         if lowest.last().is_some_and(|&last| values[last] == f64::INFINITY) {
-            return Err(Error::CannotGenerate(format!(
+            return Err(Error::simulation(format!(
                 "buffers of {} rows leave no room for porosity {} in {shape:?}",
                 self.buffer, self.porosity
             )));

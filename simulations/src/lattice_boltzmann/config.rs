@@ -1,5 +1,6 @@
 //! What a lattice Boltzmann run is asked to do.
 
+use porecast_base::{Checks, Problem};
 use serde::{Deserialize, Serialize};
 
 use crate::percolation::Until;
@@ -77,52 +78,38 @@ impl LatticeBoltzmannConfig {
     /// Every problem with the settings: the key, and what is wrong with its value.
     ///
     /// What also depends on the fluids and the domain is checked by [`Units::new`](super::Units::new).
-    pub fn problems(&self) -> Vec<(String, String)> {
-        let mut problems = Vec::new();
-        let mut report = |key: &str, message: String| problems.push((key.to_owned(), message));
-        let is_positive = |value: f64| value > 0.0 && value.is_finite();
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut checks = Checks::default();
         match self.injection {
-            Injection::CapillaryNumber(number) if !(1e-6..=1.0).contains(&number) => {
-                report("injection.capillary_number", format!("{number} is outside [1e-6, 1]"));
+            Injection::CapillaryNumber(number) => {
+                let is_inside = (1e-6..=1.0).contains(&number);
+                checks.need(is_inside, "injection.capillary_number", number, "[1e-6, 1]");
             }
-            Injection::RateM2PerS(rate) if !is_positive(rate) => {
-                report("injection.rate_m2_per_s", format!("{rate} is outside (0, inf)"));
-            }
-            _ => {}
+            Injection::RateM2PerS(rate) => checks.positive("injection.rate_m2_per_s", rate),
         }
         for (key, value) in [
             ("viscosity_ratio", self.viscosity_ratio),
             ("viscosity_lu", self.viscosity_lu),
             ("surface_tension_lu", self.surface_tension_lu),
         ] {
-            if let Some(value) = value.filter(|&value| !is_positive(value)) {
-                report(key, format!("{value} is outside (0, inf)"));
+            if let Some(value) = value {
+                checks.positive(key, value);
             }
         }
-        if self.frames < 2 {
-            report("frames", format!("{} is outside 2, 3, ...", self.frames));
-        }
+        checks.need(self.frames >= 2, "frames", self.frames, "2, 3, ...");
         match self.until {
-            Until::PoreVolumes(volumes) if !is_positive(volumes) => {
-                report("until.pore_volumes", format!("{volumes} is outside (0, inf)"));
-            }
-            Until::Breakthrough if self.keep_flow => {
-                let message = "needs until = { pore_volumes = ... }: the times of the frames up to \
-                breakthrough are known only afterwards";
-                report("keep_flow", message.to_owned());
-            }
-            _ => {}
+            Until::PoreVolumes(volumes) => checks.positive("until.pore_volumes", volumes),
+            Until::Breakthrough if self.keep_flow => checks.add(
+                "keep_flow",
+                "needs until = { pore_volumes = ... }: the times of the frames up to \
+                breakthrough are known only afterwards",
+            ),
+            Until::Breakthrough => {}
         }
-        for (key, value, allowed) in [
-            ("sites_per_pixel", self.sites_per_pixel, 1..=16),
-            ("reservoir", self.reservoir, 2..=1000),
-            ("threads", self.threads, 1..=1024),
-        ] {
-            if !allowed.contains(&value) {
-                report(key, format!("{value} is outside [{}, {}]", allowed.start(), allowed.end()));
-            }
-        }
-        problems
+        checks.range("sites_per_pixel", self.sites_per_pixel, 1, 16);
+        checks.range("reservoir", self.reservoir, 2, 1000);
+        checks.range("threads", self.threads, 1, 1024);
+        checks.0
     }
 }
 
@@ -137,7 +124,7 @@ mod tests {
             true\nreservoir = 0",
         )
         .unwrap();
-        let keys: Vec<_> = config.problems().into_iter().map(|(key, _)| key).collect();
+        let keys: Vec<_> = config.problems().into_iter().map(|problem| problem.key).collect();
         assert_eq!(
             keys,
             ["injection.capillary_number", "viscosity_ratio", "frames", "keep_flow", "reservoir"]

@@ -14,7 +14,7 @@ use super::two_phase::TwoPhase;
 use super::units::Units;
 use super::wetting::Wettability;
 use crate::percolation::Until;
-use crate::{Domain, Error, FluidPair, Parameters, Side, TimeUnit, Trajectory};
+use crate::{Domain, Error, ErrorKind, FluidPair, Parameters, Result, Side, TimeUnit, Trajectory};
 
 /// Time steps between two looks at whether the simulation is still sound, and between two calls of who watches it.
 const STEPS_BETWEEN_CHECKS: u64 = 50;
@@ -59,9 +59,10 @@ pub struct Flow {
 /// seed of the domain, passed on to [`Parameters::seed`].
 ///
 /// # Errors
-/// [`Error::Invalid`] for settings out of range or that no stable lattice parameters exist for, see
-/// [`Units::new`]; [`Error::DoesNotPercolate`] for a domain without a path from the inlet to the outlet;
-/// [`Error::Diverged`] when the simulation becomes unstable, within 100 steps of the first impossible value.
+/// [`ErrorKind::Config`] for settings out of range or that no stable lattice parameters exist for, see [`Units::new`];
+/// [`ErrorKind::Simulation`] for a domain without a path from the inlet to the outlet, or when the invading fluid does
+/// not reach the outlet; [`ErrorKind::Diverged`] when the simulation becomes unstable, within 100 steps of the first
+/// impossible value.
 ///
 /// ```
 /// use porecast_simulations::lattice_boltzmann::{self, Injection, LatticeBoltzmannConfig};
@@ -82,7 +83,7 @@ pub fn simulate(
     fluids: &FluidPair,
     config: &LatticeBoltzmannConfig,
     seed: u64,
-) -> Result<Drainage, Error> {
+) -> Result<Drainage> {
     simulate_resumable(domain, inlet, fluids, config, seed, None, &mut |_| ControlFlow::Continue(()))
 }
 
@@ -110,8 +111,8 @@ impl Underway<'_> {
 /// Going on from a state with the same arguments gives the same result, bit for bit, as never having stopped.
 ///
 /// # Errors
-/// Those of [`simulate`], [`Error::SavedState`] for a state that is damaged or belongs to something else, and
-/// [`Error::Stopped`] when `watch` stops the simulation.
+/// Those of [`simulate`], [`ErrorKind::SavedState`] for a state that is damaged or belongs to something else, and
+/// [`ErrorKind::Interrupted`] when `watch` stops the simulation.
 pub fn simulate_resumable(
     domain: &Domain,
     inlet: Side,
@@ -120,7 +121,7 @@ pub fn simulate_resumable(
     seed: u64,
     saved: Option<&[u8]>,
     watch: &mut dyn FnMut(&Underway) -> ControlFlow<()>,
-) -> Result<Drainage, Error> {
+) -> Result<Drainage> {
     let run = |saved, watch| match config.precision {
         Precision::Single => Run::<f32>::new(domain, inlet, fluids, config)?.drive(saved, watch),
         Precision::Double => Run::<f64>::new(domain, inlet, fluids, config)?.drive(saved, watch),
@@ -162,7 +163,7 @@ impl<'a, T: Real> Run<'a, T> {
         inlet: Side,
         fluids: &'a FluidPair,
         config: &'a LatticeBoltzmannConfig,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self> {
         let units = Units::new(domain, inlet, fluids, config)?;
         let orientation =
             Orientation { inlet, shape: domain.shape(), sites_per_pixel: config.sites_per_pixel };
@@ -226,7 +227,7 @@ impl<'a, T: Real> Run<'a, T> {
         mut self,
         saved: Option<&[u8]>,
         watch: &mut dyn FnMut(&Underway) -> ControlFlow<()>,
-    ) -> Result<Drainage, Error> {
+    ) -> Result<Drainage> {
         if let Some(saved) = saved {
             self.restore(saved)?;
         }
@@ -247,19 +248,21 @@ impl<'a, T: Real> Run<'a, T> {
         }
     }
 
-    fn is_done(&self) -> Result<bool, Error> {
+    fn is_done(&self) -> Result<bool> {
         let taken = self.progress.samples.count - 1;
         if let Some(stride) = self.samples_per_frame() {
             return Ok(taken >= stride * (self.config.frames as u32 - 1));
         }
         if self.lattice.steps() as f64 > MAX_PORE_VOLUMES * self.units.steps_per_pore_volume {
-            return Err(Error::NoBreakthrough { pore_volumes: MAX_PORE_VOLUMES });
+            return Err(Error::simulation(format!(
+                "the invading fluid has not reached the outlet after {MAX_PORE_VOLUMES} pore volumes"
+            )));
         }
         Ok(false)
     }
 
     /// Advances to the next sample, from wherever a saved state was taken.
-    fn advance(&mut self, watch: &mut dyn FnMut(&Underway) -> ControlFlow<()>) -> Result<(), Error> {
+    fn advance(&mut self, watch: &mut dyn FnMut(&Underway) -> ControlFlow<()>) -> Result<()> {
         let next = u64::from(self.progress.samples.count) * self.steps_per_sample;
         while self.lattice.steps() < next {
             self.lattice.step();
@@ -267,7 +270,8 @@ impl<'a, T: Real> Run<'a, T> {
                 self.lattice.check()?;
                 let underway = Underway { steps: self.lattice.steps(), state: &|| self.state() };
                 if watch(&underway).is_break() {
-                    return Err(Error::Stopped { steps: self.lattice.steps() });
+                    let what = format!("the simulation was stopped after step {}", self.lattice.steps());
+                    return Err(Error::new(ErrorKind::Interrupted, "", what));
                 }
             }
         }
@@ -386,7 +390,7 @@ impl<'a, T: Real> Run<'a, T> {
         pressure_pa.iter().chain(velocity_y_m_per_s).chain(velocity_x_m_per_s)
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
         let mut reader = Reader::new::<T>(bytes)?;
         self.lattice.read(&mut reader)?;
         if reader.number()? != self.steps_per_sample {

@@ -5,7 +5,7 @@
 //! put back into a simulation set up in the same way.
 
 use super::real::Real;
-use crate::Error;
+use crate::{Error, ErrorKind, Result};
 
 const MARK: &[u8; 4] = b"PCLB";
 const VERSION: u32 = 1;
@@ -43,7 +43,7 @@ impl Writer {
 pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub fn new<T: Real>(bytes: &'a [u8]) -> Result<Self, Error> {
+    pub fn new<T: Real>(bytes: &'a [u8]) -> Result<Self> {
         let mut header = Self(bytes);
         if header.take(4)? != MARK {
             return Err(unusable("it is not the state of a simulation"));
@@ -61,13 +61,13 @@ impl<'a> Reader<'a> {
         Ok(header)
     }
 
-    pub fn number(&mut self) -> Result<u64, Error> {
+    pub fn number(&mut self) -> Result<u64> {
         let bytes = self.take(8)?;
         Ok(u64::from_le_bytes(bytes.try_into().expect("eight bytes were taken")))
     }
 
     /// A number of items that follow, each of at least four bytes.
-    pub fn count(&mut self) -> Result<usize, Error> {
+    pub fn count(&mut self) -> Result<usize> {
         let count = self.number()?;
         if count > self.0.len() as u64 / 4 {
             return Err(unusable("it ends too early"));
@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a field into one of the same length.
-    pub fn field<T: Real>(&mut self, field: &mut [T]) -> Result<(), Error> {
+    pub fn field<T: Real>(&mut self, field: &mut [T]) -> Result<()> {
         if self.number()? != field.len() as u64 {
             return Err(unusable("it belongs to another domain or other settings"));
         }
@@ -86,16 +86,16 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    pub fn finish(self) -> Result<(), Error> {
+    pub fn finish(self) -> Result<()> {
         if self.0.is_empty() { Ok(()) } else { Err(unusable("it is longer than expected")) }
     }
 
-    fn word(&mut self) -> Result<u32, Error> {
+    fn word(&mut self) -> Result<u32> {
         let bytes = self.take(4)?;
         Ok(u32::from_le_bytes(bytes.try_into().expect("four bytes were taken")))
     }
 
-    fn take(&mut self, count: usize) -> Result<&'a [u8], Error> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(count).ok_or_else(|| unusable("it ends too early"))?;
         self.0 = rest;
         Ok(taken)
@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
 }
 
 pub(super) fn unusable(why: &str) -> Error {
-    Error::SavedState(why.to_owned())
+    Error::new(ErrorKind::SavedState, "", format!("the saved state cannot be used: {why}"))
 }
 
 fn digest(bytes: &[u8]) -> u64 {

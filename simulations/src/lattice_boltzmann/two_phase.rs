@@ -14,7 +14,7 @@ use super::state::{Reader, Writer};
 use super::stencil::{Q, VELOCITIES, WEIGHTS};
 use super::stripes::Stripes;
 use super::wetting::{Wettability, Wetting};
-use crate::Error;
+use crate::{Error, ErrorKind, Result};
 
 /// Two fluids of equal density, in lattice units.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -192,8 +192,8 @@ impl<T: Real> TwoPhase<T> {
     /// Looks for values that no sound simulation has.
     ///
     /// # Errors
-    /// [`Error::Diverged`] says which.
-    pub fn check(&self) -> Result<(), Error> {
+    /// [`ErrorKind::Diverged`] says which.
+    pub fn check(&self) -> Result<()> {
         let all = self.populations.all();
         // Written so that NaN fails every comparison.
         let is_sound = |site: usize| {
@@ -209,16 +209,16 @@ impl<T: Real> TwoPhase<T> {
         let Some(site) = self.layout.pores().find(|&site| !is_sound(site)) else { return Ok(()) };
         let (y, x) = (site / self.layout.stride - 1, site % self.layout.stride - 1);
         let (density, jx, jy) = self.moments(site);
-        Err(Error::Diverged {
-            steps: self.steps,
-            reason: format!(
-                "at lattice site ({y}, {x}) the density is {:.3}, the speed {:.3} and the share of the \
-                invading fluid {:.3}",
-                1.0 + density,
-                jx.hypot(jy) / (1.0 + density),
-                self.share[site].to_f64()
-            ),
-        })
+        let what = format!(
+            "the simulation diverged within 50 steps before step {}: at lattice site ({y}, {x}) the density is {:.3}, \
+             the speed {:.3} and the share of the invading fluid {:.3}; lower the injection rate or choose other lattice \
+             parameters",
+            self.steps,
+            1.0 + density,
+            jx.hypot(jy) / (1.0 + density),
+            self.share[site].to_f64()
+        );
+        Err(Error::new(ErrorKind::Diverged, "", what))
     }
 
     /// Writes everything that the next step depends on: what is at the pore sites. The rest of the memory
@@ -234,7 +234,7 @@ impl<T: Real> TwoPhase<T> {
     }
 
     /// Takes over what [`write`](Self::write) wrote.
-    pub(super) fn read(&mut self, reader: &mut Reader) -> Result<(), Error> {
+    pub(super) fn read(&mut self, reader: &mut Reader) -> Result<()> {
         self.steps = reader.number()?;
         let pores: Vec<usize> = self.layout.pores().collect();
         let mut values = vec![T::default(); pores.len()];

@@ -27,11 +27,13 @@
 //! R. Lenormand, E. Touboul, C. Zarcone, J. Fluid Mech. 189 (1988) 165: the plane of Ca and M. Darcy's law ⟨u⟩ = k F/ν
 //! and Poiseuille's k = w²/12 of a slit give the compression.
 
+use porecast_base::Checks;
+
 use super::config::{Injection, LatticeBoltzmannConfig};
 use super::two_phase::LatticeFluids;
-use crate::domain::connectivity::percolates;
+use crate::domain::connectivity::{no_path, percolates};
 use crate::domain::distance::squared_distance;
-use crate::{Domain, Error, FluidPair, Side};
+use crate::{Domain, FluidPair, Result, Side};
 
 /// Injection velocity aimed at. In throats and in jumps of the interface the fluid is some ten times faster,
 /// which has to stay well below the speed of sound, 0.58.
@@ -84,32 +86,25 @@ impl Units {
     /// Chooses lattice parameters.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with every reason why the settings cannot be simulated, and the nearest that can;
-    /// [`Error::DoesNotPercolate`] for a domain without a path from the inlet to the outlet.
+    /// [`ErrorKind::Config`](crate::ErrorKind) with every reason why the settings cannot be simulated, and the nearest
+    /// that can; [`ErrorKind::Simulation`](crate::ErrorKind) for a domain without a path from the inlet to the outlet.
     pub fn new(
         domain: &Domain,
         inlet: Side,
         fluids: &FluidPair,
         config: &LatticeBoltzmannConfig,
-    ) -> Result<Self, Error> {
-        let mut problems = config.problems();
-        let mut report = |key: &str, message: String| problems.push((key.to_owned(), message));
+    ) -> Result<Self> {
+        let mut checks = Checks(config.problems());
         for (key, value) in [
             ("voxel_size_m", domain.voxel_size_m),
             ("surface_tension", fluids.surface_tension),
             ("viscosity_invading", fluids.viscosity_invading),
             ("viscosity_defending", fluids.viscosity_defending),
         ] {
-            if !(value > 0.0 && value.is_finite()) {
-                report(key, format!("{value} is outside (0, inf)"));
-            }
+            checks.positive(key, value);
         }
-        if !(0.0..=180.0).contains(&fluids.contact_angle_deg) {
-            report("contact_angle_deg", format!("{} is outside [0, 180]", fluids.contact_angle_deg));
-        }
-        if !problems.is_empty() {
-            return Err(Error::Invalid(problems));
-        }
+        checks.range("contact_angle_deg", fluids.contact_angle_deg, 0.0, 180.0);
+        checks.into_result()?;
         let throat_width_lu = throat_width(domain, inlet)? * config.sites_per_pixel as f64;
         let cross_section_m = domain.voxel_size_m
             * match inlet {
@@ -170,8 +165,8 @@ impl Units {
                 / (velocity_lu * cross_section_m / domain.voxel_size_m * config.sites_per_pixel as f64),
             throat_width_lu,
         };
-        let problems = units.problems(config);
-        if problems.is_empty() { Ok(units) } else { Err(Error::Invalid(problems)) }
+        units.checks(config).into_result()?;
+        Ok(units)
     }
 
     /// Width of the interface in sites, between C = 0.06 and C = 0.94.
@@ -189,9 +184,9 @@ impl Units {
         self.velocity_lu * self.throat_width_lu / thin
     }
 
-    fn problems(&self, config: &LatticeBoltzmannConfig) -> Vec<(String, String)> {
-        let mut problems = Vec::new();
-        let mut report = |key: &str, message: String| problems.push((key.to_owned(), message));
+    /// What the lattice cannot do.
+    fn checks(&self, config: &LatticeBoltzmannConfig) -> Checks {
+        let mut checks = Checks::default();
         let LatticeFluids { viscosity_invading, viscosity_defending, surface_tension, .. } = self.fluids;
         let (thin, thick) =
             (viscosity_invading.min(viscosity_defending), viscosity_invading.max(viscosity_defending));
@@ -199,7 +194,7 @@ impl Units {
         let (spread, widest) = (thick / thin, MAX_VISCOSITY / MIN_VISCOSITY);
         if spread > widest {
             let nearest = if self.viscosity_ratio < 1.0 { 1.0 / widest } else { widest };
-            report(
+            checks.add(
                 "viscosity_ratio",
                 format!(
                     "{} is out of reach: one fluid would be too thin to be stable or the other so thick that it \
@@ -208,12 +203,12 @@ impl Units {
                 ),
             );
         } else if thick > MAX_VISCOSITY {
-            report(
+            checks.add(
                 "viscosity_lu",
                 format!("{thick:.4} lets fluid slip at walls; the nearest that works is {MAX_VISCOSITY}"),
             );
         } else if thin < MIN_VISCOSITY {
-            report(
+            checks.add(
                 "viscosity_lu",
                 format!(
                     "the thinner fluid has a relaxation time of {relaxation_time:.4}, unstable below 0.515; \
@@ -224,7 +219,7 @@ impl Units {
         }
         if self.velocity_lu > MAX_VELOCITY {
             let nearest = surface_tension * MAX_VELOCITY / self.velocity_lu;
-            report(
+            checks.add(
                 "surface_tension_lu",
                 format!(
                     "{surface_tension} makes an injection velocity of {:.4} sites a step, too near to the \
@@ -234,7 +229,7 @@ impl Units {
             );
         }
         if surface_tension > MAX_TENSION {
-            report(
+            checks.add(
                 "surface_tension_lu",
                 format!(
                     "{surface_tension} compresses the fluids too much; the nearest that works is {MAX_TENSION}"
@@ -244,7 +239,7 @@ impl Units {
         if self.throat_width_lu < INTERFACE_WIDTH {
             let pixels = self.throat_width_lu / config.sites_per_pixel as f64;
             let nearest = (INTERFACE_WIDTH / pixels).ceil();
-            report(
+            checks.add(
                 "sites_per_pixel",
                 format!(
                     "the narrowest place on the widest path is {pixels:.1} pixels or {:.1} sites wide, \
@@ -253,7 +248,7 @@ impl Units {
                 ),
             );
         }
-        problems
+        checks
     }
 }
 
@@ -270,14 +265,14 @@ fn slit_permeability(domain: &Domain) -> f64 {
 }
 
 /// Width in pixels of the narrowest place of the widest path from inlet to outlet.
-fn throat_width(domain: &Domain, inlet: Side) -> Result<f64, Error> {
+fn throat_width(domain: &Domain, inlet: Side) -> Result<f64> {
     let squared = squared_distance(&domain.solid);
     let passes = |least: u32| {
         let solid = squared.map(|&squared| squared < least);
         percolates(&Domain { solid, voxel_size_m: domain.voxel_size_m }, inlet)
     };
     if !passes(1) {
-        return Err(Error::DoesNotPercolate { inlet, outlet: inlet.opposite() });
+        return Err(no_path(inlet));
     }
     let mut levels: Vec<u32> = squared.iter().copied().filter(|&squared| squared > 0).collect();
     levels.sort_unstable();

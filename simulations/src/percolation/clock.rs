@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Invasion, PercolationConfig};
-use crate::{Domain, Error, Side, TimeUnit};
+use crate::domain::connectivity::no_path;
+use crate::{Domain, Result, Side, TimeUnit};
 
 /// How long the invasion is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -44,20 +45,20 @@ pub struct Schedule {
 /// is the injected volume to within one step, from below.
 ///
 /// # Errors
-/// [`Error::DoesNotPercolate`] when a time of breakthrough is needed and there is none.
+/// A time of breakthrough is needed and there is none.
 pub fn schedule(
     config: &PercolationConfig,
     invasion: &Invasion,
     domain: &Domain,
     inlet: Side,
-) -> Result<Schedule, Error> {
+) -> Result<Schedule> {
     let pore_count = domain.pore_count() as f64;
     let outlet = inlet.opposite();
     let breakthrough = invasion.breakthrough_step(outlet);
     let injected = match (config.until, breakthrough) {
         (Until::PoreVolumes(volumes), _) => volumes * pore_count,
         (Until::Breakthrough, Some(step)) => invasion.invaded_after(step) as f64,
-        (Until::Breakthrough, None) => return Err(Error::DoesNotPercolate { inlet, outlet }),
+        (Until::Breakthrough, None) => return Err(no_path(inlet)),
     };
     let last_step = match config.after_breakthrough {
         AfterBreakthrough::Hold => breakthrough.unwrap_or(invasion.steps()),

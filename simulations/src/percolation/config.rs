@@ -1,5 +1,6 @@
 //! What a percolation run is asked to do.
 
+use porecast_base::{Checks, Problem};
 use serde::{Deserialize, Serialize};
 
 use super::clock::{AfterBreakthrough, Until};
@@ -35,23 +36,16 @@ impl Default for PercolationConfig {
 
 impl PercolationConfig {
     /// Every problem with the settings: the key, and what is wrong with its value.
-    pub fn problems(&self) -> Vec<(String, String)> {
-        let mut problems = Vec::new();
-        let mut report = |key: &str, message: String| problems.push((key.to_owned(), message));
-        if self.frames < 2 {
-            report("frames", format!("{} is outside 2, 3, ...", self.frames));
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut checks = Checks::default();
+        checks.need(self.frames >= 2, "frames", self.frames, "2, 3, ...");
+        if let Until::PoreVolumes(volumes) = self.until {
+            checks.positive("until.pore_volumes", volumes);
         }
-        if let Until::PoreVolumes(volumes) = self.until
-            && !(volumes > 0.0 && volumes.is_finite())
-        {
-            report("until.pore_volumes", format!("{volumes} is outside (0, inf)"));
+        if let Some(rate) = self.injection_rate_m2_per_s {
+            checks.positive("injection_rate_m2_per_s", rate);
         }
-        if let Some(rate) = self.injection_rate_m2_per_s
-            && !(rate > 0.0 && rate.is_finite())
-        {
-            report("injection_rate_m2_per_s", format!("{rate} is outside (0, inf)"));
-        }
-        problems
+        checks.0
     }
 }
 
@@ -64,7 +58,7 @@ mod tests {
         let config: PercolationConfig =
             toml::from_str("frames = 1\nuntil = { pore_volumes = -0.5 }\ninjection_rate_m2_per_s = 0.0")
                 .unwrap();
-        let keys: Vec<_> = config.problems().into_iter().map(|(key, _)| key).collect();
+        let keys: Vec<_> = config.problems().into_iter().map(|problem| problem.key).collect();
         assert_eq!(keys, ["frames", "until.pore_volumes", "injection_rate_m2_per_s"]);
         assert!(PercolationConfig::default().problems().is_empty());
     }

@@ -7,7 +7,7 @@ use super::grid::Grid;
 use super::queue::WidestFirst;
 use super::trapping;
 use crate::domain::distance::squared_distance;
-use crate::{Domain, Error, Side};
+use crate::{Domain, Error, Result, Side};
 
 /// Invades the domain from its whole inlet edge until nothing accessible is left, without trapping.
 ///
@@ -35,10 +35,10 @@ pub fn invade(domain: &Domain, inlet: Side) -> Invasion {
 /// its own.
 ///
 /// # Errors
-/// [`Error::Image`] when `initial` has not the shape of the domain.
-pub fn invade_from(domain: &Domain, initial: &Array2<bool>, inlet: Side) -> Result<Invasion, Error> {
+/// `initial` has not the shape of the domain.
+pub fn invade_from(domain: &Domain, initial: &Array2<bool>, inlet: Side) -> Result<Invasion> {
     if initial.dim() != domain.shape() {
-        return Err(Error::Image(format!(
+        return Err(Error::simulation(format!(
             "the first frame has {:?} pixels (height, width), the domain {:?}",
             initial.dim(),
             domain.shape()

@@ -23,8 +23,10 @@ pub use config::PercolationConfig;
 pub use entry_pressure::entry_pressure_pa;
 pub use invasion::{Invasion, invade, invade_from};
 
-use crate::domain::connectivity::percolates;
-use crate::{Domain, Error, FluidPair, Parameters, Side, Trajectory};
+use porecast_base::Checks;
+
+use crate::domain::connectivity::{no_path, percolates};
+use crate::{Domain, Error, FluidPair, Parameters, Result, Side, Trajectory};
 
 /// Simulates quasi-static drainage of a domain from one edge to the opposite one.
 ///
@@ -35,10 +37,9 @@ use crate::{Domain, Error, FluidPair, Parameters, Side, Trajectory};
 /// [`Trajectory::phase`] is `[frames, y, x]`.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a configuration out of range, [`Error::OutOfRange`] for a contact angle outside
-/// [0°, 90°) (the invading fluid would wet the solid: that is imbibition, which fills narrow openings first)
-/// or a voxel size that is not positive,
-/// [`Error::DoesNotPercolate`] for a domain without a path from the inlet to the outlet.
+/// [`ErrorKind::Config`](crate::ErrorKind) for a configuration out of range, a contact angle outside [0°, 90°) (the
+/// invading fluid would wet the solid: that is imbibition, which fills narrow openings first) or a voxel size that is
+/// not positive; [`ErrorKind::Simulation`](crate::ErrorKind) for a domain without a path from the inlet to the outlet.
 ///
 /// ```
 /// use porecast_simulations::{Domain, FluidPair, Side, percolation};
@@ -58,32 +59,23 @@ pub fn simulate(
     fluids: &FluidPair,
     config: &PercolationConfig,
     seed: u64,
-) -> Result<Trajectory, Error> {
-    let problems = config.problems();
-    if !problems.is_empty() {
-        return Err(Error::Invalid(problems));
-    }
+) -> Result<Trajectory> {
+    Checks(config.problems()).into_result()?;
+    let outside =
+        |name, value: f64, allowed| Error::config("", format!("{name} = {value} is outside {allowed}"));
     if !(0.0..90.0).contains(&fluids.contact_angle_deg) {
-        return Err(Error::OutOfRange {
-            name: "contact_angle_deg",
-            value: fluids.contact_angle_deg.to_string(),
-            allowed: "[0, 90), measured through the defending fluid, for drainage",
-        });
+        let allowed = "[0, 90), measured through the defending fluid, for drainage";
+        return Err(outside("contact_angle_deg", fluids.contact_angle_deg, allowed));
     }
     if !(domain.voxel_size_m > 0.0 && domain.voxel_size_m.is_finite()) {
-        return Err(Error::OutOfRange {
-            name: "voxel_size_m",
-            value: domain.voxel_size_m.to_string(),
-            allowed: "(0, inf)",
-        });
+        return Err(outside("voxel_size_m", domain.voxel_size_m, "(0, inf)"));
     }
-    let outlet = inlet.opposite();
     if !percolates(domain, inlet) {
-        return Err(Error::DoesNotPercolate { inlet, outlet });
+        return Err(no_path(inlet));
     }
     let mut invasion = invade(domain, inlet);
     if config.trapping {
-        invasion = invasion.with_trapping(outlet);
+        invasion = invasion.with_trapping(inlet.opposite());
     }
     let schedule = schedule(config, &invasion, domain, inlet)?;
     let (height, width) = domain.shape();
@@ -129,14 +121,14 @@ pub enum Sides {
 /// One frame `[y, x]` for each saturation, a fraction of the pore space.
 ///
 /// # Errors
-/// [`Error::Image`] when `initial` has not the shape of the domain.
+/// `initial` has not the shape of the domain.
 pub fn at_saturations(
     domain: &Domain,
     inlet: Side,
     sides: Sides,
     initial: Option<&Array2<bool>>,
     saturations: &[f64],
-) -> Result<Vec<Array2<bool>>, Error> {
+) -> Result<Vec<Array2<bool>>> {
     if sides == Sides::Walls {
         let across = match inlet {
             Side::Top | Side::Bottom => Axis(1),

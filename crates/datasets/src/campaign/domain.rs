@@ -6,9 +6,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use porecast_simulations::domain::Crop;
-use porecast_simulations::domain::connectivity::percolates;
+use porecast_simulations::domain::connectivity::{no_path, percolates};
 use porecast_simulations::lattice_boltzmann::{self, LatticeBoltzmannConfig, Underway};
-use porecast_simulations::{Domain, Error as SimulationError, percolation};
+use porecast_simulations::{Domain, percolation};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -24,13 +24,13 @@ const MAX_CROPS: usize = 50;
 /// Why a domain was not simulated.
 pub(super) enum Failure {
     /// It cannot be: the campaign goes on without it.
-    Domain(SimulationError),
+    Domain(Error),
     /// The campaign has to stop.
     Campaign(Error),
 }
 
-impl From<SimulationError> for Failure {
-    fn from(error: SimulationError) -> Self {
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
         Self::Domain(error)
     }
 }
@@ -87,11 +87,11 @@ impl Campaign {
         };
         let drainage = match run(saved.as_deref()) {
             // A disk can lose what it confirmed: the domain is simulated from its beginning.
-            Err(SimulationError::SavedState(_)) => run(None),
+            Err(error) if error.kind() == ErrorKind::SavedState => run(None),
             other => other,
         };
         match drainage {
-            Err(SimulationError::Stopped { .. }) => {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
                 Err(Failure::Campaign(failed.unwrap_or_else(interrupted)))
             }
             other => Ok(other?.into()),
@@ -103,7 +103,7 @@ impl Campaign {
         &self,
         source: &ImageSource,
         rng: &mut ChaCha8Rng,
-    ) -> std::result::Result<Domain, SimulationError> {
+    ) -> Result<Domain> {
         let grey = self.images.get(source);
         let (config, side) = (&self.config, source.segmentation.downscale);
         for _ in 0..MAX_CROPS {
@@ -115,7 +115,7 @@ impl Campaign {
                 return Ok(domain);
             }
         }
-        Err(SimulationError::DoesNotPercolate { inlet: config.inlet, outlet: config.inlet.opposite() })
+        Err(no_path(config.inlet))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use porecast_simulations::Error as SimulationError;
 
 use porecast_base::{Result, atomic};
 use porecast_store::card;
@@ -21,7 +20,7 @@ impl Campaign {
         target: &Path,
         parts: &Parts,
         asked: usize,
-        failures: &[(usize, SimulationError)],
+        failures: &[(usize, Error)],
     ) -> Result<()> {
         let dataset = InvasionDataset::open(target)?;
         let mut order: Vec<usize> = (0..dataset.len()).collect();
@@ -36,7 +35,7 @@ impl Campaign {
     }
 
     /// What the card says about domains that could not be simulated; `asked` is how many were to be.
-    fn failures_text(&self, asked: usize, failures: &[(usize, SimulationError)]) -> String {
+    fn failures_text(&self, asked: usize, failures: &[(usize, Error)]) -> String {
         if failures.is_empty() {
             return format!("None of the {asked} domains failed.");
         }

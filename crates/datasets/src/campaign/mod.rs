@@ -17,7 +17,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use porecast_simulations::Error as SimulationError;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -95,7 +94,7 @@ fn refuse_wrong_kind(output: &Path, is_sharded: bool) -> Result<()> {
 /// What became of a campaign that ran to its end.
 struct Outcome {
     stored: usize,
-    failures: Vec<(usize, SimulationError)>,
+    failures: Vec<(usize, Error)>,
 }
 
 impl Outcome {
@@ -189,7 +188,7 @@ impl Campaign {
         parts: &Parts,
         done: usize,
         verbosity: Verbosity,
-    ) -> Result<Vec<(usize, SimulationError)>> {
+    ) -> Result<Vec<(usize, Error)>> {
         interrupt::listen();
         let progress = Progress::new("domains", indices.len() + done, done, verbosity);
         let failures = Mutex::new(Vec::new());

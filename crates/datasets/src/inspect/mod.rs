@@ -9,6 +9,7 @@ use image::RgbImage;
 use ndarray::Axis;
 
 use porecast_base::{Error, Result, Verbosity};
+use porecast_simulations::domain::Polarity;
 use porecast_store::invasion::parts_folder;
 use porecast_store::listing::{self, Entry};
 use porecast_store::picture;
@@ -274,19 +275,19 @@ fn trained<C: TrainedOn>(
 fn grey_image(path: &Path) -> Result<Inspection> {
     let grey = images::read_grey(path)?;
     let (height, width) = grey.dim();
-    let bright = grey.iter().filter(|&&level| level > 0.5).count() as f64 / grey.len().max(1) as f64;
+    let solid = grey.mapv(|level| Polarity::PoreBright.is_solid(level.into(), 0.5));
+    let bright = solid.iter().filter(|&&solid| !solid).count() as f64 / solid.len().max(1) as f64;
     let mut levels: Vec<u32> = grey.iter().map(|level| level.to_bits()).collect();
     levels.sort_unstable();
     levels.dedup();
     let low = grey.iter().copied().fold(f32::INFINITY, f32::min);
     let high = grey.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let solid = grey.mapv(|level| level <= 0.5);
     Ok(Inspection {
         facts: vec![
             ("kind", "image".to_owned()),
             ("size", format!("{height} x {width} pixels (height x width)")),
             ("grey levels", format!("{} from {low:.3} (0 is black) to {high:.3} (1 is white)", levels.len())),
-            ("bright (> 0.5)", format!("{bright:.3} of the pixels: the porosity, if pores are bright")),
+            ("bright (>= 0.5)", format!("{bright:.3} of the pixels: the porosity, if pores are bright")),
         ],
         table: None,
         picture: Some(picture::sheet(&[vec![picture::domain_image(solid.view())]])),

@@ -34,10 +34,11 @@ pub mod dicom_contours;
 pub mod fold_list;
 mod folder;
 pub mod labelme;
+pub mod npz;
 pub mod npz_stack;
 mod photograph;
 mod scaling;
-mod tiff_raster;
+pub mod tiff_raster;
 pub mod tiff_triples;
 
 use std::path::Path;

@@ -6,13 +6,13 @@
 //! ```
 
 use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, Array3, Array4, ArrayD, ArrayView2, Axis, Ix3, Ix4, IxDyn, OwnedRepr, s};
-use ndarray_npy::{NpzReader, NpzWriter, ReadNpyError, ReadNpzError, ReadableElement};
+use ndarray::{Array2, Array3, Array4, ArrayD, ArrayView2, Axis, Ix3, Ix4, IxDyn, s};
+use ndarray_npy::NpzWriter;
 use serde::{Deserialize, Serialize};
 
+use super::npz::Archive;
 use super::{Unlabelled, folder, nothing_usable};
 use crate::annotated::AnnotatedImage;
 use crate::warning::Warning;
@@ -61,16 +61,13 @@ impl NpzStack {
     /// # Errors
     /// The file is missing or damaged, has neither array, or an array has another shape or type, or no sample is left.
     pub fn open(path: &Path, options: Options) -> Result<Self> {
-        let mut reader =
-            File::open(path)
-                .map_err(|e| Error::input(path, format!("cannot be opened: {e}")))
-                .and_then(|file| NpzReader::new(BufReader::new(file)).map_err(|e| damaged(path, e)))?;
-        let names = reader.names().map_err(|e| damaged(path, e))?;
+        let mut archive = Archive::open(path)?;
+        let names = archive.names()?;
         let mut array = |name: &str, expected: &str| -> Result<Option<ArrayD<u8>>> {
             if !names.iter().any(|n| n == name) {
                 return Ok(None);
             }
-            match read_bytes(&mut reader, name).map_err(|e| damaged(path, e))? {
+            match archive.bytes(name)? {
                 Some(array) => Ok(Some(array)),
                 None => Err(Error::input(
                     path,
@@ -219,40 +216,6 @@ pub fn write(path: &Path, training: &Array4<u8>, test: &Array3<u8>) -> Result<()
         }
         writer.finish().map_err(failed).map(drop)
     })
-}
-
-fn damaged(path: &Path, error: impl std::fmt::Display) -> Error {
-    Error::input(path, format!("is not a readable npz archive: {error}"))
-}
-
-type Reader = NpzReader<BufReader<File>>;
-
-/// An array of whole numbers from 0 to 255, whatever its type; `None` if it holds others.
-fn read_bytes(reader: &mut Reader, name: &str) -> std::result::Result<Option<ArrayD<u8>>, ReadNpzError> {
-    if let Some(array) = read_as::<u8>(reader, name)? {
-        return Ok(Some(array));
-    }
-    macro_rules! first_that_fits {
-        ($($type:ident)*) => {
-            $(if let Some(array) = read_as::<$type>(reader, name)? {
-                let is_byte = |&v: &$type| (0.0..=255.0).contains(&(v as f64)) && (v as f64).fract() == 0.0;
-                return Ok(array.iter().all(is_byte).then(|| array.mapv(|v| v as u8)));
-            })*
-        };
-    }
-    first_that_fits!(i64 i32 u16 i16 i8 u32 u64 f32 f64);
-    Ok(None)
-}
-
-fn read_as<T: ReadableElement>(
-    reader: &mut Reader,
-    name: &str,
-) -> std::result::Result<Option<ArrayD<T>>, ReadNpzError> {
-    match reader.by_name::<OwnedRepr<T>, IxDyn>(name) {
-        Ok(array) => Ok(Some(array)),
-        Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_))) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]

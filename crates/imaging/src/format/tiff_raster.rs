@@ -16,13 +16,13 @@ use porecast_base::{Error, Result};
 const LARGEST: usize = 4 << 30;
 
 /// Stored values `[channel, y, x]`, and the range of their type (`None` for floating point).
-pub struct Raster {
-    pub values: Array3<f32>,
-    pub type_range: Option<(f32, f32)>,
+pub(super) struct Raster {
+    pub(super) values: Array3<f32>,
+    pub(super) type_range: Option<(f32, f32)>,
 }
 
 /// Height and width, from the header alone.
-pub fn shape(path: &Path) -> Result<(usize, usize)> {
+pub(super) fn shape(path: &Path) -> Result<(usize, usize)> {
     if folder::extension(path) == "png" {
         return photograph::shape(path);
     }
@@ -31,7 +31,7 @@ pub fn shape(path: &Path) -> Result<(usize, usize)> {
 }
 
 /// Reads the first page of a TIFF file, or a PNG image.
-pub fn read(path: &Path) -> Result<Raster> {
+pub(super) fn read(path: &Path) -> Result<Raster> {
     match folder::extension(path).as_str() {
         "png" => read_png(path),
         _ => read_tiff(path),
@@ -50,54 +50,104 @@ fn damaged(path: &Path, error: tiff::TiffError) -> Error {
     Error::input(path, format!("is a damaged TIFF image: {error}"))
 }
 
-fn read_tiff(path: &Path) -> Result<Raster> {
-    let mut decoder = open(path)?;
-    let (width, height) = decoder.dimensions().map_err(|e| damaged(path, e))?;
-    let (height, width) = (height as usize, width as usize);
-    let colour = decoder.colortype().map_err(|e| damaged(path, e))?;
-    if matches!(colour, ColorType::Palette(_) | ColorType::YCbCr(_)) {
-        let what = format!("is a TIFF image with colours {colour:?}; save it as grey or RGB");
-        return Err(Error::input(path, what));
-    }
-    let is_planar = decoder.find_tag_unsigned::<u16>(Tag::PlanarConfiguration).ok().flatten() == Some(2);
-    let mut pixels = DecodingResult::U8(Vec::new());
-    let layout = decoder.read_image_to_buffer(&mut pixels).map_err(|e| damaged(path, e))?;
-    if pixels.as_buffer(0).byte_len() < layout.complete_len {
-        let what = format!(
-            "is a TIFF image of {} bytes, more than {LARGEST}; cut it into tiles",
-            layout.complete_len
-        );
-        return Err(Error::input(path, what));
-    }
-    let (values, type_range) = match (pixels, colour) {
-        (DecodingResult::U8(packed), ColorType::Gray(bits @ (1 | 2 | 4))) => {
-            (unpack(&packed, bits, (height, width)), Some((0.0, f32::from((1_u8 << bits) - 1))))
-        }
-        (pixels, _) => numbers(pixels),
-    };
-    let area = height * width;
-    if area == 0 || values.is_empty() || values.len() % area != 0 {
-        return Err(Error::input(path, "is a TIFF image whose pixels do not fill its width and height"));
-    }
-    let channels = values.len() / area;
-    let values = if is_planar {
-        Array3::from_shape_vec((channels, height, width), values)
-    } else {
-        Array3::from_shape_vec((height, width, channels), values)
-            .map(|values| values.permuted_axes([2, 0, 1]))
-    };
-    let values = values.expect("channels x height x width numbers").as_standard_layout().into_owned();
-    Ok(Raster { values, type_range })
+/// The first page of a TIFF file as it is stored.
+pub struct Page {
+    /// The samples; those of less than a byte have one byte each.
+    pub samples: DecodingResult,
+    /// What the samples of a pixel mean.
+    pub colour: ColorType,
+    /// Where the samples belong.
+    pub layout: Layout,
 }
 
-/// Pixels of less than a byte, in rows that begin at a byte.
-fn unpack(packed: &[u8], bits: u8, (height, width): (usize, usize)) -> Vec<f32> {
+/// Where the samples of a TIFF file belong.
+pub struct Layout {
+    shape: (usize, usize),
+    is_planar: bool,
+}
+
+impl Page {
+    /// Reads the first page of a TIFF file.
+    ///
+    /// # Errors
+    /// The file is missing or damaged, has colours of a palette or of YCbCr, or is larger than 4 GiB.
+    pub fn read(path: &Path) -> Result<Self> {
+        let mut decoder = open(path)?;
+        let (width, height) = decoder.dimensions().map_err(|e| damaged(path, e))?;
+        let shape = (height as usize, width as usize);
+        let colour = decoder.colortype().map_err(|e| damaged(path, e))?;
+        if matches!(colour, ColorType::Palette(_) | ColorType::YCbCr(_)) {
+            return Err(unusable_colours(path, colour));
+        }
+        let is_planar = decoder.find_tag_unsigned::<u16>(Tag::PlanarConfiguration).ok().flatten() == Some(2);
+        let mut samples = DecodingResult::U8(Vec::new());
+        let layout = decoder.read_image_to_buffer(&mut samples).map_err(|e| damaged(path, e))?;
+        if samples.as_buffer(0).byte_len() < layout.complete_len {
+            let what = format!(
+                "is a TIFF image of {} bytes, more than {LARGEST}; cut it into tiles",
+                layout.complete_len
+            );
+            return Err(Error::input(path, what));
+        }
+        if let (DecodingResult::U8(packed), ColorType::Gray(bits @ (1 | 2 | 4))) = (&samples, colour) {
+            samples = DecodingResult::U8(unpack(packed, bits, shape));
+        }
+        Ok(Self { samples, colour, layout: Layout { shape, is_planar } })
+    }
+
+    /// Largest grey value of samples that have less than a byte in the file; `None` for others.
+    pub fn largest_of_packed(&self) -> Option<f32> {
+        match self.colour {
+            ColorType::Gray(bits @ (1 | 2 | 4)) => Some(f32::from((1_u8 << bits) - 1)),
+            _ => None,
+        }
+    }
+}
+
+impl Layout {
+    /// Values `[channel, y, x]` computed from the samples, in their order.
+    ///
+    /// # Errors
+    /// They do not fill the image.
+    pub fn channels(&self, values: Vec<f32>, path: &Path) -> Result<Array3<f32>> {
+        let (height, width) = self.shape;
+        let area = height * width;
+        if area == 0 || values.is_empty() || !values.len().is_multiple_of(area) {
+            let what = "is a TIFF image whose pixels do not fill its width and height";
+            return Err(Error::input(path, what));
+        }
+        let channels = values.len() / area;
+        let values = if self.is_planar {
+            Array3::from_shape_vec((channels, height, width), values)
+        } else {
+            Array3::from_shape_vec((height, width, channels), values)
+                .map(|values| values.permuted_axes([2, 0, 1]))
+        };
+        Ok(values.expect("channels x height x width numbers").as_standard_layout().into_owned())
+    }
+}
+
+/// The error for colours that are neither grey nor red, green and blue.
+pub fn unusable_colours(path: &Path, colour: ColorType) -> Error {
+    Error::input(path, format!("is a TIFF image with colours {colour:?}; save it as grey or RGB"))
+}
+
+fn read_tiff(path: &Path) -> Result<Raster> {
+    let page = Page::read(path)?;
+    let largest = page.largest_of_packed();
+    let (values, type_range) = numbers(page.samples);
+    let type_range = largest.map_or(type_range, |largest| Some((0.0, largest)));
+    Ok(Raster { values: page.layout.channels(values, path)?, type_range })
+}
+
+/// Samples of less than a byte, in rows that begin at a byte.
+fn unpack(packed: &[u8], bits: u8, (height, width): (usize, usize)) -> Vec<u8> {
     let bits = usize::from(bits);
     let mut values = Vec::with_capacity(height * width);
     for row in packed.chunks((width * bits).div_ceil(8).max(1)).take(height) {
         for x in 0..width {
             let byte = row.get(x * bits / 8).copied().unwrap_or(0);
-            values.push(f32::from((byte >> (8 - bits - x * bits % 8)) & ((1 << bits) - 1)));
+            values.push((byte >> (8 - bits - x * bits % 8)) & ((1 << bits) - 1));
         }
     }
     values
@@ -180,8 +230,8 @@ mod tests {
 
     #[test]
     fn bits_unpack_from_rows_that_begin_at_a_byte() {
-        assert_eq!(unpack(&[0b1010_0000, 0b0100_0000], 1, (2, 3)), [1.0, 0.0, 1.0, 0.0, 1.0, 0.0]);
-        assert_eq!(unpack(&[0xF1], 4, (1, 2)), [15.0, 1.0]);
+        assert_eq!(unpack(&[0b1010_0000, 0b0100_0000], 1, (2, 3)), [1, 0, 1, 0, 1, 0]);
+        assert_eq!(unpack(&[0xF1], 4, (1, 2)), [15, 1]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2, Zip};
 
-use crate::distance::squared_distance;
+use porecast_base::distance::squared_distance;
 
 /// Hausdorff distance in millimetres between two sets of pixels, by their centres: the largest distance from a pixel of
 /// either set to the nearest of the other. 0 when both are empty, none when one is.

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2, s};
 
-use crate::distance::squared_distance;
+use porecast_base::distance::squared_distance;
 
 /// Morphological closing by a disc: what no disc of that radius can enter from outside is filled.
 ///

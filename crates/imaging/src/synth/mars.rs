@@ -10,10 +10,11 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use super::GoOn;
-use super::noise::{between, generator, normal, smooth_field};
+use super::noise::{between, normal, smooth_field};
 use crate::format::npz_stack;
 use porecast_base::Result;
 use porecast_base::atomic;
+use porecast_base::seed::generator;
 
 /// Name of the archive in its folder.
 pub const FILE: &str = "mars_for_students.npz";
@@ -53,7 +54,7 @@ fn stacks(config: &MarsConfig, seed: u64, go_on: GoOn) -> Result<(Array4<u8>, Ar
     let (_, shared_mask) = terrain(&mut generator(seed, "mars shared mask", 0));
     for index in 0..config.training {
         go_on()?;
-        let rng = &mut generator(seed, "mars training", index);
+        let rng = &mut generator(seed, "mars training", index as u64);
         let (mut image, mut mask) = terrain(rng);
         // Spread over the whole set.
         if index * config.outliers / config.training.max(1)
@@ -68,7 +69,7 @@ fn stacks(config: &MarsConfig, seed: u64, go_on: GoOn) -> Result<(Array4<u8>, Ar
     let mut test = Array3::zeros((config.test, height, width));
     for index in 0..config.test {
         go_on()?;
-        let (image, _) = terrain(&mut generator(seed, "mars test", index));
+        let (image, _) = terrain(&mut generator(seed, "mars test", index as u64));
         test.slice_mut(s![index, .., ..]).assign(&image);
     }
     Ok((training, test))

@@ -1,19 +1,7 @@
 //! Random numbers and smooth random fields.
 
 use ndarray::Array2;
-use rand::{Rng, RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use sha2::{Digest, Sha256};
-
-/// A generator for sample `index` of a study, whatever the order in which samples are made.
-pub fn generator(seed: u64, study: &str, index: usize) -> ChaCha8Rng {
-    let digest = Sha256::new()
-        .chain_update(seed.to_le_bytes())
-        .chain_update((index as u64).to_le_bytes())
-        .chain_update(study.as_bytes())
-        .finalize();
-    ChaCha8Rng::from_seed(digest.into())
-}
+use rand::{Rng, RngExt};
 
 /// A number between `low` and `high`.
 pub fn between(low: f64, high: f64, rng: &mut impl Rng) -> f64 {
@@ -52,16 +40,9 @@ fn lattice_field((height, width): (usize, usize), cell: f64, rng: &mut impl Rng)
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use porecast_base::seed::generator;
 
-    #[test]
-    fn each_sample_has_a_generator_of_its_own() {
-        let first = |seed, study, index| generator(seed, study, index).random::<u64>();
-        assert_eq!(first(1, "a", 2), first(1, "a", 2));
-        assert_ne!(first(1, "a", 2), first(1, "a", 3));
-        assert_ne!(first(1, "a", 2), first(2, "a", 2));
-        assert_ne!(first(1, "a", 2), first(1, "b", 2));
-    }
+    use super::*;
 
     #[test]
     fn a_smooth_field_varies_and_has_no_steps() {

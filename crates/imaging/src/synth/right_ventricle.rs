@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::GoOn;
 use super::dicom_slice::{self, SliceHeader};
-use super::noise::{between, generator, normal, smooth_field};
+use super::noise::{between, normal, smooth_field};
 use crate::polygon::{self, Point};
 use porecast_base::atomic;
+use porecast_base::seed::generator;
 use porecast_base::{Error, Result};
 
 /// Folders and names.
@@ -64,12 +65,13 @@ pub(super) fn write(path: &Path, config: &RightVentricleConfig, seed: u64, go_on
         let mut table = "patient_id,original_id\n".to_owned();
         for patient in 1..=config.patients {
             go_on()?;
-            let heart = Heart::new(config.layout, &mut generator(seed, "right ventricle", patient));
+            let heart = Heart::new(config.layout, &mut generator(seed, "right ventricle", patient as u64));
             let write_slice = |instance: usize| -> (usize, bool, Slice) {
                 let (slice, phase) = (instance / config.phases, instance % config.phases);
                 let depth = slice as f64 / config.slices as f64;
                 let beat = phase as f64 / config.phases as f64;
-                let rng = &mut generator(seed, "right ventricle slice", patient * 100_000 + instance);
+                let rng =
+                    &mut generator(seed, "right ventricle slice", (patient * 100_000 + instance) as u64);
                 (phase, phase == 0 || phase == config.phases * 2 / 5, heart.slice(depth, beat, rng))
             };
             let instances = (0..config.slices * config.phases).map(|i| (i, write_slice(i)));

@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use tiff::encoder::{TiffEncoder, colortype};
 
 use super::GoOn;
-use super::noise::{between, generator, normal, smooth_field};
+use super::noise::{between, normal, smooth_field};
 use porecast_base::atomic;
+use porecast_base::seed::generator;
 use porecast_base::{Error, Result};
 
 const CAMERA: usize = 240;
@@ -54,7 +55,7 @@ pub(super) fn write(path: &Path, config: &SeaIceConfig, seed: u64, go_on: GoOn) 
             fs::create_dir_all(&folder).map_err(|e| Error::output(&folder, e))?;
             for index in 0..count {
                 go_on()?;
-                let scene = scene(&mut generator(seed, &format!("sea ice {part}"), index));
+                let scene = scene(&mut generator(seed, &format!("sea ice {part}"), index as u64));
                 let file = |sensor: &str| folder.join(format!("{index:05}_{sensor}.tif"));
                 write_tiff::<colortype::RGB8>(&file("VIS"), CAMERA, &scene.camera)?;
                 write_tiff::<colortype::Gray16>(&file("SAR"), RADAR, &scene.radar)?;

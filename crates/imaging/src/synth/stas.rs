@@ -17,9 +17,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::GoOn;
-use super::noise::{between, generator, normal, smooth_field};
+use super::noise::{between, normal, smooth_field};
 use crate::polygon::{self, Point};
 use porecast_base::atomic;
+use porecast_base::seed::generator;
 use porecast_base::{Error, Result};
 
 /// How much is written.
@@ -70,7 +71,7 @@ pub(super) fn write(path: &Path, config: &StasConfig, seed: u64, go_on: GoOn) ->
             (part("Train_Images")?, part("Train_Annotations")?, part("Public_Image")?);
         for index in 0..config.training {
             go_on()?;
-            let tissue = tissue(config.shape, &mut generator(seed, "stas training", index));
+            let tissue = tissue(config.shape, &mut generator(seed, "stas training", index as u64));
             let jpeg = write_jpeg(&images.join(format!("{index:08}.jpg")), &tissue.pixels)?;
             let json = annotation(index, &tissue, &jpeg);
             let path = annotations.join(format!("{index:08}.json"));
@@ -78,7 +79,7 @@ pub(super) fn write(path: &Path, config: &StasConfig, seed: u64, go_on: GoOn) ->
         }
         for index in 0..config.public {
             go_on()?;
-            let tissue = tissue(config.shape, &mut generator(seed, "stas public", index));
+            let tissue = tissue(config.shape, &mut generator(seed, "stas public", index as u64));
             write_jpeg(&public.join(format!("Public_{index:08}.jpg")), &tissue.pixels)?;
         }
         Ok(())
@@ -266,7 +267,7 @@ mod tests {
         assert_eq!(source.sample(5).unwrap().mask, None);
         for index in 0..5 {
             let sample = source.sample(index).unwrap();
-            let tissue = tissue(SMALL.shape, &mut generator(11, "stas training", index));
+            let tissue = tissue(SMALL.shape, &mut generator(11, "stas training", index as u64));
             assert_eq!((sample.id, sample.image.dim()), (format!("{index:08}"), (3, 140, 260)));
             let mut mask = Array2::zeros(SMALL.shape);
             for points in &tissue.polygons {
@@ -294,7 +295,7 @@ mod tests {
     fn targets_are_darker_than_the_rest_on_average_but_dark_pixels_are_elsewhere_too() {
         let (mut target, mut rest, mut dark_elsewhere) = ((0.0, 0), (0.0, 0), 0);
         for index in 0..4 {
-            let tissue = tissue((300, 500), &mut generator(2, "stas training", index));
+            let tissue = tissue((300, 500), &mut generator(2, "stas training", index as u64));
             assert!(!tissue.polygons.is_empty());
             let mut mask = Array2::zeros((300, 500));
             for points in &tissue.polygons {

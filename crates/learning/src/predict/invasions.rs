@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ::image::RgbImage;
 use ndarray::{Array2, ArrayView2, s};
+use porecast_simulations::domain::Polarity;
 use porecast_simulations::domain::connectivity::percolates;
 use porecast_simulations::{Domain, Side};
 use serde::Serialize;
@@ -99,7 +100,8 @@ impl Predicted for InvasionDataset {
     ) -> Result<()> {
         let card = &predictor.card;
         let grey = image::read_grey(&args.input)?;
-        let solid = grey.mapv(|value| (f64::from(value) < args.threshold) != args.invert);
+        let polarity = if args.invert { Polarity::PoreDark } else { Polarity::PoreBright };
+        let solid = grey.mapv(|value| polarity.is_solid(value.into(), args.threshold));
         let domain = Domain { solid, voxel_size_m: card.dataset.voxel_size_m };
         let inlet = args.inlet.unwrap_or(card.dataset.inlet);
         require_path(&domain, inlet, &args.input)?;

@@ -41,8 +41,7 @@ fn plain_name(checks: &mut Checks, name: &str) {
 /// The file cannot be read or is not TOML, a change is not of that form, or the configuration has problems:
 /// all of them are listed.
 pub fn load<T: DeserializeOwned + Validate>(path: &Path, sets: &[String]) -> Result<T> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Error::input(path, format!("cannot be read: {e}; check the path")))?;
+    let text = std::fs::read_to_string(path).map_err(|e| Error::unreadable(path, e))?;
     parse(&path.display().to_string(), &text, sets)
 }
 

@@ -436,7 +436,7 @@ impl ModelConfig {
             channels,
             "an even number, at least 4",
         );
-        checks.0.extend(self.unet.problems().into_iter().map(|problem| problem.below("unet")));
+        checks.0.extend(porecast_base::below("unet", self.unet.problems()));
         let VitConfig { patch, width, depth, heads } = &self.vit;
         checks.need((1..=64).contains(patch), "vit.patch", patch, "1 to 64");
         checks.need(

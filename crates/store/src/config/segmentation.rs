@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use porecast_base::below;
 use porecast_imaging::augment::{AugmentConfig, Outside};
 use porecast_imaging::format::Format;
 use porecast_imaging::format::dicom_contours::Structure;
@@ -199,11 +200,6 @@ impl SegmentationConfig {
     }
 }
 
-/// What another crate found wrong, in a table of this configuration.
-fn below(table: &'static str, problems: Vec<Problem>) -> impl Iterator<Item = Problem> {
-    problems.into_iter().map(move |problem| Problem::new(format!("{table}.{}", problem.key), problem.what))
-}
-
 impl SourceConfig {
     /// Brings an image to reference colours and to the shape that is asked for; the reason where its stains cannot be told
     /// apart and it keeps its own colours.
@@ -295,17 +291,15 @@ impl Validate for SegmentationConfig {
             ("optimizer", self.optimizer.problems()),
             ("schedule", self.schedule.problems()),
             ("training", self.training.problems()),
+            ("split", self.split.problems()),
+            ("augment", self.augment.problems()),
+            ("source.macenko", self.source.macenko.problems()),
+            ("prediction.postprocess", self.prediction.postprocess.problems()),
         ];
-        let ours =
-            tables.into_iter().flat_map(|(table, problems)| problems.into_iter().map(|p| p.below(table)));
         checks
             .0
             .into_iter()
-            .chain(ours)
-            .chain(below("split", self.split.problems()))
-            .chain(below("augment", self.augment.problems()))
-            .chain(below("source.macenko", self.source.macenko.problems()))
-            .chain(below("prediction.postprocess", self.prediction.postprocess.problems()))
+            .chain(tables.into_iter().flat_map(|(table, found)| below(table, found)))
             .collect()
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use porecast_base::below;
 use porecast_simulations::domain::{DomainConfig, ImageConfig};
 use porecast_simulations::lattice_boltzmann::{Injection, LatticeBoltzmannConfig};
 use porecast_simulations::percolation::PercolationConfig;
@@ -167,7 +168,7 @@ impl SimulateConfig {
         for &number in &self.capillary_numbers {
             let config = LatticeBoltzmannConfig { injection: Injection::CapillaryNumber(number), ..config };
             problems.extend(
-                config.problems().into_iter().map(|(_, what)| Problem::new("capillary_numbers", what)),
+                config.problems().into_iter().map(|problem| Problem::new("capillary_numbers", problem.what)),
             );
         }
         problems.dedup();
@@ -224,7 +225,10 @@ impl DomainKind {
             for end in [low, high] {
                 match with_settings(generator, vec![(key, end)]) {
                     Ok(settings) => problems.extend(
-                        settings.problems().into_iter().map(|(_, what)| Problem::new(place.clone(), what)),
+                        settings
+                            .problems()
+                            .into_iter()
+                            .map(|problem| Problem::new(place.clone(), problem.what)),
                     ),
                     Err(what) => problems.push(Problem::new(place.clone(), what)),
                 }
@@ -252,10 +256,6 @@ fn with_settings(generator: &DomainConfig, changes: Vec<(&str, f64)>) -> Result<
     }
     let (settings, problems) = read_table(table);
     settings.ok_or_else(|| problems.into_iter().map(|problem| problem.what).collect::<Vec<_>>().join("; "))
-}
-
-fn below(table: &str, problems: Vec<(String, String)>) -> impl Iterator<Item = Problem> {
-    problems.into_iter().map(move |(key, what)| Problem::new(key, what).below(table))
 }
 
 impl Validate for SimulateConfig {
@@ -287,7 +287,7 @@ impl Validate for SimulateConfig {
             problems.push(Problem::new("domain", "is empty; add at least one [[domain]]"));
         }
         for (index, kind) in self.domain.iter().enumerate() {
-            problems.extend(kind.problems().into_iter().map(|p| p.below(&format!("domain[{index}]"))));
+            problems.extend(below(&format!("domain[{index}]"), kind.problems()));
         }
         problems
     }

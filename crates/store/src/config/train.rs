@@ -8,6 +8,7 @@ use super::loss::LossConfig;
 use super::model::{Architecture, EncoderKind, ModelConfig, TimePlace};
 use super::optimizer::{OptimizerConfig, ScheduleConfig};
 use super::{Checks, Problem, Validate, plain_name};
+use porecast_base::below;
 
 /// A training, from dataset to weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -311,10 +312,11 @@ impl Validate for TrainConfig {
             ("schedule", self.schedule.problems()),
             ("training", self.training.problems()),
         ];
-        let below = |(table, problems): (&'static str, Vec<Problem>)| {
-            problems.into_iter().map(move |problem| problem.below(table))
-        };
-        checks.0.into_iter().chain(tables.into_iter().flat_map(below)).collect()
+        checks
+            .0
+            .into_iter()
+            .chain(tables.into_iter().flat_map(|(table, found)| below(table, found)))
+            .collect()
     }
 }
 

@@ -28,7 +28,7 @@ use sha2::{Digest, Sha256};
 use super::benchmark;
 use super::dynamics::{self, Dynamics, Extent, Recorded};
 use super::h5::H5Reader;
-use porecast_base::{Error, ErrorKind, Result};
+use porecast_base::{Error, ErrorKind, Result, hex};
 
 use files::{dataset_files, expect_all_shards};
 pub use files::{parts_folder, shard_name};
@@ -331,7 +331,7 @@ impl InvasionDataset {
             }
             hash.update(bytes(&mut sequence.phase.iter()));
         }
-        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex(&hash.finalize()))
     }
 
     fn locate(&self, index: usize) -> (&Shard, usize) {

@@ -1,16 +1,20 @@
-//! Which samples are trained on, validated on and tested on; never divides a group.
+//! Which samples are trained on, validated on and tested on; a group is never divided.
+
+mod file;
+mod groups;
+mod method;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use porecast_base::{Error, Result};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::annotated::AnnotatedImage;
 use crate::format::fold_list;
-use porecast_base::atomic;
-use porecast_base::{Checks, Problem};
-use porecast_base::{Error, Result};
+use groups::{counts, deal, ordered_groups, shares};
+
+pub use method::{Method, SplitConfig};
 
 /// What a split needs to know of a sample.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,82 +30,6 @@ pub struct Member {
 impl From<&AnnotatedImage> for Member {
     fn from(sample: &AnnotatedImage) -> Self {
         Self { id: sample.id.clone(), group: sample.group.clone(), target_ratio: sample.target_ratio() }
-    }
-}
-
-/// How samples are divided. Shares and folds count groups.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Method {
-    /// One part to validate on, one to test on, the rest to train on.
-    HoldOut {
-        /// Share to validate on, above 0.
-        validation: f64,
-        /// Share to test on; 0 for none.
-        test: f64,
-    },
-    /// One part to test on; the rest in equal folds, each validated on in turn.
-    Folds {
-        /// Number of folds, two or more.
-        count: usize,
-        /// Share to test on; 0 for none.
-        test: f64,
-    },
-    /// As many folds as groups: each group is validated on in turn.
-    LeaveOneGroupOut,
-    /// The folds that published lists name, as [`fold_list`] reads them; bins and seed do not matter.
-    Listed {
-        /// Folder of the lists, relative to the working directory.
-        folder: PathBuf,
-    },
-    /// Everything is tested on, nothing trained on: a dataset for runs that were trained on another.
-    TestOnly,
-}
-
-/// How to split.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SplitConfig {
-    /// How samples are divided.
-    pub method: Method,
-    /// Groups are sorted by their mean target ratio and cut into this many bins of equal count; each part takes from
-    /// each bin its share. 1: no stratification.
-    #[serde(default = "one")]
-    pub bins: usize,
-    /// Decides among the groups of a bin.
-    #[serde(default)]
-    pub seed: u64,
-}
-
-fn one() -> usize {
-    1
-}
-
-impl SplitConfig {
-    /// Every value that is outside its range.
-    pub fn problems(&self) -> Vec<Problem> {
-        let mut checks = Checks::default();
-        checks.need(self.bins > 0, "bins", self.bins, "1, 2, ...; 1 means no stratification");
-        let is_share = |share: f64| (0.0..1.0).contains(&share);
-        match self.method {
-            Method::HoldOut { validation, test } => {
-                let is_validated = is_share(validation) && validation > 0.0;
-                checks.need(is_validated, "method.hold-out.validation", validation, "(0, 1)");
-                checks.need(is_share(test), "method.hold-out.test", test, "[0, 1)");
-                checks.need(
-                    !is_validated || !is_share(test) || validation + test < 1.0,
-                    "method.hold-out",
-                    format!("validation + test = {}", validation + test),
-                    "[0, 1): nothing is left to train on",
-                );
-            }
-            Method::Folds { count, test } => {
-                checks.need(count >= 2, "method.folds.count", count, "2, 3, ...");
-                checks.need(is_share(test), "method.folds.test", test, "[0, 1)");
-            }
-            Method::LeaveOneGroupOut | Method::Listed { .. } | Method::TestOnly => {}
-        }
-        checks.0
     }
 }
 
@@ -198,83 +126,9 @@ impl Split {
         self.train.iter().chain(others).cloned().collect()
     }
 
-    /// Writes the split as TOML with digests of itself and of the dataset, atomically.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn write(&self, path: &Path, members: &[Member]) -> Result<()> {
-        let file = SplitFile { dataset: digest_of(members), split: self.digest(), parts: self.clone() };
-        let text = toml::to_string(&file).map_err(|e| Error::output(path, e))?;
-        atomic::write(path, text.as_bytes())
-    }
-
-    /// Reads a split that was written for the dataset with these members.
-    ///
-    /// # Errors
-    /// The file is missing or damaged, was changed by hand, or was written for other samples or groups; the error
-    /// names the first that differ.
-    pub fn read(path: &Path, members: &[Member]) -> Result<Self> {
-        let text =
-            std::fs::read_to_string(path).map_err(|e| Error::input(path, format!("cannot be read: {e}")))?;
-        let file: SplitFile =
-            toml::from_str(&text).map_err(|e| Error::input(path, format!("is not a split: {e}")))?;
-        if file.split != file.parts.digest() {
-            let what = "was changed after it was written; write it anew, so that runs with the same digest had the \
-                        same split";
-            return Err(Error::input(path, what));
-        }
-        let listed: BTreeSet<&str> = file.parts.all().collect();
-        let present: BTreeSet<&str> = members.iter().map(|member| member.id.as_str()).collect();
-        let named = |ids: Vec<&&str>| {
-            let first = ids.iter().take(3).map(|id| **id).collect::<Vec<_>>().join(", ");
-            format!("{} ({first}{})", ids.len(), if ids.len() > 3 { ", ..." } else { "" })
-        };
-        let (new, gone): (Vec<_>, Vec<_>) =
-            (present.difference(&listed).collect(), listed.difference(&present).collect());
-        if !new.is_empty() || !gone.is_empty() {
-            let what = format!(
-                "was written for another dataset: {} samples are new, {} are gone; split the dataset anew",
-                named(new),
-                named(gone)
-            );
-            return Err(Error::input(path, what));
-        }
-        if file.dataset != digest_of(members) {
-            let what = "was written when the samples belonged to other groups; split the dataset anew";
-            return Err(Error::input(path, what));
-        }
-        Ok(file.parts)
-    }
-
-    /// SHA-256 of the parts: two runs with the same digest had the same split.
-    pub fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        let mut part = |name: &str, ids: &[String]| {
-            feed(&mut hash, name);
-            ids.iter().for_each(|id| feed(&mut hash, id));
-            // No identifier has this length, so parts cannot run into one another.
-            hash.update(u64::MAX.to_le_bytes());
-        };
-        part("train", &self.train);
-        part("test", &self.test);
-        self.folds.iter().for_each(|ids| part("fold", ids));
-        hex(&hash.finalize())
-    }
-
     fn all(&self) -> impl Iterator<Item = &str> {
         self.train.iter().chain(&self.test).chain(self.folds.iter().flatten()).map(String::as_str)
     }
-}
-
-/// A split on disk.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SplitFile {
-    /// Digest of the samples' identifiers and groups.
-    dataset: String,
-    /// Digest of the parts.
-    split: String,
-    parts: Split,
 }
 
 const TRAIN: usize = 0;
@@ -300,110 +154,6 @@ fn check(members: &[Member], config: &SplitConfig) -> std::result::Result<(), St
     }
 }
 
-/// Groups bin by bin, each bin shuffled by the seed; independent of the order of `members`.
-fn ordered_groups<'a>(members: &'a [Member], config: &SplitConfig) -> Vec<&'a str> {
-    let mut ratios: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for member in members {
-        ratios.entry(&member.group).or_default().extend(member.target_ratio);
-    }
-    let rank = |group: &str| {
-        Sha256::new().chain_update(config.seed.to_le_bytes()).chain_update(group.as_bytes()).finalize()
-    };
-    // A group without a mask has no target as far as anyone knows.
-    let mut groups: Vec<(&str, f64)> = ratios
-        .into_iter()
-        .map(|(group, mut ratios)| {
-            ratios.sort_by(f64::total_cmp);
-            (group, ratios.iter().sum::<f64>() / ratios.len().max(1) as f64)
-        })
-        .collect();
-    groups.sort_by(|a, b| a.1.total_cmp(&b.1).then_with(|| rank(a.0).cmp(&rank(b.0))));
-    let count = groups.len();
-    let mut ordered: Vec<(usize, &str)> = groups
-        .into_iter()
-        .enumerate()
-        .map(|(i, (group, _))| (i * config.bins / count.max(1), group))
-        .collect();
-    ordered.sort_by_cached_key(|&(bin, group)| (bin, rank(group)));
-    ordered.into_iter().map(|(_, group)| group).collect()
-}
-
-/// Share of each part: training, test, folds; none where lists name the parts.
-fn shares(method: &Method, groups: usize) -> Vec<f64> {
-    match *method {
-        Method::HoldOut { validation, test } => vec![1.0 - validation - test, test, validation],
-        Method::Folds { count, test } => {
-            let mut shares = vec![0.0, test];
-            shares.extend(std::iter::repeat_n((1.0 - test) / count as f64, count));
-            shares
-        }
-        Method::LeaveOneGroupOut => {
-            let mut shares = vec![0.0, 0.0];
-            shares.extend(std::iter::repeat_n(1.0 / groups.max(1) as f64, groups));
-            shares
-        }
-        Method::Listed { .. } | Method::TestOnly => Vec::new(),
-    }
-}
-
-/// Number of groups of each part: its share rounded down, and one more for those with the largest remainders; a part
-/// that would get none takes one from the largest.
-fn counts(shares: &[f64], groups: usize) -> Vec<usize> {
-    let exact: Vec<f64> = shares.iter().map(|share| share * groups as f64).collect();
-    let mut counts: Vec<usize> = exact.iter().map(|e| (e + 1e-9).floor() as usize).collect();
-    let mut by_remainder: Vec<usize> = (0..shares.len()).filter(|&part| shares[part] > 0.0).collect();
-    by_remainder.sort_by(|&a, &b| (exact[b] - counts[b] as f64).total_cmp(&(exact[a] - counts[a] as f64)));
-    let missing = groups.saturating_sub(counts.iter().sum());
-    by_remainder.iter().take(missing).for_each(|&part| counts[part] += 1);
-    for part in 0..counts.len() {
-        if shares[part] > 0.0 && counts[part] == 0 {
-            let largest = (0..counts.len()).rev().max_by_key(|&p| counts[p]).unwrap_or(part);
-            if counts[largest] > 1 {
-                counts[largest] -= 1;
-                counts[part] += 1;
-            }
-        }
-    }
-    counts
-}
-
-/// The part of the first group, of the second, ...: always the part that is farthest behind its share so far, so that
-/// every stretch of the sequence, and with it every bin, is divided by the shares.
-fn deal(counts: &[usize]) -> Vec<usize> {
-    let total: usize = counts.iter().sum();
-    let mut dealt = vec![0_usize; counts.len()];
-    (1..=total)
-        .map(|so_far| {
-            // Times `total`, to stay with integers; the first of equals.
-            let behind = |part: usize| (counts[part] * so_far) as i64 - (dealt[part] * total) as i64;
-            let part = (0..counts.len()).rev().max_by_key(|&part| behind(part)).unwrap_or(TRAIN);
-            dealt[part] += 1;
-            part
-        })
-        .collect()
-}
-
-/// SHA-256 of identifiers and groups, whatever their order.
-fn digest_of(members: &[Member]) -> String {
-    let sorted: BTreeSet<(&str, &str)> = members.iter().map(|m| (m.id.as_str(), m.group.as_str())).collect();
-    let mut hash = Sha256::new();
-    for (id, group) in sorted {
-        feed(&mut hash, id);
-        feed(&mut hash, group);
-    }
-    hex(&hash.finalize())
-}
-
-/// A text with its length before it, so that two texts cannot run into one another.
-fn feed(hash: &mut Sha256, text: &str) {
-    hash.update((text.len() as u64).to_le_bytes());
-    hash.update(text.as_bytes());
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -411,7 +161,7 @@ mod tests {
     use super::*;
 
     /// `sizes[g]` samples of each group, with ratios that grow with the group.
-    fn members(sizes: &[usize]) -> Vec<Member> {
+    pub(super) fn members(sizes: &[usize]) -> Vec<Member> {
         let mut members = Vec::new();
         for (group, &size) in sizes.iter().enumerate() {
             for i in 0..size {
@@ -422,7 +172,7 @@ mod tests {
         members
     }
 
-    fn split(members: &[Member], method: Method, bins: usize, seed: u64) -> Result<Split> {
+    pub(super) fn split(members: &[Member], method: Method, bins: usize, seed: u64) -> Result<Split> {
         Split::new(members, &SplitConfig { method, bins, seed }, Path::new("data"))
     }
 
@@ -594,31 +344,5 @@ mod tests {
         let mut leaking = members(&[1; 4]);
         leaking[2].group = "g0".into();
         refused(&leaking, "divide the group \"g0\" between two parts");
-    }
-
-    #[test]
-    fn a_file_gives_the_split_back_and_refuses_a_changed_dataset() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("split.toml");
-        let members = members(&[2, 1, 2, 1, 1, 3]);
-        let split = split(&members, Method::Folds { count: 3, test: 0.2 }, 2, 5).unwrap();
-        split.write(&path, &members).unwrap();
-        assert_eq!(Split::read(&path, &members).unwrap(), split);
-        let refused = |members: &[Member], wanted: &str| {
-            let error = Split::read(&path, members).unwrap_err().to_string();
-            assert!(error.contains("split.toml") && error.contains(wanted), "{error}");
-        };
-        refused(&members[1..], "1 (0-0) are gone");
-        let mut more = members.clone();
-        more.push(Member { id: "new".into(), group: "g0".into(), target_ratio: None });
-        refused(&more, "1 (new) samples are new");
-        let mut regrouped = members.clone();
-        regrouped[0].group = "g5".into();
-        refused(&regrouped, "other groups");
-        let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, text.replacen("\"0-0\"", "\"0-x\"", 1)).unwrap();
-        refused(&members, "was changed after it was written");
-        std::fs::write(&path, "parts = 3").unwrap();
-        refused(&members, "is not a split");
     }
 }

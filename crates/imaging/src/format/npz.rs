@@ -1,0 +1,90 @@
+//! NumPy's npz archives: their arrays, whatever type the numbers have.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use ndarray::{ArrayD, IxDyn, OwnedRepr};
+use ndarray_npy::{NpzReader, ReadNpyError, ReadNpzError, ReadableElement};
+use porecast_base::{Error, Result};
+
+/// An npz archive that is open for reading.
+pub struct Archive {
+    path: PathBuf,
+    reader: NpzReader<BufReader<File>>,
+}
+
+/// Numbers of an array, and the name of the type that the archive has them in.
+pub struct Numbers {
+    /// `bool`, or a number type by its name in Rust.
+    pub kind: &'static str,
+    /// The numbers; a truth value is 0 or 1.
+    pub values: ArrayD<f64>,
+}
+
+impl Archive {
+    /// Opens an archive.
+    ///
+    /// # Errors
+    /// The file is missing or damaged.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|e| Error::input(path, format!("cannot be opened: {e}")))?;
+        let reader = NpzReader::new(BufReader::new(file)).map_err(|e| damaged(path, e))?;
+        Ok(Self { path: path.to_owned(), reader })
+    }
+
+    /// Names of the arrays.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn names(&mut self) -> Result<Vec<String>> {
+        self.reader.names().map_err(|e| damaged(&self.path, e))
+    }
+
+    /// An array of truth values or numbers; `None` for another type.
+    ///
+    /// # Errors
+    /// The file is damaged or has no such array.
+    pub fn numbers(&mut self, name: &str) -> Result<Option<Numbers>> {
+        if let Some(array) = self.read_as::<bool>(name)? {
+            return Ok(Some(Numbers { kind: "bool", values: array.mapv(f64::from) }));
+        }
+        macro_rules! first_that_fits {
+            ($($kind:ident)*) => {
+                $(if let Some(array) = self.read_as::<$kind>(name)? {
+                    let values = array.mapv(|value| value as f64);
+                    return Ok(Some(Numbers { kind: stringify!($kind), values }));
+                })*
+            };
+        }
+        first_that_fits!(u8 i64 i32 u16 i16 i8 u32 u64 f32 f64);
+        Ok(None)
+    }
+
+    /// An array of whole numbers from 0 to 255, whatever their type; `None` if it holds others.
+    ///
+    /// # Errors
+    /// The file is damaged or has no such array.
+    pub fn bytes(&mut self, name: &str) -> Result<Option<ArrayD<u8>>> {
+        if let Some(array) = self.read_as::<u8>(name)? {
+            return Ok(Some(array));
+        }
+        let is_byte = |value: &f64| (0.0..=255.0).contains(value) && value.fract() == 0.0;
+        let numbers = self.numbers(name)?.filter(|numbers| numbers.kind != "bool");
+        let whole = numbers.filter(|numbers| numbers.values.iter().all(is_byte));
+        Ok(whole.map(|numbers| numbers.values.mapv(|value| value as u8)))
+    }
+
+    /// An array of elements `T`; `None` when it is of another type.
+    fn read_as<T: ReadableElement>(&mut self, name: &str) -> Result<Option<ArrayD<T>>> {
+        match self.reader.by_name::<OwnedRepr<T>, IxDyn>(name) {
+            Ok(array) => Ok(Some(array)),
+            Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_))) => Ok(None),
+            Err(error) => Err(damaged(&self.path, error)),
+        }
+    }
+}
+
+fn damaged(path: &Path, error: ReadNpzError) -> Error {
+    Error::input(path, format!("is not a readable npz archive: {error}"))
+}

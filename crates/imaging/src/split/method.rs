@@ -1,0 +1,82 @@
+//! How a dataset is to be split.
+
+use std::path::PathBuf;
+
+use porecast_base::{Checks, Problem};
+use serde::{Deserialize, Serialize};
+
+/// How samples are divided. Shares and folds count groups.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Method {
+    /// One part to validate on, one to test on, the rest to train on.
+    HoldOut {
+        /// Share to validate on, above 0.
+        validation: f64,
+        /// Share to test on; 0 for none.
+        test: f64,
+    },
+    /// One part to test on; the rest in equal folds, each validated on in turn.
+    Folds {
+        /// Number of folds, two or more.
+        count: usize,
+        /// Share to test on; 0 for none.
+        test: f64,
+    },
+    /// As many folds as groups: each group is validated on in turn.
+    LeaveOneGroupOut,
+    /// The folds that published lists name, as [`fold_list`] reads them; bins and seed do not matter.
+    Listed {
+        /// Folder of the lists, relative to the working directory.
+        folder: PathBuf,
+    },
+    /// Everything is tested on, nothing trained on: a dataset for runs that were trained on another.
+    TestOnly,
+}
+
+/// How to split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SplitConfig {
+    /// How samples are divided.
+    pub method: Method,
+    /// Groups are sorted by their mean target ratio and cut into this many bins of equal count; each part takes from
+    /// each bin its share. 1: no stratification.
+    #[serde(default = "one")]
+    pub bins: usize,
+    /// Decides among the groups of a bin.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+fn one() -> usize {
+    1
+}
+
+impl SplitConfig {
+    /// Every value that is outside its range.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut checks = Checks::default();
+        checks.need(self.bins > 0, "bins", self.bins, "1, 2, ...; 1 means no stratification");
+        let is_share = |share: f64| (0.0..1.0).contains(&share);
+        match self.method {
+            Method::HoldOut { validation, test } => {
+                let is_validated = is_share(validation) && validation > 0.0;
+                checks.need(is_validated, "method.hold-out.validation", validation, "(0, 1)");
+                checks.need(is_share(test), "method.hold-out.test", test, "[0, 1)");
+                checks.need(
+                    !is_validated || !is_share(test) || validation + test < 1.0,
+                    "method.hold-out",
+                    format!("validation + test = {}", validation + test),
+                    "[0, 1): nothing is left to train on",
+                );
+            }
+            Method::Folds { count, test } => {
+                checks.need(count >= 2, "method.folds.count", count, "2, 3, ...");
+                checks.need(is_share(test), "method.folds.test", test, "[0, 1)");
+            }
+            Method::LeaveOneGroupOut | Method::Listed { .. } | Method::TestOnly => {}
+        }
+        checks.0
+    }
+}
