@@ -12,7 +12,7 @@ use porecast_simulations::{Domain, percolation};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use porecast_base::{Error, ErrorKind, atomic, interrupt};
+use porecast_base::{Error, ErrorKind, Result, atomic, interrupt};
 use porecast_store::Recorded;
 use porecast_store::config::simulate::{ImageSource, Simulator};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 
-use porecast_base::{Result, atomic};
+use porecast_base::{Error, Result, atomic};
 use porecast_store::card;
 use porecast_store::invasion::{self, InvasionDataset};
 

@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use porecast_base::progress::{Progress, say};
-use porecast_base::{Error, ErrorKind, Result, Verbosity, interrupt};
+use porecast_base::{Error, ErrorKind, Result, Verbosity, hex, interrupt};
 use porecast_store::config::simulate::SimulateConfig;
 use porecast_store::invasion::{self, Origin};
 use porecast_store::{card, config};
@@ -129,8 +129,7 @@ impl Campaign {
         let simulator = config.simulator.name().to_owned();
         let origin = Origin { simulator, campaign: config::to_toml(&config)? };
         let identity = config::to_toml(&config.identity())?;
-        let digest = Sha256::digest(identity.as_bytes());
-        let name = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let name = hex(&Sha256::digest(identity.as_bytes())[..4]);
         Ok(Self { config, images, origin, name, save_interval })
     }
 
