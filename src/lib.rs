@@ -1,4 +1,111 @@
-//! porecast
+//! porecast predicts how an invading fluid fills a porous medium: geometry in, the whole invasion sequence out. It also
+//! segments static images with the same engine. The program `porecast` is one short file a command over this library.
+//!
+//! # From a solid array to frames
+//!
+//! A run is the folder that a training leaves behind. [`Predictor`] loads its networks and predicts arrays in memory.
+//! Here the run is as small as one can be, of a campaign of six small domains:
+//!
+//! ```
+//! use porecast::simulate::{self, SimulateOptions};
+//! use porecast::train::{self, TrainOptions};
+//! use porecast::{Domain, Predictor, Side, Verbosity};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let path = |name: &str| folder.path().join(name);
+//! let quiet = Verbosity { quiet: true, verbose: false };
+//!
+//! let campaign = "
+//!     domains = 6
+//!     height = 32
+//!     width = 32
+//!     voxel_size_m = 35e-6
+//!     percolation = { frames = 5 }
+//!     domain = [{ generator = { kind = 'disc-pack', porosity = 0.7, grain_radius = 2.5, min_gap = 1.0 } }]
+//! ";
+//! std::fs::write(path("simulate.toml"), campaign)?;
+//! simulate::run(
+//!     &SimulateOptions {
+//!         config: path("simulate.toml"),
+//!         output: path("data.h5"),
+//!         shard: None,
+//!         checkpoint_seconds: 600,
+//!         set: vec![],
+//!         force: false,
+//!     },
+//!     quiet,
+//! )?;
+//!
+//! let training = format!(
+//!     "name = 'small'
+//!     dataset = {:?}
+//!     model.unet = {{ base_channels = 4, levels = 2 }}
+//!     loss.cross_entropy = 1.0
+//!     training = {{ epochs = 1, batch_size = 4 }}",
+//!     path("data.h5")
+//! );
+//! std::fs::write(path("train.toml"), training)?;
+//! train::run(
+//!     &TrainOptions {
+//!         config: path("train.toml"),
+//!         output: Some(path("run")),
+//!         device: "flex".into(),
+//!         set: vec![],
+//!         fold: None,
+//!         resume: false,
+//!         force: false,
+//!     },
+//!     quiet,
+//! )?;
+//!
+//! let solid = ndarray::Array2::from_shape_fn((48, 24), |(y, x)| y % 8 < 3 && (x + y / 8) % 8 < 3);
+//! let domain = Domain { solid, voxel_size_m: 35e-6 };
+//! let predictor = Predictor::open(&path("run"))?;
+//! let times = predictor.times();
+//! let frames = predictor.frames(&domain, Side::Top, &times)?; // probability of the invading phase [time, y, x]
+//! assert_eq!(frames.dim(), (5, 48, 24));
+//! assert!(frames.iter().all(|p| (0.0..=1.0).contains(p)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Simulate a domain and score a prediction
+//!
+//! ```
+//! use porecast::base::seed;
+//! use porecast::metric::SquaredError;
+//! use porecast::simulations::percolation::{self, PercolationConfig};
+//! use porecast::{DomainConfig, FluidPair, Side};
+//!
+//! let grains: DomainConfig = toml::from_str("kind = 'disc-pack'\nporosity = 0.7\ngrain_radius = 3.0")?;
+//! let domain = grains.generate((64, 32), 35e-6, Side::Top, &mut seed::generator(1, "domain", 0))?;
+//! let config = PercolationConfig { frames: 5, ..PercolationConfig::default() };
+//! let sequence = percolation::simulate(&domain, Side::Top, &FluidPair::default(), &config, 1)?;
+//!
+//! // A front that moves straight through the pore space, as far as the saturation says.
+//! let pore = domain.pore_space();
+//! for (truth, saturation) in sequence.phase.outer_iter().zip(sequence.saturation()) {
+//!     let filled = |(y, x): (usize, usize)| pore[(y, x)] && (y as f64) < saturation * 64.0;
+//!     let probability = ndarray::Array2::from_shape_fn((64, 32), |place| f32::from(u8::from(filled(place))));
+//!     let mse = SquaredError::sum(probability.view(), truth, pore.view()).mean().expect("there is pore space");
+//!     assert!((0.0..0.5).contains(&mse));
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where things are
+//!
+//! In the order of the pipeline; each crate is a module here as well.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`base`] | errors, checks, atomic files, seeds, progress, interruption |
+//! | [`simulations`] | porous domains; percolation and lattice Boltzmann |
+//! | [`imaging`] | annotated images: formats, augmentation, morphology, measures |
+//! | [`store`] | configuration and every file format |
+//! | [`datasets`] | [`simulate`], [`import`], [`synth`], [`prepare`] and [`inspect`] datasets |
+//! | [`learning`] | [`train`] networks, [`search`] for settings, [`predict`] |
+//! | [`scoring`] | [`metric`]s of arrays; [`evaluate`] and [`report`] on files |
+
 pub use porecast_base as base;
 pub use porecast_datasets as datasets;
 pub use porecast_imaging as imaging;
@@ -6,3 +113,11 @@ pub use porecast_learning as learning;
 pub use porecast_scoring as scoring;
 pub use porecast_simulations as simulations;
 pub use porecast_store as store;
+
+pub use porecast_base::{Error, ErrorKind, Result, Verbosity};
+pub use porecast_simulations::{Domain, DomainConfig, FluidPair, Side, TimeUnit, Trajectory};
+pub use porecast_store::{InvasionDataset, PredictionFile, RunFolder, SegmentationDataset};
+
+pub use porecast_datasets::{campaign as simulate, import, inspect, prepare, synth};
+pub use porecast_learning::{Device, MaskPredictor, Predictor, predict, search, train};
+pub use porecast_scoring::{evaluate, metric, report};

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use image::{GrayImage, Luma};
-use ndarray::Axis;
-use porecast::simulations::Side;
+use ndarray::{Array2, Axis};
+use porecast::Predictor;
+use porecast::simulations::{Domain, Side};
 use porecast::store::{Prediction, PredictionFile, RunFolder};
 
 use crate::support::{Exits, Project, Workshop, dataset, fails};
@@ -204,4 +205,33 @@ fn a_run_is_scored_on_a_dataset_that_it_has_never_seen() {
     evaluate("larger.h5");
     let larger = summary("run/evaluation-larger");
     assert!(!larger.contains("mean frame") && larger.contains("all,percolation,"), "{larger}");
+}
+
+#[test]
+fn a_library_predicts_arrays_as_the_command_predicts_images() {
+    let project = Project::new();
+    project.trained("", "run");
+    image(&project.path("domain.png"), 40, 24, is_solid);
+    project.predict("run", "domain.png", "out").args(["--inlet", "left"]).succeeds();
+    let (_, written) = output(&project.path("out"));
+    let domain = Domain { solid: written.solid.clone(), voxel_size_m: 1e-5 };
+    let predictor = Predictor::open(&project.path("run")).expect("a run");
+    assert_eq!(predictor.times(), written.times);
+    let frames = predictor.frames(&domain, Side::Left, &predictor.times()).expect("frames");
+    assert_eq!(frames, written.probability);
+
+    let error = predictor.frames(&domain, Side::Left, &[0.1, f64::NAN]).unwrap_err().to_string();
+    assert!(error.contains("NaN is not a time"), "{error}");
+    let empty = Domain { solid: Array2::from_elem((0, 4), false), voxel_size_m: 1e-5 };
+    assert!(predictor.frames(&empty, Side::Top, &[0.1]).is_err());
+
+    project.trained("conditioning = { single-frame = [1, 4] }", "frames");
+    let predictor = Predictor::open(&project.path("frames")).expect("a run");
+    let times = predictor.times();
+    assert_eq!(times, [written.times[1], written.times[4]]);
+    let both = predictor.frames(&domain, Side::Top, &times).expect("frames");
+    let last = predictor.frames(&domain, Side::Top, &times[1..]).expect("a frame");
+    assert_eq!(both.index_axis(Axis(0), 1), last.index_axis(Axis(0), 0));
+    let error = predictor.frames(&domain, Side::Top, &[0.0123]).unwrap_err().to_string();
+    assert!(error.contains("single-frame networks know the times"), "{error}");
 }

@@ -43,6 +43,7 @@ impl HostBatch {
     }
 
     /// Copies the batch to a device.
+    #[allow(clippy::wrong_self_convention, reason = "its arrays are moved into tensors")]
     pub fn to_device<B: Backend>(self, device: &B::Device) -> Batch<B> {
         let [channels, h, w] = self.input_shape;
         let (domains, samples) = (self.domains, self.times.len());

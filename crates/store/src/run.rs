@@ -285,6 +285,11 @@ impl RunFolder {
         self.path.join(&member.folder)
     }
 
+    /// Weights of the best epoch of a member.
+    pub fn best_weights(&self, member: &MemberCard) -> PathBuf {
+        self.member_path(member).join("best.safetensors")
+    }
+
     /// Reads `run.json`.
     ///
     /// # Errors

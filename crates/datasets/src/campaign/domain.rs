@@ -99,11 +99,7 @@ impl Campaign {
     }
 
     /// A part of an image that percolates.
-    fn crop(
-        &self,
-        source: &ImageSource,
-        rng: &mut ChaCha8Rng,
-    ) -> Result<Domain> {
+    fn crop(&self, source: &ImageSource, rng: &mut ChaCha8Rng) -> Result<Domain> {
         let grey = self.images.get(source);
         let (config, side) = (&self.config, source.segmentation.downscale);
         for _ in 0..MAX_CROPS {

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-
 use porecast_base::{Error, Result, atomic};
 use porecast_store::card;
 use porecast_store::invasion::{self, InvasionDataset};

@@ -15,7 +15,7 @@ use porecast_kernels::{Backend as Kernels, log_softmax_channels};
 pub use objective::Objective;
 pub use overlap::{Overlap, dice, soft_iou};
 pub use penalty::elastic_net;
-pub use pixel::{binary_cross_entropy, cross_entropy, focal, mse};
+pub use pixel::{binary_cross_entropy, cross_entropy, mse};
 pub use segmentation::SegmentationLoss;
 pub use volume::{volume_hard, volume_soft};
 

@@ -106,6 +106,7 @@ impl<B: Kernels> Network<B> {
     }
 
     /// Logits: [`encode`](Self::encode), then [`decode`](Self::decode).
+    #[cfg(test)]
     pub fn forward(&self, input: Tensor<B, 4>, times: Tensor<B, 1>) -> Tensor<B, 4> {
         self.decode(self.encode(input), times)
     }

@@ -4,55 +4,138 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use ndarray::Array2;
-use porecast_imaging::fit::Fit;
+use porecast_base::progress::{Progress, say};
+use porecast_base::{Error, Result, Verbosity, atomic};
 use porecast_imaging::format::{Format, Unlabelled, read_photograph};
 use porecast_imaging::mask::{labelme_json, mask_png};
-use porecast_imaging::morphology::postprocess;
 use porecast_imaging::picture::outlined;
 use porecast_imaging::{AnnotatedImage, resize_mask};
-
-use super::predictor::Predictor;
-use super::{Output, Predicted, each};
-use crate::data::{check_channels, normalize};
-use crate::model::Network;
-use crate::model::ops::Kernels;
-use crate::predict::PredictOptions;
-use porecast_base::Verbosity;
-use porecast_base::atomic;
-use porecast_base::progress::say;
-use porecast_base::{Error, Result};
 use porecast_store::config::segmentation::SegmentationConfig;
-use porecast_store::mask_prediction::{self, MaskPrediction, most_probable};
-use porecast_store::run::{MemberCard, SegmentationRunCard};
-use porecast_store::{SegmentationDataset, image};
+use porecast_store::mask_prediction::{self, MaskPrediction};
+use porecast_store::run::SegmentationRunCard;
+use porecast_store::{Dataset, MissingPredictions, SegmentationDataset, image};
+
+use super::mask_predictor::MaskPredictor;
+use super::{PREDICTIONS, PredictOptions, ids_of_part, refuse_part};
+use crate::data::check_channels;
+use crate::device::Device;
 
 /// Grey of the foreground in the PNG of a mask of two classes.
 const WHITE: u8 = 255;
 
-impl Predicted for SegmentationDataset {
-    type Config = SegmentationConfig;
-    type Output = Segmented;
-
-    fn network<B: Kernels>(
-        config: &SegmentationConfig,
-        card: &SegmentationRunCard,
-        _: &MemberCard,
-        device: &B::Device,
-    ) -> Network<B> {
-        Network::init(&config.model, card.dataset.shape.0, config.outputs(), false, device)
+/// `porecast predict` with a run on images: a dataset into a file of predictions, or the files of a study; of both, masks
+/// and overlays.
+///
+/// # Errors
+/// As [`super::run`].
+pub(super) fn run(options: &PredictOptions, device: Device, verbosity: Verbosity) -> Result<()> {
+    let predictor = MaskPredictor::on(&options.run, device)?.with_tile(options.tile);
+    if !options.times.is_empty() || options.inlet.is_some() || options.invert {
+        let what = "are for runs on invasions; an image is segmented as it is";
+        return Err(Error::config("--times, --inlet, --invert", what));
     }
+    let mut shown = Shown::new(&predictor.config, &options.output)?;
+    if options.input.extension().is_some_and(|extension| extension == "h5") {
+        let dataset = SegmentationDataset::open(&options.input)?;
+        let ids = ids_of_part(predictor.card().parts(), dataset.ids(), options.part.as_deref())?;
+        let path = options.output.join(PREDICTIONS);
+        predict_dataset(&predictor, &dataset, &ids, &path, Some(&mut shown), verbosity)?;
+    } else {
+        refuse_part(options)?;
+        predict_files(&predictor, &options.input, &mut shown, verbosity)?;
+    }
+    let count = shown.count;
+    shown.finish()?;
+    say(verbosity, &format!("segmented {count} images: {}", options.output.display()));
+    Ok(())
+}
 
-    fn of_input(args: &PredictOptions) -> Result<Option<Self>> {
-        if !args.times.is_empty() || args.inlet.is_some() || args.invert {
-            let what = "are for runs on invasions; an image is segmented as it is";
-            return Err(Error::config("--times, --inlet, --invert", what));
+/// Predicts parts of datasets with the networks of one run.
+///
+/// # Errors
+/// As [`super::run`].
+pub(super) fn predict_parts(
+    run: &Path,
+    parts: &[MissingPredictions],
+    device: Device,
+    verbosity: Verbosity,
+) -> Result<()> {
+    let predictor = MaskPredictor::on(run, device)?;
+    parts.iter().try_for_each(|part| {
+        let dataset = SegmentationDataset::open(&part.dataset)?;
+        predict_dataset(&predictor, &dataset, &part.ids, &part.predictions, None, verbosity)
+    })
+}
+
+/// Predicts images of a dataset into the file `path`, and shows them. An image that was validated on is predicted by the
+/// network of its fold alone.
+fn predict_dataset(
+    predictor: &MaskPredictor,
+    dataset: &SegmentationDataset,
+    ids: &[String],
+    path: &Path,
+    mut shown: Option<&mut Shown>,
+    verbosity: Verbosity,
+) -> Result<()> {
+    let config = &predictor.config;
+    let (channels, height, width) = dataset.shape();
+    predictor.expect_channels(channels, dataset.path())?;
+    check_channels(dataset, config.normalization)?;
+    let folds = folds_of(predictor.card(), dataset)?;
+    let shape = (config.outputs(), height, width);
+    let progress = Progress::new("images predicted", ids.len(), 0, verbosity);
+    mask_prediction::write(path, &config.name, &config.classes, shape, |writer| {
+        for id in ids {
+            let sample = dataset.sample(dataset.place(id)?)?;
+            let fold = folds.get(sample.id.as_str()).copied();
+            let probability = predictor.probability_of_fitted(sample.image.clone(), fold);
+            let probability = mask_prediction::as_stored(probability);
+            let mask = predictor.mask_of(&probability);
+            if let Some(shown) = &mut shown {
+                shown.add(&sample, &mask)?;
+            }
+            writer.push(&MaskPrediction { id: sample.id, probability, mask })?;
+            progress.advance(1, "");
         }
-        let is_dataset = args.input.extension().is_some_and(|extension| extension == "h5");
-        is_dataset.then(|| Self::open(&args.input)).transpose()
-    }
+        progress.finish();
+        Ok(())
+    })
+}
 
-    fn output(config: &SegmentationConfig, folder: &Path) -> Result<Segmented> {
-        Ok(Segmented {
+/// Predicts the files of a study, or a photograph. Files that cannot be read are left out; an error if none can.
+fn predict_files(
+    predictor: &MaskPredictor,
+    input: &Path,
+    shown: &mut Shown,
+    verbosity: Verbosity,
+) -> Result<()> {
+    let mut damaged = None;
+    for sample in read_input(input, &predictor.config, verbosity)? {
+        match sample {
+            Ok(sample) => {
+                predictor.expect_channels(sample.image.dim().0, input)?;
+                shown.add(&sample, &predictor.mask(&sample.image)?)?;
+            }
+            Err(error) => {
+                say(verbosity, &format!("warning: {error}; left out"));
+                damaged = Some(error);
+            }
+        }
+    }
+    damaged.filter(|_| shown.count == 0).map_or(Ok(()), Err)
+}
+
+/// What is shown of images: each mask as a file, and on its image.
+struct Shown {
+    classes: Vec<String>,
+    masks: atomic::Folder,
+    overlays: atomic::Folder,
+    count: usize,
+}
+
+impl Shown {
+    fn new(config: &SegmentationConfig, folder: &Path) -> Result<Self> {
+        Ok(Self {
             classes: config.classes.clone(),
             masks: atomic::Folder::new(&folder.join("masks"))?,
             overlays: atomic::Folder::new(&folder.join("overlays"))?,
@@ -60,69 +143,6 @@ impl Predicted for SegmentationDataset {
         })
     }
 
-    /// An image that was validated on is predicted by the network of its fold alone.
-    fn predict<B: Kernels>(
-        &self,
-        predictor: &Predictor<B, Self>,
-        ids: &[String],
-        path: &Path,
-        mut output: Option<&mut Segmented>,
-        verbosity: Verbosity,
-    ) -> Result<()> {
-        let config = &predictor.config;
-        let (channels, height, width) = self.shape();
-        expect_channels(predictor, channels, self.path())?;
-        check_channels(self, config.normalization)?;
-        let folds = folds_of(&predictor.card, self)?;
-        let shape = (config.outputs(), height, width);
-        mask_prediction::write(path, &config.name, &config.classes, shape, |writer| {
-            each(self, ids, verbosity, |index| {
-                let sample = self.sample(index)?;
-                let mut input = sample.image.clone();
-                normalize(&mut input, config.normalization);
-                let fold = folds.get(sample.id.as_str()).copied();
-                let probability = mask_prediction::as_stored(predictor.probability(input.view(), fold));
-                let mask = mask_of(config, &probability);
-                if let Some(output) = &mut output {
-                    output.add(&sample, &mask)?;
-                }
-                writer.push(&MaskPrediction { id: sample.id, probability, mask })
-            })
-        })
-    }
-
-    fn predict_images<B: Kernels>(
-        predictor: &Predictor<B, Self>,
-        args: &PredictOptions,
-        output: &mut Segmented,
-        verbosity: Verbosity,
-    ) -> Result<()> {
-        let mut damaged = None;
-        for sample in read_input(&args.input, &predictor.config, verbosity)? {
-            match sample {
-                Ok(sample) => {
-                    expect_channels(predictor, sample.image.dim().0, &args.input)?;
-                    output.add(&sample, &predict_file(predictor, &sample))?;
-                }
-                Err(error) => {
-                    say(verbosity, &format!("warning: {error}; left out"));
-                    damaged = Some(error);
-                }
-            }
-        }
-        damaged.filter(|_| output.count == 0).map_or(Ok(()), Err)
-    }
-}
-
-/// What is shown of images: each mask as a file, and on its image.
-pub struct Segmented {
-    classes: Vec<String>,
-    masks: atomic::Folder,
-    overlays: atomic::Folder,
-    count: usize,
-}
-
-impl Segmented {
     /// Writes a mask as PNG and as labelme JSON, in the size that the image had.
     fn add(&mut self, sample: &AnnotatedImage, mask: &Array2<u8>) -> Result<()> {
         self.count += 1;
@@ -138,13 +158,10 @@ impl Segmented {
         let segmented = AnnotatedImage { mask: Some(mask.clone()), ..sample.clone() };
         image::write_png(&self.overlays.path().join(format!("{name}.png")), &outlined(&segmented))
     }
-}
 
-impl Output for Segmented {
-    fn finish(self, _: Option<usize>) -> Result<String> {
+    fn finish(self) -> Result<()> {
         self.masks.finish()?;
-        self.overlays.finish()?;
-        Ok(format!("segmented {} images", self.count))
+        self.overlays.finish()
     }
 }
 
@@ -185,30 +202,6 @@ fn read_input(
     Ok(Box::new(samples))
 }
 
-/// The mask of an image in its own size.
-fn predict_file<B: Kernels>(
-    predictor: &Predictor<B, SegmentationDataset>,
-    sample: &AnnotatedImage,
-) -> Array2<u8> {
-    let config = &predictor.config;
-    let (fitted, _) = config.source.fit(sample.clone());
-    let fit = Fit::resized(sample.shape(), fitted.shape());
-    let mut input = fitted.image;
-    normalize(&mut input, config.normalization);
-    let probability = fit.undo(predictor.probability(input.view(), None).view());
-    mask_of(config, &probability)
-}
-
-/// From probabilities to classes.
-fn mask_of(config: &SegmentationConfig, probability: &ndarray::Array3<f32>) -> Array2<u8> {
-    if probability.dim().0 == 1 {
-        let foreground = probability.index_axis(ndarray::Axis(0), 0);
-        postprocess(foreground, &config.prediction.postprocess).mapv(u8::from)
-    } else {
-        most_probable(probability)
-    }
-}
-
 /// An identifier as the name of a file.
 fn file_name(id: &str) -> String {
     id.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
@@ -225,16 +218,4 @@ fn folds_of<'a>(
     let has_network = |fold: &usize| card.members.iter().any(|member| member.fold == Some(*fold));
     let folds = card.split.folds.iter().enumerate().filter(|(fold, _)| has_network(fold));
     Ok(folds.flat_map(|(fold, ids)| ids.iter().map(move |id| (id.as_str(), fold))).collect())
-}
-
-fn expect_channels<B: Kernels>(
-    predictor: &Predictor<B, SegmentationDataset>,
-    found: usize,
-    place: &Path,
-) -> Result<()> {
-    let learnt = predictor.card.dataset.shape.0;
-    if found == learnt {
-        return Ok(());
-    }
-    Err(Error::mismatch(place, format!("has {found} channels, the run learnt {learnt}")))
 }

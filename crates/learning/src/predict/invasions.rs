@@ -1,159 +1,158 @@
-//! Sequences of domains: those of a dataset, or of an image.
+//! Sequences of domains: those of a dataset, or that of an image.
 
 use std::path::{Path, PathBuf};
 
 use ::image::RgbImage;
 use ndarray::{Array2, ArrayView2, s};
-use porecast_simulations::domain::Polarity;
-use porecast_simulations::domain::connectivity::percolates;
+use porecast_base::progress::{Progress, say};
+use porecast_base::{Error, Result, Verbosity, atomic};
+use porecast_simulations::domain::{Polarity, connectivity::percolates};
 use porecast_simulations::{Domain, Side};
+use porecast_store::prediction::{self, PredictionHeader, PredictionWriter};
+use porecast_store::run::RunCard;
+use porecast_store::{Dataset, InvasionDataset, MissingPredictions, image, picture, table};
 use serde::Serialize;
 
-use super::predictor::Predictor;
-use super::sequence::Moment;
-use super::{Output, Predicted, each};
-use crate::model::Network;
-use crate::model::ops::Kernels;
-use crate::predict::PredictOptions;
-use porecast_base::Verbosity;
-use porecast_base::atomic;
-use porecast_base::{Error, Result};
-use porecast_store::config::train::TrainConfig;
-use porecast_store::picture;
-use porecast_store::prediction::{self, PredictionHeader, PredictionWriter};
-use porecast_store::run::{MemberCard, RunCard};
-use porecast_store::{InvasionDataset, image, table};
+use super::predictor::{Moment, Predictor};
+use super::{PREDICTIONS, PredictOptions, ids_of_part, refuse_part};
+use crate::device::Device;
 
 /// Longest edge of an animation in pixels.
 const ANIMATION_EDGE: usize = 1024;
 /// Time between the frames of an animation.
 const FRAME_MS: u32 = 200;
 
-impl Predicted for InvasionDataset {
-    type Config = TrainConfig;
-    type Output = Shown;
-
-    fn network<B: Kernels>(
-        config: &TrainConfig,
-        _: &RunCard,
-        member: &MemberCard,
-        device: &B::Device,
-    ) -> Network<B> {
-        let takes_time = member.frame.is_none();
-        Network::init(&config.model, config.inputs.len(), config.head.channels(), takes_time, device)
+/// `porecast predict` with a run on invasions: the domains of a dataset, or that of an image.
+///
+/// # Errors
+/// As [`super::run`].
+pub(super) fn run(options: &PredictOptions, device: Device, verbosity: Verbosity) -> Result<()> {
+    let predictor = Predictor::on(&options.run, device)?.with_tile(options.tile);
+    let mut shown = Shown::new(&options.output);
+    let extension = options.input.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    if ["png", "tif", "tiff"].contains(&extension.as_str()) {
+        refuse_part(options)?;
+        predict_image(&predictor, options, &mut shown)?;
+    } else {
+        let dataset = open_dataset(options)?;
+        let ids = ids_of_part(predictor.card().parts(), dataset.domain_ids(), options.part.as_deref())?;
+        let path = options.output.join(PREDICTIONS);
+        predict_dataset(&predictor, &dataset, &ids, &path, Some(&mut shown), verbosity)?;
+        shown.domains = Some(ids.len());
     }
-
-    fn of_input(args: &PredictOptions) -> Result<Option<Self>> {
-        let extension = args.input.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        if ["png", "tif", "tiff"].contains(&extension.as_str()) {
-            return Ok(None);
-        }
-        let dataset = Self::open(&args.input)?;
-        if !args.times.is_empty() {
-            let what = "a dataset is predicted at its own times; pass an image to choose";
-            return Err(Error::config("--times", what));
-        }
-        if args.inlet.is_some_and(|inlet| inlet != dataset.inlet()) {
-            let what = format!("the dataset has its inlet at the {}", dataset.inlet());
-            return Err(Error::config("--inlet", what));
-        }
-        Ok(Some(dataset))
-    }
-
-    fn output(_: &TrainConfig, folder: &Path) -> Result<Shown> {
-        Ok(Shown { folder: folder.to_owned(), pictures: None, rows: Vec::new() })
-    }
-
-    fn predict<B: Kernels>(
-        &self,
-        predictor: &Predictor<B, Self>,
-        ids: &[String],
-        path: &Path,
-        mut output: Option<&mut Shown>,
-        verbosity: Verbosity,
-    ) -> Result<()> {
-        let card = &predictor.card;
-        if self.time_unit() != card.dataset.time_unit {
-            return Err(Error::mismatch(
-                self.path(),
-                format!("counts time in {:?}, the run learnt {:?}", self.time_unit(), card.dataset.time_unit),
-            ));
-        }
-        let (frames, height, width) = self.shape();
-        let frames = predictor.moments(&vec![0.0; frames]).len();
-        let header = PredictionHeader { inlet: self.inlet(), ..header(card) };
-        prediction::write_frames(path, &header, (frames, height, width), |writer| {
-            each(self, ids, verbosity, |index| {
-                let trajectory = self.sequence(index)?;
-                let (domain, moments) = (&trajectory.domain, predictor.moments(&trajectory.times));
-                let id = &self.domain_ids()[index];
-                predict_domain(predictor, domain, self.inlet(), id, &moments, writer, output.as_deref_mut())
-            })
-        })
-    }
-
-    fn predict_images<B: Kernels>(
-        predictor: &Predictor<B, Self>,
-        args: &PredictOptions,
-        output: &mut Shown,
-        _: Verbosity,
-    ) -> Result<()> {
-        let card = &predictor.card;
-        let grey = image::read_grey(&args.input)?;
-        let polarity = if args.invert { Polarity::PoreDark } else { Polarity::PoreBright };
-        let solid = grey.mapv(|value| polarity.is_solid(value.into(), args.threshold));
-        let domain = Domain { solid, voxel_size_m: card.dataset.voxel_size_m };
-        let inlet = args.inlet.unwrap_or(card.dataset.inlet);
-        require_path(&domain, inlet, &args.input)?;
-        let moments = image_moments(predictor, &args.times)?;
-        let stem = args.input.file_stem();
-        let id = stem.map_or_else(|| "domain".into(), |stem| stem.to_string_lossy().into_owned());
-        let header = PredictionHeader { inlet, ..header(card) };
-        let (height, width) = domain.shape();
-        let path = args.output.join("predictions.h5");
-        prediction::write_frames(&path, &header, (moments.len(), height, width), |writer| {
-            predict_domain(predictor, &domain, inlet, &id, &moments, writer, Some(output))
-        })
-    }
+    say(verbosity, &format!("{}: {}", shown.finish()?, options.output.display()));
+    Ok(())
 }
 
-/// Predicts a domain frame by frame: into the file, then before `output`.
-fn predict_domain<B: Kernels>(
-    predictor: &Predictor<B, InvasionDataset>,
+/// Predicts parts of datasets with the networks of one run.
+///
+/// # Errors
+/// As [`super::run`].
+pub(super) fn predict_parts(
+    run: &Path,
+    parts: &[MissingPredictions],
+    device: Device,
+    verbosity: Verbosity,
+) -> Result<()> {
+    let predictor = Predictor::on(run, device)?;
+    parts.iter().try_for_each(|part| {
+        let dataset = InvasionDataset::open(&part.dataset)?;
+        predict_dataset(&predictor, &dataset, &part.ids, &part.predictions, None, verbosity)
+    })
+}
+
+/// The dataset to predict; it has times and an inlet of its own.
+fn open_dataset(options: &PredictOptions) -> Result<InvasionDataset> {
+    let dataset = InvasionDataset::open(&options.input)?;
+    if !options.times.is_empty() {
+        let what = "a dataset is predicted at its own times; pass an image to choose";
+        return Err(Error::config("--times", what));
+    }
+    if options.inlet.is_some_and(|inlet| inlet != dataset.inlet()) {
+        let what = format!("the dataset has its inlet at the {}", dataset.inlet());
+        return Err(Error::config("--inlet", what));
+    }
+    Ok(dataset)
+}
+
+/// Predicts domains of a dataset into the file `path`, and shows them.
+fn predict_dataset(
+    predictor: &Predictor,
+    dataset: &InvasionDataset,
+    ids: &[String],
+    path: &Path,
+    mut shown: Option<&mut Shown>,
+    verbosity: Verbosity,
+) -> Result<()> {
+    let learnt = &predictor.card().dataset;
+    if dataset.time_unit() != learnt.time_unit {
+        return Err(Error::mismatch(
+            dataset.path(),
+            format!("counts time in {:?}, the run learnt {:?}", dataset.time_unit(), learnt.time_unit),
+        ));
+    }
+    let (frames, height, width) = dataset.shape();
+    let frames = predictor.moments(&vec![0.0; frames]).len();
+    let header = header(predictor.card(), dataset.inlet());
+    let progress = Progress::new("domains predicted", ids.len(), 0, verbosity);
+    prediction::write_frames(path, &header, (frames, height, width), |writer| {
+        for id in ids {
+            let sequence = dataset.sequence(dataset.place(id)?)?;
+            let moments = predictor.moments(&sequence.times);
+            let shown = shown.as_deref_mut();
+            predict_domain(predictor, &sequence.domain, dataset.inlet(), id, &moments, writer, shown)?;
+            progress.advance(1, "");
+        }
+        progress.finish();
+        Ok(())
+    })
+}
+
+/// Predicts the domain of an image, and shows it.
+fn predict_image(predictor: &Predictor, options: &PredictOptions, shown: &mut Shown) -> Result<()> {
+    let card = predictor.card();
+    let grey = image::read_grey(&options.input)?;
+    let polarity = if options.invert { Polarity::PoreDark } else { Polarity::PoreBright };
+    let solid = grey.mapv(|value| polarity.is_solid(value.into(), options.threshold));
+    let domain = Domain { solid, voxel_size_m: card.dataset.voxel_size_m };
+    let inlet = options.inlet.unwrap_or(card.dataset.inlet);
+    require_path(&domain, inlet, &options.input)?;
+    let moments = if options.times.is_empty() {
+        predictor.moments(&card.dataset.mean_times)
+    } else if predictor.takes_any_time() {
+        predictor.moments(&options.times)
+    } else {
+        let what = "single-frame networks know their own frames only; leave it out";
+        return Err(Error::config("--times", what));
+    };
+    let stem = options.input.file_stem();
+    let id = stem.map_or_else(|| "domain".into(), |stem| stem.to_string_lossy().into_owned());
+    let (height, width) = domain.shape();
+    let path = options.output.join(PREDICTIONS);
+    prediction::write_frames(&path, &header(card, inlet), (moments.len(), height, width), |writer| {
+        predict_domain(predictor, &domain, inlet, &id, &moments, writer, Some(shown))
+    })
+}
+
+/// Predicts a domain frame by frame: into the file, then to be shown.
+fn predict_domain(
+    predictor: &Predictor,
     domain: &Domain,
     inlet: Side,
     id: &str,
     moments: &[Moment],
     writer: &mut PredictionWriter,
-    mut output: Option<&mut Shown>,
+    mut shown: Option<&mut Shown>,
 ) -> Result<()> {
     let times: Vec<f64> = moments.iter().map(|moment| moment.time).collect();
     writer.begin(id, &domain.solid, &times)?;
-    let mut times = times.into_iter();
-    predictor.frames(domain, inlet, moments, |frame| {
-        writer.frame(frame)?;
-        let time = times.next().expect("a frame for each moment");
-        output.as_mut().map_or(Ok(()), |output| output.add(id, time, domain, frame))
-    })
-}
-
-/// The times asked for; without any, the mean times of the training domains.
-fn image_moments<B: Kernels>(
-    predictor: &Predictor<B, InvasionDataset>,
-    times: &[f64],
-) -> Result<Vec<Moment>> {
-    let card = &predictor.card;
-    let mean_times = &card.dataset.mean_times;
-    if times.is_empty() {
-        return Ok(predictor.moments(mean_times));
+    for (time, frame) in times.into_iter().zip(predictor.each_frame(domain, inlet, moments)) {
+        writer.frame(frame.view())?;
+        if let Some(shown) = &mut shown {
+            shown.add(id, time, domain, frame.view())?;
+        }
     }
-    if card.members.iter().any(|member| member.frame.is_some()) {
-        return Err(Error::config(
-            "--times",
-            "single-frame networks know their own frames only; leave it out",
-        ));
-    }
-    Ok(times.iter().map(|&time| Moment { time, frame: 0 }).collect())
+    Ok(())
 }
 
 fn require_path(domain: &Domain, inlet: Side, input: &Path) -> Result<()> {
@@ -171,24 +170,30 @@ fn require_path(domain: &Domain, inlet: Side, input: &Path) -> Result<()> {
     ))
 }
 
-fn header(card: &RunCard) -> PredictionHeader {
+fn header(card: &RunCard, inlet: Side) -> PredictionHeader {
     PredictionHeader {
         source: card.name.clone(),
         time_unit: card.dataset.time_unit,
-        inlet: card.dataset.inlet,
+        inlet,
         voxel_size_m: card.dataset.voxel_size_m,
     }
 }
 
 /// What is shown of sequences: the saturation of every frame, and pictures of the first domain.
-pub struct Shown {
+struct Shown {
     folder: PathBuf,
+    /// How many domains of a dataset there were.
+    domains: Option<usize>,
     /// Of which domain.
     pictures: Option<(String, Pictures)>,
     rows: Vec<SaturationRow>,
 }
 
 impl Shown {
+    fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), domains: None, pictures: None, rows: Vec::new() }
+    }
+
     fn add(&mut self, id: &str, time: f64, domain: &Domain, frame: ArrayView2<'_, f32>) -> Result<()> {
         self.rows.push(SaturationRow::of(id, time, domain, frame));
         let (pictured, pictures) = match &mut self.pictures {
@@ -197,14 +202,11 @@ impl Shown {
         };
         if pictured == id { pictures.add(frame) } else { Ok(()) }
     }
-}
-
-impl Output for Shown {
-    fn finish(self, samples: Option<usize>) -> Result<String> {
-        let frames = self.rows.len();
-        let what = match (samples, &self.pictures) {
+    /// Ends the files; says what was predicted.
+    fn finish(self) -> Result<String> {
+        let what = match (self.domains, &self.pictures) {
             (Some(domains), Some((id, _))) => format!("predicted {domains} domains, pictures of {id}"),
-            _ => format!("predicted {frames} frames"),
+            _ => format!("predicted {} frames", self.rows.len()),
         };
         self.pictures.map_or(Ok(()), |(_, pictures)| pictures.finish())?;
         table::write_csv(&self.folder.join("saturation.csv"), self.rows)?;

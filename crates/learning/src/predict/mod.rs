@@ -1,81 +1,35 @@
-//! Prediction: whole invasion sequences or masks, of new images or of the samples of a dataset.
+//! Prediction: whole invasion sequences or masks, of arrays in memory, of images, or of the samples of a dataset.
+//!
+//! [`Predictor`] and [`MaskPredictor`] hold the networks of a run and predict one sample; `invasions` and `images` go
+//! through the input of a command with them and write files. `trained` hides Burn's backend, `tiles` cuts what is too
+//! large for a network.
 
 mod images;
 mod invasions;
-mod mask;
+mod mask_predictor;
 mod orientation;
 mod predictor;
-mod sequence;
 mod tiles;
+mod trained;
 mod views;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use serde::de::DeserializeOwned;
-
-use crate::device::{Device, on_device};
-use crate::model::Network;
-use crate::model::ops::{Kernels, TrainBackend};
-use porecast_base::Verbosity;
-use porecast_base::progress::{Progress, say};
-use porecast_base::{Error, Result};
+use porecast_base::{Error, Result, Verbosity};
 use porecast_simulations::Side;
-use porecast_store::config::Validate;
-use porecast_store::run::{Card, MemberCard, TrainedOn};
-use porecast_store::{Dataset, InvasionDataset, MissingPredictions, RunFolder, SegmentationDataset, Task};
-use predictor::{Predictor, has_weights, read};
+use porecast_store::{MissingPredictions, RunFolder, Task};
+
+use crate::device::Device;
+
+pub use mask_predictor::MaskPredictor;
+pub use predictor::Predictor;
 
 /// Edge of the largest tile that is predicted at once, in pixels.
 const TILE: usize = 512;
 /// Edge of the smallest tile that can be asked for, in pixels.
 const SMALLEST_TILE: usize = 16;
-
-/// A dataset whose samples networks predict. Errors are those of reading samples and writing output, of arguments that
-/// cannot be obeyed, and of samples that are not what the networks learnt.
-pub trait Predicted: Dataset {
-    /// The configuration of a run.
-    type Config: DeserializeOwned + Validate;
-    /// What `porecast predict` writes beside the predictions.
-    type Output: Output;
-
-    /// A network of a run, its weights still to be read.
-    fn network<B: Kernels>(
-        config: &Self::Config,
-        card: &Card<Self::Card>,
-        member: &MemberCard,
-        device: &B::Device,
-    ) -> Network<B>;
-
-    /// The dataset to predict; `None` where the input is images of their own.
-    fn of_input(args: &PredictOptions) -> Result<Option<Self>>;
-
-    /// Begins the output in a folder.
-    fn output(config: &Self::Config, folder: &Path) -> Result<Self::Output>;
-
-    /// Predicts samples into the file `path`, and shows them to `output`.
-    fn predict<B: Kernels>(
-        &self,
-        predictor: &Predictor<B, Self>,
-        ids: &[String],
-        path: &Path,
-        output: Option<&mut Self::Output>,
-        verbosity: Verbosity,
-    ) -> Result<()>;
-
-    /// Predicts images that are in no dataset.
-    fn predict_images<B: Kernels>(
-        predictor: &Predictor<B, Self>,
-        args: &PredictOptions,
-        output: &mut Self::Output,
-        verbosity: Verbosity,
-    ) -> Result<()>;
-}
-
-/// What `porecast predict` writes beside the predictions.
-pub trait Output {
-    /// Ends it; what was done, in words: `samples` of a dataset, or images of their own.
-    fn finish(self, samples: Option<usize>) -> Result<String>;
-}
+/// Name of the file of predictions in the output of a command.
+const PREDICTIONS: &str = "predictions.h5";
 
 /// What `porecast predict` is asked.
 #[derive(Debug, Clone)]
@@ -110,23 +64,19 @@ pub struct PredictOptions {
 /// # Errors
 /// An unusable run, image or dataset, a domain that does not percolate, an existing output without `--force`.
 pub fn run(options: &PredictOptions, verbosity: Verbosity) -> Result<()> {
-    match Task::of(&options.run) {
-        Task::Invasion => run_on::<InvasionDataset>(options, verbosity),
-        Task::Segmentation => run_on::<SegmentationDataset>(options, verbosity),
+    let device = Device::parse(&options.device)?;
+    check(options)?;
+    let existed = options.output.exists();
+    if existed && !options.force {
+        return Err(Error::exists(&options.output));
     }
-}
-
-fn run_on<D: Predicted>(args: &PredictOptions, verbosity: Verbosity) -> Result<()> {
-    let device = Device::parse(&args.device)?;
-    check(args)?;
-    let existed = args.output.exists();
-    if existed && !args.force {
-        return Err(Error::exists(&args.output));
-    }
-    let done = on_device!(device, predict_input::<D>(args, verbosity));
+    let done = match Task::of(&options.run) {
+        Task::Invasion => invasions::run(options, device, verbosity),
+        Task::Segmentation => images::run(options, device, verbosity),
+    };
     if done.is_err() && !existed {
         // Goes only when it is empty.
-        let _ = std::fs::remove_dir(&args.output);
+        let _ = std::fs::remove_dir(&options.output);
     }
     done
 }
@@ -148,90 +98,43 @@ fn check(args: &PredictOptions) -> Result<()> {
     Ok(())
 }
 
-fn predict_input<B: TrainBackend, D: Predicted>(
-    device: &B::Device,
-    args: &PredictOptions,
-    verbosity: Verbosity,
-) -> Result<()> {
-    let run = RunFolder::new(&args.run);
-    let predictor = Predictor::<B::InnerBackend, D>::load(&run, args.tile, device)?;
-    let dataset = D::of_input(args)?;
-    let mut output = D::output(&predictor.config, &args.output)?;
-    let samples = match dataset {
-        Some(dataset) => {
-            let ids = wanted(&predictor.card, &dataset, args.part.as_deref())?;
-            let path = args.output.join("predictions.h5");
-            dataset.predict(&predictor, &ids, &path, Some(&mut output), verbosity)?;
-            Some(ids.len())
-        }
-        None if args.part.is_some() => {
-            return Err(Error::config("--part", "names a part of a dataset's split, not of images"));
-        }
-        None => {
-            D::predict_images(&predictor, args, &mut output, verbosity)?;
-            None
-        }
-    };
-    say(verbosity, &format!("{}: {}", output.finish(samples)?, args.output.display()));
-    Ok(())
-}
-
-/// The samples of a part of a run's split, or all of a dataset.
-fn wanted<C: TrainedOn>(card: &Card<C>, dataset: &impl Dataset, part: Option<&str>) -> Result<Vec<String>> {
-    let Some(part) = part else { return Ok(dataset.ids().to_vec()) };
-    let found = card.parts().into_iter().find(|(name, _)| *name == part);
+/// The samples of a part of a run's split, or `all` of a dataset.
+fn ids_of_part(
+    parts: [(&'static str, Vec<String>); 3],
+    all: &[String],
+    part: Option<&str>,
+) -> Result<Vec<String>> {
+    let Some(part) = part else { return Ok(all.to_vec()) };
+    let found = parts.into_iter().find(|(name, _)| *name == part);
     found
         .map(|(_, ids)| ids)
         .ok_or_else(|| Error::config("--part", format!("{part:?} is unknown; use train, validation or test")))
 }
 
-/// Makes predictions that `evaluate` and `compare` need. Nothing is done for a run whose weights are gone: it is scored on
-/// the predictions that it has.
+/// Refuses the part of a split where the input is not a dataset.
+fn refuse_part(options: &PredictOptions) -> Result<()> {
+    match options.part {
+        Some(_) => Err(Error::config("--part", "names a part of a dataset's split, not of images")),
+        None => Ok(()),
+    }
+}
+
+/// Makes the predictions that `evaluate` and `compare` need. The networks of a run are loaded once for all of its parts
+/// that follow one another. Nothing is done for a run whose weights are gone: it is scored on the predictions that it has.
 ///
 /// # Errors
 /// As [`run`].
 pub fn predict_missing(missing: &[MissingPredictions], device: &str, verbosity: Verbosity) -> Result<()> {
     let device = Device::parse(device)?;
-    missing.iter().try_for_each(|part| match Task::of(&part.run) {
-        Task::Invasion => predict_part_on::<InvasionDataset>(device, part, verbosity),
-        Task::Segmentation => predict_part_on::<SegmentationDataset>(device, part, verbosity),
-    })
-}
-
-fn predict_part_on<D: Predicted>(
-    device: Device,
-    part: &MissingPredictions,
-    verbosity: Verbosity,
-) -> Result<()> {
-    let run = RunFolder::new(&part.run);
-    if !has_weights(&run, &read::<D>(&run)?.0) {
-        return Ok(());
+    for parts in missing.chunk_by(|a, b| a.run == b.run) {
+        let run = RunFolder::new(&parts[0].run);
+        if !run.members()?.iter().all(|member| run.best_weights(member).exists()) {
+            continue;
+        }
+        match Task::of(run.path()) {
+            Task::Invasion => invasions::predict_parts(run.path(), parts, device, verbosity)?,
+            Task::Segmentation => images::predict_parts(run.path(), parts, device, verbosity)?,
+        }
     }
-    on_device!(device, predict_part::<D>(&run, part, verbosity))
-}
-
-fn predict_part<B: TrainBackend, D: Predicted>(
-    device: &B::Device,
-    run: &RunFolder,
-    part: &MissingPredictions,
-    verbosity: Verbosity,
-) -> Result<()> {
-    let predictor = Predictor::<B::InnerBackend, D>::load(run, TILE, device)?;
-    D::open(&part.dataset)?.predict(&predictor, &part.ids, &part.predictions, None, verbosity)
-}
-
-/// Goes through samples of a dataset by their positions in it.
-fn each<D: Dataset>(
-    dataset: &D,
-    ids: &[String],
-    verbosity: Verbosity,
-    mut predict: impl FnMut(usize) -> Result<()>,
-) -> Result<()> {
-    let progress = Progress::new(format!("{}s predicted", D::SAMPLE), ids.len(), 0, verbosity);
-    for id in ids {
-        predict(dataset.place(id)?)?;
-        progress.advance(1, "");
-    }
-    progress.finish();
     Ok(())
 }

@@ -1,89 +1,221 @@
-//! The networks of a run, ready to predict.
+//! What the networks of a run predict of a domain: frames.
 
-use std::ops::Range;
+use std::path::Path;
 
-use burn::tensor::{Tensor, TensorData};
-use ndarray::{Array3, ArrayView3, s};
-
-use super::Predicted;
-use super::tiles::{Tiles, blend};
-use crate::model::Network;
-use crate::model::ops::Kernels;
-use crate::train::BEST;
+use ndarray::{Array2, Array3, ArrayView3, Axis, s};
 use porecast_base::{Error, Result};
+use porecast_simulations::{Domain, Side};
 use porecast_store::RunFolder;
-use porecast_store::config;
-use porecast_store::run::{Card, MemberCard, TrainedOn};
+use porecast_store::config::train::TrainConfig;
+use porecast_store::config::{self, Validate};
+use porecast_store::run::{MemberCard, RunCard};
+use serde::de::DeserializeOwned;
 
-/// The networks of a run with everything they were trained to expect.
-pub struct Predictor<B: Kernels, D: Predicted> {
-    /// The run's configuration.
-    pub(super) config: D::Config,
-    /// The run's card.
-    pub(super) card: Card<D::Card>,
-    /// The best weights of every member.
-    pub(super) networks: Vec<(MemberCard, Network<B>)>,
-    /// Where they are.
-    pub(super) device: B::Device,
+use super::TILE;
+use super::orientation::Orientation;
+use super::tiles::Tiles;
+use super::trained::{self, Ends, Trained};
+use crate::data::channels::channels;
+use crate::device::Device;
+
+/// Pixels times frames that are decoded at once.
+const DECODED_AT_ONCE: usize = 512 * 512;
+/// Pixels times frames of a domain that are held at once (512 MiB): more are predicted in groups of frames.
+const HELD_AT_ONCE: usize = 8 * 4096 * 4096;
+
+/// The networks of a run on invasions, ready to predict domains in memory.
+///
+/// ```no_run
+/// use porecast_learning::Predictor;
+/// use porecast_simulations::{Domain, Side};
+///
+/// let predictor = Predictor::open("runs/time".as_ref())?;
+/// let solid = ndarray::Array2::from_shape_fn((256, 128), |(y, x)| y % 16 < 6 && (x + y / 2) % 16 < 6);
+/// let domain = Domain { solid, voxel_size_m: 35e-6 };
+/// let frames = predictor.frames(&domain, Side::Top, &predictor.times())?;
+/// assert_eq!(frames.dim(), (predictor.times().len(), 256, 128));
+/// # Ok::<(), porecast_base::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Predictor {
+    config: TrainConfig,
+    card: RunCard,
+    /// One for any time, or one a frame, in the order of the frames.
+    networks: Vec<(Option<usize>, Box<dyn Trained>)>,
     /// Largest edge that is predicted at once, in pixels.
     tile: usize,
 }
 
-/// Card and configuration of a run that has a network.
-///
-/// # Errors
-/// The folder is not a run with a trained network.
-pub(super) fn read<D: Predicted>(run: &RunFolder) -> Result<(Card<D::Card>, D::Config)> {
-    let card: Card<D::Card> = run.card_of()?;
-    let config = config::load(&run.config_path(), &[])?;
-    if card.members.is_empty() {
-        let what = "has no trained network yet; finish it with `porecast train --resume`";
-        return Err(Error::input(run.path(), what));
-    }
-    Ok((card, config))
+/// A time to predict, and the network that knows it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Moment {
+    /// Time, in the unit of the dataset.
+    pub time: f64,
+    /// Position of the network.
+    network: usize,
 }
 
-/// Whether the weights of every network of a run are there.
-pub(super) fn has_weights<C: TrainedOn>(run: &RunFolder, card: &Card<C>) -> bool {
-    card.members.iter().all(|member| run.member_path(member).join(BEST).exists())
-}
-
-impl<B: Kernels, D: Predicted> Predictor<B, D> {
-    /// Loads the best weights of every member of a run; what is larger than `tile` pixels is predicted in tiles.
+impl Predictor {
+    /// Loads the networks of a run onto the CPU, each with the weights of its best epoch.
     ///
     /// # Errors
-    /// The folder is not a run with a trained network, or its weights do not fit its configuration.
-    pub fn load(run: &RunFolder, tile: usize, device: &B::Device) -> Result<Self> {
-        let (card, config) = read::<D>(run)?;
-        let load = |member: &MemberCard| {
-            let network = D::network::<B>(&config, &card, member, device);
-            Ok((member.clone(), network.load(&run.member_path(member).join(BEST))?))
-        };
-        let networks = card.members.iter().map(load).collect::<Result<_>>()?;
-        Ok(Self { config, card, networks, device: device.clone(), tile })
+    /// The folder is not a run on invasions with a trained network, or its weights do not fit its configuration.
+    pub fn open(run: &Path) -> Result<Self> {
+        Self::on(run, Device::Flex)
     }
 
-    /// Puts together planes `[plane, y, x]` of what is predicted of the tiles of an image: `predict` is given each tile
-    /// `[1, channel, y, x]`, and gives some planes at a time.
-    pub(super) fn tile_by_tile(
-        &self,
-        image: ArrayView3<'_, f32>,
-        planes: usize,
-        mut predict: impl FnMut(Tensor<B, 4>, &mut dyn FnMut(Range<usize>, ArrayView3<'_, f32>)),
-    ) -> Array3<f32> {
-        let (channels, height, width) = image.dim();
-        let (rows, columns) = (Tiles::cover(height, self.tile), Tiles::cover(width, self.tile));
-        let mut whole = Array3::<f32>::zeros((planes, height, width));
-        for (y, &top) in rows.starts.iter().enumerate() {
-            for (x, &left) in columns.starts.iter().enumerate() {
-                let tile = image.slice(s![.., top..top + rows.edge, left..left + columns.edge]);
-                let values = tile.iter().copied().collect::<Vec<_>>();
-                let data = TensorData::new(values, [1, channels, rows.edge, columns.edge]);
-                predict(Tensor::from_data(data, &self.device), &mut |range, found| {
-                    blend(&mut whole.slice_mut(s![range, .., ..]), found, &rows, y, &columns, x);
-                });
+    /// As [`open`](Self::open), on a device.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn on(run: &Path, device: Device) -> Result<Self> {
+        let run = RunFolder::new(run);
+        let card = run.card()?;
+        let config: TrainConfig = config_of(&run, &card.members)?;
+        let load = |member: &MemberCard| {
+            let takes_time = member.frame.is_none();
+            let ends = Ends { inputs: config.inputs.len(), outputs: config.head.channels(), takes_time };
+            Ok((member.frame, trained::load(&run.best_weights(member), &config.model, ends, device)?))
+        };
+        let networks = card.members.iter().map(load).collect::<Result<_>>()?;
+        Ok(Self { config, card, networks, tile: TILE })
+    }
+
+    /// Predicts domains with a longer edge than `edge` pixels in overlapping tiles; 512 unless this is called.
+    pub fn with_tile(self, edge: usize) -> Self {
+        Self { tile: edge, ..self }
+    }
+
+    /// What the run was trained on.
+    pub fn card(&self) -> &RunCard {
+        &self.card
+    }
+
+    /// Times that the run can predict: the mean time of each frame over the training domains, in the unit of
+    /// [`card`](Self::card). Single-frame networks know their own frames only.
+    pub fn times(&self) -> Vec<f64> {
+        self.moments(&self.card.dataset.mean_times).iter().map(|moment| moment.time).collect()
+    }
+
+    /// Probability of the invading phase in a domain at each of some times, 0 in solid. The fluid enters at `inlet`; the
+    /// domain is turned as the networks learnt it, and the prediction turned back.
+    ///
+    /// # Shapes
+    /// `[time, y, x]`.
+    ///
+    /// # Errors
+    /// A domain without pixels; a time that is negative or not finite; of single-frame networks, a time that is not one
+    /// of [`times`](Self::times).
+    pub fn frames(&self, domain: &Domain, inlet: Side, times: &[f64]) -> Result<Array3<f32>> {
+        let (height, width) = domain.shape();
+        if height == 0 || width == 0 {
+            return Err(Error::config("domain", format!("has {height} x {width} pixels; expected some")));
+        }
+        if let Some(bad) = times.iter().find(|time| !time.is_finite() || **time < 0.0) {
+            return Err(Error::config("times", format!("{bad} is not a time; use finite times from 0")));
+        }
+        let moments = if self.takes_any_time() {
+            self.moments(times)
+        } else {
+            let known = self.moments(&self.card.dataset.mean_times);
+            let moment = |&time: &f64| {
+                let unknown = || {
+                    let what =
+                        format!("single-frame networks know the times {:?} only, not {time}", self.times());
+                    Error::config("times", what)
+                };
+                known.iter().find(|moment| moment.time == time).copied().ok_or_else(unknown)
+            };
+            times.iter().map(moment).collect::<Result<_>>()?
+        };
+        let mut frames = Array3::zeros((moments.len(), height, width));
+        for (mut frame, predicted) in frames.outer_iter_mut().zip(self.each_frame(domain, inlet, &moments)) {
+            frame.assign(&predicted);
+        }
+        Ok(frames)
+    }
+
+    /// Whether a network is told the time, rather than knowing a single frame.
+    pub(super) fn takes_any_time(&self) -> bool {
+        self.networks.iter().all(|(frame, _)| frame.is_none())
+    }
+
+    /// The times of a sequence's frames that this run can predict: all of them, or those of its single-frame networks.
+    pub(super) fn moments(&self, times: &[f64]) -> Vec<Moment> {
+        let knows =
+            |frame: usize| self.networks.iter().position(|(own, _)| own.is_none_or(|own| own == frame));
+        let moment = |(frame, &time)| knows(frame).map(|network| Moment { time, network });
+        times.iter().enumerate().filter_map(moment).collect()
+    }
+
+    /// The frames `[y, x]` of a domain one after the other. They are predicted in groups of 512 MiB.
+    pub(super) fn each_frame<'a>(
+        &'a self,
+        domain: &'a Domain,
+        inlet: Side,
+        moments: &'a [Moment],
+    ) -> impl Iterator<Item = Array2<f32>> + 'a {
+        let learnt = self.card.dataset.inlet;
+        let turn = Orientation::between(inlet, learnt);
+        let turned = Domain { solid: turn.turn(domain.solid.clone()), voxel_size_m: domain.voxel_size_m };
+        let input = channels(&turned, learnt, &self.config.inputs);
+        let (_, height, width) = input.dim();
+        moments.chunks((HELD_AT_ONCE / (height * width)).max(1)).flat_map(move |group| {
+            let frames = self.group(input.view(), group);
+            (0..group.len()).map(move |index| {
+                let mut frame = turn.back(frames.index_axis(Axis(0), index).to_owned());
+                keep_pore_space(&mut frame, domain);
+                frame
+            })
+        })
+    }
+
+    /// Frames `[time, y, x]` of an input `[channel, y, x]`, tile by tile. What a network knows of a tile without the time is
+    /// computed once.
+    fn group(&self, input: ArrayView3<'_, f32>, moments: &[Moment]) -> Array3<f32> {
+        let (_, height, width) = input.dim();
+        let mut whole = Array3::zeros((moments.len(), height, width));
+        for tile in Tiles::cover((height, width), self.tile).iter() {
+            let (height, width) = tile.shape();
+            let at_once = (DECODED_AT_ONCE / (height * width)).max(1);
+            let mut start = 0;
+            for moments in moments.chunk_by(|a, b| a.network == b.network) {
+                let (_, network) = &self.networks[moments[0].network];
+                let encoded = network.encode(tile.of(input));
+                for moments in moments.chunks(at_once) {
+                    let scaled = |moment: &Moment| (moment.time / self.card.dataset.time_scale) as f32;
+                    let times: Vec<f32> = moments.iter().map(scaled).collect();
+                    let frames = encoded.invading(self.config.head, &times);
+                    tile.blend(whole.slice_mut(s![start..start + times.len(), .., ..]), frames.view());
+                    start += times.len();
+                }
             }
         }
         whole
     }
+}
+
+/// The configuration of a run that has a network.
+///
+/// # Errors
+/// It cannot be read, or there is no network.
+pub(super) fn config_of<C: DeserializeOwned + Validate>(
+    run: &RunFolder,
+    members: &[MemberCard],
+) -> Result<C> {
+    let config = config::load(&run.config_path(), &[])?;
+    if members.is_empty() {
+        let what = "has no trained network yet; finish it with `porecast train --resume`";
+        return Err(Error::input(run.path(), what));
+    }
+    Ok(config)
+}
+
+/// Nothing is ever in solid.
+fn keep_pore_space(frame: &mut Array2<f32>, domain: &Domain) {
+    frame.zip_mut_with(&domain.solid, |p, &solid| {
+        if solid {
+            *p = 0.0;
+        }
+    });
 }

@@ -19,8 +19,9 @@ use porecast_store::journal::{self, Claim, Journal, Outcome, Point, Record};
 /// A search under way.
 ///
 /// ```
-/// use porecast::config::search::{Parameter, Scale, SearchConfig, Values};
-/// use porecast::search::{Outcome, Study};
+/// use porecast_learning::search::Study;
+/// use porecast_store::config::search::{Parameter, Scale, SearchConfig, Values};
+/// use porecast_store::journal::Outcome;
 ///
 /// let config = SearchConfig {
 ///     name: "parabola".into(),

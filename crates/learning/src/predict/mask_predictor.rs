@@ -1,0 +1,201 @@
+//! What the networks of a run predict of an image: the probability of each class.
+
+use std::path::Path;
+
+use ndarray::{Array2, Array3, ArrayView3, Axis};
+use porecast_base::{Error, Result};
+use porecast_imaging::AnnotatedImage;
+use porecast_imaging::fit::Fit;
+use porecast_imaging::morphology::postprocess;
+use porecast_store::RunFolder;
+use porecast_store::config::segmentation::{Combine, SegmentationConfig};
+use porecast_store::mask_prediction::most_probable;
+use porecast_store::run::{MemberCard, SegmentationRunCard};
+
+use super::TILE;
+use super::predictor::config_of;
+use super::tiles::Tiles;
+use super::trained::{self, Ends, Trained};
+use super::views::View;
+use crate::data::normalize;
+use crate::device::Device;
+
+/// The networks of a run on annotated images, ready to segment images in memory.
+///
+/// ```no_run
+/// use porecast_learning::MaskPredictor;
+///
+/// let predictor = MaskPredictor::open("runs/stas".as_ref())?;
+/// let image = ndarray::Array3::from_elem((3, 256, 320), 0.5);
+/// let probability = predictor.probability(&image)?;
+/// assert_eq!(predictor.mask(&image)?.dim(), (256, 320));
+/// # Ok::<(), porecast_base::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct MaskPredictor {
+    pub(super) config: SegmentationConfig,
+    card: SegmentationRunCard,
+    /// Each with the fold that it was validated on.
+    networks: Vec<(Option<usize>, Box<dyn Trained>)>,
+    /// Largest edge that is predicted at once, in pixels.
+    tile: usize,
+}
+
+impl MaskPredictor {
+    /// Loads the networks of a run onto the CPU, each with the weights of its best epoch.
+    ///
+    /// # Errors
+    /// The folder is not a run on images with a trained network, or its weights do not fit its configuration.
+    pub fn open(run: &Path) -> Result<Self> {
+        Self::on(run, Device::Flex)
+    }
+
+    /// As [`open`](Self::open), on a device.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn on(run: &Path, device: Device) -> Result<Self> {
+        let run = RunFolder::new(run);
+        let card: SegmentationRunCard = run.card_of()?;
+        let config: SegmentationConfig = config_of(&run, &card.members)?;
+        let ends = Ends { inputs: card.dataset.shape.0, outputs: config.outputs(), takes_time: false };
+        let load = |member: &MemberCard| {
+            Ok((member.fold, trained::load(&run.best_weights(member), &config.model, ends, device)?))
+        };
+        let networks = card.members.iter().map(load).collect::<Result<_>>()?;
+        Ok(Self { config, card, networks, tile: TILE })
+    }
+
+    /// Predicts images with a longer edge than `edge` pixels in overlapping tiles; 512 unless this is called.
+    pub fn with_tile(self, edge: usize) -> Self {
+        Self { tile: edge, ..self }
+    }
+
+    /// What the run was trained on.
+    pub fn card(&self) -> &SegmentationRunCard {
+        &self.card
+    }
+
+    /// Probability of each class, of the foreground alone where there are two, by all networks of the run. The image
+    /// goes through the colours and the size that the run's configuration asks for; the result has its own size.
+    ///
+    /// # Shapes
+    /// `image` `[channel, y, x]`, values in [0, 1]; result `[class, y, x]`.
+    ///
+    /// # Errors
+    /// An image without pixels, or of other channels than the run learnt.
+    pub fn probability(&self, image: &Array3<f32>) -> Result<Array3<f32>> {
+        let (channels, height, width) = image.dim();
+        self.expect_channels(channels, Path::new("image"))?;
+        if height == 0 || width == 0 {
+            return Err(Error::config("image", format!("has {height} x {width} pixels; expected some")));
+        }
+        let (fitted, _) = self.config.source.fit(AnnotatedImage {
+            id: String::new(),
+            group: String::new(),
+            image: image.clone(),
+            mask: None,
+            original_shape: (height, width),
+            spacing_mm: None,
+        });
+        let fit = Fit::resized((height, width), fitted.shape());
+        Ok(fit.undo(self.probability_of_fitted(fitted.image, None).view()))
+    }
+
+    /// Class of each pixel of an image, after the post-processing that the run's configuration asks for.
+    ///
+    /// # Shapes
+    /// `image` `[channel, y, x]`, values in [0, 1]; result `[y, x]`.
+    ///
+    /// # Errors
+    /// As [`probability`](Self::probability).
+    pub fn mask(&self, image: &Array3<f32>) -> Result<Array2<u8>> {
+        Ok(self.mask_of(&self.probability(image)?))
+    }
+
+    /// From probabilities `[class, y, x]` to classes.
+    pub(super) fn mask_of(&self, probability: &Array3<f32>) -> Array2<u8> {
+        if probability.dim().0 == 1 {
+            let foreground = probability.index_axis(Axis(0), 0);
+            postprocess(foreground, &self.config.prediction.postprocess).mapv(u8::from)
+        } else {
+            most_probable(probability)
+        }
+    }
+
+    /// Refuses images of other channels than the run learnt; `place` names them.
+    pub(super) fn expect_channels(&self, found: usize, place: &Path) -> Result<()> {
+        let learnt = self.card.dataset.shape.0;
+        if found == learnt {
+            return Ok(());
+        }
+        Err(Error::mismatch(place, format!("has {found} channels, the run learnt {learnt}")))
+    }
+
+    /// Probability of each class in an image as it is in the dataset; by the networks of one fold where `fold` is given,
+    /// otherwise by all.
+    ///
+    /// # Shapes
+    /// `image` `[channel, y, x]`; result `[class, y, x]`.
+    pub(super) fn probability_of_fitted(&self, mut image: Array3<f32>, fold: Option<usize>) -> Array3<f32> {
+        normalize(&mut image, self.config.normalization);
+        let (_, height, width) = image.dim();
+        let views = View::of(self.config.prediction.views);
+        let mut sum = Array3::<f32>::zeros((self.config.outputs(), height, width));
+        let mut count = 0.0;
+        for (_, network) in self.networks.iter().filter(|(own, _)| fold.is_none() || *own == fold) {
+            let mut mean = Array3::<f32>::zeros(sum.raw_dim());
+            for view in &views {
+                let seen = self.probability_of_view(network.as_ref(), view.turn(image.view()).view());
+                mean += &view.back(seen.view());
+            }
+            mean /= views.len() as f32;
+            sum += &match self.config.prediction.combine {
+                Combine::Mean => mean,
+                Combine::Vote => vote(&mean),
+            };
+            count += 1.0;
+        }
+        sum / f32::max(count, 1.0)
+    }
+
+    /// Probability of each class by one network, tile by tile.
+    fn probability_of_view(&self, network: &dyn Trained, image: ArrayView3<'_, f32>) -> Array3<f32> {
+        let (_, height, width) = image.dim();
+        let outputs = self.config.outputs();
+        let mut whole = Array3::zeros((outputs, height, width));
+        for tile in Tiles::cover((height, width), self.tile).iter() {
+            let mut probability = network.encode(tile.of(image)).classes();
+            if outputs == 1 {
+                let background = self.config.loss.background;
+                probability.mapv_inplace(|grey| background.foreground(grey));
+            }
+            tile.blend(whole.view_mut(), probability.view());
+        }
+        whole
+    }
+}
+
+/// 1 for the class that is most probable and 0 for the others.
+fn vote(probability: &Array3<f32>) -> Array3<f32> {
+    let first = if probability.dim().0 == 1 { 1 } else { 0 };
+    let class = most_probable(probability);
+    let mut votes = Array3::zeros(probability.raw_dim());
+    for (index, mut plane) in votes.axis_iter_mut(Axis(0)).enumerate() {
+        plane.assign(&class.mapv(|class| f32::from(u8::from(usize::from(class) == index + first))));
+    }
+    votes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn each_pixel_has_one_vote() {
+        assert_eq!(vote(&array![[[0.4, 0.6]]]), array![[[0.0, 1.0]]]);
+        let three = array![[[0.2, 0.5]], [[0.5, 0.3]], [[0.3, 0.2]]];
+        assert_eq!(vote(&three), array![[[0.0, 1.0]], [[1.0, 0.0]], [[0.0, 0.0]]]);
+    }
+}

@@ -1,0 +1,119 @@
+//! A trained network on a device. Only this file of the prediction names Burn.
+
+use std::fmt::Debug;
+use std::path::Path;
+
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Tensor, TensorData};
+use ndarray::{Array3, ArrayView3};
+use porecast_base::Result;
+use porecast_kernels::log_softmax_channels;
+use porecast_store::config::model::ModelConfig;
+use porecast_store::config::train::Head;
+
+use crate::device::{Device, on_device};
+use crate::model::ops::{Kernels, TrainBackend};
+use crate::model::{Features, Network};
+use crate::task::invading_probability;
+
+/// A trained network.
+pub(super) trait Trained: Debug + Send + Sync {
+    /// Computes everything that does not depend on time.
+    ///
+    /// # Shapes
+    /// `image` `[channel, y, x]`.
+    fn encode(&self, image: ArrayView3<'_, f32>) -> Box<dyn Encoded + '_>;
+}
+
+/// An image that a network has encoded.
+pub(super) trait Encoded {
+    /// Probability of the invading phase at times that are scaled as in the training.
+    ///
+    /// # Shapes
+    /// `[time, y, x]`.
+    fn invading(&self, head: Head, times: &[f32]) -> Array3<f32>;
+
+    /// Probability of each class; of a network with one output, the sigmoid of that.
+    ///
+    /// # Shapes
+    /// `[output, y, x]`.
+    fn classes(self: Box<Self>) -> Array3<f32>;
+}
+
+/// Channels of a network's input and output.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends {
+    /// Channels of the input.
+    pub inputs: usize,
+    /// Channels of the output.
+    pub outputs: usize,
+    /// Whether the network is told a time.
+    pub takes_time: bool,
+}
+
+/// Reads the weights of a network onto a device.
+///
+/// # Errors
+/// The file is missing or broken, or belongs to another architecture.
+pub(super) fn load(
+    weights: &Path,
+    model: &ModelConfig,
+    ends: Ends,
+    device: Device,
+) -> Result<Box<dyn Trained>> {
+    on_device!(device, load_on(weights, model, ends))
+}
+
+fn load_on<B: TrainBackend>(
+    device: &B::Device,
+    weights: &Path,
+    model: &ModelConfig,
+    Ends { inputs, outputs, takes_time }: Ends,
+) -> Result<Box<dyn Trained>> {
+    let network = Network::<B::InnerBackend>::init(model, inputs, outputs, takes_time, device);
+    Ok(Box::new(OnDevice { network: network.load(weights)?, device: device.clone() }))
+}
+
+#[derive(Debug)]
+struct OnDevice<B: Kernels> {
+    network: Network<B>,
+    device: B::Device,
+}
+
+struct EncodedOnDevice<'a, B: Kernels> {
+    of: &'a OnDevice<B>,
+    features: Features<B>,
+}
+
+impl<B: Kernels> Trained for OnDevice<B> {
+    fn encode(&self, image: ArrayView3<'_, f32>) -> Box<dyn Encoded + '_> {
+        let (channels, height, width) = image.dim();
+        let data = TensorData::new(image.iter().copied().collect(), [1, channels, height, width]);
+        let features = self.network.encode(Tensor::from_data(data, &self.device));
+        Box::new(EncodedOnDevice { of: self, features })
+    }
+}
+
+impl<B: Kernels> Encoded for EncodedOnDevice<'_, B> {
+    fn invading(&self, head: Head, times: &[f32]) -> Array3<f32> {
+        let OnDevice { network, device } = self.of;
+        let times = Tensor::<B, 1>::from_data(TensorData::from(times), device);
+        planes(invading_probability(head, network.decode(self.features.clone(), times)))
+    }
+
+    fn classes(self: Box<Self>) -> Array3<f32> {
+        let OnDevice { network, device } = self.of;
+        let logits = network.decode(self.features, Tensor::zeros([1], device));
+        planes(match logits.dims()[1] {
+            1 => sigmoid(logits),
+            _ => log_softmax_channels(logits).exp(),
+        })
+    }
+}
+
+/// Copies `[n, channel, y, x]` from the device, as planes `[n * channel, y, x]`.
+fn planes<B: Kernels>(tensor: Tensor<B, 4>) -> Array3<f32> {
+    let [n, channels, height, width] = tensor.dims();
+    let values = tensor.into_data().iter::<f32>().collect();
+    Array3::from_shape_vec((n * channels, height, width), values).expect("one value for each pixel")
+}
