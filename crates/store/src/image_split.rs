@@ -48,8 +48,7 @@ pub fn target_ratio(counts: &[u64]) -> f64 {
     counts.iter().skip(1).sum::<u64>() as f64 / all.max(1) as f64
 }
 
-/// The split that `config` asks for; a file beside the dataset has to say the same.
-/// The split that the configuration asks for.
+/// The split that `config` asks for; the file beside the dataset has to say the same where there is one.
 ///
 /// # Errors
 /// Nothing can be split, or there is another split beside the dataset.
