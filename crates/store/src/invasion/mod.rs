@@ -88,11 +88,11 @@ impl Common {
 /// A dataset opened for reading. Sequences are read one at a time.
 ///
 /// ```no_run
-/// let dataset = porecast::store::InvasionDataset::open("data/demo.h5".as_ref())?;
+/// let dataset = porecast_store::InvasionDataset::open("data/demo.h5".as_ref())?;
 /// let (frames, height, width) = dataset.shape();
 /// let sequence = dataset.sequence(0)?;
 /// assert_eq!(sequence.phase.dim(), (frames, height, width));
-/// # Ok::<(), porecast::Error>(())
+/// # Ok::<(), porecast_base::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct InvasionDataset {
