@@ -183,7 +183,32 @@ impl PredictionWriter {
     }
 }
 
-/// A predictions file opened for reading.
+/// A predictions file opened for reading; `evaluate` scores those of any program.
+///
+/// ```
+/// use porecast_simulations::{Side, TimeUnit};
+/// use porecast_store::prediction::{self, PredictionHeader};
+/// use porecast_store::{Prediction, PredictionFile};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("predictions.h5");
+/// let header = PredictionHeader {
+///     source: "one half".into(),
+///     time_unit: TimeUnit::PoreVolumes,
+///     inlet: Side::Top,
+///     voxel_size_m: 35e-6,
+/// };
+/// let half = Prediction {
+///     domain_id: "domain-0000".into(),
+///     solid: ndarray::Array2::from_elem((8, 4), false),
+///     times: vec![0.0, 0.1],
+///     probability: ndarray::Array3::from_elem((2, 8, 4), 0.5),
+/// };
+/// prediction::write(&path, &header, [Ok(half.clone())].into_iter())?;
+/// let file = PredictionFile::open(&path)?;
+/// assert_eq!(file.prediction(0)?, half);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct PredictionFile {
     path: PathBuf,
