@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use porecast_base::{Result, Verbosity};
-use porecast_learning::train::{self, TrainOptions};
+use porecast_learning::train::{self, IfExists, TrainOptions};
 
 /// Arguments of `porecast train`.
 #[derive(Debug, clap::Args)]
@@ -36,6 +36,11 @@ pub struct Args {
 /// Runs it.
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { config, output, device, set, fold, resume, force } = args;
-    let options = TrainOptions { config, output, device, set, fold, resume, force };
+    let if_exists = match (resume, force) {
+        (true, _) => IfExists::Resume,
+        (false, true) => IfExists::Replace,
+        (false, false) => IfExists::Refuse,
+    };
+    let options = TrainOptions { config, output, device, set, fold, if_exists };
     train::run(&options, verbosity)
 }

@@ -13,6 +13,7 @@ use crate::sample::HostBatch;
 use porecast_base::{Error, Result};
 use porecast_store::InvasionDataset;
 use porecast_store::config::train::Channel;
+use porecast_store::invasion::Fingerprint;
 
 /// The sequences of a dataset, frames at one bit a pixel.
 #[derive(Debug, Clone)]
@@ -21,6 +22,7 @@ pub struct InvasionData {
     inlet: Side,
     channel_count: usize,
     domains: Vec<Sequence>,
+    fingerprint: String,
 }
 
 #[derive(Debug, Clone)]
@@ -39,9 +41,11 @@ impl InvasionData {
     /// A sequence cannot be read.
     pub fn load(dataset: &InvasionDataset, list: &[Channel]) -> Result<Self> {
         let inlet = dataset.inlet();
+        let mut fingerprint = Fingerprint::default();
         let domains = (0..dataset.len())
             .map(|index| {
                 let trajectory = dataset.sequence(index)?;
+                fingerprint.add(&dataset.domain_ids()[index], &trajectory);
                 let width = trajectory.domain.shape().1;
                 Ok(Sequence {
                     id: dataset.domain_ids()[index].clone(),
@@ -56,7 +60,13 @@ impl InvasionData {
                 })
             })
             .collect::<Result<_>>()?;
-        Ok(Self { shape: dataset.shape(), inlet, channel_count: list.len(), domains })
+        let fingerprint = fingerprint.finish();
+        Ok(Self { shape: dataset.shape(), inlet, channel_count: list.len(), domains, fingerprint })
+    }
+
+    /// [`InvasionDataset::fingerprint`], computed while the sequences were read.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// Indices of the domains named by `ids`.

@@ -51,15 +51,15 @@ impl SegmentationData {
         Ok(Self { dataset, augment, normalization, patches: found, seed, epochs })
     }
 
-    /// Pixels of each class in some images.
+    /// Pixels of each class in the masks of some images.
     ///
     /// # Errors
-    /// An image cannot be read.
+    /// A mask cannot be read.
     pub fn class_counts(&self, images: &[usize]) -> Result<Vec<u64>> {
         let mut counts = vec![0; self.dataset.classes().len()];
         for &index in images {
-            for &class in self.dataset.sample(index)?.mask.iter().flatten() {
-                counts[usize::from(class)] += 1;
+            if let Some(of_image) = self.dataset.class_counts(index)? {
+                counts.iter_mut().zip(of_image).for_each(|(sum, count)| *sum += count);
             }
         }
         Ok(counts)

@@ -1,24 +1,113 @@
-//! Gradient checkpointing: a pass forward keeps no more than what one step of the network leaves to the next, and the
-//! pass back computes each step once more.
+//! Gradient checkpointing: a pass forward keeps the outputs of the network's blocks alone, and the pass back computes each
+//! block once more.
 
 use burn::module::{AutodiffModule, Module};
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::{Tensor, backend::Backend};
 
 use super::Network;
-use super::ops::TrainBackend;
-use super::unet::{State, Unet};
+use super::ops::{Kernels, TrainBackend};
+use super::unet::Unet;
 use porecast_base::Result;
 use porecast_base::seed;
 
 type Inner<B> = <B as AutodiffBackend>::InnerBackend;
 
+/// A pass through the blocks of a UNet, either plain or checkpointed.
+pub(super) struct Pass<'a, B: Backend> {
+    unet: &'a Unet<B>,
+    /// What blocks are told of the time `[frames, channels]`.
+    time: Option<Tensor<B, 2>>,
+    /// Seed of what the blocks draw; each block begins a generator anew. `None` goes on with the one that is there.
+    seed: Option<u64>,
+    /// Number of blocks so far.
+    count: u64,
+    checkpoints: Option<Checkpoints<B>>,
+}
+
+/// What the pass back needs.
+struct Checkpoints<B: Backend> {
+    /// A copy without gradients and with running statistics of its own, for the pass forward.
+    blind: Unet<B>,
+    /// The embedding of the time, with its graph.
+    time: Option<Tensor<B, 2>>,
+    blocks: Vec<Computed<B>>,
+}
+
+/// A block that was computed without a graph.
+struct Computed<B: Backend> {
+    /// What came out; what follows begins its graph here.
+    outputs: Vec<Tensor<B, 4>>,
+    /// Computes the block again, with a graph.
+    again: Again<B>,
+}
+
+type Again<B> = Box<dyn FnOnce(&Unet<B>) -> Vec<Tensor<B, 4>>>;
+
+impl<'a, B: Kernels> Pass<'a, B> {
+    /// A plain pass.
+    pub(super) fn new(unet: &'a Unet<B>) -> Self {
+        Self { unet, time: None, seed: None, count: 0, checkpoints: None }
+    }
+
+    /// Sets what the blocks that follow are told of the time.
+    pub(super) fn tell(&mut self, time: Option<Tensor<B, 2>>) {
+        self.time = time;
+        if let Some(checkpoints) = &mut self.checkpoints {
+            checkpoints.time = self.time.clone();
+            self.time = self.time.take().map(|time| time.detach().require_grad());
+        }
+    }
+
+    /// Computes a block of features, a skip and the time.
+    pub(super) fn block(
+        &mut self,
+        x: Tensor<B, 4>,
+        skip: Option<Tensor<B, 4>>,
+        block: impl Fn(&Unet<B>, Tensor<B, 4>, Option<Tensor<B, 4>>, Option<Tensor<B, 2>>) -> Tensor<B, 4>
+        + 'static,
+    ) -> Tensor<B, 4> {
+        let inputs = std::iter::once(x).chain(skip).collect();
+        let outputs = self.blocks(inputs, move |unet, inputs, time| {
+            let mut inputs = inputs.into_iter();
+            let x = inputs.next().expect("a block is given features");
+            vec![block(unet, x, inputs.next(), time)]
+        });
+        outputs.into_iter().next().expect("a block gives features")
+    }
+
+    /// Computes a block of any number of tensors. A checkpointed block keeps its inputs and its outputs alone.
+    pub(super) fn blocks(
+        &mut self,
+        inputs: Vec<Tensor<B, 4>>,
+        block: impl Fn(&Unet<B>, Vec<Tensor<B, 4>>, Option<Tensor<B, 2>>) -> Vec<Tensor<B, 4>> + 'static,
+    ) -> Vec<Tensor<B, 4>> {
+        if let Some(seed) = self.seed {
+            begin::<B>(&inputs[0].device(), seed, self.count);
+        }
+        self.count += 1;
+        let time = self.time.clone();
+        let Some(checkpoints) = &mut self.checkpoints else { return block(self.unet, inputs, time) };
+        let blind_inputs = inputs.iter().map(|input| input.clone().detach()).collect();
+        let outputs = block(&checkpoints.blind, blind_inputs, time.clone().map(Tensor::detach));
+        let outputs: Vec<_> = outputs.into_iter().map(|output| output.detach().require_grad()).collect();
+        let again: Again<B> = Box::new(move |unet| block(unet, inputs, time));
+        checkpoints.blocks.push(Computed { outputs: outputs.clone(), again });
+        outputs
+    }
+}
+
+/// Begins the generator of the backend anew for a block.
+fn begin<B: Backend>(device: &B::Device, seed: u64, index: u64) {
+    B::seed(device, seed::derive(seed, "step", index));
+}
+
 /// Gradients of `loss`, a function of the logits of all heads, as in [`Network::decode_levels`], for the parameters
 /// of the network.
 ///
-/// What is drawn in a step, by dropout say, comes from a generator begun anew with `seed`. Running statistics of batch
-/// norms see each batch once, on the way back. A vision transformer is a single step.
+/// What is drawn in a block, by dropout say, comes from a generator begun anew with `seed`. Running statistics of batch
+/// norms see each batch once, on the way back. A vision transformer is computed at once.
 ///
 /// # Shapes
 /// As [`Network::forward`].
@@ -35,61 +124,41 @@ pub fn gradients<B: TrainBackend>(
     seed: u64,
     loss: impl FnOnce(Vec<Tensor<B, 4>>) -> Result<Tensor<B, 1>>,
 ) -> Result<GradientsParams> {
-    match network {
-        Network::Unet(unet) => of_unet(network, unet, input, times, seed, loss),
-        Network::Vit(_) => {
-            B::seed(&input.device(), seed);
-            let levels = network.decode_levels(network.encode(input), times);
-            Ok(GradientsParams::from_grads(loss(levels)?.backward(), network))
-        }
-    }
-}
-
-fn of_unet<B: TrainBackend>(
-    network: &Network<B>,
-    unet: &Unet<B>,
-    input: Tensor<B, 4>,
-    times: Tensor<B, 1>,
-    seed: u64,
-    loss: impl FnOnce(Vec<Tensor<B, 4>>) -> Result<Tensor<B, 1>>,
-) -> Result<GradientsParams> {
     let device = input.device();
-    let steps = unet.steps();
-    let begin = |index: usize| B::seed(&device, seed::derive(seed, "step", index as u64));
-    let time = unet.embed(times.clone());
-    let (first, mut given) = unet.begin(input, times.dims()[0]);
-    given.time = time.clone().map(Tensor::detach);
-
-    // Nothing is remembered of a computation without a parameter that asks for its gradient. The copy has running
-    // statistics of its own, which a clone would share.
+    let Network::Unet(unet) = network else {
+        B::seed(&device, seed);
+        let levels = network.decode_levels(network.encode(input), times);
+        return Ok(GradientsParams::from_grads(loss(levels)?.backward(), network));
+    };
+    // Nothing is remembered of a computation without a parameter that asks for its gradient.
     let blind = Unet::<B>::from_inner(unet.valid()).no_grad();
-    let mut states = vec![first];
-    for (index, step) in steps.iter().enumerate() {
-        begin(index);
-        let state = blind.step(*step, states[index].clone(), &given);
-        states.push(state.into_iter().map(Tensor::detach).collect());
-    }
+    let checkpoints = Checkpoints { blind, time: None, blocks: Vec::new() };
+    let mut pass = Pass { seed: Some(seed), checkpoints: Some(checkpoints), ..Pass::new(unet) };
+    let total = loss(unet.levels_in(&mut pass, input, times))?;
+    let told = pass.time;
+    let Checkpoints { time, mut blocks, .. } = pass.checkpoints.expect("a checkpointed pass");
 
-    let leaves = leaves(states.pop().expect("a state behind the last step"));
-    let total = loss(leaves.iter().rev().cloned().collect())?;
-    let found = total.backward();
-    let mut slopes = slopes_of(&leaves, &found);
-    let mut time_slope: Option<Tensor<Inner<B>, 2>> = None;
     let mut accumulator = GradientsAccumulator::new();
-    for (index, step) in steps.iter().enumerate().rev() {
-        let leaves = self::leaves(states.pop().expect("a state before each step"));
-        given.time = given.time.take().map(|time| time.detach().require_grad());
-        begin(index);
-        let after = unet.step(*step, leaves.clone(), &given);
-        let found = along(after, slopes).backward();
-        slopes = slopes_of(&leaves, &found);
-        if let Some(slope) = given.time.as_ref().and_then(|time| time.grad(&found)) {
-            time_slope = Some(match time_slope {
-                Some(sum) => sum + slope,
-                None => slope,
-            });
+    let mut found = total.backward();
+    let mut time_slope = None;
+    let mut slopes: Vec<Vec<Slope<B>>> = blocks.iter().map(|block| vec![None; block.outputs.len()]).collect();
+    loop {
+        // A block's output may serve several others: what it gets from each adds up.
+        for (block, slopes) in blocks.iter().zip(&mut slopes) {
+            for (output, slope) in block.outputs.iter().zip(slopes) {
+                add(slope, output.grad(&found));
+            }
         }
+        add(&mut time_slope, told.as_ref().and_then(|time| time.grad(&found)));
         accumulator.accumulate(network, GradientsParams::from_grads(found, network));
+        let (Some(block), Some(slopes)) = (blocks.pop(), slopes.pop()) else { break };
+        begin::<B>(&device, seed, blocks.len() as u64);
+        let terms = (block.again)(unet)
+            .into_iter()
+            .zip(slopes)
+            .filter_map(|(output, slope)| slope.map(|slope| (output * Tensor::from_inner(slope)).sum()));
+        // The number whose gradients are those of the loss.
+        found = terms.reduce(|a, b| a + b).expect("the loss depends on every block").backward();
     }
     if let (Some(time), Some(slope)) = (time, time_slope) {
         let found = (time * Tensor::from_inner(slope)).sum().backward();
@@ -98,27 +167,19 @@ fn of_unet<B: TrainBackend>(
     Ok(accumulator.grads())
 }
 
-/// The same tensors, each the beginning of a computation.
-fn leaves<B: TrainBackend>(state: State<B>) -> State<B> {
-    state.into_iter().map(|tensor| tensor.detach().require_grad()).collect()
+/// Gradient of the loss for an output of a block, as far as it is known.
+type Slope<B> = Option<Tensor<Inner<B>, 4>>;
+
+fn add<B: Backend, const D: usize>(sum: &mut Option<Tensor<B, D>>, more: Option<Tensor<B, D>>) {
+    if let Some(more) = more {
+        *sum = Some(match sum.take() {
+            Some(sum) => sum + more,
+            None => more,
+        });
+    }
 }
 
-/// Gradients of the tensors of a state; zero for one that nothing came of.
-fn slopes_of<B: TrainBackend>(leaves: &[Tensor<B, 4>], found: &B::Gradients) -> Vec<Tensor<Inner<B>, 4>> {
-    leaves
-        .iter()
-        .map(|leaf| leaf.grad(found).unwrap_or_else(|| Tensor::zeros(leaf.dims(), &leaf.device())))
-        .collect()
-}
-
-/// The number whose gradients are those of the loss, given the slopes of the loss along the tensors of a state.
-fn along<B: TrainBackend>(state: State<B>, slopes: Vec<Tensor<Inner<B>, 4>>) -> Tensor<B, 1> {
-    let terms =
-        state.into_iter().zip(slopes).map(|(tensor, slope)| (tensor * Tensor::from_inner(slope)).sum());
-    terms.reduce(|a, b| a + b).expect("a state holds a tensor")
-}
-
-/// [`gradients`] without checkpointing, with the same draws in each step: what it is compared with.
+/// [`gradients`] without checkpointing, with the same draws in each block: what it is compared with.
 #[cfg(test)]
 pub(super) fn gradients_at_once<B: TrainBackend>(
     network: &Network<B>,
@@ -129,15 +190,7 @@ pub(super) fn gradients_at_once<B: TrainBackend>(
 ) -> GradientsParams {
     let levels = match network {
         Network::Unet(unet) => {
-            let device = input.device();
-            let (mut state, mut given) = unet.begin(input, times.dims()[0]);
-            given.time = unet.embed(times);
-            for (index, step) in unet.steps().into_iter().enumerate() {
-                B::seed(&device, seed::derive(seed, "step", index as u64));
-                state = unet.step(step, state, &given);
-            }
-            state.reverse();
-            state
+            unet.levels_in(&mut Pass { seed: Some(seed), ..Pass::new(unet) }, input, times)
         }
         Network::Vit(_) => {
             B::seed(&input.device(), seed);

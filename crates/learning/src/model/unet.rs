@@ -7,6 +7,7 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::attention::SelfAttention;
 use super::blocks::Block;
+use super::checkpointing::Pass;
 use super::context::Context;
 use super::encoder::Encoder;
 use super::global_branch::GlobalBranch;
@@ -46,47 +47,14 @@ pub struct Unet<B: Backend> {
 /// What the UNet knows of domains before it is told the time.
 #[derive(Debug, Clone)]
 pub struct UnetFeatures<B: Backend> {
-    /// What the steps that need no time have left.
-    state: State<B>,
+    /// The features under way; the padded input at first.
+    x: Tensor<B, 4>,
+    /// The skips, finest first.
+    skips: Vec<Tensor<B, 4>>,
+    /// The padded input.
     input: Tensor<B, 4>,
-    height: usize,
-    width: usize,
-}
-
-/// What one step of the network leaves to the next: the logits of coarse heads, the skips, finest first, and the
-/// features under way, last.
-pub(super) type State<B> = Vec<Tensor<B, 4>>;
-
-/// A part of the network that is computed at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    /// A block of the encoder; the skips and the input of the next block follow.
-    Encoder(usize),
-    /// The whole of a pretrained encoder.
-    Pretrained,
-    /// The coarse branch.
-    Global,
-    /// Repeats the features under way for each frame; what comes behind is told the time.
-    Frames,
-    /// The bottleneck.
-    Bottleneck,
-    /// Upsampling, skip and block of a level of the decoder.
-    Decoder(usize),
-    /// The last convolution.
-    Head,
-}
-
-/// What every step may look at.
-#[derive(Debug, Clone)]
-pub(super) struct Given<B: Backend> {
-    /// The input, padded.
-    input: Tensor<B, 4>,
-    /// Embedding of the times `[frames, channels]`.
-    pub(super) time: Option<Tensor<B, 2>>,
-    frames: usize,
-    height: usize,
-    width: usize,
-    with_coarse_heads: bool,
+    /// Height and width before padding.
+    size: [usize; 2],
 }
 
 impl<B: Kernels> Unet<B> {
@@ -170,140 +138,145 @@ impl<B: Kernels> Unet<B> {
 
     /// Everything that does not depend on time.
     pub fn encode(&self, input: Tensor<B, 4>) -> UnetFeatures<B> {
-        let [_, _, height, width] = input.dims();
-        let input = pad_to_multiple(input, 1 << self.decoder.len());
-        let steps = self.steps();
-        let timeless = steps.iter().take_while(|step| **step != Step::Frames);
-        let frames = input.dims()[0];
-        let given =
-            Given { input: input.clone(), time: None, frames, height, width, with_coarse_heads: false };
-        let state = timeless.fold(vec![input], |state, step| self.step(*step, state, &given));
-        UnetFeatures { state, input: given.input, height, width }
+        self.encode_in(&mut Pass::new(self), input)
     }
 
     /// Logits `[domains * k, outputs, height, width]` at `times` `[domains * k]`.
     pub fn decode(&self, features: UnetFeatures<B>, times: Tensor<B, 1>) -> Tensor<B, 4> {
-        self.finish(features, times, false).pop().expect("the head leaves its logits last")
+        self.decode_in(&mut Pass::new(self), features, times, &[]).swap_remove(0)
     }
 
     /// [`decode`](Self::decode), then the logits of the coarser heads, height and width divided by 2, 4, ...
     pub fn decode_levels(&self, features: UnetFeatures<B>, times: Tensor<B, 1>) -> Vec<Tensor<B, 4>> {
-        let mut logits = self.finish(features, times, true);
-        logits.reverse();
-        logits
+        self.decode_in(&mut Pass::new(self), features, times, &self.coarse_heads)
     }
 
-    fn finish(&self, features: UnetFeatures<B>, times: Tensor<B, 1>, with_coarse_heads: bool) -> State<B> {
-        let UnetFeatures { state, input, height, width } = features;
-        let frames = times.dims()[0];
-        let time = self.embed(times);
-        let given = Given { input, time, frames, height, width, with_coarse_heads };
-        let steps = self.steps();
-        let with_time = steps.iter().skip_while(|step| **step != Step::Frames);
-        with_time.fold(state, |state, step| self.step(*step, state, &given))
+    /// A pass through the whole network: the logits of all heads, the finest first.
+    pub(super) fn levels_in(
+        &self,
+        pass: &mut Pass<'_, B>,
+        input: Tensor<B, 4>,
+        times: Tensor<B, 1>,
+    ) -> Vec<Tensor<B, 4>> {
+        let features = self.encode_in(pass, input);
+        self.decode_in(pass, features, times, &self.coarse_heads)
     }
 
-    /// The embedding of the times, where the network takes any.
-    pub(super) fn embed(&self, times: Tensor<B, 1>) -> Option<Tensor<B, 2>> {
-        self.embedding.as_ref().map(|embedding| embedding.forward(times))
-    }
-
-    /// What the steps begin with and may look at, for a pass through all heads; the time is still missing.
-    pub(super) fn begin(&self, input: Tensor<B, 4>, frames: usize) -> (State<B>, Given<B>) {
+    fn encode_in(&self, pass: &mut Pass<'_, B>, input: Tensor<B, 4>) -> UnetFeatures<B> {
         let [_, _, height, width] = input.dims();
         let input = pad_to_multiple(input, 1 << self.decoder.len());
-        let state = vec![input.clone()];
-        (state, Given { input, time: None, frames, height, width, with_coarse_heads: true })
-    }
-
-    /// All steps in their order.
-    pub(super) fn steps(&self) -> Vec<Step> {
-        let encoder = match &self.pretrained {
-            Some(_) => vec![Step::Pretrained],
-            None => (0..self.encoder.len()).map(Step::Encoder).collect(),
-        };
-        let mut steps: Vec<_> = encoder
-            .into_iter()
-            .chain(self.global.is_some().then_some(Step::Global))
-            .chain([Step::Bottleneck])
-            .chain((0..self.decoder.len()).rev().map(Step::Decoder))
-            .chain([Step::Head])
-            .collect();
-        let bottleneck = steps.len() - self.decoder.len() - 2;
-        let first_with_time = match (self.encoder_takes_time, self.bottleneck_takes_time) {
-            (true, _) => 0,
-            (false, true) => bottleneck,
-            (false, false) => bottleneck + 1,
-        };
-        steps.insert(first_with_time, Step::Frames);
-        steps
-    }
-
-    /// One step; the state begins with the input alone and ends with the logits, coarsest first.
-    pub(super) fn step(&self, step: Step, mut state: State<B>, given: &Given<B>) -> State<B> {
-        let x = state.pop().expect("the features under way are last");
-        let time = given.time.as_ref();
-        match step {
-            Step::Encoder(level) => {
-                let skip = self.encoder[level].forward(x.into(), time);
-                let deep = max_pool(skip.clone());
-                state.extend([skip, deep]);
+        let mut features = UnetFeatures { x: input.clone(), skips: Vec::new(), input, size: [height, width] };
+        if !self.encoder_takes_time {
+            self.contract(pass, &mut features);
+            if !self.bottleneck_takes_time {
+                self.squeeze(pass, &mut features);
             }
-            Step::Pretrained => {
-                let encoder = self.pretrained.as_ref().expect("the step of a pretrained encoder");
-                state.extend(encoder.forward(x));
-            }
-            Step::Global => {
-                let global = self.global.as_ref().expect("the step of a coarse branch");
-                state.push(x);
-                // A skip of full resolution has nothing beside it in the coarse branch.
-                let finest = state.len() - self.decoder.len();
-                let input = spread(given.input.clone(), state[finest].dims()[0]);
-                global.tell(input, state[finest..].iter_mut());
-            }
-            // Skips stay one for each domain: the decoder repeats what it needs of them.
-            Step::Frames => state.push(spread(x, given.frames)),
-            Step::Bottleneck => state.push(self.squeeze(x, time)),
-            Step::Decoder(level) => {
-                let index = self.decoder.len() - 1 - level;
-                let own = self.upsamples[index].forward(x);
-                // A pretrained encoder has no skip of full resolution.
-                let skip = if self.pretrained.is_some() && level == 0 { None } else { state.pop() };
-                let joined = match (skip, self.merge) {
-                    (None, _) => own.into(),
-                    (Some(skip), Skips::Concatenate) => Joined { shared: Some(skip), own },
-                    (Some(skip), Skips::Add) => (own + spread(skip, given.frames)).into(),
-                    (Some(skip), Skips::Multiply) => (own * spread(skip, given.frames)).into(),
-                };
-                let x = self.decoder[index].forward(joined, time);
-                let head = level.checked_sub(1).and_then(|finer| self.coarse_heads.get(finer));
-                if let Some(head) = head.filter(|_| given.with_coarse_heads) {
-                    let size = [given.height, given.width].map(|size| size.div_ceil(1 << level));
-                    // Behind the coarser ones, before the skips.
-                    let place = self.coarse_heads.len() - level;
-                    state.insert(place, crop(head.forward(x.clone()), size));
-                }
-                state.push(x);
-            }
-            Step::Head => state.push(crop(self.head.forward(x), [given.height, given.width])),
         }
-        state
+        features
+    }
+
+    /// What [`encode`](Self::encode) left to do since it takes the time, the decoder and the heads; the finest logits
+    /// come first.
+    fn decode_in(
+        &self,
+        pass: &mut Pass<'_, B>,
+        mut features: UnetFeatures<B>,
+        times: Tensor<B, 1>,
+        coarse_heads: &[Conv<B>],
+    ) -> Vec<Tensor<B, 4>> {
+        let frames = times.dims()[0];
+        pass.tell(self.embedding.as_ref().map(|embedding| embedding.forward(times)));
+        // Skips stay one for each domain: the decoder repeats what it needs of them.
+        features.x = pass.block(features.x, None, move |_, x, _, _| spread(x, frames));
+        if self.encoder_takes_time {
+            self.contract(pass, &mut features);
+        }
+        if self.encoder_takes_time || self.bottleneck_takes_time {
+            self.squeeze(pass, &mut features);
+        }
+        let UnetFeatures { mut x, mut skips, size, .. } = features;
+        let mut levels = Vec::new();
+        for level in (0..self.decoder.len()).rev() {
+            // A pretrained encoder has no skip of full resolution.
+            let skip = skips.pop();
+            x = pass.block(x, skip, move |unet, x, skip, time| unet.expand(level, x, skip, time, frames));
+            if let Some(head) = level.checked_sub(1).and_then(|finer| coarse_heads.get(finer)) {
+                levels.push(crop(head.forward(x.clone()), size.map(|length| length.div_ceil(1 << level))));
+            }
+        }
+        levels.push(crop(self.head.forward(x), size));
+        levels.reverse();
+        levels
+    }
+
+    /// The levels of the encoder, each leaves a skip, and the coarse branch.
+    fn contract(&self, pass: &mut Pass<'_, B>, features: &mut UnetFeatures<B>) {
+        for level in 0..self.encoder.len() {
+            let skip = pass.block(features.x.clone(), None, move |unet, x, _, time| {
+                unet.encoder[level].forward(x.into(), time.as_ref())
+            });
+            features.x = max_pool(skip.clone());
+            features.skips.push(skip);
+        }
+        if self.pretrained.is_some() {
+            features.skips = pass.blocks(vec![features.x.clone()], |unet, mut inputs, _| {
+                let encoder = unet.pretrained.as_ref().expect("every copy has the same layers");
+                encoder.forward(inputs.remove(0))
+            });
+            features.x = features.skips.pop().expect("an encoder has five levels");
+        }
+        if self.global.is_some() {
+            // A skip of full resolution has nothing beside it in the coarse branch.
+            let finest = features.skips.len() + 1 - self.decoder.len();
+            let mut fine = features.skips.split_off(finest);
+            fine.push(features.x.clone());
+            let input = features.input.clone();
+            let told = pass.blocks(fine, move |unet, mut fine, _| {
+                let global = unet.global.as_ref().expect("every copy has the same layers");
+                global.tell(spread(input.clone(), fine[0].dims()[0]), fine.iter_mut());
+                fine
+            });
+            features.skips.extend(told);
+            features.x = features.skips.pop().expect("the features under way are the last");
+        }
     }
 
     /// The bottleneck block, the attention and the context behind it.
-    fn squeeze(&self, x: Tensor<B, 4>, time: Option<&Tensor<B, 2>>) -> Tensor<B, 4> {
-        let x = match &self.bottleneck {
-            Some(bottleneck) => bottleneck.forward(x.into(), time),
-            None => x,
+    fn squeeze(&self, pass: &mut Pass<'_, B>, features: &mut UnetFeatures<B>) {
+        features.x = pass.block(features.x.clone(), None, |unet, x, _, time| {
+            let x = match &unet.bottleneck {
+                Some(bottleneck) => bottleneck.forward(x.into(), time.as_ref()),
+                None => x,
+            };
+            let x = match &unet.attention {
+                Some(attention) => attention.forward(x),
+                None => x,
+            };
+            match &unet.context {
+                Some(context) => context.forward(x),
+                None => x,
+            }
+        });
+    }
+
+    /// Upsampling, skip and block of a level of the decoder.
+    fn expand(
+        &self,
+        level: usize,
+        x: Tensor<B, 4>,
+        skip: Option<Tensor<B, 4>>,
+        time: Option<Tensor<B, 2>>,
+        frames: usize,
+    ) -> Tensor<B, 4> {
+        let index = self.decoder.len() - 1 - level;
+        let own = self.upsamples[index].forward(x);
+        let joined = match (skip, self.merge) {
+            (None, _) => own.into(),
+            (Some(skip), Skips::Concatenate) => Joined { shared: Some(skip), own },
+            (Some(skip), Skips::Add) => (own + spread(skip, frames)).into(),
+            (Some(skip), Skips::Multiply) => (own * spread(skip, frames)).into(),
         };
-        let x = match &self.attention {
-            Some(attention) => attention.forward(x),
-            None => x,
-        };
-        match &self.context {
-            Some(context) => context.forward(x),
-            None => x,
-        }
+        self.decoder[index].forward(joined, time.as_ref())
     }
 }
 

@@ -10,7 +10,7 @@ use porecast_store::journal::{Outcome, Record, show};
 use porecast_store::run::StudyFolder;
 
 use super::{Study, Trial};
-use crate::train::{self, TrainOptions};
+use crate::train::{self, IfExists, TrainOptions};
 
 /// What `porecast search` is asked.
 #[derive(Debug, Clone)]
@@ -77,8 +77,7 @@ fn try_out(
         device: device.to_owned(),
         set,
         fold: None,
-        resume: true,
-        force: false,
+        if_exists: IfExists::Resume,
     };
     match train::run(&training, Verbosity { quiet: true, ..verbosity }) {
         Ok(()) => trial.end(Outcome::Value(validation_loss(&run)?)),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::train::TrainOptions;
+use crate::train::{IfExists, TrainOptions};
 use porecast_base::atomic;
 use porecast_base::{Error, ErrorKind, Result};
 use porecast_store::RunFolder;
@@ -31,7 +31,7 @@ where
     let path = args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
     let folder = RunFolder::new(&path);
     // A run has begun once its configuration is there; one that was killed before that begins now.
-    let is_resumed = args.resume && folder.config_path().exists();
+    let is_resumed = args.if_exists == IfExists::Resume && folder.config_path().exists();
     if is_resumed {
         let before: C = config::load(&folder.config_path(), &[])?;
         if &before != config {
@@ -41,7 +41,7 @@ where
             ));
         }
     } else if !folder.is_vacant() {
-        if !args.force {
+        if args.if_exists != IfExists::Replace {
             return Err(Error::new(
                 ErrorKind::Exists,
                 path.display().to_string(),

@@ -89,10 +89,19 @@ pub struct TrainOptions {
     pub set: Vec<String>,
     /// Of a segmentation split in folds, train the network of this fold only; the others can follow with --resume.
     pub fold: Option<usize>,
-    /// Go on from the last checkpoint.
-    pub resume: bool,
-    /// Replace an existing run.
-    pub force: bool,
+    /// What to do with a run that is in the folder already.
+    pub if_exists: IfExists,
+}
+
+/// What a training does with a run that is in its folder already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfExists {
+    /// Leave it alone and fail.
+    Refuse,
+    /// Go on from its last checkpoint; begin where there is none.
+    Resume,
+    /// Remove it and begin anew.
+    Replace,
 }
 
 /// `porecast train`: trains every member of a run, or goes on where it stopped.

@@ -310,33 +310,49 @@ impl InvasionDataset {
         })
     }
 
-    /// Hexadecimal SHA-256 of everything a network can learn from: identifiers, geometry, times and frames.
+    /// The [`Fingerprint`] of all sequences; reads the whole dataset.
     ///
     /// # Errors
     /// A sequence cannot be read.
     pub fn fingerprint(&self) -> Result<String> {
-        let mut hash = Sha256::new();
-        let bytes = |mask: &mut dyn Iterator<Item = &bool>| mask.map(|&m| u8::from(m)).collect::<Vec<u8>>();
+        let mut fingerprint = Fingerprint::default();
         for (index, id) in self.ids.iter().enumerate() {
-            let sequence = self.sequence(index)?;
-            hash.update((id.len() as u64).to_le_bytes());
-            hash.update(id.as_bytes());
-            let (frames, height, width) = sequence.phase.dim();
-            for length in [frames, height, width] {
-                hash.update((length as u64).to_le_bytes());
-            }
-            hash.update(bytes(&mut sequence.domain.solid.iter()));
-            for time in &sequence.times {
-                hash.update(time.to_le_bytes());
-            }
-            hash.update(bytes(&mut sequence.phase.iter()));
+            fingerprint.add(id, &self.sequence(index)?);
         }
-        Ok(hex(&hash.finalize()))
+        Ok(fingerprint.finish())
     }
 
     fn locate(&self, index: usize) -> (&Shard, usize) {
         let (shard, row) = self.rows[index];
         (&self.shards[shard], row)
+    }
+}
+
+/// Hexadecimal SHA-256 of everything a network can learn from: identifiers, geometry, times and frames. Whoever reads all
+/// sequences of a dataset can compute it on the way.
+#[derive(Debug, Clone, Default)]
+pub struct Fingerprint(Sha256);
+
+impl Fingerprint {
+    /// Adds the next sequence, in stored order.
+    pub fn add(&mut self, id: &str, sequence: &Trajectory) {
+        let bytes = |mask: &mut dyn Iterator<Item = &bool>| mask.map(|&m| u8::from(m)).collect::<Vec<u8>>();
+        self.0.update((id.len() as u64).to_le_bytes());
+        self.0.update(id.as_bytes());
+        let (frames, height, width) = sequence.phase.dim();
+        for length in [frames, height, width] {
+            self.0.update((length as u64).to_le_bytes());
+        }
+        self.0.update(bytes(&mut sequence.domain.solid.iter()));
+        for time in &sequence.times {
+            self.0.update(time.to_le_bytes());
+        }
+        self.0.update(bytes(&mut sequence.phase.iter()));
+    }
+
+    /// The digest as text.
+    pub fn finish(self) -> String {
+        hex(&self.0.finalize())
     }
 }
 
