@@ -14,6 +14,7 @@ use porecast_base::{Error, Result};
 use porecast_store::RunFolder;
 use porecast_store::config;
 use porecast_store::run::{Card, MemberCard, TrainedOn};
+use porecast_store::weights;
 
 /// The networks of a run with everything they were trained to expect.
 pub struct Predictor<B: Kernels, D: Predicted> {
@@ -57,7 +58,8 @@ impl<B: Kernels, D: Predicted> Predictor<B, D> {
         let (card, config) = read::<D>(run)?;
         let load = |member: &MemberCard| {
             let network = D::network::<B>(&config, &card, member, device);
-            Ok((member.clone(), network.load(&run.member_path(member).join(BEST))?))
+            let path = run.member_path(member).join(BEST);
+            Ok((member.clone(), network.with_weights(weights::read_network(&path)?, &path)?))
         };
         let networks = card.members.iter().map(load).collect::<Result<_>>()?;
         Ok(Self { config, card, networks, device: device.clone(), tile })
