@@ -9,7 +9,7 @@ use safetensors::{Dtype, SafeTensors};
 use zip::ZipArchive;
 
 use super::pickle::{self, Value, View};
-use porecast_base::{Error, Result};
+use porecast_base::{Error, Result, atomic};
 
 /// Tensors by name.
 pub type Weights = BTreeMap<String, WeightTensor>;
@@ -52,6 +52,22 @@ pub fn read(path: &Path) -> Result<Weights> {
             format!("{what}; expected safetensors, or a .pth with a dictionary of tensors (torch.save(model.state_dict()))"),
         )
     })
+}
+
+/// Reads the file of a network's weights, undecoded.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read_network(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|e| Error::input(path, format!("cannot be read: {e}")))
+}
+
+/// Writes the file of a network's weights atomically.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_network(path: &Path, bytes: &[u8]) -> Result<()> {
+    atomic::write(path, bytes)
 }
 
 fn read_safetensors(bytes: &[u8]) -> std::result::Result<Weights, String> {

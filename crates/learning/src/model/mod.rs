@@ -13,12 +13,15 @@ pub mod unet;
 pub mod vit;
 mod weights;
 
+use std::path::Path;
+
 use burn::module::Module;
 use burn::tensor::{Tensor, backend::Backend};
 
 use ops::Kernels;
 use porecast_base::Result;
 use porecast_store::config::model::{Architecture, ModelConfig};
+use porecast_store::weights::Weights;
 use unet::{Unet, UnetFeatures};
 use vit::{Vit, VitFeatures};
 
@@ -93,15 +96,14 @@ impl<B: Kernels> Network<B> {
         }
     }
 
-    /// The network with the weights of its encoder read from the file in the configuration, if one is named there:
-    /// what a training starts from.
+    /// The network with these weights of its encoder; `path` names their file in errors. A vision transformer has none.
     ///
     /// # Errors
-    /// The file cannot be read, or is of another encoder.
-    pub fn with_encoder_weights(self, config: &ModelConfig) -> Result<Self> {
-        match (self, &config.unet.encoder.weights) {
-            (Self::Unet(unet), Some(path)) => Ok(Self::Unet(unet.with_encoder_weights(path)?)),
-            (network, _) => Ok(network),
+    /// The weights are of another encoder.
+    pub fn with_encoder_weights(self, weights: Weights, path: &Path) -> Result<Self> {
+        match self {
+            Self::Unet(unet) => Ok(Self::Unet(unet.with_encoder_weights(weights, path)?)),
+            network => Ok(network),
         }
     }
 
@@ -134,7 +136,7 @@ fn pad_to_multiple<B: Kernels>(x: Tensor<B, 4>, multiple: usize) -> Tensor<B, 4>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::loss::Loss;
+    use crate::loss::Objective;
     use burn::backend::{Autodiff, Flex};
     use burn::module::{AutodiffModule, ModuleVisitor, Param};
     use burn::optim::{AdamConfig, GradientsParams, Optimizer};
@@ -356,8 +358,8 @@ mod tests {
     #[test]
     fn one_batch_can_be_learnt_by_heart() {
         let _alone = seeded();
-        let loss =
-            Loss::new(Head::MultiClass, LossConfig { cross_entropy: 1.0, ..LossConfig::default() }, [1.0; 3]);
+        let config = LossConfig { cross_entropy: 1.0, ..LossConfig::default() };
+        let loss = Objective::of_invasion(Head::MultiClass, &config, [1.0; 3]);
         let small = variants().into_iter().map(|variant| (variant, 16, 80, 2e-2));
         let large = on_encoders().into_iter().map(|variant| (variant, 32, 45, 1e-2));
         for ((name, config), size, steps, rate) in small.chain(large) {
@@ -374,7 +376,7 @@ mod tests {
             let times = Tensor::<Ad, 1>::from_data([0.1, 0.9], &Default::default());
             let evaluate = |network: &Network<Ad>| {
                 let logits = network.forward(input.clone(), times.clone());
-                loss.evaluate(logits, target.clone(), scored.clone()).total
+                loss.evaluate(vec![logits], target.clone(), scored.clone()).total
             };
             let first = evaluate(&network).into_scalar();
             for _ in 0..steps {

@@ -16,6 +16,7 @@ use super::time_embedding::TimeEmbedding;
 use super::{pad_to_multiple, repeat_each};
 use porecast_base::Result;
 use porecast_store::config::model::{ModelConfig, Skips, TimePlace};
+use porecast_store::weights::Weights;
 
 /// Encoder, bottleneck and decoder with skips, and a 3x3 convolution to the logits.
 ///
@@ -130,9 +131,9 @@ impl<B: Kernels> Unet<B> {
         }
     }
 
-    /// The UNet with the weights of its encoder from a file.
-    pub(super) fn with_encoder_weights(mut self, path: &Path) -> Result<Self> {
-        self.pretrained = self.pretrained.map(|encoder| encoder.load(path)).transpose()?;
+    /// The UNet with these weights of its encoder; `path` names their file in errors.
+    pub(super) fn with_encoder_weights(mut self, weights: Weights, path: &Path) -> Result<Self> {
+        self.pretrained = self.pretrained.map(|encoder| encoder.place(weights, path)).transpose()?;
         Ok(self)
     }
 

@@ -8,28 +8,25 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::Network;
 use super::ops::{Kernels, TrainBackend};
-use porecast_base::atomic;
 use porecast_base::{Error, Result};
 
 impl<B: Kernels> Network<B> {
-    /// Writes the weights, running statistics included, atomically.
+    /// The weights, running statistics included, as the bytes of a safetensors file.
     ///
     /// # Errors
-    /// The file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<()> {
+    /// A weight cannot be serialised; `path` names the file in the message.
+    pub fn to_bytes(&self, path: &Path) -> Result<Vec<u8>> {
         // Burn's own entries lie in a hash map: one entry has one order, and equal weights have equal bytes.
         let mut store = SafetensorsStore::from_bytes(None).clear_metadata().metadata("producer", "porecast");
         self.save_into(&mut store).map_err(|e| Error::output(path, e))?;
-        let bytes = store.get_bytes().map_err(|e| Error::output(path, e))?;
-        atomic::write(path, &bytes)
+        store.get_bytes().map_err(|e| Error::output(path, e))
     }
 
-    /// Reads weights into this network.
+    /// This network with the weights in the bytes of a safetensors file; `path` names the file in errors.
     ///
     /// # Errors
-    /// The file is missing or broken, or belongs to another architecture.
-    pub fn load(mut self, path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|e| Error::input(path, format!("cannot be read: {e}")))?;
+    /// The bytes are damaged or belong to another architecture.
+    pub fn with_weights(mut self, bytes: Vec<u8>, path: &Path) -> Result<Self> {
         // What does not fit is reported below, in one line rather than in Burn's table.
         let mut store = SafetensorsStore::from_bytes(Some(bytes)).validate(false).allow_partial(true);
         let other = |what: String| {

@@ -10,6 +10,7 @@ use porecast_base::Result;
 use porecast_kernels::log_softmax_channels;
 use porecast_store::config::model::ModelConfig;
 use porecast_store::config::train::Head;
+use porecast_store::weights;
 
 use crate::device::{Device, on_device};
 use crate::model::ops::{Kernels, TrainBackend};
@@ -55,23 +56,21 @@ pub(super) struct Ends {
 ///
 /// # Errors
 /// The file is missing or broken, or belongs to another architecture.
-pub(super) fn load(
-    weights: &Path,
-    model: &ModelConfig,
-    ends: Ends,
-    device: Device,
-) -> Result<Box<dyn Trained>> {
-    on_device!(device, load_on(weights, model, ends))
+pub(super) fn load(path: &Path, model: &ModelConfig, ends: Ends, device: Device) -> Result<Box<dyn Trained>> {
+    on_device!(device, load_on(path, model, ends))
 }
 
 fn load_on<B: TrainBackend>(
     device: &B::Device,
-    weights: &Path,
+    path: &Path,
     model: &ModelConfig,
     Ends { inputs, outputs, takes_time }: Ends,
 ) -> Result<Box<dyn Trained>> {
     let network = Network::<B::InnerBackend>::init(model, inputs, outputs, takes_time, device);
-    Ok(Box::new(OnDevice { network: network.load(weights)?, device: device.clone() }))
+    Ok(Box::new(OnDevice {
+        network: network.with_weights(weights::read_network(path)?, path)?,
+        device: device.clone(),
+    }))
 }
 
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use super::begin::begin;
 use super::{Member, Setting, balanced, train_members};
 use crate::data::{InvasionData, TimedInvasions};
 use crate::device::{Device, on_device};
-use crate::loss::Loss;
+use crate::loss::Objective;
 use crate::train::TrainOptions;
 use porecast_base::Verbosity;
 use porecast_base::{Error, Result};
@@ -53,11 +53,11 @@ pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> 
         split.test.len(),
         config.dataset.display()
     );
-    on_device!(device, train_members::<Loss>(&setting, &mut card, &what))
+    on_device!(device, train_members(&setting, &mut card, &what))
 }
 
 /// The networks of a run: one, or one a frame.
-fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<Vec<Member<Loss>>> {
+fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<Vec<Member>> {
     let frame_count = card.dataset.shape.0;
     let networks: Vec<(Option<usize>, Vec<usize>)> = match &config.conditioning {
         Conditioning::Time => vec![(None, (0..frame_count).collect())],
@@ -86,7 +86,7 @@ fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<V
 }
 
 /// The loss, with class weights from the training data where they are asked to be balanced.
-fn objective(config: &TrainConfig, data: &InvasionData, train: &[usize], frames: &[usize]) -> Loss {
+fn objective(config: &TrainConfig, data: &InvasionData, train: &[usize], frames: &[usize]) -> Objective {
     let weights = match &config.loss.class_weights {
         ClassWeights::Equal => [1.0; 3],
         ClassWeights::Given(weights) => weights.map(|w| w as f32),
@@ -95,7 +95,7 @@ fn objective(config: &TrainConfig, data: &InvasionData, train: &[usize], frames:
             [weights[0], weights[1], weights[2]]
         }
     };
-    Loss::new(config.head, config.loss.clone(), weights)
+    Objective::of_invasion(config.head, &config.loss, weights)
 }
 
 fn make_card(

@@ -36,7 +36,7 @@ pub(crate) use trainer::BEST;
 use trainer::Trainer;
 
 /// Everything the members of a run share, and the members.
-struct Setting<O> {
+struct Setting {
     folder: RunFolder,
     seed: u64,
     /// Channels that a network is given.
@@ -47,12 +47,12 @@ struct Setting<O> {
     optimizer: OptimizerConfig,
     schedule: ScheduleConfig,
     training: TrainingConfig,
-    members: Vec<Member<O>>,
+    members: Vec<Member>,
     verbosity: Verbosity,
 }
 
 /// One network of a run.
-struct Member<O> {
+struct Member {
     /// What is put before its lines: `frame 5: `.
     label: String,
     /// Its folder below the run folder.
@@ -66,7 +66,7 @@ struct Member<O> {
     takes_time: bool,
     /// Everything that decides which weights there are.
     architecture: String,
-    objective: O,
+    objective: Objective,
     data: Arc<dyn Samples>,
     /// Frames it is shown.
     frames: Vec<usize>,
@@ -118,9 +118,9 @@ pub fn run(args: &TrainOptions, verbosity: Verbosity) -> Result<()> {
     }
 }
 
-fn train_members<B: TrainBackend, O: Objective>(
+fn train_members<B: TrainBackend>(
     device: &B::Device,
-    setting: &Setting<O>,
+    setting: &Setting,
     card: &mut Card<impl TrainedOn>,
     what: &str,
 ) -> Result<()> {
@@ -131,7 +131,7 @@ fn train_members<B: TrainBackend, O: Objective>(
             Start::Neighbour => neighbour.as_deref(),
             Start::Scratch => None,
         };
-        let done = Trainer::<B, O>::new(setting, member, start, device)?.run()?;
+        let done = Trainer::<B>::new(setting, member, start, device)?.run()?;
         record(&mut card.members, done);
         setting.folder.write_card(card)?;
         neighbour = Some(setting.folder.path().join(&member.folder).join(BEST));

@@ -10,7 +10,7 @@ use super::begin::begin;
 use super::{Member, Setting, balanced, train_members};
 use crate::data::SegmentationData;
 use crate::device::{Device, on_device};
-use crate::loss::SegmentationLoss;
+use crate::loss::Objective;
 use crate::train::TrainOptions;
 use porecast_base::Verbosity;
 use porecast_base::seed;
@@ -64,7 +64,7 @@ pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> 
         config.dataset.display(),
         card.split.test.len()
     );
-    on_device!(device, train_members::<SegmentationLoss>(&setting, &mut card, &what))
+    on_device!(device, train_members(&setting, &mut card, &what))
 }
 
 /// The networks of a run; of one fold `only` where that is asked for.
@@ -73,7 +73,7 @@ fn members(
     card: &SegmentationRunCard,
     dataset: &SegmentationDataset,
     only: Option<usize>,
-) -> Result<Vec<Member<SegmentationLoss>>> {
+) -> Result<Vec<Member>> {
     let folds = card.split.folds.len();
     if folds == 0 {
         return Err(Error::config("split.method", "leaves nothing to train on"));
@@ -168,11 +168,11 @@ fn bag_of(images: &[usize], run_seed: u64, index: u64) -> Vec<usize> {
 }
 
 /// The loss, with class weights from the training data where they are asked to be balanced.
-fn objective(config: &SegmentationConfig, counts: &[u64]) -> SegmentationLoss {
+fn objective(config: &SegmentationConfig, counts: &[u64]) -> Objective {
     let weights = match &config.loss.class_weights {
         SegmentationWeights::Equal | SegmentationWeights::Dynamic => vec![1.0; counts.len()],
         SegmentationWeights::Given(weights) => weights.iter().map(|&weight| weight as f32).collect(),
         SegmentationWeights::Balanced => balanced(counts),
     };
-    SegmentationLoss::new(config.loss.clone(), weights)
+    Objective::of_classes(config.loss.clone(), weights)
 }

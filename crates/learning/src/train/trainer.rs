@@ -16,16 +16,17 @@ use super::optimizer::{self, Optimizer};
 use super::{Member, Setting, average, schedule};
 use crate::data::order::{self, Pick};
 use crate::data::{Mirror, evenly_spread};
-use crate::loss::{Objective, Terms};
+use crate::loss::Terms;
 use crate::model::ops::TrainBackend;
 use crate::model::{Network, checkpointing};
 use crate::sample::HostBatch;
 use porecast_base::progress::{self, Progress};
 use porecast_base::{Error, ErrorKind, Result};
 use porecast_base::{interrupt, seed};
+use porecast_store::config::model::Architecture;
 use porecast_store::config::optimizer::ScheduleShape;
 use porecast_store::run::MemberCard;
-use porecast_store::{checkpoint, table};
+use porecast_store::{checkpoint, table, weights};
 
 /// Weights of the best epoch.
 pub(crate) const BEST: &str = "best.safetensors";
@@ -96,9 +97,9 @@ struct Scored {
 }
 
 /// The training of one network, at some point of it.
-pub(super) struct Trainer<'a, B: TrainBackend, O> {
-    setting: &'a Setting<O>,
-    member: &'a Member<O>,
+pub(super) struct Trainer<'a, B: TrainBackend> {
+    setting: &'a Setting,
+    member: &'a Member,
     path: PathBuf,
     device: &'a B::Device,
     network: Network<B>,
@@ -107,11 +108,11 @@ pub(super) struct Trainer<'a, B: TrainBackend, O> {
     state: State,
 }
 
-impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
+impl<'a, B: TrainBackend> Trainer<'a, B> {
     /// A training at its last checkpoint, or at its beginning: fresh weights, or those in `start`.
     pub(super) fn new(
-        setting: &'a Setting<O>,
-        member: &'a Member<O>,
+        setting: &'a Setting,
+        member: &'a Member,
         start: Option<&Path>,
         device: &'a B::Device,
     ) -> Result<Self> {
@@ -126,10 +127,12 @@ impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
             .and_then(|bytes| optimizer::network_from_bytes(network, bytes, device))
             .expect("a network takes its own weights");
         let is_resumed = path.join(CHECKPOINT).exists();
-        network = match start {
-            Some(weights) => network.load(weights)?,
-            None if is_resumed => network,
-            None => network.with_encoder_weights(model)?,
+        network = match (start, &model.unet.encoder.weights) {
+            (Some(path), _) => network.with_weights(weights::read_network(path)?, path)?,
+            (None, Some(path)) if !is_resumed && model.architecture == Architecture::Unet => {
+                network.with_encoder_weights(weights::read(path)?, path)?
+            }
+            (None, _) => network,
         };
         let mut trainer = Self {
             average: (setting.optimizer.ema > 0.0).then(|| network.valid()),
@@ -163,7 +166,7 @@ impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
             }
             self.state.is_finished = is_stale || self.state.epoch == config.epochs;
             if self.state.is_finished {
-                self.scored_network().save(&self.path.join(LAST))?;
+                self.write_weights(&self.scored_network(), LAST)?;
             }
             self.save()?;
         }
@@ -270,7 +273,7 @@ impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
             let batch = host.to_device::<B>(self.device);
             let mut loss = 0.0;
             let evaluate = |levels| {
-                let terms = objective.terms(levels, batch.target, batch.scored);
+                let terms = objective.evaluate(levels, batch.target, batch.scored);
                 loss = self.check(&terms, &names)?;
                 Ok(terms.total / count)
             };
@@ -324,11 +327,13 @@ impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
     fn check(&self, terms: &Terms<B>, names: &[String]) -> Result<f64> {
         let values = terms.values.clone().into_data();
         let mut total = 0.0;
-        for ((name, weight), value) in terms.names.iter().zip(values.iter::<f32>()) {
+        for ((term, weight), value) in terms.weights.iter().zip(values.iter::<f32>()) {
             let value = f64::from(value);
-            let bound = self.member.objective.upper_bound(name);
+            let bound = self.member.objective.upper_bound(*term);
             if !(-1e-4..=bound).contains(&value) {
-                return Err(self.diverged(&format!("loss.{name} is {value}, outside 0 to {bound}"), names));
+                return Err(
+                    self.diverged(&format!("loss.{} is {value}, outside 0 to {bound}", term.name()), names)
+                );
             }
             total += weight * value;
         }
@@ -382,7 +387,7 @@ impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
         let is_best = self.state.best.is_none_or(|(_, best)| loss < best);
         if is_best {
             self.state.best = Some((self.state.epoch, loss));
-            network.save(&self.path.join(BEST))?;
+            self.write_weights(&network, BEST)?;
         }
         self.state.stale = if is_best { 0 } else { self.state.stale + 1 };
         self.state.stale_since_drop = if is_best { 0 } else { self.state.stale_since_drop + 1 };
@@ -433,7 +438,7 @@ impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
             let target = batch.target.clone().narrow(0, start, count);
             let scored = batch.scored.clone().narrow(0, start, count);
             let counts = objective.counts(logits.clone(), target.clone(), scored.clone());
-            let total = objective.terms(vec![logits], target, scored).total;
+            let total = objective.evaluate(vec![logits], target, scored).total;
             let values = Tensor::cat(vec![total, counts], 0).into_data();
             let mut values = values.iter::<f64>();
             let loss = values.next().expect("a loss before the counts");
@@ -447,6 +452,11 @@ impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
 
     fn say(&self, text: &str) {
         progress::say(self.setting.verbosity, text);
+    }
+
+    fn write_weights(&self, network: &Network<B::InnerBackend>, name: &str) -> Result<()> {
+        let path = self.path.join(name);
+        weights::write_network(&path, &network.to_bytes(&path)?)
     }
 
     fn save(&self) -> Result<()> {

@@ -1,4 +1,4 @@
-//! The loss: a table of weights.
+//! The loss of an invasion: a table of weights; and the terms of any loss.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +18,51 @@ pub enum ClassWeights {
     Given([f64; 3]),
 }
 
+/// A term of a loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Term {
+    /// Mean squared error.
+    SquaredError,
+    /// Binary cross-entropy, a mean over samples.
+    BinaryCrossEntropy,
+    /// Cross-entropy.
+    CrossEntropy,
+    /// Focal loss.
+    Focal,
+    /// Dice loss.
+    Dice,
+    /// Dice loss of what is not the class.
+    InverseDice,
+    /// Switching loss.
+    Switching,
+    /// Soft intersection over union.
+    Iou,
+    /// Volume difference of the thresholded mask.
+    VolumeHard,
+    /// Volume difference of the probabilities.
+    VolumeSoft,
+}
+
+impl Term {
+    /// Its key in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SquaredError => "mse",
+            Self::BinaryCrossEntropy => "bce",
+            Self::CrossEntropy => "cross_entropy",
+            Self::Focal => "focal",
+            Self::Dice => "dice",
+            Self::InverseDice => "inverse_dice",
+            Self::Switching => "switching",
+            Self::Iou => "iou",
+            Self::VolumeHard => "volume_hard",
+            Self::VolumeSoft => "volume_soft",
+        }
+    }
+}
+
 /// Weights of the terms of the loss; a term of weight zero is left out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LossConfig {
     /// Mean squared error of the invasion probability.
@@ -40,40 +83,25 @@ pub struct LossConfig {
     pub class_weights: ClassWeights,
 }
 
-impl Default for LossConfig {
-    fn default() -> Self {
-        Self {
-            mse: 0.0,
-            bce: 0.0,
-            cross_entropy: 0.0,
-            dice: 0.0,
-            iou: 0.0,
-            volume_hard: 0.0,
-            volume_soft: 0.0,
-            class_weights: ClassWeights::Equal,
-        }
-    }
-}
-
 impl LossConfig {
-    /// Names and weights of all terms.
-    pub fn terms(&self) -> [(&'static str, f64); 7] {
+    /// All terms and their weights.
+    pub fn terms(&self) -> [(Term, f64); 7] {
         [
-            ("mse", self.mse),
-            ("bce", self.bce),
-            ("cross_entropy", self.cross_entropy),
-            ("dice", self.dice),
-            ("iou", self.iou),
-            ("volume_hard", self.volume_hard),
-            ("volume_soft", self.volume_soft),
+            (Term::SquaredError, self.mse),
+            (Term::BinaryCrossEntropy, self.bce),
+            (Term::CrossEntropy, self.cross_entropy),
+            (Term::Dice, self.dice),
+            (Term::Iou, self.iou),
+            (Term::VolumeHard, self.volume_hard),
+            (Term::VolumeSoft, self.volume_soft),
         ]
     }
 
     /// Every problem with the values, for a network with this head.
     pub(super) fn problems(&self, head: Head) -> Vec<Problem> {
         let mut checks = Checks::default();
-        for (name, weight) in self.terms() {
-            checks.need(weight.is_finite() && weight >= 0.0, name, weight, "finite and not negative");
+        for (term, weight) in self.terms() {
+            checks.need(weight.is_finite() && weight >= 0.0, term.name(), weight, "finite and not negative");
         }
         match head {
             Head::Regression => checks.need(
@@ -102,6 +130,6 @@ impl LossConfig {
 
     /// Whether some term has a gradient.
     pub(super) fn can_be_learnt(&self) -> bool {
-        self.terms().iter().any(|(name, weight)| *name != "volume_hard" && *weight > 0.0)
+        self.terms().iter().any(|(term, weight)| *term != Term::VolumeHard && *weight > 0.0)
     }
 }

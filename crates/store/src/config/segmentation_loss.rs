@@ -3,6 +3,7 @@
 use porecast_imaging::Background;
 use serde::{Deserialize, Serialize};
 
+use super::loss::Term;
 use super::{Checks, Problem};
 
 /// Weights of the classes in the cross-entropy.
@@ -96,47 +97,16 @@ impl Default for SegmentationLossConfig {
     }
 }
 
-/// A term of the loss of a segmentation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SegmentationTerm {
-    /// Cross-entropy.
-    CrossEntropy,
-    /// Focal loss.
-    Focal,
-    /// Dice loss.
-    Dice,
-    /// Dice loss of what is not the class.
-    InverseDice,
-    /// Switching loss.
-    Switching,
-    /// Soft intersection over union.
-    Iou,
-}
-
-impl SegmentationTerm {
-    /// Its key in the configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::CrossEntropy => "cross_entropy",
-            Self::Focal => "focal",
-            Self::Dice => "dice",
-            Self::InverseDice => "inverse_dice",
-            Self::Switching => "switching",
-            Self::Iou => "iou",
-        }
-    }
-}
-
 impl SegmentationLossConfig {
     /// All terms that compare with the target, and their weights.
-    pub fn terms(&self) -> [(SegmentationTerm, f64); 6] {
+    pub fn terms(&self) -> [(Term, f64); 6] {
         [
-            (SegmentationTerm::CrossEntropy, self.cross_entropy),
-            (SegmentationTerm::Focal, self.focal),
-            (SegmentationTerm::Dice, self.dice),
-            (SegmentationTerm::InverseDice, self.inverse_dice),
-            (SegmentationTerm::Switching, self.switching),
-            (SegmentationTerm::Iou, self.iou),
+            (Term::CrossEntropy, self.cross_entropy),
+            (Term::Focal, self.focal),
+            (Term::Dice, self.dice),
+            (Term::InverseDice, self.inverse_dice),
+            (Term::Switching, self.switching),
+            (Term::Iou, self.iou),
         ]
     }
 

@@ -14,7 +14,7 @@ use self::resnet::Resnet;
 use super::ops::Kernels;
 use porecast_base::{Error, Result};
 use porecast_store::config::model::EncoderKind;
-use porecast_store::weights::{self, Weights};
+use porecast_store::weights::Weights;
 
 /// An encoder of any kind but the UNet's own blocks.
 #[derive(Module, Debug)]
@@ -62,18 +62,13 @@ impl<B: Kernels> Encoder<B> {
         }
     }
 
-    /// The encoder with the weights of a `.pth` or safetensors file of torchvision or timm, running statistics
-    /// included. The classifier in the file is left out; the first layer is adapted to the channels of the input by
+    /// The encoder with weights of torchvision or timm, running statistics included; `path` names their file in errors.
+    /// The classifier among them is left out; the first layer is adapted to the channels of the input by
     /// [`adapt_first_layer`].
     ///
     /// # Errors
-    /// The file is missing or damaged, lacks a tensor, has one of another shape, or one that has no place.
-    pub fn load(self, path: &Path) -> Result<Self> {
-        self.place(weights::read(path)?, path)
-    }
-
-    /// [`load`](Self::load) for weights that are read; `path` names them in errors.
-    fn place(mut self, mut weights: Weights, path: &Path) -> Result<Self> {
+    /// The weights lack a tensor, have one of another shape, or one that has no place.
+    pub fn place(mut self, mut weights: Weights, path: &Path) -> Result<Self> {
         let library = self.library(&weights).ok_or_else(|| {
             let names: Vec<_> = weights.keys().take(3).map(String::as_str).collect();
             let stems = self.stems().map(|(_, stem)| stem).join(" or ");
@@ -426,7 +421,8 @@ mod tests {
         });
         let bytes = safetensors::serialize(views, None).expect("tensors");
         std::fs::write(&path, bytes).expect("a file");
-        let loaded = blank.load(&path).expect("it fits");
+        let weights = porecast_store::weights::read(&path).expect("a weight file");
+        let loaded = blank.place(weights, &path).expect("it fits");
         let expected = filled(EncoderKind::Resnet18, 1, Library::Torchvision);
         for (loaded, expected) in
             loaded.collect(None, None, false).iter().zip(expected.collect(None, None, false))

@@ -1,130 +1,131 @@
-//! Losses of any number of classes, of which each pixel has one.
+//! The terms of annotated images, of any number of classes of which each pixel has one.
+//!
+//! A network of one logit z tells class 1 (foreground) from class 0: it is a network of two logits, 0 and z, whose
+//! class 0 is left out of the overlap.
 
-use std::cell::OnceCell;
+use std::cell::LazyCell;
 
-use burn::module::Module;
 use burn::tensor::activation::log_sigmoid;
-use burn::tensor::{Bool, Int, Slice, Tensor, TensorData, backend::Backend};
+use burn::tensor::{Bool, Tensor, TensorData, backend::Backend};
 use porecast_imaging::Background;
 use porecast_kernels::{Backend as Kernels, log_softmax_channels};
 
-use super::pixel::{cross_entropy, focal};
-use super::{Objective, Overlap, Terms, elastic_net, upper_bound};
-use porecast_store::config::segmentation_loss::{
-    SegmentationLossConfig, SegmentationTerm, SegmentationWeights,
-};
+use super::{Overlap, cross_entropy, dice, focal, inverse_dice, iou, switching};
+use porecast_store::config::loss::Term;
+use porecast_store::config::segmentation_loss::{SegmentationLossConfig, SegmentationWeights};
 
-/// A weighted sum of terms for classes 0, 1, ...
-///
-/// A network of one logit z tells class 1 (foreground) from class 0: it is a network of two logits, 0 and z, whose
-/// class 0 is left out of the overlap.
-///
-/// ```
-/// use burn::backend::Flex;
-/// use burn::tensor::Tensor;
-/// use porecast::config::segmentation_loss::SegmentationLossConfig;
-/// use porecast::loss::SegmentationLoss;
-///
-/// let config = SegmentationLossConfig { cross_entropy: 1.0, dice: 0.5, ..Default::default() };
-/// let loss = SegmentationLoss::new(config, vec![1.0, 1.0]);
-/// let device = Default::default();
-/// let logits = Tensor::<Flex, 4>::zeros([1, 1, 2, 2], &device);
-/// let classes = Tensor::from_data([[[1, 0], [0, 0]]], &device);
-/// let terms = loss.evaluate(logits, classes, Tensor::ones([1, 1, 2, 2], &device));
-/// let by_hand = 2f32.ln() + 0.5 * (1.0 - 2.0 * 0.5 / 3.0);
-/// assert!((terms.total.into_scalar() - by_hand).abs() < 1e-5);
-/// ```
+/// What the loss of annotated images knows besides its terms.
 #[derive(Debug, Clone)]
-pub struct SegmentationLoss {
-    config: SegmentationLossConfig,
-    class_weights: Vec<f32>,
+pub(super) struct Classes {
+    pub(super) config: SegmentationLossConfig,
+    pub(super) class_weights: Vec<f32>,
 }
 
-impl SegmentationLoss {
-    /// A loss; `class_weights` has one weight for each class, used unless the configuration asks for dynamic ones.
-    pub fn new(config: SegmentationLossConfig, class_weights: Vec<f32>) -> Self {
-        Self { config, class_weights }
-    }
-
-    /// Evaluates every term of positive weight.
+impl Classes {
+    /// The value of each term.
     ///
     /// # Shapes
-    /// `logits` `[n, k, h, w]`, one for each class or a single one for two classes; `classes` `[n, h, w]`; `scored`
-    /// `[n, 1, h, w]` of 0 and 1.
-    pub fn evaluate<B: Kernels>(
+    /// `logits` `[n, k, h, w]`, one for each class or a single one for two classes; `target` (classes) and `scored`
+    /// (0 or 1) `[n, 1, h, w]`.
+    pub(super) fn values<B: Kernels>(
+        &self,
+        terms: &[(Term, f64)],
+        logits: Tensor<B, 4>,
+        target: Tensor<B, 4>,
+        scored: Tensor<B, 4>,
+    ) -> Vec<Tensor<B, 1>> {
+        let config = &self.config;
+        let is_single = logits.dims()[1] == 1;
+        let log_p = if is_single {
+            Tensor::cat(vec![log_sigmoid(-logits.clone()), log_sigmoid(logits)], 1)
+        } else {
+            log_softmax_channels(logits)
+        };
+        let g = self.channels(target, log_p.dims()[1]);
+        let overlap = LazyCell::new(|| {
+            let p = self.compared(log_p.clone(), is_single).exp();
+            Overlap::of(p, self.compared(g.clone(), is_single), scored.clone(), config.over)
+        });
+        let y = || g.clone() * scored.clone();
+        let value = |(term, _): &(Term, f64)| match term {
+            Term::CrossEntropy => cross_entropy(log_p.clone(), self.weighted(y())),
+            Term::Focal => {
+                focal(log_p.clone(), y(), &self.focal_weights(is_single, g.dims()[1]), config.focal_gamma)
+            }
+            Term::Dice => dice(&overlap),
+            Term::InverseDice => inverse_dice(&overlap),
+            Term::Switching => switching(&overlap, config.switching_lambda, config.switching_threshold),
+            Term::Iou => iou(&overlap),
+            Term::SquaredError | Term::BinaryCrossEntropy | Term::VolumeHard | Term::VolumeSoft => {
+                unreachable!("SegmentationLossConfig has no such term")
+            }
+        };
+        terms.iter().map(value).collect()
+    }
+
+    /// 1 in the channel of the class `[n, classes, h, w]`, or the grey that a network of one logit is to draw.
+    fn channels<B: Backend>(&self, target: Tensor<B, 4>, classes: usize) -> Tensor<B, 4> {
+        let channel = |class| target.clone().equal_elem(class as f32).float();
+        let channels = Tensor::cat((0..classes).map(channel).collect(), 1);
+        if self.config.background == Background::Black {
+            return channels;
+        }
+        let (dark, bright) = self.config.background.levels();
+        let grey = channels.narrow(1, 1, 1) * (bright - dark) + dark;
+        Tensor::cat(vec![-grey.clone() + 1.0, grey], 1)
+    }
+
+    /// The channels that the overlap is counted of: those not excluded, of one logit the foreground alone.
+    fn compared<B: Backend>(&self, x: Tensor<B, 4>, is_single: bool) -> Tensor<B, 4> {
+        let is_kept = |class: &usize| !self.config.excluded.contains(class);
+        let kept: Vec<_> = (usize::from(is_single)..x.dims()[1]).filter(is_kept).collect();
+        if kept.len() == x.dims()[1] {
+            return x;
+        }
+        Tensor::cat(kept.into_iter().map(|class| x.clone().narrow(1, class, 1)).collect(), 1)
+    }
+
+    /// Target times the weights of the classes.
+    fn weighted<B: Backend>(&self, y: Tensor<B, 4>) -> Tensor<B, 4> {
+        let classes = y.dims()[1];
+        let weights = if self.config.class_weights == SegmentationWeights::Dynamic {
+            let counts = y.clone().sum_dim(0).sum_dim(2).sum_dim(3);
+            let is_absent = counts.clone().lower_elem(0.5).float();
+            (-is_absent.clone() + 1.0) / (counts + is_absent)
+        } else {
+            let weights = TensorData::from(self.class_weights.as_slice());
+            Tensor::<B, 1>::from_data(weights, &y.device()).reshape([1, classes, 1, 1])
+        };
+        y * weights
+    }
+
+    /// α for the foreground and 1 − α for the background of one logit; 0 or 1 for several classes.
+    fn focal_weights(&self, is_single: bool, classes: usize) -> Vec<f32> {
+        if is_single {
+            let alpha = self.config.focal_alpha as f32;
+            return vec![1.0 - alpha, alpha];
+        }
+        let is_excluded = |class| self.config.excluded.contains(&class);
+        (0..classes).map(|class| if is_excluded(class) { 0.0 } else { 1.0 }).collect()
+    }
+
+    /// True positives, predicted positives and actual positives among the scored pixels, of each class after the
+    /// background.
+    pub(super) fn counts<B: Kernels>(
         &self,
         logits: Tensor<B, 4>,
-        classes: Tensor<B, 3, Int>,
+        target: Tensor<B, 4>,
         scored: Tensor<B, 4>,
-    ) -> Terms<B> {
-        let terms = self.config.terms().into_iter().filter(|(_, weight)| *weight > 0.0);
-        let (terms, names): (Vec<_>, Vec<_>) =
-            terms.map(|(term, weight)| (term, (term.name(), weight))).unzip();
-        let case = Case::new(logits, classes, scored, self.config.background);
-        let overlap = OnceCell::new();
-        let overlap = || {
-            overlap.get_or_init(|| {
-                let kept = self.kept(&case);
-                let p = take_channels(case.log_p.clone(), &kept).exp();
-                Overlap::of(
-                    p,
-                    take_channels(case.target.clone(), &kept),
-                    case.scored.clone(),
-                    self.config.over,
-                )
-            })
-        };
-        let config = &self.config;
-        let values: Vec<Tensor<B, 1>> = terms
-            .into_iter()
-            .map(|term| match term {
-                SegmentationTerm::CrossEntropy => cross_entropy(case.log_p.clone(), self.weighted(&case)),
-                SegmentationTerm::Focal => focal(
-                    case.log_p.clone(),
-                    case.scored_target(),
-                    &self.focal_weights(&case),
-                    config.focal_gamma,
-                ),
-                SegmentationTerm::Dice => overlap().dice(),
-                SegmentationTerm::InverseDice => overlap().inverse().dice(),
-                SegmentationTerm::Switching => {
-                    overlap().switching(config.switching_lambda, config.switching_threshold)
-                }
-                SegmentationTerm::Iou => overlap().iou(),
-            })
-            .collect();
-        Terms::new(names, values)
-    }
-
-    /// Evaluates every head of a network, weighted by the configuration: the terms are sums over the heads.
-    ///
-    /// The target of a coarse head is every second, fourth, ... pixel of the target.
-    ///
-    /// # Shapes
-    /// As [`evaluate`](Self::evaluate), the finest head first, height and width of head l divided by 2ˡ and rounded
-    /// up.
-    ///
-    /// # References
-    /// Lee et al. (2015), equation 4.
-    pub fn evaluate_levels<B: Kernels>(
-        &self,
-        levels: Vec<Tensor<B, 4>>,
-        classes: Tensor<B, 3, Int>,
-        scored: Tensor<B, 4>,
-    ) -> Terms<B> {
-        let weighted =
-            levels.into_iter().zip(&self.config.levels).enumerate().map(|(level, (logits, weight))| {
-                let every = Slice::with_step(0, None, 1 << level);
-                let all = Slice::with_step(0, None, 1);
-                let classes = classes.clone().slice([all, every, every]);
-                let scored = scored.clone().slice([all, all, every, every]);
-                let Terms { names, values, .. } = self.evaluate(logits, classes, scored);
-                (names, values * *weight)
-            });
-        let (names, values) =
-            weighted.reduce(|(names, a), (_, b)| (names, a + b)).expect("a network has a head");
-        let count = names.len();
-        Terms::new(names, values.split(1, 0).into_iter().take(count).collect())
+    ) -> Tensor<B, 1> {
+        let classes = logits.dims()[1].max(2);
+        let predicted =
+            if logits.dims()[1] == 1 { self.is_foreground(logits).float() } else { logits.argmax(1).float() };
+        let counts = (1..classes).flat_map(|class| {
+            let predicted = predicted.clone().equal_elem(class as f32).float() * scored.clone();
+            let actual = target.clone().equal_elem(class as f32).float() * scored.clone();
+            [(predicted.clone() * actual.clone()).sum(), predicted.sum(), actual.sum()]
+        });
+        Tensor::cat(counts.collect(), 0)
     }
 
     /// Where the grey of a logit is nearer to the target's than to the background's.
@@ -136,8 +137,8 @@ impl SegmentationLoss {
     }
 
     /// Mean of the Dice coefficients of the classes that occur, but the background and those excluded, from summed
-    /// [`counts`](Objective::counts); 1 where none occurs.
-    fn mean_dice(&self, counts: &[f64]) -> f64 {
+    /// [`counts`](Self::counts); 1 where none occurs.
+    pub(super) fn mean_dice(&self, counts: &[f64]) -> f64 {
         let of_classes = counts.chunks_exact(3).enumerate().filter_map(|(index, of_class)| {
             let total = of_class[1] + of_class[2];
             let counts = total > 0.0 && !self.config.excluded.contains(&(index + 1));
@@ -146,135 +147,11 @@ impl SegmentationLoss {
         let dice: Vec<f64> = of_classes.collect();
         if dice.is_empty() { 1.0 } else { dice.iter().sum::<f64>() / dice.len() as f64 }
     }
-
-    /// Classes that the overlap is counted of.
-    fn kept<B: Backend>(&self, case: &Case<B>) -> Vec<usize> {
-        let first = usize::from(case.is_single);
-        (first..case.log_p.dims()[1]).filter(|class| !self.config.excluded.contains(class)).collect()
-    }
-
-    /// Target times the weights of the classes.
-    fn weighted<B: Backend>(&self, case: &Case<B>) -> Tensor<B, 4> {
-        let target = case.scored_target();
-        let classes = target.dims()[1];
-        let weights = if self.config.class_weights == SegmentationWeights::Dynamic {
-            let counts = target.clone().sum_dim(0).sum_dim(2).sum_dim(3);
-            let is_absent = counts.clone().lower_elem(0.5).float();
-            (-is_absent.clone() + 1.0) / (counts + is_absent)
-        } else {
-            let weights = TensorData::from(self.class_weights.as_slice());
-            Tensor::<B, 1>::from_data(weights, &target.device()).reshape([1, classes, 1, 1])
-        };
-        target * weights
-    }
-
-    /// α for the foreground and 1 − α for the background of one logit; 0 or 1 for several classes.
-    fn focal_weights<B: Backend>(&self, case: &Case<B>) -> Vec<f32> {
-        if case.is_single {
-            let alpha = self.config.focal_alpha as f32;
-            return vec![1.0 - alpha, alpha];
-        }
-        let is_excluded = |class| self.config.excluded.contains(&class);
-        (0..case.log_p.dims()[1]).map(|class| if is_excluded(class) { 0.0 } else { 1.0 }).collect()
-    }
-}
-
-impl Objective for SegmentationLoss {
-    fn terms<B: Kernels>(
-        &self,
-        levels: Vec<Tensor<B, 4>>,
-        target: Tensor<B, 4>,
-        scored: Tensor<B, 4>,
-    ) -> Terms<B> {
-        self.evaluate_levels(levels, target.squeeze_dim::<3>(1).int(), scored)
-    }
-
-    /// Over all heads.
-    fn upper_bound(&self, term: &str) -> f64 {
-        upper_bound(term) * self.config.levels.iter().sum::<f64>()
-    }
-
-    fn penalty<B: Backend, M: Module<B>>(&self, network: &M) -> Option<Tensor<B, 1>> {
-        elastic_net(network, self.config.l1, self.config.l2)
-    }
-
-    /// Scored pixels that are of a class and predicted to be, that are predicted to be, and that are: three numbers for
-    /// each class after the background.
-    fn counts<B: Kernels>(
-        &self,
-        logits: Tensor<B, 4>,
-        target: Tensor<B, 4>,
-        scored: Tensor<B, 4>,
-    ) -> Tensor<B, 1> {
-        let classes = logits.dims()[1].max(2);
-        let predicted =
-            if logits.dims()[1] == 1 { self.is_foreground(logits).float() } else { logits.argmax(1).float() };
-        let counts = (1..classes).flat_map(|class| {
-            let predicted = predicted.clone().equal_elem(class as f32).float() * scored.clone();
-            let is = target.clone().equal_elem(class as f32).float() * scored.clone();
-            [(predicted.clone() * is.clone()).sum(), predicted.sum(), is.sum()]
-        });
-        Tensor::cat(counts.collect(), 0)
-    }
-
-    /// 1 less the mean Dice coefficient of the classes but the background, over all pixels.
-    fn error(&self, counts: &[f64]) -> f64 {
-        1.0 - self.mean_dice(counts)
-    }
-}
-
-/// Prediction and target in the same form: one channel for each class.
-struct Case<B: Backend> {
-    /// Logarithm of the probabilities `[n, classes, h, w]`.
-    log_p: Tensor<B, 4>,
-    /// 1 in the channel of the class `[n, classes, h, w]`, or the grey that a network of one logit is to draw.
-    target: Tensor<B, 4>,
-    /// `[n, 1, h, w]`
-    scored: Tensor<B, 4>,
-    /// Whether two classes came from one logit.
-    is_single: bool,
-}
-
-impl<B: Kernels> Case<B> {
-    /// The background is of one logit alone.
-    fn new(
-        logits: Tensor<B, 4>,
-        classes: Tensor<B, 3, Int>,
-        scored: Tensor<B, 4>,
-        background: Background,
-    ) -> Self {
-        let is_single = logits.dims()[1] == 1;
-        let log_p = if is_single {
-            Tensor::cat(vec![log_sigmoid(-logits.clone()), log_sigmoid(logits)], 1)
-        } else {
-            log_softmax_channels(logits)
-        };
-        let channel = |class| classes.clone().equal_elem(class as i64).float().unsqueeze_dim::<4>(1);
-        let mut target = Tensor::cat((0..log_p.dims()[1]).map(channel).collect(), 1);
-        if background != Background::Black {
-            let (dark, bright) = background.levels();
-            let grey = target.narrow(1, 1, 1) * (bright - dark) + dark;
-            target = Tensor::cat(vec![-grey.clone() + 1.0, grey], 1);
-        }
-        Self { log_p, target, scored, is_single }
-    }
-}
-
-impl<B: Backend> Case<B> {
-    fn scored_target(&self) -> Tensor<B, 4> {
-        self.target.clone() * self.scored.clone()
-    }
-}
-
-fn take_channels<B: Backend>(x: Tensor<B, 4>, channels: &[usize]) -> Tensor<B, 4> {
-    if channels.len() == x.dims()[1] {
-        return x;
-    }
-    Tensor::cat(channels.iter().map(|channel| x.clone().narrow(1, *channel, 1)).collect(), 1)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Objective, Terms};
     use super::*;
     use burn::backend::{Autodiff, Flex};
     use porecast_store::config::segmentation_loss::Over;
@@ -286,15 +163,18 @@ mod tests {
         Tensor::from_data(TensorData::new(values.to_vec(), shape), &Default::default())
     }
 
-    fn classes<B: Backend>(values: &[i64], shape: [usize; 3]) -> Tensor<B, 3, Int> {
-        Tensor::from_data(TensorData::new(values.to_vec(), shape), &Default::default())
+    fn classes<B: Backend>(values: &[i64], [n, h, w]: [usize; 3]) -> Tensor<B, 4> {
+        tensor(&values.iter().map(|class| *class as f32).collect::<Vec<_>>(), [n, 1, h, w])
     }
 
     fn value(config: SegmentationLossConfig, weights: &[f32], z: &[f32], g: &[i64], m: [f32; 4]) -> f64 {
         let k = z.len() / 4;
-        let loss = SegmentationLoss::new(config, weights.to_vec());
-        let terms =
-            loss.evaluate(tensor::<Flex>(z, [1, k, 2, 2]), classes(g, [1, 2, 2]), tensor(&m, [1, 1, 2, 2]));
+        let loss = Objective::of_classes(config, weights.to_vec());
+        let terms = loss.evaluate(
+            vec![tensor::<Flex>(z, [1, k, 2, 2])],
+            classes(g, [1, 2, 2]),
+            tensor(&m, [1, 1, 2, 2]),
+        );
         f64::from(terms.total.into_scalar())
     }
 
@@ -311,11 +191,11 @@ mod tests {
     #[test]
     fn the_mean_dice_is_of_the_classes_that_occur() {
         let counts = |z: &[f32], g: &[f32], m: [f32; 4], excluded: &[usize]| {
-            let loss = SegmentationLoss::new(config(|c| c.excluded = excluded.to_vec()), vec![]);
+            let loss = Objective::of_classes(config(|c| c.excluded = excluded.to_vec()), vec![]);
             let logits = tensor::<Flex>(z, [1, z.len() / 4, 2, 2]);
             let counts = loss.counts(logits, tensor(g, [1, 1, 2, 2]), tensor(&m, [1, 1, 2, 2]));
             let counts: Vec<f64> = counts.into_data().iter::<f64>().collect();
-            let dice = loss.mean_dice(&counts);
+            let dice = 1.0 - loss.error(&counts);
             (counts, dice)
         };
         let (found, dice) = counts(&[1.0, 1.0, -1.0, 3.0], &[1.0, 0.0, 1.0, 1.0], [1.0, 1.0, 1.0, 0.0], &[]);
@@ -343,7 +223,7 @@ mod tests {
 
         // Foreground by the nearer grey: above 3/4 on grey, below 1/2 on white.
         let predicted = |background| {
-            let loss = SegmentationLoss::new(config(|c| c.background = background), vec![]);
+            let loss = Objective::of_classes(config(|c| c.background = background), vec![]);
             let logits = tensor::<Flex>(&[1.0, 1.2, -1.0, 0.1], [1, 1, 2, 2]);
             let ones = tensor(&[1.0; 4], [1, 1, 2, 2]);
             loss.counts(logits, ones.clone(), ones).into_data().iter::<f64>().nth(1)
@@ -482,25 +362,24 @@ mod tests {
             c.dice = 0.5;
             c.levels = vec![1.0, 0.25];
         });
-        let loss = SegmentationLoss::new(config, vec![1.0, 1.0]);
+        let loss = Objective::of_classes(config, vec![1.0, 1.0]);
         let fine = tensor::<Flex>(&[0.5, -0.5, 1.0, 0.3, -2.0, 0.7, 0.0, 1.5, -0.2], [1, 1, 3, 3]);
         let coarse = tensor::<Flex>(&[1.0, -1.0, 0.5, 2.0], [1, 1, 2, 2]);
         let truth = classes(&[1, 0, 0, 1, 1, 1, 0, 1, 1], [1, 3, 3]);
         let scored = tensor(&[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0], [1, 1, 3, 3]);
         let total = |terms: Terms<Flex>| f64::from(terms.total.into_scalar());
-        let together =
-            loss.evaluate_levels(vec![fine.clone(), coarse.clone()], truth.clone(), scored.clone());
+        let together = loss.evaluate(vec![fine.clone(), coarse.clone()], truth.clone(), scored.clone());
         assert_eq!(together.values.dims(), [2]);
-        let finest = total(loss.evaluate(fine, truth, scored));
+        let finest = total(loss.evaluate(vec![fine], truth, scored));
         let second = total(loss.evaluate(
-            coarse,
+            vec![coarse],
             classes(&[1, 0, 0, 1], [1, 2, 2]),
             tensor(&[1.0, 1.0, 0.0, 1.0], [1, 1, 2, 2]),
         ));
         close(total(together), finest + 0.25 * second);
     }
 
-    fn all_terms(k: usize, weights: SegmentationWeights, over: Over) -> SegmentationLoss {
+    fn all_terms(k: usize, weights: SegmentationWeights, over: Over) -> Objective {
         let config = config(|c| {
             c.cross_entropy = 0.7;
             c.focal = 1.3;
@@ -513,7 +392,7 @@ mod tests {
             c.excluded = if k > 1 { vec![0] } else { Vec::new() };
         });
         assert_eq!(config.problems(k, 1), []);
-        SegmentationLoss::new(config, (0..k.max(2)).map(|class| 1.0 + class as f32).collect())
+        Objective::of_classes(config, (0..k.max(2)).map(|class| 1.0 + class as f32).collect())
     }
 
     #[test]
@@ -528,14 +407,15 @@ mod tests {
                 let m: Vec<f32> = (0..8).map(|i| (i % 5 != 0) as u8 as f32).collect();
                 let total = |z: &[f32]| {
                     let terms = loss.evaluate::<Flex>(
-                        tensor(z, [2, k, 2, 2]),
+                        vec![tensor(z, [2, k, 2, 2])],
                         classes(&g, [2, 2, 2]),
                         tensor(&m, [2, 1, 2, 2]),
                     );
                     f64::from(terms.total.into_scalar())
                 };
                 let input = tensor::<Ad>(&z, [2, k, 2, 2]).require_grad();
-                let terms = loss.evaluate(input.clone(), classes(&g, [2, 2, 2]), tensor(&m, [2, 1, 2, 2]));
+                let terms =
+                    loss.evaluate(vec![input.clone()], classes(&g, [2, 2, 2]), tensor(&m, [2, 1, 2, 2]));
                 let gradients = terms.total.backward();
                 let gradient = input.grad(&gradients).expect("the input has a gradient").into_data();
                 for (i, slope) in gradient.iter::<f32>().enumerate() {
@@ -564,13 +444,13 @@ mod tests {
                 let k = k as usize;
                 let loss = all_terms(k, SegmentationWeights::Equal, Over::Sample);
                 let terms = loss.evaluate::<Flex>(
-                    tensor(&z[..4 * k], [1, k, 2, 2]),
+                    vec![tensor(&z[..4 * k], [1, k, 2, 2])],
                     classes(&g, [1, 2, 2]),
                     tensor(&m, [1, 1, 2, 2]),
                 );
-                for ((name, _), value) in terms.names.iter().zip(terms.values.into_data().iter::<f32>()) {
-                    let bound = loss.upper_bound(name);
-                    prop_assert!(value >= -1e-5 && f64::from(value) <= bound, "{name} = {value}");
+                for ((term, _), value) in terms.weights.iter().zip(terms.values.into_data().iter::<f32>()) {
+                    let bound = loss.upper_bound(*term);
+                    prop_assert!(value >= -1e-5 && f64::from(value) <= bound, "{term:?} = {value}");
                 }
             }
         }

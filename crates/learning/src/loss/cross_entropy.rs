@@ -1,18 +1,9 @@
-//! Losses that compare pixel by pixel.
+//! The cross-entropy, of classes and of a single logit.
 
 use burn::tensor::activation::log_sigmoid;
-use burn::tensor::{Tensor, TensorData, backend::Backend};
+use burn::tensor::{Tensor, backend::Backend};
 
 use super::{SMALL, sum_pixels};
-
-/// Mean squared error inside the mask: mean over samples of Σ m (p − g)² / Σ m.
-///
-/// # Shapes
-/// All `[n, 1, h, w]`; result `[1]`.
-pub fn mse<B: Backend>(p: Tensor<B, 4>, g: Tensor<B, 4>, m: Tensor<B, 4>) -> Tensor<B, 1> {
-    let error = p - g;
-    (sum_pixels(error.clone() * error * m.clone()) / (sum_pixels(m) + SMALL)).mean()
-}
 
 /// Binary cross-entropy of logits z inside the mask: mean over samples of −Σ m (g ln σ(z) + (1 − g) ln σ(−z)) / Σ m.
 ///
@@ -34,43 +25,11 @@ pub fn cross_entropy<B: Backend>(log_p: Tensor<B, 4>, y: Tensor<B, 4>) -> Tensor
     -(log_p * y).sum() / (total.clone() + total.equal_elem(0.0).float())
 }
 
-/// Focal loss −Σ α_c y_c (1 − p_c)^γ ln p_c / Σ y_c over pixels and classes of positive weight α; y is 1 in the
-/// channel of the class of a scored pixel.
-///
-/// # Shapes
-/// `log_p` and `y` `[n, classes, h, w]`, `alpha` one for each class; result `[1]`.
-///
-/// # References
-/// Lin et al. (2017), equation 5; the mean over pixels in place of the sum over objects.
-pub fn focal<B: Backend>(log_p: Tensor<B, 4>, y: Tensor<B, 4>, alpha: &[f32], gamma: f64) -> Tensor<B, 1> {
-    let per_class = |values: Vec<f32>| {
-        let data = TensorData::new(values, [1, alpha.len(), 1, 1]);
-        Tensor::<B, 4>::from_data(data, &y.device())
-    };
-    let counted = y.clone() * per_class(alpha.iter().map(|a| if *a > 0.0 { 1.0 } else { 0.0 }).collect());
-    let missed = (-log_p.clone().exp() + 1.0).clamp_min(0.0);
-    let ease = if gamma == 0.0 { missed.ones_like() } else { missed.powf_scalar(gamma) };
-    -(ease * log_p * y.clone() * per_class(alpha.to_vec())).sum() / (counted.sum() + SMALL)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::{close, image};
     use super::*;
     use crate::task::invasion_classes;
-
-    #[test]
-    fn mse_counts_scored_pixels_only() {
-        let p = image([0.5, 1.0, 0.0, 0.9]);
-        let g = image([1.0, 1.0, 1.0, 0.0]);
-        let m = image([1.0, 1.0, 0.0, 0.0]);
-        close(mse(p, g, m), 0.25 / 2.0);
-    }
-
-    #[test]
-    fn mse_of_an_unscored_image_is_zero() {
-        close(mse(image([0.5; 4]), image([1.0; 4]), image([0.0; 4])), 0.0);
-    }
 
     #[test]
     fn binary_cross_entropy_by_hand() {
