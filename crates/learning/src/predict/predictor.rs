@@ -9,7 +9,6 @@ use super::Predicted;
 use super::tiles::{Tiles, blend};
 use crate::model::Network;
 use crate::model::ops::Kernels;
-use crate::train::BEST;
 use porecast_base::{Error, Result};
 use porecast_store::RunFolder;
 use porecast_store::config;
@@ -45,7 +44,7 @@ pub(super) fn read<D: Predicted>(run: &RunFolder) -> Result<(Card<D::Card>, D::C
 
 /// Whether the weights of every network of a run are there.
 pub(super) fn has_weights<C: TrainedOn>(run: &RunFolder, card: &Card<C>) -> bool {
-    card.members.iter().all(|member| run.member_path(member).join(BEST).exists())
+    card.members.iter().all(|member| run.member(&member.folder).best_path().exists())
 }
 
 impl<B: Kernels, D: Predicted> Predictor<B, D> {
@@ -57,7 +56,7 @@ impl<B: Kernels, D: Predicted> Predictor<B, D> {
         let (card, config) = read::<D>(run)?;
         let load = |member: &MemberCard| {
             let network = D::network::<B>(&config, &card, member, device);
-            Ok((member.clone(), network.load(&run.member_path(member).join(BEST))?))
+            Ok((member.clone(), network.load(&run.member(&member.folder).best_path())?))
         };
         let networks = card.members.iter().map(load).collect::<Result<_>>()?;
         Ok(Self { config, card, networks, device: device.clone(), tile })

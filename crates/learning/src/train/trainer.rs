@@ -1,6 +1,6 @@
 //! The training of one network.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -24,17 +24,9 @@ use porecast_base::progress::{self, Progress};
 use porecast_base::{Error, ErrorKind, Result};
 use porecast_base::{interrupt, seed};
 use porecast_store::config::optimizer::ScheduleShape;
-use porecast_store::run::MemberCard;
+use porecast_store::run::{MemberCard, MemberFolder};
 use porecast_store::{checkpoint, table};
 
-/// Weights of the best epoch.
-pub(crate) const BEST: &str = "best.safetensors";
-/// Weights after the last epoch.
-const LAST: &str = "last.safetensors";
-/// Everything needed to go on.
-const CHECKPOINT: &str = "checkpoint";
-/// One row an epoch.
-const METRICS: &str = "metrics.csv";
 /// Batches that are made before they are needed.
 const BATCHES_AHEAD: usize = 2;
 
@@ -99,7 +91,7 @@ struct Scored {
 pub(super) struct Trainer<'a, B: TrainBackend, O> {
     setting: &'a Setting<O>,
     member: &'a Member<O>,
-    path: PathBuf,
+    files: MemberFolder,
     device: &'a B::Device,
     network: Network<B>,
     average: Option<Network<B::InnerBackend>>,
@@ -116,7 +108,7 @@ impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
         device: &'a B::Device,
     ) -> Result<Self> {
         let Setting { model, inputs, outputs, .. } = setting;
-        let path = setting.folder.path().join(&member.folder);
+        let files = setting.folder.member(&member.folder);
         // Drawn on the CPU, so that a seed begins with the same weights on every device.
         let cpu = Default::default();
         Flex::seed(&cpu, seed::derive(setting.seed, "weights", member.seed_index));
@@ -125,7 +117,7 @@ impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
         let mut network = optimizer::network_to_bytes(&drawn)
             .and_then(|bytes| optimizer::network_from_bytes(network, bytes, device))
             .expect("a network takes its own weights");
-        let is_resumed = path.join(CHECKPOINT).exists();
+        let is_resumed = files.checkpoint_path().exists();
         network = match start {
             Some(weights) => network.load(weights)?,
             None if is_resumed => network,
@@ -134,7 +126,7 @@ impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
         let mut trainer = Self {
             average: (setting.optimizer.ema > 0.0).then(|| network.valid()),
             optimizer: Optimizer::new(&setting.optimizer),
-            path,
+            files,
             state: State { architecture: member.architecture.clone(), ..State::default() },
             setting,
             member,
@@ -163,7 +155,7 @@ impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
             }
             self.state.is_finished = is_stale || self.state.epoch == config.epochs;
             if self.state.is_finished {
-                self.scored_network().save(&self.path.join(LAST))?;
+                self.scored_network().save(&self.files.last_path())?;
             }
             self.save()?;
         }
@@ -342,7 +334,7 @@ impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
         let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
         Error::new(
             ErrorKind::Diverged,
-            self.path.display().to_string(),
+            self.files.path().display().to_string(),
             format!(
                 "{what} in epoch {} at step {}, samples {list}{and_more}; the last good checkpoint is kept. Train anew \
                  with a lower optimizer.learning_rate or with optimizer.clip_norm",
@@ -382,7 +374,7 @@ impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
         let is_best = self.state.best.is_none_or(|(_, best)| loss < best);
         if is_best {
             self.state.best = Some((self.state.epoch, loss));
-            network.save(&self.path.join(BEST))?;
+            network.save(&self.files.best_path())?;
         }
         self.state.stale = if is_best { 0 } else { self.state.stale + 1 };
         self.state.stale_since_drop = if is_best { 0 } else { self.state.stale_since_drop + 1 };
@@ -416,7 +408,7 @@ impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
             if is_best { "  best" } else { "" },
         ));
         self.state.rows.push(row);
-        table::write_csv(&self.path.join(METRICS), &self.state.rows)
+        table::write_csv(&self.files.metrics_path(), &self.state.rows)
     }
 
     /// Scores a batch of one domain, part by part.
@@ -450,7 +442,7 @@ impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
     }
 
     fn save(&self) -> Result<()> {
-        let path = self.path.join(CHECKPOINT);
+        let path = self.files.checkpoint_path();
         let unwritable = |e: RecorderError| Error::output(&path, e);
         let mut blobs = vec![
             optimizer::network_to_bytes(&self.network).map_err(unwritable)?,
@@ -465,7 +457,7 @@ impl<'a, B: TrainBackend, O: Objective> Trainer<'a, B, O> {
     }
 
     fn restore(&mut self) -> Result<()> {
-        let path = self.path.join(CHECKPOINT);
+        let path = self.files.checkpoint_path();
         let (state, blobs) = checkpoint::read::<State>(&path)?;
         let other = |e: &dyn std::fmt::Display| {
             Error::input(&path, format!("belongs to another architecture ({e}); train anew with --force"))
