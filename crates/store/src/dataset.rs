@@ -7,14 +7,11 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::run::{DatasetCard, SegmentationCard, TrainedOn};
+use super::run::{ComparisonFolder, DatasetCard, RunFolder, SegmentationCard, TrainedOn};
 use super::{
     InvasionDataset, MaskFile, Prediction, PredictionFile, SegmentationDataset, listing, mask_prediction,
 };
 use porecast_base::{Error, Result};
-
-/// Name of the file in a comparison's folder that holds all of it.
-pub const COMPARISON_FILE: &str = "comparison.json";
 
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +30,13 @@ impl Task {
         struct Header {
             format: String,
         }
-        let of_json = |file: &str| -> Option<String> {
-            let bytes = std::fs::read(path.join(file)).ok()?;
+        let of_json = |file: PathBuf| -> Option<String> {
+            let bytes = std::fs::read(file).ok()?;
             Some(serde_json::from_slice::<Header>(&bytes).ok()?.format)
         };
         let format = match path.is_dir() {
-            true => of_json(COMPARISON_FILE).or_else(|| of_json("run.json")),
+            true => of_json(ComparisonFolder::new(path).comparison_path())
+                .or_else(|| of_json(RunFolder::new(path).card_path())),
             false => listing::hdf5_format(path).ok().flatten(),
         };
         let segmentation =
@@ -63,10 +61,10 @@ pub struct MissingPredictions {
     pub predictions: PathBuf,
 }
 
-/// What is kept in files of text.
-pub trait Kept: Debug + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync {}
+/// A value that text files hold.
+pub trait Serializable: Debug + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync {}
 
-impl<T: Debug + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync> Kept for T {}
+impl<T: Debug + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync> Serializable for T {}
 
 /// A dataset that networks are trained on. Errors are those of files that cannot be read, or hold something else.
 pub trait Dataset: Debug + Clone + Sync + Sized {

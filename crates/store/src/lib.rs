@@ -5,6 +5,7 @@ pub mod card;
 pub mod checkpoint;
 pub mod config;
 pub mod dataset;
+pub mod document;
 pub mod domain_split;
 pub mod dynamics;
 mod h5;
@@ -23,7 +24,7 @@ pub mod segmentation;
 pub mod table;
 pub mod weights;
 
-pub use dataset::{COMPARISON_FILE, Dataset, Kept, MissingPredictions, Predictions, Task};
+pub use dataset::{Dataset, MissingPredictions, Predictions, Serializable, Task};
 pub use dynamics::{Dynamics, LatticeRecord, Recorded};
 pub use invasion::InvasionDataset;
 pub use mask_prediction::{MaskFile, MaskPrediction};

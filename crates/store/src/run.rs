@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::Kept;
+use super::Serializable;
 use porecast_base::atomic;
 use porecast_base::{Error, Result};
 use porecast_imaging::split::Split;
@@ -102,11 +102,11 @@ pub struct SegmentationCard {
 }
 
 /// A dataset that runs are trained on.
-pub trait TrainedOn: Kept {
+pub trait TrainedOn: Serializable {
     /// The `format` field of the cards of its runs.
     const FORMAT: &'static str;
     /// What serves for what.
-    type Split: Kept;
+    type Split: Serializable;
 
     /// Where it was.
     fn path(&self) -> &Path;
@@ -275,19 +275,34 @@ impl RunFolder {
         self.path.join("predictions").join(format!("{part}.h5"))
     }
 
+    /// The text of `config.toml`; empty if it cannot be read.
+    pub fn config_text(&self) -> String {
+        std::fs::read_to_string(self.config_path()).unwrap_or_default()
+    }
+
     /// Scores and figures.
     pub fn evaluation_path(&self) -> PathBuf {
         self.path.join("evaluation")
     }
 
+    /// The folder of its scores.
+    pub fn evaluation(&self) -> EvaluationFolder {
+        EvaluationFolder::new(self.evaluation_path())
+    }
+
+    /// The page of a run or a comparison.
+    pub fn report_path(&self) -> PathBuf {
+        self.path.join("report.html")
+    }
+
+    /// Files of a member.
+    pub fn member(&self, folder: &Path) -> MemberFolder {
+        MemberFolder { path: self.path.join(folder) }
+    }
+
     /// Folder of a member.
     pub fn member_path(&self, member: &MemberCard) -> PathBuf {
         self.path.join(&member.folder)
-    }
-
-    /// Weights of the best epoch of a member.
-    pub fn best_weights(&self, member: &MemberCard) -> PathBuf {
-        self.member_path(member).join("best.safetensors")
     }
 
     /// Reads `run.json`.
@@ -355,6 +370,93 @@ impl RunFolder {
     }
 }
 
+/// The files of one trained network, in a run folder.
+#[derive(Debug, Clone)]
+pub struct MemberFolder {
+    path: PathBuf,
+}
+
+impl MemberFolder {
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Weights of the best epoch.
+    pub fn best_path(&self) -> PathBuf {
+        self.path.join("best.safetensors")
+    }
+
+    /// Weights after the last epoch.
+    pub fn last_path(&self) -> PathBuf {
+        self.path.join("last.safetensors")
+    }
+
+    /// The state that a resumed training continues from.
+    pub fn checkpoint_path(&self) -> PathBuf {
+        self.path.join("checkpoint")
+    }
+
+    /// One row an epoch.
+    pub fn metrics_path(&self) -> PathBuf {
+        self.path.join("metrics.csv")
+    }
+}
+
+/// A folder of scores and figures.
+#[derive(Debug, Clone)]
+pub struct EvaluationFolder {
+    path: PathBuf,
+}
+
+impl EvaluationFolder {
+    /// Names a folder; nothing is read or made.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// `scores.json`.
+    pub fn scores_path(&self) -> PathBuf {
+        self.path.join("scores.json")
+    }
+
+    /// Frames of some domains, for the report.
+    pub fn samples_path(&self) -> PathBuf {
+        self.path.join(SAMPLES)
+    }
+}
+
+/// A folder with a comparison of runs.
+#[derive(Debug, Clone)]
+pub struct ComparisonFolder {
+    path: PathBuf,
+}
+
+impl ComparisonFolder {
+    /// Names a folder; nothing is read or made.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// `comparison.json`.
+    pub fn comparison_path(&self) -> PathBuf {
+        self.path.join("comparison.json")
+    }
+
+    /// The tables in Markdown.
+    pub fn tables_path(&self) -> PathBuf {
+        self.path.join("comparison.md")
+    }
+
+    /// Frames of some domains of run `number`, for the report.
+    pub fn samples_path(&self, number: usize) -> PathBuf {
+        self.path.join(SAMPLES).join(number.to_string())
+    }
+}
+
+/// Folder of frames in the folder of an evaluation or a comparison.
+const SAMPLES: &str = "samples";
+
 /// The folder of a search.
 ///
 /// ```text
@@ -388,6 +490,21 @@ impl StudyFolder {
     /// The run of a trial.
     pub fn trial(&self, number: usize) -> RunFolder {
         RunFolder::new(self.path.join(format!("trial-{number:03}")))
+    }
+
+    /// The table of its trials.
+    pub fn trials_path(&self) -> PathBuf {
+        self.path.join("trials.csv")
+    }
+
+    /// Copies the configuration of the best trial to [`best_path`](Self::best_path).
+    ///
+    /// # Errors
+    /// It cannot be read or written.
+    pub fn write_best(&self, number: usize) -> Result<()> {
+        let source = self.trial(number).config_path();
+        let text = std::fs::read(&source).map_err(|e| Error::unreadable(&source, e))?;
+        atomic::write(&self.best_path(), &text)
     }
 
     /// The configuration of the best trial.

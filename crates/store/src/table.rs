@@ -1,4 +1,4 @@
-//! Tables as CSV.
+//! CSV files.
 
 use std::path::Path;
 
@@ -31,4 +31,26 @@ pub fn read_csv(path: &Path) -> Result<(Vec<String>, Vec<Vec<String>>)> {
     let head = cells(reader.headers().map_err(damaged)?);
     let rows = reader.records().map(|row| row.map(|row| cells(&row)).map_err(damaged));
     Ok((head, rows.collect::<Result<_>>()?))
+}
+
+/// Reads columns of numbers by their names, row by row; a cell that holds no number is NaN.
+///
+/// # Errors
+/// The file cannot be read or lacks a column.
+pub fn read_columns<const N: usize>(path: &Path, names: [&str; N]) -> Result<Vec<[f64; N]>> {
+    let bad = |what: String| Error::input(path, what);
+    let mut reader = csv::Reader::from_path(path).map_err(|e| bad(format!("cannot be read: {e}")))?;
+    let headings = reader.headers().map_err(|e| bad(format!("has no headings: {e}")))?.clone();
+    let mut columns = [0; N];
+    for (column, name) in columns.iter_mut().zip(names) {
+        let found = headings.iter().position(|heading| heading == name);
+        *column = found.ok_or_else(|| bad(format!("has no column {name:?}")))?;
+    }
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|e| bad(format!("is broken: {e}")))?;
+        let value = |column: usize| record.get(column).and_then(|text| text.parse().ok()).unwrap_or(f64::NAN);
+        rows.push(columns.map(value));
+    }
+    Ok(rows)
 }

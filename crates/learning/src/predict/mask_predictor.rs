@@ -60,7 +60,10 @@ impl MaskPredictor {
         let config: SegmentationConfig = config_of(&run, &card.members)?;
         let ends = Ends { inputs: card.dataset.shape.0, outputs: config.outputs(), takes_time: false };
         let load = |member: &MemberCard| {
-            Ok((member.fold, trained::load(&run.best_weights(member), &config.model, ends, device)?))
+            Ok((
+                member.fold,
+                trained::load(&run.member(&member.folder).best_path(), &config.model, ends, device)?,
+            ))
         };
         let networks = card.members.iter().map(load).collect::<Result<_>>()?;
         Ok(Self { config, card, networks, tile: TILE })

@@ -128,7 +128,7 @@ pub fn predict_missing(missing: &[MissingPredictions], device: &str, verbosity: 
     let device = Device::parse(device)?;
     for parts in missing.chunk_by(|a, b| a.run == b.run) {
         let run = RunFolder::new(&parts[0].run);
-        if !run.members()?.iter().all(|member| run.best_weights(member).exists()) {
+        if !run.members()?.iter().all(|member| run.member(&member.folder).best_path().exists()) {
             continue;
         }
         match Task::of(run.path()) {

@@ -75,7 +75,10 @@ impl Predictor {
         let load = |member: &MemberCard| {
             let takes_time = member.frame.is_none();
             let ends = Ends { inputs: config.inputs.len(), outputs: config.head.channels(), takes_time };
-            Ok((member.frame, trained::load(&run.best_weights(member), &config.model, ends, device)?))
+            Ok((
+                member.frame,
+                trained::load(&run.member(&member.folder).best_path(), &config.model, ends, device)?,
+            ))
         };
         let networks = card.members.iter().map(load).collect::<Result<_>>()?;
         Ok(Self { config, card, networks, tile: TILE })

@@ -32,7 +32,6 @@ use porecast_store::config::optimizer::{OptimizerConfig, ScheduleConfig};
 use porecast_store::config::segmentation::SegmentationConfig;
 use porecast_store::config::train::{Start, TrainingConfig};
 use porecast_store::run::{Card, MemberCard, TrainedOn};
-pub(crate) use trainer::BEST;
 use trainer::Trainer;
 
 /// Everything the members of a run share, and the members.
@@ -134,7 +133,7 @@ fn train_members<B: TrainBackend>(
         let done = Trainer::<B>::new(setting, member, start, device)?.run()?;
         record(&mut card.members, done);
         setting.folder.write_card(card)?;
-        neighbour = Some(setting.folder.path().join(&member.folder).join(BEST));
+        neighbour = Some(setting.folder.member(&member.folder).best_path());
     }
     say(setting.verbosity, &format!("trained: {}", setting.folder.path().display()));
     Ok(())

@@ -1,6 +1,6 @@
 //! The training of one network.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use super::{Member, Setting, average, schedule};
 use crate::data::order::{self, Pick};
 use crate::data::{Mirror, evenly_spread};
 use crate::loss::Terms;
-use crate::model::ops::TrainBackend;
+use crate::model::ops::{Kernels, TrainBackend};
 use crate::model::{Network, checkpointing};
 use crate::sample::HostBatch;
 use porecast_base::progress::{self, Progress};
@@ -25,17 +25,9 @@ use porecast_base::{Error, ErrorKind, Result};
 use porecast_base::{interrupt, seed};
 use porecast_store::config::model::Architecture;
 use porecast_store::config::optimizer::ScheduleShape;
-use porecast_store::run::MemberCard;
+use porecast_store::run::{MemberCard, MemberFolder};
 use porecast_store::{checkpoint, table, weights};
 
-/// Weights of the best epoch.
-pub(crate) const BEST: &str = "best.safetensors";
-/// Weights after the last epoch.
-const LAST: &str = "last.safetensors";
-/// Everything needed to go on.
-const CHECKPOINT: &str = "checkpoint";
-/// One row an epoch.
-const METRICS: &str = "metrics.csv";
 /// Batches that are made before they are needed.
 const BATCHES_AHEAD: usize = 2;
 
@@ -100,7 +92,7 @@ struct Scored {
 pub(super) struct Trainer<'a, B: TrainBackend> {
     setting: &'a Setting,
     member: &'a Member,
-    path: PathBuf,
+    files: MemberFolder,
     device: &'a B::Device,
     network: Network<B>,
     average: Option<Network<B::InnerBackend>>,
@@ -117,7 +109,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         device: &'a B::Device,
     ) -> Result<Self> {
         let Setting { model, inputs, outputs, .. } = setting;
-        let path = setting.folder.path().join(&member.folder);
+        let files = setting.folder.member(&member.folder);
         // Drawn on the CPU, so that a seed begins with the same weights on every device.
         let cpu = Default::default();
         Flex::seed(&cpu, seed::derive(setting.seed, "weights", member.seed_index));
@@ -126,7 +118,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let mut network = optimizer::network_to_bytes(&drawn)
             .and_then(|bytes| optimizer::network_from_bytes(network, bytes, device))
             .expect("a network takes its own weights");
-        let is_resumed = path.join(CHECKPOINT).exists();
+        let is_resumed = files.checkpoint_path().exists();
         network = match (start, &model.unet.encoder.weights) {
             (Some(path), _) => network.with_weights(weights::read_network(path)?, path)?,
             (None, Some(path)) if !is_resumed && model.architecture == Architecture::Unet => {
@@ -137,7 +129,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let mut trainer = Self {
             average: (setting.optimizer.ema > 0.0).then(|| network.valid()),
             optimizer: Optimizer::new(&setting.optimizer),
-            path,
+            files,
             state: State { architecture: member.architecture.clone(), ..State::default() },
             setting,
             member,
@@ -166,7 +158,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             }
             self.state.is_finished = is_stale || self.state.epoch == config.epochs;
             if self.state.is_finished {
-                self.write_weights(&self.scored_network(), LAST)?;
+                write_weights(&self.scored_network(), &self.files.last_path())?;
             }
             self.save()?;
         }
@@ -347,7 +339,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
         Error::new(
             ErrorKind::Diverged,
-            self.path.display().to_string(),
+            self.files.path().display().to_string(),
             format!(
                 "{what} in epoch {} at step {}, samples {list}{and_more}; the last good checkpoint is kept. Train anew \
                  with a lower optimizer.learning_rate or with optimizer.clip_norm",
@@ -387,7 +379,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let is_best = self.state.best.is_none_or(|(_, best)| loss < best);
         if is_best {
             self.state.best = Some((self.state.epoch, loss));
-            self.write_weights(&network, BEST)?;
+            write_weights(&network, &self.files.best_path())?;
         }
         self.state.stale = if is_best { 0 } else { self.state.stale + 1 };
         self.state.stale_since_drop = if is_best { 0 } else { self.state.stale_since_drop + 1 };
@@ -421,7 +413,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             if is_best { "  best" } else { "" },
         ));
         self.state.rows.push(row);
-        table::write_csv(&self.path.join(METRICS), &self.state.rows)
+        table::write_csv(&self.files.metrics_path(), &self.state.rows)
     }
 
     /// Scores a batch of one domain, part by part.
@@ -454,13 +446,8 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         progress::say(self.setting.verbosity, text);
     }
 
-    fn write_weights(&self, network: &Network<B::InnerBackend>, name: &str) -> Result<()> {
-        let path = self.path.join(name);
-        weights::write_network(&path, &network.to_bytes(&path)?)
-    }
-
     fn save(&self) -> Result<()> {
-        let path = self.path.join(CHECKPOINT);
+        let path = self.files.checkpoint_path();
         let unwritable = |e: RecorderError| Error::output(&path, e);
         let mut blobs = vec![
             optimizer::network_to_bytes(&self.network).map_err(unwritable)?,
@@ -475,7 +462,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
     }
 
     fn restore(&mut self) -> Result<()> {
-        let path = self.path.join(CHECKPOINT);
+        let path = self.files.checkpoint_path();
         let (state, blobs) = checkpoint::read::<State>(&path)?;
         let other = |e: &dyn std::fmt::Display| {
             Error::input(&path, format!("belongs to another architecture ({e}); train anew with --force"))
@@ -501,4 +488,8 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         self.state = state;
         Ok(())
     }
+}
+
+fn write_weights<B: Kernels>(network: &Network<B>, path: &Path) -> Result<()> {
+    weights::write_network(path, &network.to_bytes(path)?)
 }

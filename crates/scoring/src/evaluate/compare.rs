@@ -10,13 +10,11 @@
 //! ```
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::cost;
-use super::document::Document;
 use super::scored::Scored;
 use super::scores::Scores;
 use super::table::Table;
@@ -24,8 +22,9 @@ use crate::evaluate::CompareOptions;
 use porecast_base::Verbosity;
 use porecast_base::atomic;
 use porecast_base::{Error, ErrorKind, Result};
-use porecast_store::run::{Card, TrainedOn};
-use porecast_store::{COMPARISON_FILE, RunFolder};
+use porecast_store::RunFolder;
+use porecast_store::document::Document;
+use porecast_store::run::{Card, ComparisonFolder, TrainedOn};
 
 /// What `comparison.json` holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -71,7 +70,7 @@ impl<D: Scored> Document for Comparison<D> {
 }
 
 pub(super) fn scores_path(run: &Path) -> PathBuf {
-    RunFolder::new(run).evaluation_path().join("scores.json")
+    RunFolder::new(run).evaluation().scores_path()
 }
 
 /// Runs `porecast compare`: writes tables and a figure.
@@ -84,6 +83,7 @@ pub fn compare<D: Scored>(args: &CompareOptions, verbosity: Verbosity) -> Result
     let mut found = D::compare(&scored)?;
     found.notes.extend(unfinished(&scored));
     let folder = &args.output;
+    let files = ComparisonFolder::new(folder);
     (found.draw)(folder)?;
     found.sheets.iter().try_for_each(|sheet| sheet.write(folder))?;
     cost::sheet(&scored).write(folder)?;
@@ -91,7 +91,7 @@ pub fn compare<D: Scored>(args: &CompareOptions, verbosity: Verbosity) -> Result
     let baselines = D::baselines(&first.terms).to_vec();
     let tables: Vec<String> = found.tables.iter().map(Table::to_markdown).collect();
     let said: String = baselines.iter().chain(&found.notes).map(|note| format!("- {note}\n")).collect();
-    atomic::write(&folder.join("comparison.md"), format!("{}\n{said}", tables.join("\n")).as_bytes())?;
+    atomic::write(&files.tables_path(), format!("{}\n{said}", tables.join("\n")).as_bytes())?;
     let comparison = Comparison::<D> {
         format: Comparison::<D>::FORMAT.into(),
         version: Comparison::<D>::VERSION,
@@ -102,7 +102,7 @@ pub fn compare<D: Scored>(args: &CompareOptions, verbosity: Verbosity) -> Result
         notes: found.notes,
         tables: found.tables,
     };
-    comparison.write(&folder.join(COMPARISON_FILE))?;
+    comparison.write(&files.comparison_path())?;
     if !verbosity.quiet {
         super::print(&found.terminal, &comparison.notes, &format!("comparison: {}", folder.display()));
     }
@@ -153,7 +153,7 @@ impl<D: Scored> ScoredRun<D> {
             name: self.name.clone(),
             path: self.path.clone(),
             card: self.card.clone(),
-            config: fs::read_to_string(RunFolder::new(&self.path).config_path()).unwrap_or_default(),
+            config: RunFolder::new(&self.path).config_text(),
         }
     }
 

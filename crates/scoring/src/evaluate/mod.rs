@@ -8,7 +8,6 @@
 
 pub mod compare;
 mod cost;
-pub mod document;
 pub mod invasions;
 pub mod masks;
 pub mod plan;
@@ -29,10 +28,11 @@ use plan::{Part, Plan};
 pub use scored::Scored;
 pub use scores::Scores;
 
-use document::Document;
 use porecast_base::Verbosity;
 use porecast_base::{Error, Result};
-use porecast_store::{COMPARISON_FILE, InvasionDataset, MissingPredictions, SegmentationDataset, Task};
+use porecast_store::document::Document;
+use porecast_store::run::{ComparisonFolder, EvaluationFolder};
+use porecast_store::{InvasionDataset, MissingPredictions, SegmentationDataset, Task};
 use predictions::PartPredictions;
 use scores::{PartScores, SourceScores};
 use table::Table;
@@ -107,7 +107,7 @@ impl Evaluation {
 /// # Errors
 /// A run or its dataset is missing, or the output exists and is not to be replaced.
 pub fn unscored(options: &CompareOptions) -> Result<Vec<Evaluation>> {
-    if !options.force && options.output.join(COMPARISON_FILE).exists() {
+    if !options.force && ComparisonFolder::new(&options.output).comparison_path().exists() {
         return Err(Error::exists(&options.output));
     }
     let plan = |run: &PathBuf| {
@@ -157,7 +157,7 @@ pub fn execute<D: Scored>(plan: &Plan<D>) -> Result<Scores<D>> {
     if let Some((run, card)) = &plan.run {
         training::draw(run, card, &plan.output)?;
     }
-    scores.write(&plan.output.join("scores.json"))?;
+    scores.write(&EvaluationFolder::new(&plan.output).scores_path())?;
     Ok(scores)
 }
 
@@ -177,7 +177,7 @@ fn measure<D: Scored>(plan: &Plan<D>) -> Result<Scores<D>> {
     let mean = D::mean(plan)?;
     let mut parts =
         present.iter().map(|part| score_part(plan, part, mean.as_ref())).collect::<Result<Vec<_>>>()?;
-    D::settle(&mut parts);
+    D::drop_duplicate_sources(&mut parts);
     let unscored = missing.iter().map(|part| {
         let file = part.predictions.display();
         format!("the {} {}s are not scored: {file} is missing", part.name, D::SAMPLE)

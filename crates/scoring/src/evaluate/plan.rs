@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::scored::Scored;
 use crate::evaluate::EvaluateOptions;
 use porecast_base::{Error, Result};
-use porecast_store::run::{Card, TrainedOn};
+use porecast_store::run::{Card, EvaluationFolder, TrainedOn};
 use porecast_store::{Dataset, MissingPredictions, Predictions, RunFolder};
 
 /// What is to be scored.
@@ -55,7 +55,7 @@ impl<D: Scored> Plan<D> {
     /// or cannot be scored on, or the output exists and is not to be replaced.
     pub fn new(args: &EvaluateOptions) -> Result<Self> {
         let plan = if args.input.is_dir() { Self::of_run(args)? } else { Self::of_file(args)? };
-        if !args.force && plan.output.join("scores.json").exists() {
+        if !args.force && EvaluationFolder::new(&plan.output).scores_path().exists() {
             return Err(Error::exists(&plan.output));
         }
         Ok(plan)

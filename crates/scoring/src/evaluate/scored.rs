@@ -11,19 +11,19 @@ use super::sheet::Sheet;
 use super::table::Table;
 use porecast_base::Result;
 use porecast_store::run::Card;
-use porecast_store::{Dataset, Kept, RunFolder};
+use porecast_store::{Dataset, RunFolder, Serializable};
 
 /// A dataset that predictions are scored on. Errors are those of reading samples and writing output, and of runs or
 /// predictions that cannot be scored on the dataset or compared with each other.
 pub trait Scored: Dataset {
     /// The dataset as scores name it.
-    type ScoredOn: Kept;
+    type ScoredOn: Serializable;
     /// What has to be known to read the scores.
-    type Terms: Kept;
+    type Terms: Serializable;
     /// Scores of one predictor on one part.
     type Source: SourceScores;
     /// What is counted in a part beside the scores of its predictors.
-    type Counted: Kept + Default + Send;
+    type Counted: Serializable + Default + Send;
     /// What baselines know of the training samples.
     type Mean: Sync;
 
@@ -56,8 +56,8 @@ pub trait Scored: Dataset {
         counted: &Mutex<Self::Counted>,
     ) -> Result<Vec<Option<<Self::Source as SourceScores>::Score>>>;
 
-    /// Leaves out the sources that say nothing of their own.
-    fn settle(_parts: &mut [PartScores<Self>]) {}
+    /// Drops the sources that repeat another one.
+    fn drop_duplicate_sources(_parts: &mut [PartScores<Self>]) {}
 
     /// What a reader of the scores has to be told.
     fn notes(plan: &Plan<Self>, parts: &[PartScores<Self>], has_mean: bool) -> Vec<String>;

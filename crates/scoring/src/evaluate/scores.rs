@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::document::Document;
 use super::scored::Scored;
 use crate::metric::Interval;
 use crate::metric::bootstrap::Resamples;
-use porecast_store::Kept;
+use porecast_store::Serializable;
+use porecast_store::document::Document;
 use porecast_store::run::Card;
 
 /// Seed of the bootstrap: the same draws for all runs, so that their intervals can be compared.
@@ -51,7 +51,7 @@ pub struct PartScores<D: Scored> {
 }
 
 /// Scores of one predictor on one part.
-pub trait SourceScores: Kept {
+pub trait SourceScores: Serializable {
     /// Scores of one sample.
     type Score: Clone + Send;
 

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use crate::figure::{Chart, Charts, Figure, Series, Stroke, palette};
-use porecast_base::{Error, Result};
-use porecast_store::RunFolder;
+use porecast_base::Result;
 use porecast_store::run::{Card, MemberCard, TrainedOn};
+use porecast_store::{RunFolder, table};
 
 /// Draws the losses over the epochs of each network of a run.
 pub(super) fn draw<C: TrainedOn>(run: &RunFolder, card: &Card<C>, folder: &Path) -> Result<()> {
     let mut charts = Vec::new();
     for member in &card.members {
-        let path = run.member_path(member).join("metrics.csv");
+        let path = run.member(&member.folder).metrics_path();
         // A run that came without its history is scored all the same.
         if path.exists() {
             charts.push(loss_chart(&card.name, member, &path)?);
@@ -35,21 +35,10 @@ pub(super) fn draw<C: TrainedOn>(run: &RunFolder, card: &Card<C>, folder: &Path)
 }
 
 fn loss_chart(run_name: &str, member: &MemberCard, path: &Path) -> Result<Chart> {
-    let bad = |what: String| Error::input(path, what);
-    let mut reader = csv::Reader::from_path(path).map_err(|e| bad(format!("cannot be read: {e}")))?;
-    let headings = reader.headers().map_err(|e| bad(format!("has no headings: {e}")))?.clone();
-    let column = |name: &str| {
-        headings.iter().position(|h| h == name).ok_or_else(|| bad(format!("has no column {name:?}")))
-    };
-    let (epoch, train, validation) = (column("epoch")?, column("train_loss")?, column("validation_loss")?);
-    let (mut train_points, mut validation_points) = (Vec::new(), Vec::new());
-    for record in reader.records() {
-        let record = record.map_err(|e| bad(format!("is broken: {e}")))?;
-        // An absent value (a run without validation domains) is a gap in the line, not an error.
-        let value = |column: usize| record.get(column).and_then(|text| text.parse().ok()).unwrap_or(f64::NAN);
-        train_points.push((value(epoch), value(train)));
-        validation_points.push((value(epoch), value(validation)));
-    }
+    // An absent value (a run without validation domains) is a gap in the line, not an error.
+    let rows = table::read_columns(path, ["epoch", "train_loss", "validation_loss"])?;
+    let train_points = rows.iter().map(|[epoch, train, _]| (*epoch, *train)).collect();
+    let validation_points = rows.iter().map(|[epoch, _, validation]| (*epoch, *validation)).collect();
     let name = match (member.frame, member.fold) {
         (Some(frame), _) => format!("frame {frame}"),
         (None, Some(fold)) => format!("fold {fold}"),

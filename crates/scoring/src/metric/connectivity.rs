@@ -1,4 +1,4 @@
-//! How much of the invaded region hangs together with the inlet.
+//! How much of the invaded region is connected to the inlet.
 
 use ndarray::{Array2, ArrayView2};
 use porecast_simulations::Side;

@@ -10,7 +10,7 @@ use crate::evaluate::invasions::scores::SequenceScores;
 use crate::evaluate::invasions::{ScoredDataset, Scores};
 use porecast_base::Result;
 use porecast_store::InvasionDataset;
-use porecast_store::run::RunCard;
+use porecast_store::run::{ComparisonFolder, EvaluationFolder, RunCard};
 
 impl Reported for InvasionDataset {
     const COMPARED: Figures = &[("Error over time", "mse")];
@@ -69,10 +69,9 @@ impl Reported for InvasionDataset {
     }
 
     fn viewer(folder: &Path, runs: Option<&[&str]>) -> Result<Option<(&'static str, String)>> {
-        let samples = folder.join("samples");
         let viewer = match runs {
-            None => Viewer::of_run(&samples)?,
-            Some(names) => Viewer::of_comparison(&samples, names)?,
+            None => Viewer::of_run(&EvaluationFolder::new(folder).samples_path())?,
+            Some(names) => Viewer::of_comparison(&ComparisonFolder::new(folder), names)?,
         };
         Ok(Some(("The invasion, frame by frame", viewer.to_html())))
     }

@@ -8,19 +8,18 @@ mod page;
 pub mod trials;
 mod viewer;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use page::{Page, escape};
 
 use crate::evaluate::compare::Comparison;
-use crate::evaluate::document::Document;
 use crate::evaluate::{Scored, Scores};
 use porecast_base::Verbosity;
 use porecast_base::atomic;
 use porecast_base::{Error, Result};
-use porecast_store::run::{Card, TrainedOn};
-use porecast_store::{COMPARISON_FILE, InvasionDataset, RunFolder, SegmentationDataset, Task};
+use porecast_store::document::{self, Document};
+use porecast_store::run::{Card, ComparisonFolder, TrainedOn};
+use porecast_store::{InvasionDataset, RunFolder, SegmentationDataset, Task};
 
 /// Headings and names of figures.
 pub type Figures = &'static [(&'static str, &'static str)];
@@ -77,12 +76,12 @@ pub fn run(options: &ReportOptions, verbosity: Verbosity) -> Result<()> {
 }
 
 fn run_on<D: Reported>(args: &ReportOptions, verbosity: Verbosity) -> Result<()> {
-    let output = args.output.clone().unwrap_or_else(|| args.input.join("report.html"));
+    let output = args.output.clone().unwrap_or_else(|| RunFolder::new(&args.input).report_path());
     if output.exists() && !args.force {
         return Err(Error::exists(&output));
     }
     let run = RunFolder::new(&args.input);
-    let page = if args.input.join(COMPARISON_FILE).exists() {
+    let page = if ComparisonFolder::new(&args.input).comparison_path().exists() {
         comparison_page::<D>(&args.input)?
     } else if run.card_path().exists() {
         run_page::<D>(&run)?
@@ -102,7 +101,7 @@ fn run_on<D: Reported>(args: &ReportOptions, verbosity: Verbosity) -> Result<()>
 fn run_page<D: Reported>(run: &RunFolder) -> Result<Page> {
     let card: Card<D::Card> = run.card_of()?;
     let folder = run.evaluation_path();
-    let scores = Scores::<D>::read(&folder.join("scores.json"))?;
+    let scores = Scores::<D>::read(&run.evaluation().scores_path())?;
     let mut page = Page::new(&card.name);
     page.subtitle(&[D::split_text(&card), D::dataset_text(&scores.dataset), run_text(&card)]);
     page.lead(&D::headline(&scores));
@@ -115,15 +114,12 @@ fn run_page<D: Reported>(run: &RunFolder) -> Result<Page> {
     figures(&mut page, &folder, D::FIGURES)?;
     figures(&mut page, &folder, &[("Training", "training")])?;
     page.details(D::DEFINED, &D::definitions(D::baselines(&scores.terms)));
-    page.details(
-        "Resolved configuration",
-        &configuration(&fs::read_to_string(run.config_path()).unwrap_or_default()),
-    );
+    page.details("Resolved configuration", &configuration(&run.config_text()));
     Ok(page)
 }
 
 fn comparison_page<D: Reported>(folder: &Path) -> Result<Page> {
-    let comparison = Comparison::<D>::read(&folder.join(COMPARISON_FILE))?;
+    let comparison = Comparison::<D>::read(&ComparisonFolder::new(folder).comparison_path())?;
     let names: Vec<&str> = comparison.runs.iter().map(|run| run.name.as_str()).collect();
     let mut page = Page::new(&format!("Comparison of {}", listed(&names)));
     page.subtitle(&[D::split_text(&comparison.runs[0].card), D::dataset_text(&comparison.dataset)]);
@@ -145,10 +141,8 @@ fn comparison_page<D: Reported>(folder: &Path) -> Result<Page> {
 fn figures(page: &mut Page, folder: &Path, figures: Figures) -> Result<()> {
     for (heading, stem) in figures {
         let path = folder.join(format!("{stem}.svg"));
-        match fs::read_to_string(&path) {
-            Ok(svg) => page.section(heading, &format!("<figure>{svg}</figure>")),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => (),
-            Err(e) => return Err(Error::input(&path, format!("cannot be read: {e}"))),
+        if let Some(svg) = document::read_text_if_present(&path)? {
+            page.section(heading, &format!("<figure>{svg}</figure>"));
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! The trials of a search as a table and as lines over their parameters.
 
-use porecast_base::{Error, Result, atomic};
+use porecast_base::Result;
 use porecast_store::config::search::{Parameter, SearchConfig, Values};
 use porecast_store::config::search_space::coordinate;
 use porecast_store::journal::{Journal, Outcome, Record, best, show};
@@ -19,12 +19,10 @@ pub fn write(folder: &StudyFolder, config: &SearchConfig) -> Result<Table> {
     let trials = Journal::open(&folder.journal_path(), config)?.records()?;
     let table = trials_table(&trials, config);
     let rows = table.rows.iter().map(|row| &row.cells);
-    table::write_csv(&folder.path().join("trials.csv"), std::iter::once(&table.headings).chain(rows))?;
+    table::write_csv(&folder.trials_path(), std::iter::once(&table.headings).chain(rows))?;
     if let Some((best, _)) = best(&trials) {
         parallel(&trials, config).save(folder.path(), "parallel")?;
-        let source = folder.trial(best.number).config_path();
-        let text = std::fs::read(&source).map_err(|e| Error::unreadable(&source, e))?;
-        atomic::write(&folder.best_path(), &text)?;
+        folder.write_best(best.number)?;
     }
     Ok(table)
 }

@@ -7,7 +7,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 
 use crate::evaluate::invasions::samples::{SampleEntry, SampleIndex};
-use porecast_base::{Error, Result};
+use porecast_base::Result;
+use porecast_store::document;
+use porecast_store::run::ComparisonFolder;
 
 /// Domains shown for each run when several runs are shown: the page is to stay small.
 const COMPARED_DOMAINS: usize = 3;
@@ -63,9 +65,9 @@ impl Viewer {
         Ok(Self { aspect: aspect(&index), domains: domains.collect::<Result<_>>()? })
     }
 
-    /// Truth, and prediction and error of each run, `names[n]` in the folder `n`.
-    pub(super) fn of_comparison(folder: &Path, names: &[&str]) -> Result<Self> {
-        let folders: Vec<_> = (0..names.len()).map(|n| folder.join(n.to_string())).collect();
+    /// Truth, and prediction and error of each run, `names[n]` is the name of run `n`.
+    pub(super) fn of_comparison(comparison: &ComparisonFolder, names: &[&str]) -> Result<Self> {
+        let folders: Vec<_> = (0..names.len()).map(|n| comparison.samples_path(n)).collect();
         let indices = folders.iter().map(|folder| SampleIndex::read(folder)).collect::<Result<Vec<_>>>()?;
         let longest =
             (0..names.len()).max_by_key(|&n| (indices[n].frames.len(), names.len() - n)).unwrap_or(0);
@@ -147,8 +149,7 @@ fn pane(
     text: &dyn Fn(usize) -> String,
 ) -> Result<Pane> {
     let path = folder.join(format!("{}-{kind}.png", entry.stem));
-    let bytes = std::fs::read(&path)
-        .map_err(|e| Error::input(&path, format!("cannot be read: {e}; evaluate with --force")))?;
+    let bytes = document::read_bytes(&path, "evaluate with --force")?;
     let at: Vec<Option<usize>> =
         frames.iter().map(|frame| index.frames.iter().position(|own| own == frame)).collect();
     Ok(Pane {

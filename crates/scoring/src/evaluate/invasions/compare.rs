@@ -9,7 +9,6 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 use super::PartScores;
@@ -24,9 +23,9 @@ use crate::evaluate::scored::Findings;
 use crate::evaluate::sheet::{Sheet, cells, texts};
 use crate::evaluate::table::{Row, Table, or_dash};
 use crate::figure::{Chart, Charts, Figure, palette};
-use porecast_base::atomic;
-use porecast_base::{Error, Result};
-use porecast_store::{InvasionDataset, RunFolder};
+use porecast_base::Result;
+use porecast_store::run::ComparisonFolder;
+use porecast_store::{InvasionDataset, RunFolder, document};
 
 type Run = ScoredRun<InvasionDataset>;
 
@@ -48,8 +47,9 @@ pub(super) fn compare(scored: &[Run]) -> Result<Findings<'_>> {
         draw: Box::new(move |folder| {
             figure(&sides).save(folder, "mse")?;
             let mut numbered = scored.iter().enumerate();
-            numbered
-                .try_for_each(|(n, run)| copy_samples(&run.path, &folder.join("samples").join(n.to_string())))
+            numbered.try_for_each(|(n, run)| {
+                copy_samples(&run.path, &ComparisonFolder::new(folder).samples_path(n))
+            })
         }),
     })
 }
@@ -268,12 +268,6 @@ fn sheet(sides: &Sides) -> Sheet {
 
 /// The samples go along, so that the report of a comparison needs its folder alone.
 fn copy_samples(run: &Path, target: &Path) -> Result<()> {
-    let folder = RunFolder::new(run).evaluation_path().join("samples");
-    let unreadable = |e| Error::input(&folder, format!("cannot be read: {e}; evaluate the run with --force"));
-    for entry in fs::read_dir(&folder).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let bytes = fs::read(entry.path()).map_err(unreadable)?;
-        atomic::write(&target.join(entry.file_name()), &bytes)?;
-    }
-    Ok(())
+    let folder = RunFolder::new(run).evaluation().samples_path();
+    document::copy_files(&folder, target, "evaluate the run with --force")
 }

@@ -14,8 +14,8 @@ use crate::evaluate::predictions::PartPredictions;
 use crate::figure::difference;
 use porecast_base::atomic;
 use porecast_base::{Error, Result};
-use porecast_store::picture;
-use porecast_store::{Dataset, Prediction};
+use porecast_store::run::EvaluationFolder;
+use porecast_store::{Dataset, Prediction, document, picture};
 
 /// Domains in the panel.
 const PANEL_DOMAINS: usize = 5;
@@ -116,8 +116,7 @@ impl SampleIndex {
     /// The folder has no index.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("index.json");
-        let bytes = std::fs::read(&path)
-            .map_err(|e| Error::input(&path, format!("cannot be read: {e}; evaluate with --force")))?;
+        let bytes = document::read_bytes(&path, "evaluate with --force")?;
         serde_json::from_slice(&bytes).map_err(|e| {
             Error::input(&path, format!("is not an index of samples: {e}; evaluate with --force"))
         })
@@ -126,7 +125,7 @@ impl SampleIndex {
 
 /// Writes the strips of the first samples and their index.
 pub(super) fn write(folder: &Path, scores: &Scores, samples: &[Sample]) -> Result<()> {
-    let folder = folder.join("samples");
+    let folder = EvaluationFolder::new(folder).samples_path();
     let Some(first) = samples.first() else { return Ok(()) };
     let chosen = evenly(first.frames.len(), STRIP_FRAMES);
     let (height, width) = first.truth.domain.shape();

@@ -142,7 +142,7 @@ impl Scored for SegmentationDataset {
         let sample = plan.dataset.sample(place)?;
         let truth = sample.mask.as_ref().expect("images without a mask are left out");
         let prediction = predictions.of(id)?;
-        if let Some(what) = strangeness(&plan.dataset, &prediction) {
+        if let Some(what) = mismatch_reason(&plan.dataset, &prediction) {
             return Err(predictions.mismatch(what));
         }
         let classes = plan.dataset.classes().len();
@@ -166,8 +166,8 @@ impl Scored for SegmentationDataset {
             .to_vec())
     }
 
-    /// Post-processing is shown where it changes the score of any image.
-    fn settle(parts: &mut [PartScores]) {
+    /// Drops the post-processed masks if post-processing changes the score of no image.
+    fn drop_duplicate_sources(parts: &mut [PartScores]) {
         let images = |part: &PartScores, source| part.source(source).map(|scores| scores.images.clone());
         let is_same =
             |part: &PartScores| images(part, Source::Postprocessed) == images(part, Source::Network);
@@ -236,12 +236,12 @@ fn scored_classes(dataset: &SegmentationDataset, excluded: &[usize]) -> Vec<u8> 
     classes.filter(|class| !excluded.contains(class)).map(|class| class as u8).collect()
 }
 
-/// Why a prediction cannot be of an image of the dataset, if so.
-fn strangeness(dataset: &SegmentationDataset, prediction: &MaskPrediction) -> Option<String> {
+/// Why a prediction does not fit the dataset; `None` if it does.
+fn mismatch_reason(dataset: &SegmentationDataset, prediction: &MaskPrediction) -> Option<String> {
     let ((_, height, width), classes) = (dataset.shape(), dataset.classes().len());
     let (found, channels) = (prediction.mask.dim(), prediction.probability.dim().0);
-    let strange_class = prediction.mask.iter().find(|&&class| usize::from(class) >= classes);
-    let what = match strange_class {
+    let unknown_class = prediction.mask.iter().find(|&&class| usize::from(class) >= classes);
+    let what = match unknown_class {
         _ if found != (height, width) => {
             format!("is predicted as {found:?} (height, width), the dataset has {:?}", (height, width))
         }

@@ -1,4 +1,4 @@
-//! JSON files that name their format and version.
+//! JSON files that name their format and version, and plain reading of files that an evaluation wrote.
 
 use std::path::Path;
 
@@ -23,8 +23,7 @@ pub trait Document: Serialize + DeserializeOwned {
     /// The file is missing or holds something else.
     fn read(path: &Path) -> Result<Self> {
         let command = Self::COMMAND;
-        let bytes = std::fs::read(path)
-            .map_err(|e| Error::input(path, format!("cannot be read: {e}; run `{command}` first")))?;
+        let bytes = read_bytes(path, &format!("run `{command}` first"))?;
         let unreadable = |e: serde_json::Error| {
             Error::input(path, format!("is not {:?}: {e}; run `{command} --force`", Self::FORMAT))
         };
@@ -56,4 +55,38 @@ pub trait Document: Serialize + DeserializeOwned {
 struct Header {
     format: String,
     version: u32,
+}
+
+/// Reads a file; `remedy` ends the message when that fails.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read_bytes(path: &Path, remedy: &str) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|e| Error::input(path, format!("cannot be read: {e}; {remedy}")))
+}
+
+/// Reads a text file; `None` if there is no such file.
+///
+/// # Errors
+/// The file is there and cannot be read.
+pub fn read_text_if_present(path: &Path) -> Result<Option<String>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::input(path, format!("cannot be read: {e}"))),
+    }
+}
+
+/// Copies the files of a folder into another; `remedy` ends the message when one cannot be read.
+///
+/// # Errors
+/// A file cannot be read or written.
+pub fn copy_files(from: &Path, to: &Path, remedy: &str) -> Result<()> {
+    let unreadable = |e| Error::input(from, format!("cannot be read: {e}; {remedy}"));
+    for entry in std::fs::read_dir(from).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let bytes = std::fs::read(entry.path()).map_err(unreadable)?;
+        atomic::write(&to.join(entry.file_name()), &bytes)?;
+    }
+    Ok(())
 }
