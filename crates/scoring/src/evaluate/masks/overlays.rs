@@ -43,7 +43,7 @@ fn chosen(images: usize) -> [(&'static str, &'static str, Vec<usize>); 3] {
 fn mosaic(plan: &Plan, scores: &Scores, part: &PartScores, what: &str, ranks: &[usize]) -> Result<Mosaic> {
     let classes = &scores.dataset.classes;
     let main = part.main().expect("a part is scored by its prediction at least");
-    let dice = main.of_images(Measure::Dice, &scores.terms.scored_classes);
+    let dice = main.of_images(Measure::Dice, &scores.scored_classes);
     let mut order: Vec<usize> = (0..dice.len()).collect();
     // Equal images keep the dataset's order.
     order.sort_by(|&a, &b| dice[a].total_cmp(&dice[b]));
