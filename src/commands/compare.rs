@@ -6,6 +6,8 @@ use porecast_base::{Result, Verbosity};
 use porecast_learning::predict;
 use porecast_scoring::evaluate::{self, CompareOptions};
 
+use super::print;
+
 /// Arguments of `porecast compare`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  porecast compare runs/time runs/frames -o runs/comparison")]
@@ -31,7 +33,11 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let unscored = evaluate::unscored(&options)?;
     for evaluation in &unscored {
         predict::predict_missing(&evaluation.missing(false), &device, verbosity)?;
-        evaluation.run(Verbosity { quiet: true, ..verbosity })?;
+        evaluation.run()?;
     }
-    evaluate::compare(&options, verbosity)
+    let found = evaluate::compare(&options)?;
+    if !verbosity.quiet {
+        print(&found.to_text());
+    }
+    Ok(())
 }

@@ -6,6 +6,8 @@ use porecast_base::{Result, Verbosity};
 use porecast_learning::predict;
 use porecast_scoring::evaluate::{EvaluateOptions, Evaluation};
 
+use super::print;
+
 /// Arguments of `porecast evaluate`.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -34,5 +36,9 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let options = EvaluateOptions { input, dataset, output, force };
     let evaluation = Evaluation::plan(&options)?;
     predict::predict_missing(&evaluation.missing(force), &device, verbosity)?;
-    evaluation.run(verbosity)
+    let found = evaluation.run()?;
+    if !verbosity.quiet {
+        print(&found.to_text());
+    }
+    Ok(())
 }

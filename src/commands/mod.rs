@@ -12,7 +12,14 @@ pub mod simulate;
 pub mod synth;
 pub mod train;
 
+use std::io::Write;
+
 use porecast_simulations::Side;
+
+/// Prints on standard output. A reader that has gone away (`| head`) is no failure.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
 
 fn parse_side(text: &str) -> Result<Side, String> {
     match text {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use porecast_base::{Result, Verbosity};
 use porecast_scoring::report::{self, ReportOptions};
 
+use super::print;
+
 /// Arguments of `porecast report`.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -25,5 +27,9 @@ pub struct Args {
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { input, output, force } = args;
     let options = ReportOptions { input, output, force };
-    report::run(&options, verbosity)
+    let page = report::run(&options)?;
+    if !verbosity.quiet {
+        print(&format!("report: {}\n", page.display()));
+    }
+    Ok(())
 }

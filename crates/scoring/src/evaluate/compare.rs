@@ -10,40 +10,38 @@
 //! ```
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-use super::cost;
-use super::scored::Scored;
-use super::scores::Scores;
-use super::table::Table;
-use crate::evaluate::CompareOptions;
-use porecast_base::Verbosity;
-use porecast_base::atomic;
-use porecast_base::{Error, ErrorKind, Result};
+use porecast_base::{Error, ErrorKind, Result, atomic};
 use porecast_store::RunFolder;
 use porecast_store::document::Document;
 use porecast_store::run::{Card, ComparisonFolder, TrainedOn};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-/// What `comparison.json` holds.
+use super::sheet::Sheet;
+use super::table::Table;
+use super::{Printout, cost};
+
+/// What `comparison.json` holds, of runs with cards `C` scored on a dataset described by `D`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(bound = "")]
-pub struct Comparison<D: Scored> {
+#[serde(bound(serialize = "D: Serialize", deserialize = "D: DeserializeOwned"))]
+pub struct Comparison<C: TrainedOn, D> {
     /// [`Dataset::COMPARISON`](porecast_store::Dataset::COMPARISON).
     pub format: String,
     /// Version of this schema.
     pub version: u32,
     /// The dataset that all runs were scored on.
-    pub dataset: D::ScoredOn,
+    pub dataset: D,
     /// The part of the split that the comparison rests on.
     pub part: String,
     /// The runs, in the order given.
-    pub runs: Vec<ComparedRun<D::Card>>,
+    pub runs: Vec<ComparedRun<C>>,
     /// What each baseline is, where that depends on the dataset.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub baselines: Vec<String>,
-    /// What a reader has to be told.
+    /// Notes for the reader.
     pub notes: Vec<String>,
     /// The tables.
     pub tables: Vec<Table>,
@@ -63,92 +61,107 @@ pub struct ComparedRun<C: TrainedOn> {
     pub config: String,
 }
 
-impl<D: Scored> Document for Comparison<D> {
-    const FORMAT: &'static str = D::COMPARISON;
-    const VERSION: u32 = 1;
-    const COMMAND: &'static str = "porecast compare";
+/// What a comparison found.
+pub(super) struct Findings {
+    /// The part of the split that the comparison rests on.
+    pub part: String,
+    /// What each baseline is, where that depends on the dataset.
+    pub baselines: Vec<String>,
+    /// Notes for the reader.
+    pub notes: Vec<String>,
+    /// The tables.
+    pub tables: Vec<Table>,
+    /// Those for a terminal.
+    pub terminal: Vec<Table>,
+    /// The CSV files.
+    pub sheets: Vec<Sheet>,
 }
 
 pub(super) fn scores_path(run: &Path) -> PathBuf {
     RunFolder::new(run).evaluation().scores_path()
 }
 
-/// Runs `porecast compare`: writes tables and a figure.
+/// Writes the tables of a comparison into a folder.
 ///
 /// # Errors
-/// A run is missing, is on another kind of dataset, changed since it was evaluated, or cannot be compared with the first
-/// one; the output cannot be written.
-pub fn compare<D: Scored>(args: &CompareOptions, verbosity: Verbosity) -> Result<()> {
-    let scored = ScoredRun::<D>::read_all(&args.runs)?;
-    let mut found = D::compare(&scored)?;
-    found.notes.extend(unfinished(&scored));
-    let folder = &args.output;
+/// The folder cannot be written.
+pub(super) fn write<C: TrainedOn, S, D>(
+    folder: &Path,
+    scored: &[ScoredRun<C, S>],
+    dataset: D,
+    mut found: Findings,
+) -> Result<Printout>
+where
+    Comparison<C, D>: Document,
+{
+    found.notes.extend(unfinished(scored));
     let files = ComparisonFolder::new(folder);
-    (found.draw)(folder)?;
     found.sheets.iter().try_for_each(|sheet| sheet.write(folder))?;
-    cost::sheet(&scored).write(folder)?;
-    let first = &scored[0].scores;
-    let baselines = D::baselines(&first.terms).to_vec();
+    cost::sheet(scored).write(folder)?;
     let tables: Vec<String> = found.tables.iter().map(Table::to_markdown).collect();
-    let said: String = baselines.iter().chain(&found.notes).map(|note| format!("- {note}\n")).collect();
+    let said: String = found.baselines.iter().chain(&found.notes).map(|note| format!("- {note}\n")).collect();
     atomic::write(&files.tables_path(), format!("{}\n{said}", tables.join("\n")).as_bytes())?;
-    let comparison = Comparison::<D> {
-        format: Comparison::<D>::FORMAT.into(),
-        version: Comparison::<D>::VERSION,
-        dataset: first.dataset.clone(),
+    let comparison = Comparison {
+        format: Comparison::<C, D>::FORMAT.into(),
+        version: Comparison::<C, D>::VERSION,
+        dataset,
         part: found.part,
         runs: scored.iter().map(ScoredRun::compared).collect(),
-        baselines,
+        baselines: found.baselines,
         notes: found.notes,
         tables: found.tables,
     };
     comparison.write(&files.comparison_path())?;
-    if !verbosity.quiet {
-        super::print(&found.terminal, &comparison.notes, &format!("comparison: {}", folder.display()));
-    }
-    Ok(())
+    Ok(Printout {
+        tables: found.terminal,
+        notes: comparison.notes,
+        written: format!("comparison: {}", folder.display()),
+    })
 }
 
 /// A run with its scores.
-pub struct ScoredRun<D: Scored> {
+pub struct ScoredRun<C: TrainedOn, S> {
     /// Its name, unique among those that are compared.
     pub name: String,
     /// Its folder.
     pub path: PathBuf,
     /// Its card.
-    pub card: Card<D::Card>,
+    pub card: Card<C>,
     /// Its scores.
-    pub scores: Scores<D>,
+    pub scores: S,
 }
 
-impl<D: Scored> ScoredRun<D> {
-    /// Reads runs; those of one name are told apart by their folders.
-    ///
-    /// # Errors
-    /// A run or its scores are missing, or it was trained further since.
-    fn read_all(runs: &[PathBuf]) -> Result<Vec<Self>> {
-        let mut scored = runs.iter().map(|run| Self::read(run)).collect::<Result<Vec<_>>>()?;
-        let names: Vec<String> = scored.iter().map(|run| run.name.clone()).collect();
-        for run in &mut scored {
-            if names.iter().filter(|name| **name == run.name).count() > 1 {
-                run.name = run.path.display().to_string();
-            }
-        }
-        Ok(scored)
-    }
-
-    fn read(path: &Path) -> Result<Self> {
-        let card: Card<D::Card> = RunFolder::new(path).card_of()?;
-        let scores = Scores::<D>::read(&scores_path(path))?;
-        if scores.run.as_ref() != Some(&card) {
+/// Reads runs with their scores; runs of one name are told apart by their folders. `scored_card` is the card of the run
+/// when it was scored.
+///
+/// # Errors
+/// A run or its scores are missing, or it was trained further since.
+pub(super) fn read_runs<C: TrainedOn, S: Document>(
+    runs: &[PathBuf],
+    scored_card: fn(&S) -> Option<&Card<C>>,
+) -> Result<Vec<ScoredRun<C, S>>> {
+    let read = |path: &PathBuf| {
+        let card: Card<C> = RunFolder::new(path).card_of()?;
+        let scores = S::read(&scores_path(path))?;
+        if scored_card(&scores) != Some(&card) {
             let what = "was trained further after it was evaluated; run `porecast evaluate --force` on it";
             return Err(Error::mismatch(path, what));
         }
-        Ok(Self { name: card.name.clone(), path: path.to_owned(), card, scores })
+        Ok(ScoredRun { name: card.name.clone(), path: path.clone(), card, scores })
+    };
+    let mut scored = runs.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let names: Vec<String> = scored.iter().map(|run| run.name.clone()).collect();
+    for run in &mut scored {
+        if names.iter().filter(|name| **name == run.name).count() > 1 {
+            run.name = run.path.display().to_string();
+        }
     }
+    Ok(scored)
+}
 
+impl<C: TrainedOn, S> ScoredRun<C, S> {
     /// What the comparison keeps of it.
-    fn compared(&self) -> ComparedRun<D::Card> {
+    fn compared(&self) -> ComparedRun<C> {
         ComparedRun {
             name: self.name.clone(),
             path: self.path.clone(),
@@ -158,18 +171,17 @@ impl<D: Scored> ScoredRun<D> {
     }
 
     /// The error of setting `other` beside this run.
-    pub(super) fn refuse(&self, other: &Self, what: impl std::fmt::Display) -> Error {
+    pub(super) fn refuse(&self, other: &Self, what: impl Display) -> Error {
         let place = format!("{} and {}", self.path.display(), other.path.display());
         Error::new(ErrorKind::Mismatch, place, format!("cannot be compared: {what}"))
     }
 
-    /// Refuses a run that was scored on another dataset.
+    /// Refuses a run that was scored on another dataset; `dataset` gives path and fingerprint of the one scored on.
     ///
     /// # Errors
     /// The fingerprints differ.
-    pub(super) fn require_same_dataset(&self, other: &Self) -> Result<()> {
-        let ((ours, our_print), (theirs, their_print)) =
-            (D::identity(&self.scores.dataset), D::identity(&other.scores.dataset));
+    pub(super) fn require_same_dataset(&self, other: &Self, dataset: fn(&S) -> (&Path, &str)) -> Result<()> {
+        let ((ours, our_print), (theirs, their_print)) = (dataset(&self.scores), dataset(&other.scores));
         if our_print == their_print {
             return Ok(());
         }
@@ -185,9 +197,9 @@ impl<D: Scored> ScoredRun<D> {
     }
 }
 
-/// What a reader has to be told of a run that is still being trained.
-fn unfinished<D: Scored>(scored: &[ScoredRun<D>]) -> Option<String> {
-    let is_unfinished = |run: &&ScoredRun<D>| run.card.members.iter().any(|member| !member.is_finished);
+/// A note on a run that is still being trained.
+fn unfinished<C: TrainedOn, S>(scored: &[ScoredRun<C, S>]) -> Option<String> {
+    let is_unfinished = |run: &&ScoredRun<C, S>| run.card.members.iter().any(|member| !member.is_finished);
     let run = scored.iter().find(is_unfinished)?;
     Some(format!("the training of {} has not run to its end", run.name))
 }

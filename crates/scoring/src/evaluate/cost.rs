@@ -1,12 +1,12 @@
 //! What runs cost.
 
 use super::compare::ScoredRun;
-use super::scored::Scored;
 use super::sheet::{Sheet, texts};
 use super::table::{Row, Table, duration};
+use porecast_store::run::TrainedOn;
 
 /// A row a run.
-pub(super) fn table<D: Scored>(scored: &[ScoredRun<D>]) -> Table {
+pub(super) fn table<C: TrainedOn, S>(scored: &[ScoredRun<C, S>]) -> Table {
     let headings = ["", "networks", "parameters", "training", "samples seen", "best epoch", "device"];
     let row = |run| Row { cells: cells(run, duration, best_epochs), is_baseline: false };
     Table {
@@ -17,7 +17,7 @@ pub(super) fn table<D: Scored>(scored: &[ScoredRun<D>]) -> Table {
 }
 
 /// The same for other programs.
-pub(super) fn sheet<D: Scored>(scored: &[ScoredRun<D>]) -> Sheet {
+pub(super) fn sheet<C: TrainedOn, S>(scored: &[ScoredRun<C, S>]) -> Sheet {
     let headings = ["run", "networks", "parameters", "wall_seconds", "samples_seen", "best_epochs", "device"];
     let row = |run| cells(run, |seconds| seconds.to_string(), |epochs| joined(epochs, " "));
     Sheet {
@@ -27,8 +27,8 @@ pub(super) fn sheet<D: Scored>(scored: &[ScoredRun<D>]) -> Sheet {
 }
 
 /// What a run cost, summed over its networks.
-fn cells<D: Scored>(
-    run: &ScoredRun<D>,
+fn cells<C: TrainedOn, S>(
+    run: &ScoredRun<C, S>,
     duration: fn(f64) -> String,
     best_epochs: fn(&[usize]) -> String,
 ) -> Vec<String> {

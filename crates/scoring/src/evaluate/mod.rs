@@ -1,40 +1,29 @@
 //! Scoring predictions: `porecast evaluate` and `porecast compare`.
 //!
-//! A [`Plan`] says what is to be scored and where its files are, [`execute`] scores the samples of each part beside what
-//! has to be beaten and writes tables and figures, [`compare`](mod@compare) sets several runs side by side. What is
-//! measured of a sample, and how it is shown, is for the dataset to say ([`Scored`]): [`invasions`] are measured frame by
-//! frame, [`masks`] by counts of their classes. Predictions are read from files: a network of ours, a physical baseline
-//! and another program are scored by the same code.
+//! A [`Plan`] says what is scored and where its files are. From there on there are two straight paths: [`invasions`] are
+//! measured frame by frame, [`masks`] by counts of their classes; each writes its tables and figures. [`compare`](mod@compare)
+//! sets several runs side by side. Predictions are read from files: networks, physical baselines and other programs are
+//! scored by the same code.
 
 pub mod compare;
 mod cost;
+mod intervals;
 pub mod invasions;
 pub mod masks;
 pub mod plan;
 pub mod predictions;
-pub mod scored;
-pub mod scores;
 pub mod sheet;
 pub mod table;
 mod training;
 
-use std::io::Write;
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
-
-use plan::{Part, Plan};
-pub use scored::Scored;
-pub use scores::Scores;
-
-use porecast_base::Verbosity;
 use porecast_base::{Error, Result};
-use porecast_store::document::Document;
-use porecast_store::run::{ComparisonFolder, EvaluationFolder};
-use porecast_store::{InvasionDataset, MissingPredictions, SegmentationDataset, Task};
-use predictions::PartPredictions;
-use scores::{PartScores, SourceScores};
+use porecast_store::run::ComparisonFolder;
+use porecast_store::{InvasionDataset, MissingPredictions, Task};
+
+use masks::MaskEvaluation;
+pub use plan::{Part, Plan};
 use table::Table;
 
 /// What `porecast evaluate` is asked.
@@ -67,7 +56,7 @@ pub enum Evaluation {
     /// Of invasion sequences.
     Invasions(Plan<InvasionDataset>),
     /// Of masks.
-    Masks(Plan<SegmentationDataset>),
+    Masks(MaskEvaluation),
 }
 
 impl Evaluation {
@@ -77,8 +66,8 @@ impl Evaluation {
     /// As [`Plan::new`].
     pub fn plan(options: &EvaluateOptions) -> Result<Self> {
         match Task::of(&options.input) {
-            Task::Invasion => Plan::new(options).map(Self::Invasions),
-            Task::Segmentation => Plan::new(options).map(Self::Masks),
+            Task::Invasion => Plan::new(options, invasions::is_like).map(Self::Invasions),
+            Task::Segmentation => MaskEvaluation::plan(options).map(Self::Masks),
         }
     }
 
@@ -86,7 +75,7 @@ impl Evaluation {
     pub fn missing(&self, anew: bool) -> Vec<MissingPredictions> {
         match self {
             Self::Invasions(plan) => plan.missing(anew),
-            Self::Masks(plan) => plan.missing(anew),
+            Self::Masks(masks) => masks.plan.missing(anew),
         }
     }
 
@@ -94,10 +83,10 @@ impl Evaluation {
     ///
     /// # Errors
     /// No part is predicted, predictions and dataset do not belong together, or the output cannot be written.
-    pub fn run(&self, verbosity: Verbosity) -> Result<()> {
+    pub fn run(&self) -> Result<Printout> {
         match self {
-            Self::Invasions(plan) => run(plan, verbosity),
-            Self::Masks(plan) => run(plan, verbosity),
+            Self::Invasions(plan) => invasions::run(plan),
+            Self::Masks(masks) => masks.run(),
         }
     }
 }
@@ -121,97 +110,33 @@ pub fn unscored(options: &CompareOptions) -> Result<Vec<Evaluation>> {
 /// # Errors
 /// A run is missing, is on another kind of dataset, changed since it was evaluated, or cannot be compared with the first
 /// one; the output cannot be written.
-pub fn compare(options: &CompareOptions, verbosity: Verbosity) -> Result<()> {
+pub fn compare(options: &CompareOptions) -> Result<Printout> {
     match Task::of(&options.runs[0]) {
-        Task::Invasion => compare::compare::<InvasionDataset>(options, verbosity),
-        Task::Segmentation => compare::compare::<SegmentationDataset>(options, verbosity),
+        Task::Invasion => invasions::compare::run(options),
+        Task::Segmentation => masks::compare::run(options),
     }
 }
 
-fn run<D: Scored>(plan: &Plan<D>, verbosity: Verbosity) -> Result<()> {
-    let scores = execute(plan)?;
-    if !verbosity.quiet {
-        let last = format!("scores and figures: {}", plan.output.display());
-        print(&D::terminal(&scores), &scores.notes, &last);
-    }
-    Ok(())
+/// What a stage found, for a terminal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Printout {
+    /// Tables.
+    pub tables: Vec<Table>,
+    /// Notes for the reader.
+    pub notes: Vec<String>,
+    /// Where everything was written.
+    pub written: String,
 }
 
-/// Prints the end of a stage on standard output.
-fn print(tables: &[Table], notes: &[String], last: &str) {
-    let mut text: String = tables.iter().map(|table| table.to_text() + "\n").collect();
-    notes.iter().for_each(|note| text += &format!("note: {note}\n"));
-    text += &format!("{last}\n");
-    // A reader that has gone away (`| head`) is no failure of the stage.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-/// Scores what is planned and writes everything; `scores.json` last, so that it stands for a finished evaluation.
-///
-/// # Errors
-/// As [`run`].
-pub fn execute<D: Scored>(plan: &Plan<D>) -> Result<Scores<D>> {
-    let scores = measure(plan)?;
-    D::sheets(&scores).iter().try_for_each(|sheet| sheet.write(&plan.output))?;
-    D::draw(plan, &scores)?;
-    if let Some((run, card)) = &plan.run {
-        training::draw(run, card, &plan.output)?;
+impl Printout {
+    fn of_scores(tables: Vec<Table>, notes: Vec<String>, output: &Path) -> Self {
+        Self { tables, notes, written: format!("scores and figures: {}", output.display()) }
     }
-    scores.write(&EvaluationFolder::new(&plan.output).scores_path())?;
-    Ok(scores)
-}
 
-/// Scores the parts that are predicted.
-fn measure<D: Scored>(plan: &Plan<D>) -> Result<Scores<D>> {
-    let (present, missing): (Vec<&Part>, Vec<&Part>) =
-        plan.parts.iter().partition(|part| part.predictions.exists());
-    if present.is_empty() {
-        let names: Vec<&str> = plan.parts.iter().map(|part| part.name.as_str()).collect();
-        let place = plan.parts.first().map_or(&plan.output, |part| &part.predictions);
-        let (predicted, names) = (D::PREDICTED, names.join(", "));
-        let what = format!(
-            "is missing: there are no predicted {predicted} of {names}; run `porecast predict` first"
-        );
-        return Err(Error::input(place, what));
+    /// The text of everything, line by line.
+    pub fn to_text(&self) -> String {
+        let tables: String = self.tables.iter().map(|table| table.to_text() + "\n").collect();
+        let notes: String = self.notes.iter().map(|note| format!("note: {note}\n")).collect();
+        format!("{tables}{notes}{}\n", self.written)
     }
-    let mean = D::mean(plan)?;
-    let mut parts =
-        present.iter().map(|part| score_part(plan, part, mean.as_ref())).collect::<Result<Vec<_>>>()?;
-    D::drop_duplicate_sources(&mut parts);
-    let unscored = missing.iter().map(|part| {
-        let file = part.predictions.display();
-        format!("the {} {}s are not scored: {file} is missing", part.name, D::SAMPLE)
-    });
-    Ok(Scores {
-        format: Scores::<D>::FORMAT.into(),
-        version: Scores::<D>::VERSION,
-        source: plan.source.clone(),
-        run: plan.run.as_ref().map(|(_, card)| card.clone()),
-        dataset: plan.dataset.scored_on(&plan.fingerprint),
-        terms: plan.terms.clone(),
-        notes: unscored.chain(D::notes(plan, &parts, mean.is_some())).collect(),
-        parts,
-    })
-}
-
-fn score_part<D: Scored>(plan: &Plan<D>, part: &Part, mean: Option<&D::Mean>) -> Result<PartScores<D>> {
-    let predictions = PartPredictions::open(plan, part)?;
-    let counted = Mutex::<D::Counted>::default();
-    let rows = part
-        .ids
-        .par_iter()
-        .map(|id| D::score(plan, mean, &predictions, id, &counted))
-        .collect::<Result<Vec<_>>>()?;
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let sources = (0..columns).filter_map(|column| {
-        let scores: Vec<_> = rows.iter().filter_map(|row| row.get(column).cloned().flatten()).collect();
-        (!scores.is_empty()).then(|| D::Source::new(&plan.source, column, scores))
-    });
-    let sources: Vec<_> = sources.collect();
-    if sources.is_empty() {
-        let what = format!("has the truth of no {} {}, so there is nothing to score", part.name, D::SAMPLE);
-        return Err(Error::input(plan.dataset.path(), what));
-    }
-    let counted = counted.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(PartScores { part: part.name.clone(), sources, counted })
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::scored::Scored;
 use crate::evaluate::EvaluateOptions;
 use porecast_base::{Error, Result};
 use porecast_store::run::{Card, EvaluationFolder, TrainedOn};
@@ -11,7 +10,7 @@ use porecast_store::{Dataset, MissingPredictions, Predictions, RunFolder};
 
 /// What is to be scored.
 #[derive(Debug, Clone)]
-pub struct Plan<D: Scored> {
+pub struct Plan<D: Dataset> {
     /// Name of the predictor.
     pub source: String,
     /// The run that predicted, if one did.
@@ -24,8 +23,6 @@ pub struct Plan<D: Scored> {
     pub is_own: bool,
     /// The dataset that the run was trained on, where it is at hand and the means over it can be scored on `dataset`.
     pub training: Option<D>,
-    /// What decides how it is scored.
-    pub terms: D::Terms,
     /// The parts of the split; those without samples are left out.
     pub parts: Vec<Part>,
     /// Folder to write to.
@@ -43,18 +40,20 @@ pub struct Part {
     pub predictions: PathBuf,
 }
 
-impl<D: Scored> Plan<D> {
+impl<D: Dataset> Plan<D> {
     /// Finds everything that `porecast evaluate` was asked for; predictions need not be there yet.
     ///
     /// A run is scored on the parts of its split; what its folds are validated on is one part. On a dataset that it was not
     /// trained on it is scored on everything, with predictions in `<run>/predictions/<name of the dataset>.h5` and scores
     /// in `<run>/evaluation-<name of the dataset>`.
     ///
+    /// `is_like` says whether means over the samples of one dataset can be scored on another.
+    ///
     /// # Errors
     /// The input is neither a run folder nor a predictions file, the dataset is missing, is not the one that was trained on
     /// or cannot be scored on, or the output exists and is not to be replaced.
-    pub fn new(args: &EvaluateOptions) -> Result<Self> {
-        let plan = if args.input.is_dir() { Self::of_run(args)? } else { Self::of_file(args)? };
+    pub fn new(args: &EvaluateOptions, is_like: fn(&D, &D) -> bool) -> Result<Self> {
+        let plan = if args.input.is_dir() { Self::of_run(args, is_like)? } else { Self::of_file(args)? };
         if !args.force && EvaluationFolder::new(&plan.output).scores_path().exists() {
             return Err(Error::exists(&plan.output));
         }
@@ -74,7 +73,36 @@ impl<D: Scored> Plan<D> {
         missing.collect()
     }
 
-    fn of_run(args: &EvaluateOptions) -> Result<Self> {
+    /// The parts that are predicted, and notes that name the others.
+    ///
+    /// # Errors
+    /// No part is predicted.
+    pub(super) fn predicted_parts(&self) -> Result<(Vec<&Part>, Vec<String>)> {
+        let (present, missing): (Vec<&Part>, Vec<&Part>) =
+            self.parts.iter().partition(|part| part.predictions.exists());
+        if present.is_empty() {
+            let names: Vec<&str> = self.parts.iter().map(|part| part.name.as_str()).collect();
+            let place = self.parts.first().map_or(&self.output, |part| &part.predictions);
+            let (predicted, names) = (D::PREDICTED, names.join(", "));
+            let what = format!(
+                "is missing: there are no predicted {predicted} of {names}; run `porecast predict` first"
+            );
+            return Err(Error::input(place, what));
+        }
+        let note = |part: &&Part| {
+            let file = part.predictions.display();
+            format!("the {} {}s are not scored: {file} is missing", part.name, D::SAMPLE)
+        };
+        Ok((present, missing.iter().map(note).collect()))
+    }
+
+    /// The error of a part of which no sample has a truth.
+    pub(super) fn nothing_to_score(&self, part: &Part) -> Error {
+        let what = format!("has the truth of no {} {}, so there is nothing to score", part.name, D::SAMPLE);
+        Error::input(self.dataset.path(), what)
+    }
+
+    fn of_run(args: &EvaluateOptions, is_like: fn(&D, &D) -> bool) -> Result<Self> {
         let run = RunFolder::new(&args.input);
         let card: Card<D::Card> = run.card_of()?;
         let path = args.dataset.as_deref().unwrap_or(card.dataset.path());
@@ -105,10 +133,9 @@ impl<D: Scored> Plan<D> {
                 (vec![all], run.path().join(format!("evaluation-{stem}")))
             }
         };
-        let training = if is_own { Some(dataset.clone()) } else { trained_on(&card, &dataset) };
+        let training = if is_own { Some(dataset.clone()) } else { trained_on(&card, &dataset, is_like) };
         Ok(Self {
             source: card.name.clone(),
-            terms: dataset.terms(Some((&run, &card)), training.is_some())?,
             run: Some((run, card)),
             fingerprint,
             is_own,
@@ -135,7 +162,6 @@ impl<D: Scored> Plan<D> {
             fingerprint: dataset.fingerprint()?,
             is_own: false,
             training: None,
-            terms: dataset.terms(None, false)?,
             parts: parts_of(&dataset, vec![("all", file.ids().to_vec(), args.input.clone())]),
             dataset,
             output,
@@ -144,8 +170,8 @@ impl<D: Scored> Plan<D> {
 }
 
 /// The dataset that a run was trained on, if it is still what it was and like the one that is scored on.
-fn trained_on<D: Scored>(card: &Card<D::Card>, scored: &D) -> Option<D> {
-    let training = D::open(card.dataset.path()).ok().filter(|training| training.is_like(scored))?;
+fn trained_on<D: Dataset>(card: &Card<D::Card>, scored: &D, is_like: fn(&D, &D) -> bool) -> Option<D> {
+    let training = D::open(card.dataset.path()).ok().filter(|training| is_like(training, scored))?;
     let fingerprint = training.fingerprint().ok()?;
     (fingerprint == card.dataset.fingerprint()).then_some(training)
 }

@@ -5,26 +5,29 @@ use std::fmt::Display;
 use std::collections::{BTreeSet, HashMap};
 
 use super::plan::{Part, Plan};
-use super::scored::Scored;
 use porecast_base::{Error, Result};
-use porecast_store::Predictions;
+use porecast_store::{Dataset, Predictions};
 
 /// The predictions of a part, found by sample.
-pub struct PartPredictions<D: Scored> {
+pub struct PartPredictions<D: Dataset> {
     file: D::Predictions,
     rows: HashMap<String, usize>,
 }
 
-impl<D: Scored> PartPredictions<D> {
+impl<D: Dataset> PartPredictions<D> {
     /// Opens the predictions of `part`.
     ///
     /// # Errors
     /// The file cannot be read, or is not of this dataset and this part alone.
-    pub(super) fn open(plan: &Plan<D>, part: &Part) -> Result<Self> {
+    pub(super) fn open(
+        plan: &Plan<D>,
+        part: &Part,
+        mismatch_reason: fn(&D, &D::Predictions) -> Option<String>,
+    ) -> Result<Self> {
         let file = D::Predictions::open(&part.predictions)?;
         let rows = file.ids().iter().cloned().zip(0..).collect();
         let predictions = Self { file, rows };
-        if let Some(what) = plan.dataset.mismatch(&predictions.file) {
+        if let Some(what) = mismatch_reason(&plan.dataset, &predictions.file) {
             return Err(predictions.mismatch(what));
         }
         let wanted: BTreeSet<&String> = part.ids.iter().collect();

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use super::scored::Scored;
-use super::scores::{PartScores, Scores, SourceScores};
 use crate::metric::Interval;
 use porecast_base::atomic;
 use porecast_base::{Error, Result};
@@ -17,19 +15,15 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    /// Rows of every source of every part, which the first two columns name.
-    pub(super) fn of_sources<'a, D: Scored>(
+    /// A file with the rows of each part and source: `rows` gives the part, the source and the cells behind them.
+    pub(super) fn of_sources<'a>(
         file: &'static str,
-        scores: &'a Scores<D>,
         headings: Vec<String>,
-        rows: impl Fn(&'a PartScores<D>, &'a D::Source) -> Vec<Vec<String>>,
+        rows: impl Iterator<Item = (&'a str, &'a str, Vec<Vec<String>>)>,
     ) -> Self {
         let mut all = vec![[texts(&["part", "source"]), headings].concat()];
-        for part in &scores.parts {
-            for source in &part.sources {
-                let named = texts(&[&part.part, source.name()]);
-                all.extend(rows(part, source).into_iter().map(|row| [named.clone(), row].concat()));
-            }
+        for (part, source, rows) in rows {
+            all.extend(rows.into_iter().map(|row| [texts(&[part, source]), row].concat()));
         }
         Self { file, rows: all }
     }

@@ -12,45 +12,55 @@ use std::path::{Path, PathBuf};
 
 use page::{Page, escape};
 
-use crate::evaluate::compare::Comparison;
-use crate::evaluate::{Scored, Scores};
-use porecast_base::Verbosity;
-use porecast_base::atomic;
-use porecast_base::{Error, Result};
-use porecast_store::document::{self, Document};
-use porecast_store::run::{Card, ComparisonFolder, TrainedOn};
-use porecast_store::{InvasionDataset, RunFolder, SegmentationDataset, Task};
+use crate::evaluate::table::Table;
+use porecast_base::{Error, Result, atomic};
+use porecast_store::document;
+use porecast_store::run::{Card, ComparisonFolder, DatasetCard, SegmentationCard, TrainedOn};
+use porecast_store::{RunFolder, Task};
 
 /// Headings and names of figures.
-pub type Figures = &'static [(&'static str, &'static str)];
+type Figures = &'static [(&'static str, &'static str)];
 
-/// A dataset whose runs have a page.
-pub trait Reported: Scored {
-    /// The figure that runs are compared by.
-    const COMPARED: Figures;
-    /// The figures over the tables of a run.
-    const FIRST: Figures;
-    /// The figures under them.
-    const FIGURES: Figures;
-    /// What the definitions are of.
-    const DEFINED: &'static str;
-
-    /// The split of a run, in words.
-    fn split_text(card: &Card<Self::Card>) -> String;
-
+/// What the page of a run says, in the order of the page.
+struct RunPage {
+    /// The split, in words.
+    split: String,
     /// The dataset, in words.
-    fn dataset_text(dataset: &Self::ScoredOn) -> String;
-
+    dataset: String,
     /// What the evaluation found, in a sentence of HTML.
-    fn headline(scores: &Scores<Self>) -> String;
+    headline: String,
+    /// Notes for the reader.
+    notes: Vec<String>,
+    /// Samples to go through, under a heading.
+    viewer: Option<(&'static str, String)>,
+    /// Figures over the tables.
+    first_figures: Figures,
+    /// The tables.
+    tables: Vec<Table>,
+    /// Figures under the tables.
+    figures: Figures,
+    /// What measures and baselines are: heading and HTML.
+    definitions: (&'static str, String),
+}
 
-    /// What measures and baselines are, as HTML; `baselines` where that depends on the dataset.
-    fn definitions(baselines: &[String]) -> String;
-
-    /// Samples to go through, under a heading: of a run's evaluation in `folder`, or of the comparison of `runs` there.
-    fn viewer(_folder: &Path, _runs: Option<&[&str]>) -> Result<Option<(&'static str, String)>> {
-        Ok(None)
-    }
+/// What the page of a comparison says, in the order of the page.
+struct ComparisonPage {
+    /// Name and configuration of each run.
+    runs: Vec<(String, String)>,
+    /// The split, in words.
+    split: String,
+    /// The dataset, in words.
+    dataset: String,
+    /// Notes for the reader.
+    notes: Vec<String>,
+    /// Figures over the tables.
+    figures: Figures,
+    /// The tables.
+    tables: Vec<Table>,
+    /// Samples to go through, under a heading.
+    viewer: Option<(&'static str, String)>,
+    /// What measures and baselines are: heading and HTML.
+    definitions: (&'static str, String),
 }
 
 /// What `porecast report` is asked.
@@ -64,74 +74,70 @@ pub struct ReportOptions {
     pub force: bool,
 }
 
-/// Runs `porecast report`: writes the page of an evaluated run or of a comparison.
+/// Writes the page of an evaluated run or of a comparison; returns its path.
 ///
 /// # Errors
 /// The folder is neither, or was not evaluated; the output exists or cannot be written.
-pub fn run(options: &ReportOptions, verbosity: Verbosity) -> Result<()> {
-    match Task::of(&options.input) {
-        Task::Invasion => run_on::<InvasionDataset>(options, verbosity),
-        Task::Segmentation => run_on::<SegmentationDataset>(options, verbosity),
-    }
-}
-
-fn run_on<D: Reported>(args: &ReportOptions, verbosity: Verbosity) -> Result<()> {
-    let output = args.output.clone().unwrap_or_else(|| RunFolder::new(&args.input).report_path());
-    if output.exists() && !args.force {
+pub fn run(options: &ReportOptions) -> Result<PathBuf> {
+    let run = RunFolder::new(&options.input);
+    let output = options.output.clone().unwrap_or_else(|| run.report_path());
+    if output.exists() && !options.force {
         return Err(Error::exists(&output));
     }
-    let run = RunFolder::new(&args.input);
-    let page = if ComparisonFolder::new(&args.input).comparison_path().exists() {
-        comparison_page::<D>(&args.input)?
+    let page = if ComparisonFolder::new(&options.input).comparison_path().exists() {
+        let said = match Task::of(&options.input) {
+            Task::Invasion => invasions::comparison_page(&options.input)?,
+            Task::Segmentation => masks::comparison_page(&options.input)?,
+        };
+        comparison_page(&options.input, said)?
     } else if run.card_path().exists() {
-        run_page::<D>(&run)?
+        match Task::of(&options.input) {
+            Task::Invasion => run_page(&run, &run.card_of::<DatasetCard>()?, invasions::run_page(&run)?)?,
+            Task::Segmentation => {
+                run_page(&run, &run.card_of::<SegmentationCard>()?, masks::run_page(&run)?)?
+            }
+        }
     } else {
         return Err(Error::input(
-            &args.input,
+            &options.input,
             "is neither a run folder nor a comparison; pass a folder made by `porecast train` or `porecast compare`",
         ));
     };
     atomic::write(&output, page.to_html().as_bytes())?;
-    if !verbosity.quiet {
-        page::print_line(&format!("report: {}", output.display()));
-    }
-    Ok(())
+    Ok(output)
 }
 
-fn run_page<D: Reported>(run: &RunFolder) -> Result<Page> {
-    let card: Card<D::Card> = run.card_of()?;
+fn run_page<C: TrainedOn>(run: &RunFolder, card: &Card<C>, said: RunPage) -> Result<Page> {
     let folder = run.evaluation_path();
-    let scores = Scores::<D>::read(&run.evaluation().scores_path())?;
     let mut page = Page::new(&card.name);
-    page.subtitle(&[D::split_text(&card), D::dataset_text(&scores.dataset), run_text(&card)]);
-    page.lead(&D::headline(&scores));
-    page.notes(&scores.notes);
-    if let Some((heading, html)) = D::viewer(&folder, None)? {
+    page.subtitle(&[said.split, said.dataset, run_text(card)]);
+    page.lead(&said.headline);
+    page.notes(&said.notes);
+    if let Some((heading, html)) = said.viewer {
         page.section(heading, &html);
     }
-    figures(&mut page, &folder, D::FIRST)?;
-    D::overview(&scores).iter().for_each(|table| page.table(table));
-    figures(&mut page, &folder, D::FIGURES)?;
+    figures(&mut page, &folder, said.first_figures)?;
+    said.tables.iter().for_each(|table| page.table(table));
+    figures(&mut page, &folder, said.figures)?;
     figures(&mut page, &folder, &[("Training", "training")])?;
-    page.details(D::DEFINED, &D::definitions(D::baselines(&scores.terms)));
+    page.details(said.definitions.0, &said.definitions.1);
     page.details("Resolved configuration", &configuration(&run.config_text()));
     Ok(page)
 }
 
-fn comparison_page<D: Reported>(folder: &Path) -> Result<Page> {
-    let comparison = Comparison::<D>::read(&ComparisonFolder::new(folder).comparison_path())?;
-    let names: Vec<&str> = comparison.runs.iter().map(|run| run.name.as_str()).collect();
+fn comparison_page(folder: &Path, said: ComparisonPage) -> Result<Page> {
+    let names: Vec<&str> = said.runs.iter().map(|(name, _)| name.as_str()).collect();
     let mut page = Page::new(&format!("Comparison of {}", listed(&names)));
-    page.subtitle(&[D::split_text(&comparison.runs[0].card), D::dataset_text(&comparison.dataset)]);
-    page.notes(&comparison.notes);
-    figures(&mut page, folder, D::COMPARED)?;
-    comparison.tables.iter().for_each(|table| page.table(table));
-    if let Some((heading, html)) = D::viewer(folder, Some(&names))? {
+    page.subtitle(&[said.split, said.dataset]);
+    page.notes(&said.notes);
+    figures(&mut page, folder, said.figures)?;
+    said.tables.iter().for_each(|table| page.table(table));
+    if let Some((heading, html)) = said.viewer {
         page.section(heading, &html);
     }
-    page.details(D::DEFINED, &D::definitions(&comparison.baselines));
-    for run in &comparison.runs {
-        page.details(&format!("Resolved configuration of {}", run.name), &configuration(&run.config));
+    page.details(said.definitions.0, &said.definitions.1);
+    for (name, config) in &said.runs {
+        page.details(&format!("Resolved configuration of {name}"), &configuration(config));
     }
     Ok(page)
 }

@@ -1,7 +1,4 @@
 //! A page of HTML that needs no other file.
-
-use std::io::Write;
-
 use crate::evaluate::table::Table;
 
 /// A page, section by section.
@@ -78,11 +75,6 @@ impl Page {
 /// Text that means itself inside HTML.
 pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-/// Prints a line on standard output; a reader that has gone away is no failure.
-pub(super) fn print_line(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 #[cfg(test)]

@@ -11,47 +11,57 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::PartScores;
 use super::baseline::Baseline;
 use super::figures::squared_error_line;
 use super::measure::Measure;
-use super::scores::SequenceScores;
+use super::scores::{PartScores, ScoredDataset, Scores, SequenceScores};
 use super::tables::{self, STUDY, frames_text};
-use crate::evaluate::compare::{ScoredRun, difference};
-use crate::evaluate::cost;
-use crate::evaluate::scored::Findings;
+use crate::evaluate::compare::{self, Findings, ScoredRun, difference};
 use crate::evaluate::sheet::{Sheet, cells, texts};
 use crate::evaluate::table::{Row, Table, or_dash};
+use crate::evaluate::{CompareOptions, Printout, cost};
 use crate::figure::{Chart, Charts, Figure, palette};
 use porecast_base::Result;
-use porecast_store::run::ComparisonFolder;
-use porecast_store::{InvasionDataset, RunFolder, document};
+use porecast_store::document::{self, Document};
+use porecast_store::run::{ComparisonFolder, DatasetCard};
+use porecast_store::{Dataset, InvasionDataset, RunFolder};
 
-type Run = ScoredRun<InvasionDataset>;
+type Run = ScoredRun<DatasetCard, Scores>;
+/// A comparison of runs on invasions.
+pub type Comparison = compare::Comparison<DatasetCard, ScoredDataset>;
+
+impl Document for Comparison {
+    const FORMAT: &'static str = InvasionDataset::COMPARISON;
+    const VERSION: u32 = 1;
+    const COMMAND: &'static str = "porecast compare";
+}
 
 /// Runs whose intervals can be shaded in one figure without hiding each other.
 const SHADED_RUNS: usize = 3;
 
-/// Sets runs side by side.
+/// Sets runs side by side and writes tables, figure and samples.
 ///
 /// # Errors
-/// A run cannot be compared with the first one: another dataset, other test domains, no frame in common.
-pub(super) fn compare(scored: &[Run]) -> Result<Findings<'_>> {
-    let sides = sides(scored)?;
-    Ok(Findings {
+/// A run cannot be compared with the first one: another dataset, other test domains, no frame in common; a run or the
+/// output cannot be read or written.
+pub(in crate::evaluate) fn run(options: &CompareOptions) -> Result<Printout> {
+    let scored: Vec<Run> = compare::read_runs(&options.runs, |scores: &Scores| scores.run.as_ref())?;
+    let sides = sides(&scored)?;
+    let folder = &options.output;
+    figure(&sides).save(folder, "mse")?;
+    for (n, run) in scored.iter().enumerate() {
+        copy_samples(&run.path, &ComparisonFolder::new(folder).samples_path(n))?;
+    }
+    let first = &scored[0].scores;
+    let found = Findings {
         part: sides.part.clone(),
-        notes: notes(scored, &sides),
-        tables: all_tables(scored, &sides),
-        terminal: terminal_tables(scored, &sides),
+        baselines: first.baselines.clone(),
+        notes: notes(&scored, &sides),
+        tables: all_tables(&scored, &sides),
+        terminal: terminal_tables(&scored, &sides),
         sheets: vec![sheet(&sides)],
-        draw: Box::new(move |folder| {
-            figure(&sides).save(folder, "mse")?;
-            let mut numbered = scored.iter().enumerate();
-            numbered.try_for_each(|(n, run)| {
-                copy_samples(&run.path, &ComparisonFolder::new(folder).samples_path(n))
-            })
-        }),
-    })
+    };
+    compare::write(folder, &scored, first.dataset.clone(), found)
 }
 
 /// What the runs are compared on.
@@ -73,7 +83,7 @@ fn sides(scored: &[Run]) -> Result<Sides<'_>> {
     for run in scored {
         let part = run.scores.main_part();
         let part = part.ok_or_else(|| first.refuse(run, "no part of the split was scored"))?;
-        first.require_same_dataset(run)?;
+        first.require_same_dataset(run, |scores| (&scores.dataset.path, &scores.dataset.fingerprint))?;
         runs.push((run.name.clone(), part));
     }
     let reference = runs[0].1;

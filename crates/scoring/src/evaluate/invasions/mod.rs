@@ -1,7 +1,7 @@
 //! Sequences, scored frame by frame: means over domains at each time step first, averages over time after.
 //!
-//! [`score`] scores one sequence, [`baseline`] makes what has to be beaten, [`scores`] averages, [`tables`] and
-//! [`figures`] show it. Files in the output folder:
+//! [`run`] reads each domain and its prediction, [`score`] measures them frame by frame, [`baseline`] predicts without a
+//! network, [`scores`] averages, [`tables`] and [`figures`] show the result. Files in the output folder:
 //!
 //! ```text
 //! scores.json          every measure of every frame of every domain (Scores)
@@ -22,168 +22,156 @@ pub mod score;
 pub mod scores;
 pub mod tables;
 
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-
-use porecast_simulations::percolation::Sides;
-use porecast_simulations::{Side, TimeUnit};
-use serde::{Deserialize, Serialize};
-
-use super::compare::ScoredRun;
-use super::predictions::PartPredictions;
-use super::scored::{Findings, Scored};
-use super::sheet::Sheet;
-use super::table::Table;
-use baseline::{Baseline, TrainingMean};
 use porecast_base::Result;
-use porecast_store::run::RunCard;
-use porecast_store::{Dataset, InvasionDataset, Prediction, PredictionFile, RunFolder};
+use porecast_simulations::percolation::Sides;
+use porecast_store::document::Document;
+use porecast_store::run::EvaluationFolder;
+use porecast_store::{Dataset, InvasionDataset, PredictionFile};
+use rayon::prelude::*;
+
+use super::plan::Part;
+use super::predictions::PartPredictions;
+use super::{Printout, training};
+use baseline::{Baseline, TrainingMean};
 use samples::Sample;
 use score::DomainScore;
-use scores::SequenceScores;
+pub use scores::{PartScores, ScoredDataset, Scores, SequenceScores};
 
-type Plan = super::Plan<InvasionDataset>;
-/// Scores of sequences.
-pub type Scores = super::Scores<InvasionDataset>;
-/// Scores of the sequences of one part of the split.
-pub type PartScores = super::scores::PartScores<InvasionDataset>;
+/// What is scored, and where its files are.
+pub type Plan = super::Plan<InvasionDataset>;
 
-/// The dataset that was scored on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ScoredDataset {
-    /// Where it was.
-    pub path: PathBuf,
-    /// [`InvasionDataset::fingerprint`].
-    pub fingerprint: String,
-    /// Who simulated or published it.
-    pub simulator: String,
-    /// Frames, height and width.
-    pub shape: (usize, usize, usize),
-    /// Unit of the times.
-    pub time_unit: TimeUnit,
-    /// Edge where the invading fluid enters.
-    pub inlet: Side,
+/// Scores of the prediction for a domain, and of the baselines that can be made for it.
+struct ScoredDomain {
+    network: DomainScore,
+    baselines: Vec<(Baseline, DomainScore)>,
 }
 
-/// What has to be known to read the scores of sequences.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Terms {
-    /// What each baseline is here.
-    pub baselines: Vec<String>,
+/// Scores the predicted parts and writes everything; `scores.json` last, so that it stands for a finished evaluation.
+///
+/// # Errors
+/// No part is predicted, predictions and dataset do not belong together, or the output cannot be written.
+pub(super) fn run(plan: &Plan) -> Result<Printout> {
+    let scores = score_parts(plan)?;
+    tables::sheets(&scores).iter().try_for_each(|sheet| sheet.write(&plan.output))?;
+    let samples = Sample::read(plan, &scores)?;
+    figures::draw(&scores, &samples, &plan.output)?;
+    samples::write(&plan.output, &scores, &samples)?;
+    if let Some((run, card)) = &plan.run {
+        training::draw(run, card, &plan.output)?;
+    }
+    scores.write(&EvaluationFolder::new(&plan.output).scores_path())?;
+    let tables = tables::terminal(&scores);
+    Ok(Printout::of_scores(tables, scores.notes, &plan.output))
 }
 
-impl Scored for InvasionDataset {
-    type ScoredOn = ScoredDataset;
-    type Terms = Terms;
-    type Source = SequenceScores;
-    type Counted = ();
-    type Mean = TrainingMean;
+/// Whether a mean over the sequences of one dataset can be scored on the other.
+pub(super) fn is_like(one: &InvasionDataset, other: &InvasionDataset) -> bool {
+    let ((_, height, width), (_, other_height, other_width)) = (one.shape(), other.shape());
+    (height, width, one.inlet(), one.time_unit())
+        == (other_height, other_width, other.inlet(), other.time_unit())
+}
 
-    fn scored_on(&self, fingerprint: &str) -> ScoredDataset {
-        ScoredDataset {
-            path: self.path().to_owned(),
-            fingerprint: fingerprint.to_owned(),
-            simulator: self.origin().simulator.clone(),
-            shape: self.shape(),
-            time_unit: self.time_unit(),
-            inlet: self.inlet(),
-        }
-    }
-
-    fn identity(scored_on: &ScoredDataset) -> (&Path, &str) {
-        (&scored_on.path, &scored_on.fingerprint)
-    }
-
-    fn is_like(&self, other: &Self) -> bool {
-        let ((_, height, width), (_, other_height, other_width)) = (self.shape(), other.shape());
-        (height, width, self.inlet(), self.time_unit())
-            == (other_height, other_width, other.inlet(), other.time_unit())
-    }
-
-    fn terms(&self, _: Option<(&RunFolder, &RunCard)>, has_training: bool) -> Result<Terms> {
-        let baselines = Baseline::ALL.map(|baseline| {
-            let explanation = baseline.explanation(self.time_unit(), has_training);
-            match (baseline, self.sides()) {
-                (Baseline::Percolation, Sides::Walls) => {
-                    format!("{explanation}; its sides are walls, as simulated")
-                }
-                _ => explanation.into(),
-            }
-        });
-        Ok(Terms { baselines: baselines.to_vec() })
-    }
-
-    fn mean(plan: &Plan) -> Result<Option<TrainingMean>> {
-        let (Some((_, card)), Some(training)) = (&plan.run, &plan.training) else { return Ok(None) };
-        let mut mean = TrainingMean::new(training.shape());
-        for id in &card.split.train {
-            mean.add(&training.sequence(training.place(id)?)?);
-        }
-        Ok(Some(mean))
-    }
-
-    fn mismatch(&self, predictions: &PredictionFile) -> Option<String> {
-        let header = predictions.header();
-        let is_same = (header.time_unit, header.inlet) == (self.time_unit(), self.inlet());
-        (!is_same).then(|| {
-            format!(
-                "has time in {:?} and the inlet at the {}, {} has {:?} and {}; pass the dataset that was predicted",
-                header.time_unit,
-                header.inlet,
-                self.path().display(),
-                self.time_unit(),
-                self.inlet()
-            )
-        })
-    }
-
-    fn score(
-        plan: &Plan,
-        mean: Option<&TrainingMean>,
-        predictions: &PartPredictions<Self>,
-        id: &str,
-        _: &Mutex<()>,
-    ) -> Result<Vec<Option<DomainScore>>> {
-        let truth = plan.dataset.sequence(plan.dataset.place(id)?)?;
-        let predicted = score::score(&truth, &predictions.of(id)?);
-        let predicted = predicted.map_err(|error| predictions.mismatch(error.to_string()))?;
-        let score = |made: Option<Prediction>| made.map(|made| score::score(&truth, &made)).transpose();
-        let baselines = Baseline::ALL
-            .into_iter()
-            .map(|baseline| score(baseline.predict(id, &truth, plan.dataset.sides(), mean)?));
-        std::iter::once(Ok(Some(predicted))).chain(baselines).collect()
-    }
-
-    fn notes(plan: &Plan, _: &[PartScores], _: bool) -> Vec<String> {
-        let is_simulator = plan.dataset.origin().simulator.contains("percolation");
+fn score_parts(plan: &Plan) -> Result<Scores> {
+    let (present, mut notes) = plan.predicted_parts()?;
+    let mean = training_mean(plan)?;
+    let parts =
+        present.iter().map(|part| score_part(plan, part, mean.as_ref())).collect::<Result<Vec<_>>>()?;
+    if plan.dataset.origin().simulator.contains("percolation") {
         let note = "the dataset was simulated by percolation: the percolation baseline is the simulator itself, exact \
                     by construction but for the clock";
-        is_simulator.then(|| note.to_owned()).into_iter().collect()
+        notes.push(note.to_owned());
     }
+    Ok(Scores {
+        format: Scores::FORMAT.into(),
+        version: Scores::VERSION,
+        source: plan.source.clone(),
+        run: plan.run.as_ref().map(|(_, card)| card.clone()),
+        dataset: ScoredDataset::new(&plan.dataset, &plan.fingerprint),
+        baselines: explanations(plan),
+        notes,
+        parts,
+    })
+}
 
-    fn baselines(terms: &Terms) -> &[String] {
-        &terms.baselines
+fn score_part(plan: &Plan, part: &Part, mean: Option<&TrainingMean>) -> Result<PartScores> {
+    let predictions = PartPredictions::open(plan, part, mismatch_reason)?;
+    let score = |id: &String| score_domain(plan, mean, &predictions, id);
+    let domains = part.ids.par_iter().map(score).collect::<Result<Vec<_>>>()?;
+    if domains.is_empty() {
+        return Err(plan.nothing_to_score(part));
     }
+    let (mut network, mut baselines) = (Vec::new(), Baseline::ALL.map(|baseline| (baseline, Vec::new())));
+    for domain in domains {
+        network.push(domain.network);
+        for (baseline, score) in domain.baselines {
+            let of_baseline = baselines.iter_mut().filter(|(one, _)| *one == baseline);
+            of_baseline.for_each(|(_, scores)| scores.push(score.clone()));
+        }
+    }
+    let network = SequenceScores { source: plan.source.clone(), is_baseline: false, domains: network };
+    let baselines = baselines.into_iter().filter(|(_, domains)| !domains.is_empty());
+    let baselines = baselines.map(|(baseline, domains)| SequenceScores {
+        source: baseline.name().to_owned(),
+        is_baseline: true,
+        domains,
+    });
+    Ok(PartScores { part: part.name.clone(), sources: std::iter::once(network).chain(baselines).collect() })
+}
 
-    fn terminal(scores: &Scores) -> Vec<Table> {
-        tables::terminal(scores)
+fn score_domain(
+    plan: &Plan,
+    mean: Option<&TrainingMean>,
+    predictions: &PartPredictions<InvasionDataset>,
+    id: &str,
+) -> Result<ScoredDomain> {
+    let truth = plan.dataset.sequence(plan.dataset.place(id)?)?;
+    let network = score::score(&truth, &predictions.of(id)?);
+    let network = network.map_err(|error| predictions.mismatch(error))?;
+    let mut baselines = Vec::new();
+    for baseline in Baseline::ALL {
+        if let Some(prediction) = baseline.predict(id, &truth, plan.dataset.sides(), mean)? {
+            baselines.push((baseline, score::score(&truth, &prediction)?));
+        }
     }
+    Ok(ScoredDomain { network, baselines })
+}
 
-    fn overview(scores: &Scores) -> Vec<Table> {
-        tables::overview(scores)
+/// The mean frames of the training domains; `None` where these are not at hand.
+fn training_mean(plan: &Plan) -> Result<Option<TrainingMean>> {
+    let (Some((_, card)), Some(training)) = (&plan.run, &plan.training) else { return Ok(None) };
+    let mut mean = TrainingMean::new(training.shape());
+    for id in &card.split.train {
+        mean.add(&training.sequence(training.place(id)?)?);
     }
+    Ok(Some(mean))
+}
 
-    fn sheets(scores: &Scores) -> Vec<Sheet> {
-        tables::sheets(scores)
-    }
+/// What each baseline is on this dataset.
+fn explanations(plan: &Plan) -> Vec<String> {
+    let explain = |baseline: Baseline| {
+        let explanation = baseline.explanation(plan.dataset.time_unit(), plan.training.is_some());
+        match (baseline, plan.dataset.sides()) {
+            (Baseline::Percolation, Sides::Walls) => {
+                format!("{explanation}; its sides are walls, as simulated")
+            }
+            _ => explanation.into(),
+        }
+    };
+    Baseline::ALL.map(explain).to_vec()
+}
 
-    fn draw(plan: &Plan, scores: &Scores) -> Result<()> {
-        let samples = Sample::read(plan, scores)?;
-        figures::draw(scores, &samples, &plan.output)?;
-        samples::write(&plan.output, scores, &samples)
-    }
-
-    fn compare(scored: &[ScoredRun<Self>]) -> Result<Findings<'_>> {
-        compare::compare(scored)
-    }
+/// Why a file of predictions cannot be for this dataset, if so.
+fn mismatch_reason(dataset: &InvasionDataset, predictions: &PredictionFile) -> Option<String> {
+    let header = predictions.header();
+    let is_same = (header.time_unit, header.inlet) == (dataset.time_unit(), dataset.inlet());
+    (!is_same).then(|| {
+        format!(
+            "has time in {:?} and the inlet at the {}, {} has {:?} and {}; pass the dataset that was predicted",
+            header.time_unit,
+            header.inlet,
+            dataset.path().display(),
+            dataset.time_unit(),
+            dataset.inlet()
+        )
+    })
 }

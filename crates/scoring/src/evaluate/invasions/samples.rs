@@ -9,7 +9,7 @@ use porecast_simulations::Trajectory;
 use serde::{Deserialize, Serialize};
 
 use super::score::{self, DomainScore};
-use super::{Plan, Scores};
+use super::{Plan, Scores, mismatch_reason};
 use crate::evaluate::predictions::PartPredictions;
 use crate::figure::difference;
 use porecast_base::atomic;
@@ -44,7 +44,7 @@ impl Sample {
     pub(super) fn read(plan: &Plan, scores: &Scores) -> Result<Vec<Self>> {
         let Some(main) = scores.main_part() else { return Ok(Vec::new()) };
         let Some(part) = plan.parts.iter().find(|part| part.name == main.part) else { return Ok(Vec::new()) };
-        let predictions = PartPredictions::open(plan, part)?;
+        let predictions = PartPredictions::open(plan, part, mismatch_reason)?;
         part.ids
             .iter()
             .take(PANEL_DOMAINS)

@@ -1,16 +1,67 @@
 //! What follows from the scores of sequences: means over domains, at each time step and over time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
+use porecast_simulations::{Side, TimeUnit};
+use porecast_store::document::Document;
+use porecast_store::run::RunCard;
+use porecast_store::{Dataset, InvasionDataset};
 use serde::{Deserialize, Serialize};
 
-use super::PartScores;
 use super::baseline::Baseline;
 use super::measure::Measure;
 use super::score::{DomainScore, FrameScore};
-use crate::evaluate::scores::{SourceScores, mean, mean_difference, resamples};
+use crate::evaluate::intervals::{mean, mean_difference, resamples};
 use crate::metric::Interval;
 use crate::metric::bootstrap::Resamples;
+
+/// What `scores.json` holds of invasions.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Scores {
+    /// [`Dataset::SCORES`].
+    pub format: String,
+    /// Version of this schema.
+    pub version: u32,
+    /// Who predicted.
+    pub source: String,
+    /// The run that predicted, as it was when scored.
+    pub run: Option<RunCard>,
+    /// The dataset that was scored on.
+    pub dataset: ScoredDataset,
+    /// What each baseline is here.
+    pub baselines: Vec<String>,
+    /// Notes for the reader.
+    pub notes: Vec<String>,
+    /// Scores of each part of the split that was predicted.
+    pub parts: Vec<PartScores>,
+}
+
+/// The dataset that was scored on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScoredDataset {
+    /// Where it was.
+    pub path: PathBuf,
+    /// [`InvasionDataset::fingerprint`].
+    pub fingerprint: String,
+    /// Who simulated or published it.
+    pub simulator: String,
+    /// Frames, height and width.
+    pub shape: (usize, usize, usize),
+    /// Unit of the times.
+    pub time_unit: TimeUnit,
+    /// Edge where the invading fluid enters.
+    pub inlet: Side,
+}
+
+/// Scores of one part of the split.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PartScores {
+    /// `train`, `validation`, `test`, or `all` for domains without a split.
+    pub part: String,
+    /// The prediction first, then the baselines.
+    pub sources: Vec<SequenceScores>,
+}
 
 /// Scores of one predictor on one part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,28 +116,6 @@ pub struct BreakthroughSummary {
     pub agreeing: usize,
     /// Mean of |predicted - true time| over the domains in which both reach it; `None` when there are none.
     pub time_error: Option<Interval>,
-}
-
-impl SourceScores for SequenceScores {
-    type Score = DomainScore;
-
-    /// The prediction, then [`Baseline::ALL`].
-    fn new(predictor: &str, column: usize, domains: Vec<DomainScore>) -> Self {
-        let baseline = column.checked_sub(1).map(|column| Baseline::ALL[column].name());
-        Self { source: baseline.unwrap_or(predictor).to_owned(), is_baseline: baseline.is_some(), domains }
-    }
-
-    fn name(&self) -> &str {
-        &self.source
-    }
-
-    fn is_baseline(&self) -> bool {
-        self.is_baseline
-    }
-
-    fn ids(&self) -> Vec<&str> {
-        self.domains.iter().map(|domain| domain.domain_id.as_str()).collect()
-    }
 }
 
 impl SequenceScores {
@@ -167,7 +196,45 @@ fn intervals(resamples: &Resamples, values: impl Fn(Measure) -> Vec<f64>) -> BTr
     Measure::ALL.into_iter().filter_map(|m| Some((m, resamples.mean(&values(m))?))).collect()
 }
 
+impl Document for Scores {
+    const FORMAT: &'static str = InvasionDataset::SCORES;
+    const VERSION: u32 = 1;
+    const COMMAND: &'static str = "porecast evaluate";
+}
+
+impl Scores {
+    /// Scores of a part, if it was scored.
+    pub fn part(&self, name: &str) -> Option<&PartScores> {
+        self.parts.iter().find(|part| part.part == name)
+    }
+
+    /// The part that says how good the prediction is: the test domains, else the validation domains, else the first.
+    pub fn main_part(&self) -> Option<&PartScores> {
+        self.part("test").or_else(|| self.part("validation")).or(self.parts.first())
+    }
+}
+
+impl ScoredDataset {
+    /// What the scores keep of a dataset.
+    pub(super) fn new(dataset: &InvasionDataset, fingerprint: &str) -> Self {
+        Self {
+            path: dataset.path().to_owned(),
+            fingerprint: fingerprint.to_owned(),
+            simulator: dataset.origin().simulator.clone(),
+            shape: dataset.shape(),
+            time_unit: dataset.time_unit(),
+            inlet: dataset.inlet(),
+        }
+    }
+}
+
 impl PartScores {
+    /// Identifiers of the domains.
+    pub fn ids(&self) -> Vec<&str> {
+        let domains = self.sources.first().map_or(&[][..], |source| &source.domains);
+        domains.iter().map(|domain| domain.domain_id.as_str()).collect()
+    }
+
     /// Scores of the prediction, or of a baseline.
     pub(super) fn source(&self, baseline: Option<Baseline>) -> Option<&SequenceScores> {
         let name = baseline.map(Baseline::name);

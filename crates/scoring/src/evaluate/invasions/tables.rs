@@ -127,24 +127,35 @@ pub(super) fn frames_text(frames: &BTreeSet<usize>) -> String {
 pub(super) fn sheets(scores: &Scores) -> Vec<Sheet> {
     let of_measure = |measure: Measure| ["", "_low", "_high"].map(|end| format!("{}{end}", measure.key()));
     let headings = [texts(&["frame", "time"]), Measure::ALL.map(of_measure).concat()].concat();
-    let steps = Sheet::of_sources("per_time_step.csv", scores, headings, |_, source| {
+    let of_steps = |_: &PartScores, source: &SequenceScores| {
         let steps = source.per_time_step(&source.frames()).into_iter();
         let row = |step: TimeStep| {
             let of_step = vec![step.frame.to_string(), step.time.to_string()];
             of_step.into_iter().chain(step.measures.values().flat_map(cells)).collect()
         };
         steps.map(row).collect()
-    });
+    };
+    let steps = Sheet::of_sources("per_time_step.csv", headings, rows(scores, of_steps));
     let headings = texts(&["measure", "over", "domains", "frames", "mean", "low", "high"]);
-    let summary = Sheet::of_sources("summary.csv", scores, headings, |part, source| {
+    let of_summary = |part: &PartScores, source: &SequenceScores| {
         let summary = source.summary(&part.frames());
         let counts = [summary.domains, summary.frames.len()].map(|count| count.to_string());
         let row = |(over, measure, interval): (&str, Measure, Interval)| {
             [texts(&[measure.key(), over]), counts.to_vec(), cells(&interval).to_vec()].concat()
         };
         summary.means().map(row).collect()
-    });
+    };
+    let summary = Sheet::of_sources("summary.csv", headings, rows(scores, of_summary));
     vec![steps, summary]
+}
+
+/// The rows of each part and source.
+fn rows<'a>(
+    scores: &'a Scores,
+    rows: impl Fn(&PartScores, &SequenceScores) -> Vec<Vec<String>>,
+) -> impl Iterator<Item = (&'a str, &'a str, Vec<Vec<String>>)> {
+    let sources = scores.parts.iter().flat_map(|part| part.sources.iter().map(move |source| (part, source)));
+    sources.map(move |(part, source)| (part.part.as_str(), source.source.as_str(), rows(part, source)))
 }
 
 #[cfg(test)]

@@ -8,42 +8,53 @@
 //! dice              mean Dice coefficient of all runs (.svg and .png)
 //! ```
 
-use super::PartScores;
 use super::measure::Measure;
-use super::scores::MaskScores;
+use super::scores::{MaskScores, PartScores, Scores};
 use super::source::Source;
 use super::tables::{COMPARED, classes_text, measures, summary_of};
-use crate::evaluate::compare::{ScoredRun, difference};
-use crate::evaluate::cost;
-use crate::evaluate::scored::Findings;
+use crate::evaluate::compare::{self, Findings, ScoredRun, difference};
 use crate::evaluate::sheet::{Sheet, cells, texts};
 use crate::evaluate::table::{Row, Table};
+use crate::evaluate::{CompareOptions, Printout, cost};
 use crate::figure::{DotRow, Dots, Figure, palette};
 use crate::metric::Interval;
 use porecast_base::Result;
-use porecast_store::SegmentationDataset;
+use porecast_store::document::Document;
+use porecast_store::run::SegmentationCard;
+use porecast_store::{Dataset, SegmentationDataset};
 
-type Run = ScoredRun<SegmentationDataset>;
+type Run = ScoredRun<SegmentationCard, Scores>;
+/// A comparison of runs on annotated images.
+pub type Comparison = compare::Comparison<SegmentationCard, SegmentationCard>;
 
-/// Sets runs side by side.
+impl Document for Comparison {
+    const FORMAT: &'static str = SegmentationDataset::COMPARISON;
+    const VERSION: u32 = 1;
+    const COMMAND: &'static str = "porecast compare";
+}
+
+/// Sets runs side by side and writes tables and figure.
 ///
 /// # Errors
-/// A run cannot be compared with the first one: other classes, another dataset, no part in common.
-pub(super) fn compare(scored: &[Run]) -> Result<Findings<'_>> {
-    let parts = common_parts(scored)?;
-    let main = parts.last().expect("runs without a part in common are refused").clone();
-    let mut tables: Vec<Table> = parts.iter().map(|part| scores_table(scored, part)).collect();
-    tables.extend(parts.iter().filter_map(|part| differences_table(scored, part)));
-    tables.push(cost::table(scored));
-    let figure = figure(scored, &main);
-    Ok(Findings {
-        part: main,
-        notes: notes(scored, &parts),
+/// A run cannot be compared with the first one: other classes, another dataset, no part in common; a run or the output
+/// cannot be read or written.
+pub(in crate::evaluate) fn run(options: &CompareOptions) -> Result<Printout> {
+    let scored: Vec<Run> = compare::read_runs(&options.runs, |scores: &Scores| scores.run.as_ref())?;
+    let parts = common_parts(&scored)?;
+    let main = parts.last().expect("runs without a part in common are refused");
+    let mut tables: Vec<Table> = parts.iter().map(|part| scores_table(&scored, part)).collect();
+    tables.extend(parts.iter().filter_map(|part| differences_table(&scored, part)));
+    tables.push(cost::table(&scored));
+    figure(&scored, main).save(&options.output, "dice")?;
+    let found = Findings {
+        part: main.clone(),
+        baselines: Vec::new(),
+        notes: notes(&scored, &parts),
         terminal: tables.clone(),
         tables,
-        sheets: vec![score_sheet(scored, &parts), difference_sheet(scored, &parts)],
-        draw: Box::new(move |folder| figure.save(folder, "dice")),
-    })
+        sheets: vec![score_sheet(&scored, &parts), difference_sheet(&scored, &parts)],
+    };
+    compare::write(&options.output, &scored, scored[0].scores.dataset.clone(), found)
 }
 
 fn source_of<'a>(run: &'a Run, part: &str, source: Source) -> Option<&'a MaskScores> {
@@ -60,8 +71,8 @@ fn common_parts(scored: &[Run]) -> Result<Vec<String>> {
             let what = format!("one has the classes {:?}, the other {:?}", ours.classes, theirs.classes);
             return refuse(run, what);
         }
-        first.require_same_dataset(run)?;
-        if first.scores.terms.scored_classes != run.scores.terms.scored_classes {
+        first.require_same_dataset(run, |scores| (&scores.dataset.path, &scores.dataset.fingerprint))?;
+        if first.scores.scored_classes != run.scores.scored_classes {
             let what = format!(
                 "means run over the classes {} in one, over {} in the other (loss.excluded)",
                 first.scores.scored_names().join(", "),
@@ -126,7 +137,7 @@ fn rows_of<'a>(scored: &'a [Run], part: &'a str) -> impl Iterator<Item = (String
 fn scores_table(scored: &[Run], part: &str) -> Table {
     let first = &scored[0].scores;
     let sources = rows_of(scored, part).map(|(name, _, source)| (name, source));
-    measures(&format!("{part} images, {}", classes_text(first)), &first.terms.scored_classes, sources)
+    measures(&format!("{part} images, {}", classes_text(first)), &first.scored_classes, sources)
 }
 
 /// The differences of every other row from the first run, image by image.
@@ -142,7 +153,7 @@ fn differences<'a>(
         if is_itself || other_images(scored, run, part).is_some() {
             return None;
         }
-        Some((name, source, source.difference(reference, measure, &scored[0].scores.terms.scored_classes)?))
+        Some((name, source, source.difference(reference, measure, &scored[0].scores.scored_classes)?))
     })
 }
 
@@ -183,7 +194,7 @@ fn reference_name(first: &Run, part: &str) -> String {
 fn figure(scored: &[Run], part: &str) -> Dots {
     let scores = &scored[0].scores;
     let row = |(name, run, source): (String, &Run, &MaskScores)| {
-        let mean = source.mean(Measure::Dice, &scores.terms.scored_classes)?;
+        let mean = source.mean(Measure::Dice, &scores.scored_classes)?;
         let place = scored.iter().position(|other| std::ptr::eq(other, run)).unwrap_or(0);
         Some(DotRow {
             label: name,

@@ -36,10 +36,10 @@ pub(super) fn draw(scores: &Scores, folder: &Path) -> Result<()> {
 /// Precision over recall of each part; what predicting everything gives is the baseline of the main part.
 fn precision_recall(scores: &Scores) -> Option<Chart> {
     let main = scores.main_part()?;
-    let everything = main.counted.histogram.as_ref()?.curve().first()?.counts.precision();
+    let everything = main.histogram.as_ref()?.curve().first()?.counts.precision();
     let level = vec![(0.0, everything), (1.0, everything)];
     let mut series = vec![Series::line("everything", palette::BASELINE, Stroke::Dashed, level)];
-    let parts = scores.parts.iter().rev().filter_map(|part| Some((part, part.counted.histogram.as_ref()?)));
+    let parts = scores.parts.iter().rev().filter_map(|part| Some((part, part.histogram.as_ref()?)));
     for (part, histogram) in parts {
         let colour = match (part.part == main.part, part.part.as_str()) {
             (true, _) => palette::line(0),
@@ -98,7 +98,7 @@ fn dice_histogram(scores: &Scores, part: &PartScores) -> Chart {
     let series = part.sources.iter().rev().filter(|source| source.source != Source::AllBackground);
     let series = series.map(|source| {
         let mut bins = [0usize; BINS];
-        for value in source.of_images(Measure::Dice, &scores.terms.scored_classes) {
+        for value in source.of_images(Measure::Dice, &scores.scored_classes) {
             bins[((value * BINS as f64) as usize).min(BINS - 1)] += 1;
         }
         let edge = |bin: usize| bin as f64 / BINS as f64;
@@ -126,7 +126,7 @@ fn dice_histogram(scores: &Scores, part: &PartScores) -> Chart {
 /// The images of each group, the worst group first.
 fn groups(scores: &Scores, part: &PartScores) -> Option<Dots> {
     let source = part.main().filter(|_| scores.has_groups())?;
-    let classes = &scores.terms.scored_classes;
+    let classes = &scores.scored_classes;
     let mut rows: Vec<DotRow> = source
         .groups()
         .into_iter()

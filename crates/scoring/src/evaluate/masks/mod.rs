@@ -1,7 +1,7 @@
 //! Masks, scored by what is counted in each image: values of the set of all its pixels, and means over images.
 //!
-//! [`score`] scores one image, [`baseline`] makes what has to be beaten, [`scores`] adds up and averages, [`tables`],
-//! [`figures`] and [`overlays`] show it. Files in the output folder:
+//! [`run`] reads each image and its prediction, [`score`] counts, [`baseline`] predicts without a network, [`scores`] adds
+//! up and averages, [`tables`], [`figures`] and [`overlays`] show the result. Files in the output folder:
 //!
 //! ```text
 //! scores.json     counts of every image, and what is known of the set (Scores)
@@ -22,165 +22,182 @@ pub mod scores;
 pub mod source;
 pub mod tables;
 
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use ndarray::Array2;
-use porecast_imaging::measure::ScoreHistogram;
-use serde::{Deserialize, Serialize};
-
-use super::compare::ScoredRun;
-use super::predictions::PartPredictions;
-use super::scored::{Findings, Scored};
-use super::sheet::Sheet;
-use super::table::Table;
-use baseline::MeanMasks;
 use porecast_base::{Error, Result};
+use porecast_imaging::measure::ScoreHistogram;
 use porecast_store::config::{self, segmentation::SegmentationConfig};
-use porecast_store::run::{SegmentationCard, SegmentationRunCard};
-use porecast_store::{Dataset, MaskFile, MaskPrediction, RunFolder, SegmentationDataset};
+use porecast_store::document::Document;
+use porecast_store::run::{EvaluationFolder, SegmentationCard};
+use porecast_store::{Dataset, MaskFile, MaskPrediction, SegmentationDataset};
+use rayon::prelude::*;
+
+use super::plan::Part;
+use super::predictions::PartPredictions;
+use super::{EvaluateOptions, Printout, training};
+use baseline::MeanMasks;
 use score::ImageScore;
-use scores::MaskScores;
+pub use scores::{MaskScores, PartScores, Scores};
 use source::Source;
 
-type Plan = super::Plan<SegmentationDataset>;
-/// Scores of masks.
-pub type Scores = super::Scores<SegmentationDataset>;
-/// Scores of the masks of one part of the split.
-pub type PartScores = super::scores::PartScores<SegmentationDataset>;
+/// What is scored, and where its files are.
+pub type Plan = super::Plan<SegmentationDataset>;
 
-/// What has to be known to read the scores of masks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Terms {
-    /// Classes that means are taken over: neither the background nor excluded from the loss.
-    pub scored_classes: Vec<u8>,
+/// What is scored, and the classes that means are taken over: neither the background nor excluded from the loss.
+#[derive(Debug, Clone)]
+pub struct MaskEvaluation {
+    pub(super) plan: Plan,
+    scored_classes: Vec<u8>,
 }
 
-/// What is counted in a part beside the scores of masks.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Counted {
-    /// Images that were left out because nobody drew a mask.
-    pub without_mask: usize,
-    /// Pixels by probability and truth, where there are two classes.
-    pub histogram: Option<ScoreHistogram>,
+/// Scores of an image with a mask: of the network, before and after post-processing, and of the baselines.
+struct ScoredImage {
+    network: ImageScore,
+    postprocessed: ImageScore,
+    all_background: ImageScore,
+    mean_mask: Option<ImageScore>,
 }
 
-impl Scored for SegmentationDataset {
-    type ScoredOn = SegmentationCard;
-    type Terms = Terms;
-    type Source = MaskScores;
-    type Counted = Counted;
-    type Mean = MeanMasks;
+impl MaskEvaluation {
+    /// Finds everything that `porecast evaluate` was asked for.
+    ///
+    /// # Errors
+    /// As [`super::Plan::new`]; the dataset has other classes than the run, or no class is left to score.
+    pub(super) fn plan(options: &EvaluateOptions) -> Result<Self> {
+        let plan = Plan::new(options, is_like)?;
+        let excluded = match &plan.run {
+            None => Vec::new(),
+            Some((run, card)) => {
+                if plan.dataset.classes() != card.dataset.classes {
+                    let what = format!(
+                        "has the classes {:?}, {} was trained on {:?}; pass a dataset of the same classes",
+                        plan.dataset.classes(),
+                        run.path().display(),
+                        card.dataset.classes
+                    );
+                    return Err(Error::mismatch(plan.dataset.path(), what));
+                }
+                let config: SegmentationConfig = config::load(&run.config_path(), &[])?;
+                if scored_classes(&plan.dataset, &config.loss.excluded).is_empty() {
+                    let place = format!("{}: loss.excluded", run.config_path().display());
+                    let what =
+                        "leaves every class but the background out, so that there is no class to score";
+                    return Err(Error::config(place, what));
+                }
+                config.loss.excluded
+            }
+        };
+        Ok(Self { scored_classes: scored_classes(&plan.dataset, &excluded), plan })
+    }
 
-    fn scored_on(&self, fingerprint: &str) -> SegmentationCard {
-        SegmentationCard {
-            path: self.path().to_owned(),
-            fingerprint: fingerprint.to_owned(),
-            shape: self.shape(),
-            classes: self.classes().to_vec(),
+    /// Scores the predicted parts and writes everything; `scores.json` last, so that it stands for a finished evaluation.
+    ///
+    /// # Errors
+    /// No part is predicted, predictions and dataset do not belong together, or the output cannot be written.
+    pub(super) fn run(&self) -> Result<Printout> {
+        let plan = &self.plan;
+        let scores = self.score_parts()?;
+        tables::sheets(&scores).iter().try_for_each(|sheet| sheet.write(&plan.output))?;
+        figures::draw(&scores, &plan.output)?;
+        overlays::draw(plan, &scores)?;
+        if let Some((run, card)) = &plan.run {
+            training::draw(run, card, &plan.output)?;
         }
+        scores.write(&EvaluationFolder::new(&plan.output).scores_path())?;
+        let tables = tables::terminal(&scores);
+        Ok(Printout::of_scores(tables, scores.notes, &plan.output))
     }
 
-    fn identity(scored_on: &SegmentationCard) -> (&Path, &str) {
-        (&scored_on.path, &scored_on.fingerprint)
-    }
-
-    fn terms(&self, run: Option<(&RunFolder, &SegmentationRunCard)>, _: bool) -> Result<Terms> {
-        let Some((run, card)) = run else { return Ok(Terms { scored_classes: scored_classes(self, &[]) }) };
-        if self.classes() != card.dataset.classes {
-            let what = format!(
-                "has the classes {:?}, {} was trained on {:?}; pass a dataset of the same classes",
-                self.classes(),
-                run.path().display(),
-                card.dataset.classes
-            );
-            return Err(Error::mismatch(self.path(), what));
-        }
-        let config: SegmentationConfig = config::load(&run.config_path(), &[])?;
-        let scored_classes = scored_classes(self, &config.loss.excluded);
-        if scored_classes.is_empty() {
-            let what = "leaves every class but the background out, so that there is no class to score";
-            return Err(Error::config(format!("{}: loss.excluded", run.config_path().display()), what));
-        }
-        Ok(Terms { scored_classes })
-    }
-
-    fn is_like(&self, other: &Self) -> bool {
-        let size = |dataset: &Self| (dataset.shape().1, dataset.shape().2);
-        size(self) == size(other) && self.classes() == other.classes()
-    }
-
-    fn mean(plan: &Plan) -> Result<Option<MeanMasks>> {
-        MeanMasks::of(plan)
-    }
-
-    fn mismatch(&self, predictions: &MaskFile) -> Option<String> {
-        (predictions.classes() != self.classes()).then(|| {
-            format!(
-                "has the classes {:?}, {} has {:?}; pass the dataset that was predicted",
-                predictions.classes(),
-                self.path().display(),
-                self.classes()
-            )
+    fn score_parts(&self) -> Result<Scores> {
+        let plan = &self.plan;
+        let (present, mut notes) = plan.predicted_parts()?;
+        let mean = MeanMasks::of(plan)?;
+        let mut parts =
+            present.iter().map(|part| self.score_part(part, mean.as_ref())).collect::<Result<Vec<_>>>()?;
+        drop_unchanged_postprocessing(&mut parts);
+        notes.extend(self.notes(&parts, mean.is_some()));
+        Ok(Scores {
+            format: Scores::FORMAT.into(),
+            version: Scores::VERSION,
+            source: plan.source.clone(),
+            run: plan.run.as_ref().map(|(_, card)| card.clone()),
+            dataset: SegmentationCard {
+                path: plan.dataset.path().to_owned(),
+                fingerprint: plan.fingerprint.clone(),
+                shape: plan.dataset.shape(),
+                classes: plan.dataset.classes().to_vec(),
+            },
+            scored_classes: self.scored_classes.clone(),
+            notes,
+            parts,
         })
     }
 
-    fn score(
-        plan: &Plan,
-        mean: Option<&MeanMasks>,
-        predictions: &PartPredictions<Self>,
-        id: &str,
-        counted: &Mutex<Counted>,
-    ) -> Result<Vec<Option<ImageScore>>> {
-        // Counts are whole between two images, so a panic elsewhere spoils nothing.
-        let counted = || counted.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = plan.dataset.place(id)?;
-        if !plan.dataset.has_mask()[place] {
-            counted().without_mask += 1;
-            return Ok(Vec::new());
+    fn score_part(&self, part: &Part, mean: Option<&MeanMasks>) -> Result<PartScores> {
+        let predictions = PartPredictions::open(&self.plan, part, mismatch_reason)?;
+        let histogram = (self.plan.dataset.classes().len() == 2).then(Mutex::<ScoreHistogram>::default);
+        let score = |id: &String| self.score_image(mean, &predictions, histogram.as_ref(), id);
+        let images = part.ids.par_iter().map(score).collect::<Result<Vec<_>>>()?;
+        let without_mask = images.iter().filter(|image| image.is_none()).count();
+        let mut sources = Source::ALL.map(|source| MaskScores { source, images: Vec::new() });
+        for image in images.into_iter().flatten() {
+            let ScoredImage { network, postprocessed, all_background, mean_mask } = image;
+            let scores = [Some(network), Some(postprocessed), Some(all_background), mean_mask];
+            sources.iter_mut().zip(scores).for_each(|(source, score)| source.images.extend(score));
         }
-        let sample = plan.dataset.sample(place)?;
+        let sources: Vec<MaskScores> =
+            sources.into_iter().filter(|source| !source.images.is_empty()).collect();
+        if sources.is_empty() {
+            return Err(self.plan.nothing_to_score(part));
+        }
+        let histogram = histogram.map(|counts| counts.into_inner().unwrap_or_else(PoisonError::into_inner));
+        Ok(PartScores { part: part.name.clone(), sources, without_mask, histogram })
+    }
+
+    /// Scores of an image, whose pixels are counted in `histogram` too; `None` for an image without a mask.
+    fn score_image(
+        &self,
+        mean: Option<&MeanMasks>,
+        predictions: &PartPredictions<SegmentationDataset>,
+        histogram: Option<&Mutex<ScoreHistogram>>,
+        id: &str,
+    ) -> Result<Option<ScoredImage>> {
+        let dataset = &self.plan.dataset;
+        let place = dataset.place(id)?;
+        if !dataset.has_mask()[place] {
+            return Ok(None);
+        }
+        let sample = dataset.sample(place)?;
         let truth = sample.mask.as_ref().expect("images without a mask are left out");
         let prediction = predictions.of(id)?;
-        if let Some(what) = mismatch_reason(&plan.dataset, &prediction) {
+        if let Some(what) = image_mismatch(dataset, &prediction) {
             return Err(predictions.mismatch(what));
         }
-        let classes = plan.dataset.classes().len();
-        if classes == 2 {
+        let classes = dataset.classes().len();
+        if let Some(histogram) = histogram {
             let foreground = prediction.probability.outer_iter().next_back().expect("a class at least");
-            let all = Array2::from_elem(truth.dim(), true);
             let is_foreground = truth.mapv(|class| class == 1);
-            let mut counted = counted();
-            let histogram = counted.histogram.get_or_insert_default();
+            let all = Array2::from_elem(truth.dim(), true);
+            // Counts are whole between two images, so a panic elsewhere spoils nothing.
+            let mut histogram = histogram.lock().unwrap_or_else(PoisonError::into_inner);
             histogram.count(foreground, is_foreground.view(), all.view());
         }
-        let score =
-            |mask: &Array2<u8>| ImageScore::new(&sample, truth, mask, classes, &plan.terms.scored_classes);
-        Ok(Source::ALL
-            .map(|source| match source {
-                Source::Network => Some(score(&prediction.most_probable())),
-                Source::Postprocessed => Some(score(&prediction.mask)),
-                Source::AllBackground => Some(score(&Array2::zeros(truth.dim()))),
-                Source::MeanMask => mean.map(|mean| score(mean.of_image(id))),
-            })
-            .to_vec())
+        let score = |mask: &Array2<u8>| ImageScore::new(&sample, truth, mask, classes, &self.scored_classes);
+        Ok(Some(ScoredImage {
+            network: score(&prediction.most_probable()),
+            postprocessed: score(&prediction.mask),
+            all_background: score(&Array2::zeros(truth.dim())),
+            mean_mask: mean.map(|mean| score(mean.of_image(id))),
+        }))
     }
 
-    /// Drops the post-processed masks if post-processing changes the score of no image.
-    fn drop_duplicate_sources(parts: &mut [PartScores]) {
-        let images = |part: &PartScores, source| part.source(source).map(|scores| scores.images.clone());
-        let is_same =
-            |part: &PartScores| images(part, Source::Postprocessed) == images(part, Source::Network);
-        if parts.iter().all(is_same) {
-            let is_shown = |scores: &MaskScores| scores.source != Source::Postprocessed;
-            parts.iter_mut().for_each(|part| part.sources.retain(is_shown));
-        }
-    }
-
-    fn notes(plan: &Plan, parts: &[PartScores], has_mean: bool) -> Vec<String> {
+    /// Notes for the reader of the scores.
+    fn notes(&self, parts: &[PartScores], has_mean: bool) -> Vec<String> {
+        let plan = &self.plan;
         let mut notes = Vec::new();
         for part in parts {
-            if let count @ 1.. = part.counted.without_mask {
+            if let count @ 1.. = part.without_mask {
                 let (all, name) = (part.ids().len() + count, &part.part);
                 notes.push(format!("{count} of {all} {name} images have no mask and are left out"));
             }
@@ -192,7 +209,7 @@ impl Scored for SegmentationDataset {
             );
         }
         let excluded: Vec<&str> = (1..plan.dataset.classes().len())
-            .filter(|&class| !plan.terms.scored_classes.contains(&(class as u8)))
+            .filter(|&class| !self.scored_classes.contains(&(class as u8)))
             .map(|class| plan.dataset.classes()[class].as_str())
             .collect();
         if !excluded.is_empty() {
@@ -203,31 +220,34 @@ impl Scored for SegmentationDataset {
         }
         notes
     }
+}
 
-    fn baselines(_: &Terms) -> &[String] {
-        &[]
-    }
+/// Whether the mean mask over one dataset can be scored on the other.
+fn is_like(one: &SegmentationDataset, other: &SegmentationDataset) -> bool {
+    let size = |dataset: &SegmentationDataset| (dataset.shape().1, dataset.shape().2);
+    size(one) == size(other) && one.classes() == other.classes()
+}
 
-    fn terminal(scores: &Scores) -> Vec<Table> {
-        tables::terminal(scores)
+/// Drops the post-processed masks if post-processing changes the score of no image.
+fn drop_unchanged_postprocessing(parts: &mut [PartScores]) {
+    let images = |part: &PartScores, source| part.source(source).map(|scores| scores.images.clone());
+    let is_same = |part: &PartScores| images(part, Source::Postprocessed) == images(part, Source::Network);
+    if parts.iter().all(is_same) {
+        let is_shown = |scores: &MaskScores| scores.source != Source::Postprocessed;
+        parts.iter_mut().for_each(|part| part.sources.retain(is_shown));
     }
+}
 
-    fn overview(scores: &Scores) -> Vec<Table> {
-        tables::overview(scores)
-    }
-
-    fn sheets(scores: &Scores) -> Vec<Sheet> {
-        tables::sheets(scores)
-    }
-
-    fn draw(plan: &Plan, scores: &Scores) -> Result<()> {
-        figures::draw(scores, &plan.output)?;
-        overlays::draw(plan, scores)
-    }
-
-    fn compare(scored: &[ScoredRun<Self>]) -> Result<Findings<'_>> {
-        compare::compare(scored)
-    }
+/// Why a file of predictions cannot be for this dataset, if so.
+fn mismatch_reason(dataset: &SegmentationDataset, predictions: &MaskFile) -> Option<String> {
+    (predictions.classes() != dataset.classes()).then(|| {
+        format!(
+            "has the classes {:?}, {} has {:?}; pass the dataset that was predicted",
+            predictions.classes(),
+            dataset.path().display(),
+            dataset.classes()
+        )
+    })
 }
 
 /// Classes that are neither the background nor excluded.
@@ -237,7 +257,7 @@ fn scored_classes(dataset: &SegmentationDataset, excluded: &[usize]) -> Vec<u8> 
 }
 
 /// Why a prediction does not fit the dataset; `None` if it does.
-fn mismatch_reason(dataset: &SegmentationDataset, prediction: &MaskPrediction) -> Option<String> {
+fn image_mismatch(dataset: &SegmentationDataset, prediction: &MaskPrediction) -> Option<String> {
     let ((_, height, width), classes) = (dataset.shape(), dataset.classes().len());
     let (found, channels) = (prediction.mask.dim(), prediction.probability.dim().0);
     let unknown_class = prediction.mask.iter().find(|&&class| usize::from(class) >= classes);

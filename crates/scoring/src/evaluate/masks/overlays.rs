@@ -4,7 +4,7 @@ use image::RgbImage;
 
 use super::measure::Measure;
 use super::source::Source;
-use super::{PartPredictions, PartScores, Plan, Scores, tables};
+use super::{PartPredictions, PartScores, Plan, Scores, mismatch_reason, tables};
 use crate::figure::{Figure, Mosaic, overlay};
 use porecast_base::Result;
 use porecast_store::Dataset;
@@ -43,13 +43,13 @@ fn chosen(images: usize) -> [(&'static str, &'static str, Vec<usize>); 3] {
 fn mosaic(plan: &Plan, scores: &Scores, part: &PartScores, what: &str, ranks: &[usize]) -> Result<Mosaic> {
     let classes = &scores.dataset.classes;
     let main = part.main().expect("a part is scored by its prediction at least");
-    let dice = main.of_images(Measure::Dice, &scores.terms.scored_classes);
+    let dice = main.of_images(Measure::Dice, &scores.scored_classes);
     let mut order: Vec<usize> = (0..dice.len()).collect();
     // Equal images keep the dataset's order.
     order.sort_by(|&a, &b| dice[a].total_cmp(&dice[b]));
     let planned =
         plan.parts.iter().find(|other| other.name == part.part).expect("parts are scored as planned");
-    let predictions = PartPredictions::open(plan, planned)?;
+    let predictions = PartPredictions::open(plan, planned, mismatch_reason)?;
     let is_binary = classes.len() == 2;
     let mut columns = Vec::new();
     let mut rows: Vec<(String, Vec<Option<RgbImage>>)> = match is_binary {

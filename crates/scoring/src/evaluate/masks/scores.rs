@@ -2,15 +2,51 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use porecast_imaging::measure::ConfusionMatrix;
+use porecast_imaging::measure::{ConfusionMatrix, ScoreHistogram};
+use porecast_store::document::Document;
+use porecast_store::run::{SegmentationCard, SegmentationRunCard};
+use porecast_store::{Dataset, SegmentationDataset};
 use serde::{Deserialize, Serialize};
 
 use super::measure::Measure;
 use super::score::ImageScore;
 use super::source::Source;
-use super::{PartScores, Scores};
-use crate::evaluate::scores::{SourceScores, mean, mean_difference};
+use crate::evaluate::intervals::{mean, mean_difference};
 use crate::metric::Interval;
+
+/// What `scores.json` holds of masks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Scores {
+    /// [`Dataset::SCORES`].
+    pub format: String,
+    /// Version of this schema.
+    pub version: u32,
+    /// Who predicted.
+    pub source: String,
+    /// The run that predicted, as it was when scored.
+    pub run: Option<SegmentationRunCard>,
+    /// The dataset that was scored on.
+    pub dataset: SegmentationCard,
+    /// Classes that means are taken over: neither the background nor excluded from the loss.
+    pub scored_classes: Vec<u8>,
+    /// Notes for the reader.
+    pub notes: Vec<String>,
+    /// Scores of each part of the split that was predicted.
+    pub parts: Vec<PartScores>,
+}
+
+/// Scores of one part of the split.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PartScores {
+    /// `train`, `validation`, `test`, or `all` for images without a split.
+    pub part: String,
+    /// The prediction first, then the baselines.
+    pub sources: Vec<MaskScores>,
+    /// Images that were left out because they have no mask.
+    pub without_mask: usize,
+    /// Pixels by probability and truth, where there are two classes.
+    pub histogram: Option<ScoreHistogram>,
+}
 
 /// Scores of one source on one part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,35 +68,26 @@ pub struct Distances {
     pub images: usize,
 }
 
-impl SourceScores for MaskScores {
-    type Score = ImageScore;
-
-    /// [`Source::ALL`].
-    fn new(_: &str, column: usize, images: Vec<ImageScore>) -> Self {
-        Self { source: Source::ALL[column], images }
-    }
-
-    fn name(&self) -> &str {
-        self.source.name()
-    }
-
-    fn is_baseline(&self) -> bool {
-        self.source.is_baseline()
-    }
-
-    fn ids(&self) -> Vec<&str> {
-        self.images.iter().map(|image| image.id.as_str()).collect()
-    }
+impl Document for Scores {
+    const FORMAT: &'static str = SegmentationDataset::SCORES;
+    const VERSION: u32 = 1;
+    const COMMAND: &'static str = "porecast evaluate";
 }
 
 impl Scores {
+    /// Scores of a part, if it was scored.
+    pub fn part(&self, name: &str) -> Option<&PartScores> {
+        self.parts.iter().find(|part| part.part == name)
+    }
+
+    /// The part that says how good the prediction is: the test images, else the validation images, else the first.
+    pub fn main_part(&self) -> Option<&PartScores> {
+        self.part("test").or_else(|| self.part("validation")).or(self.parts.first())
+    }
+
     /// Names of the classes that means are taken over.
     pub fn scored_names(&self) -> Vec<&str> {
-        self.terms
-            .scored_classes
-            .iter()
-            .map(|&class| self.dataset.classes[usize::from(class)].as_str())
-            .collect()
+        self.scored_classes.iter().map(|&class| self.dataset.classes[usize::from(class)].as_str()).collect()
     }
 
     /// Whether images belong to groups of more than one.
@@ -72,6 +99,12 @@ impl Scores {
 }
 
 impl PartScores {
+    /// Identifiers of the images.
+    pub fn ids(&self) -> Vec<&str> {
+        let images = self.sources.first().map_or(&[][..], |source| &source.images);
+        images.iter().map(|image| image.id.as_str()).collect()
+    }
+
     /// The masks as they are delivered: after post-processing, where that changes anything.
     pub fn main(&self) -> Option<&MaskScores> {
         self.source(Source::Postprocessed).or_else(|| self.source(Source::Network))

@@ -45,7 +45,7 @@ fn summary(scores: &Scores) -> Table {
         part.sources.iter().map(move |source| (name(source), source))
     });
     let title = capitalised(&classes_text(scores));
-    measures(&title, &scores.terms.scored_classes, sources)
+    measures(&title, &scores.scored_classes, sources)
 }
 
 /// A row a source: Dice and IoU as means over images, then the measures of the whole set.
@@ -82,7 +82,7 @@ fn per_class(scores: &Scores) -> Option<Table> {
     let total = source.total()?;
     let rows = scores.dataset.classes.iter().zip(0u8..).map(|(name, class)| {
         let counts = total.class(class);
-        let is_scored = scores.terms.scored_classes.contains(&class);
+        let is_scored = scores.scored_classes.contains(&class);
         let name = if is_scored { name.clone() } else { format!("{name} (not in the means)") };
         let mut cells = vec![name, pixels(counts.true_positive + counts.false_negative)];
         cells.push(pixels(counts.true_positive + counts.false_positive));
@@ -141,7 +141,7 @@ fn thresholds(scores: &Scores) -> Option<Table> {
         .parts
         .iter()
         .filter_map(|part| {
-            let histogram = part.counted.histogram.as_ref()?;
+            let histogram = part.histogram.as_ref()?;
             let best = histogram.best_dice();
             let transferred = of_validation.map(|point| {
                 let same = histogram.curve().into_iter().find(|other| other.threshold >= point.threshold);
@@ -168,14 +168,14 @@ fn thresholds(scores: &Scores) -> Option<Table> {
 }
 
 fn best_threshold(part: &PartScores) -> Option<OperatingPoint> {
-    part.counted.histogram.as_ref().map(|histogram| histogram.best_dice())
+    part.histogram.as_ref().map(|histogram| histogram.best_dice())
 }
 
 /// Each group of the part that nothing was chosen on, the worst first.
 fn per_group(scores: &Scores) -> Option<Table> {
     let part = scores.main_part()?;
     let source = part.main().filter(|_| scores.has_groups())?;
-    let classes = &scores.terms.scored_classes;
+    let classes = &scores.scored_classes;
     let groups = source.groups();
     let mut rows: Vec<(f64, Row)> = groups
         .iter()
@@ -202,49 +202,61 @@ fn per_group(scores: &Scores) -> Option<Table> {
 
 /// `summary.csv`, `per_image.csv`, `per_class.csv` and, where images belong to groups, `per_group.csv`.
 pub(super) fn sheets(scores: &Scores) -> Vec<Sheet> {
-    let classes = &scores.terms.scored_classes;
+    let classes = &scores.scored_classes;
     let measures = Measure::ALL.map(|measure| measure.key().to_owned()).to_vec();
     let values = |counts: &ConfusionMatrix| {
         Measure::ALL.map(|measure| measure.of(counts, classes).to_string()).to_vec()
     };
 
     let headings = texts(&["measure", "over", "count", "mean", "low", "high"]);
-    let summary = Sheet::of_sources("summary.csv", scores, headings, |_, source| summary_of(source, scores));
+    let summary =
+        Sheet::of_sources("summary.csv", headings, rows(scores, |source| summary_of(source, scores)));
 
     let distances = scores.scored_names().into_iter().map(|name| format!("hausdorff_mm_{name}")).collect();
     let headings = [texts(&["id", "group"]), measures.clone(), distances].concat();
-    let images = Sheet::of_sources("per_image.csv", scores, headings, |_, source| {
+    let of_images = |source: &MaskScores| {
         let row = |image: &ImageScore| {
             let distance = |class| image.hausdorff_mm.get(class).map_or_else(String::new, f64::to_string);
             let distances = classes.iter().map(distance).collect();
             [texts(&[&image.id, &image.group]), values(&image.counts), distances].concat()
         };
         source.images.iter().map(row).collect()
-    });
+    };
+    let images = Sheet::of_sources("per_image.csv", headings, rows(scores, of_images));
 
     let distances = ["hausdorff_mm", "hausdorff_median_mm", "hausdorff_images", "hausdorff_left_out"];
     let headings = texts(&["class", "in_means", "true_pixels", "predicted_pixels"]);
     let headings = [headings, measures.clone(), texts(&distances)].concat();
     let of_classes =
-        Sheet::of_sources("per_class.csv", scores, headings, |_, source| class_rows(source, scores));
+        Sheet::of_sources("per_class.csv", headings, rows(scores, |source| class_rows(source, scores)));
 
     let mut sheets = vec![summary, images, of_classes];
     if scores.has_groups() {
         let headings = [texts(&["group", "images"]), measures].concat();
-        sheets.push(Sheet::of_sources("per_group.csv", scores, headings, |_, source| {
+        let of_groups = |source: &MaskScores| {
             let groups = source.groups().into_iter();
             let row = |(group, (images, counts)): (&str, (usize, ConfusionMatrix))| {
                 [texts(&[group, &images.to_string()]), values(&counts)].concat()
             };
             groups.map(row).collect()
-        }));
+        };
+        sheets.push(Sheet::of_sources("per_group.csv", headings, rows(scores, of_groups)));
     }
     sheets
 }
 
+/// The rows of each part and source.
+fn rows<'a>(
+    scores: &'a Scores,
+    rows: impl Fn(&MaskScores) -> Vec<Vec<String>>,
+) -> impl Iterator<Item = (&'a str, &'a str, Vec<Vec<String>>)> {
+    let sources = scores.parts.iter().flat_map(|part| part.sources.iter().map(move |source| (part, source)));
+    sources.map(move |(part, source)| (part.part.as_str(), source.source.name(), rows(source)))
+}
+
 /// Measure, what it is over, count, mean, low and high of a source.
 pub(super) fn summary_of(source: &MaskScores, scores: &Scores) -> Vec<Vec<String>> {
-    let classes = &scores.terms.scored_classes;
+    let classes = &scores.scored_classes;
     let mut rows = Vec::new();
     for measure in Measure::ALL {
         let of_set = source.total().map_or_else(String::new, |total| measure.of(&total, classes).to_string());
@@ -265,7 +277,7 @@ fn class_rows(source: &MaskScores, scores: &Scores) -> Vec<Vec<String>> {
     let Some(total) = source.total() else { return Vec::new() };
     let row = |(name, class): (&String, u8)| {
         let counts = total.class(class);
-        let is_scored = scores.terms.scored_classes.contains(&class);
+        let is_scored = scores.scored_classes.contains(&class);
         let mut row = texts(&[name, if is_scored { "yes" } else { "no" }]);
         row.push((counts.true_positive + counts.false_negative).to_string());
         row.push((counts.true_positive + counts.false_positive).to_string());
