@@ -52,8 +52,7 @@
 //!         device: "flex".into(),
 //!         set: vec![],
 //!         fold: None,
-//!         resume: false,
-//!         force: false,
+//!         if_exists: porecast::train::IfExists::Refuse,
 //!     },
 //!     quiet,
 //! )?;

@@ -12,22 +12,6 @@ use porecast_store::config::segmentation_loss::SegmentationLossConfig;
 use porecast_store::config::train::Head;
 
 /// A weighted sum of terms: Σ_l v_l Σ_t w_t L_t over the heads l of a network and the terms t.
-///
-/// ```
-/// use burn::backend::Flex;
-/// use burn::tensor::Tensor;
-/// use porecast_learning::loss::Objective;
-/// use porecast_store::config::segmentation_loss::SegmentationLossConfig;
-///
-/// let config = SegmentationLossConfig { cross_entropy: 1.0, dice: 0.5, ..Default::default() };
-/// let objective = Objective::of_classes(config, vec![1.0, 1.0]);
-/// let device = Default::default();
-/// let logits = Tensor::<Flex, 4>::zeros([1, 1, 2, 2], &device);
-/// let target = Tensor::from_data([[[[1.0, 0.0], [0.0, 0.0]]]], &device);
-/// let terms = objective.evaluate(vec![logits], target, Tensor::ones([1, 1, 2, 2], &device));
-/// let by_hand = 2f32.ln() + 0.5 * (1.0 - 2.0 * 0.5 / 3.0);
-/// assert!((terms.total.into_scalar() - by_hand).abs() < 1e-5);
-/// ```
 #[derive(Debug, Clone)]
 pub struct Objective {
     /// The terms of positive weight.
@@ -155,4 +139,23 @@ fn thinned<B: Backend>(x: Tensor<B, 4>, level: usize) -> Tensor<B, 4> {
     }
     let (all, every) = (Slice::with_step(0, None, 1), Slice::with_step(0, None, 1 << level));
     x.slice([all, all, every, every])
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::Flex;
+
+    use super::*;
+
+    #[test]
+    fn terms_are_summed_by_their_weights() {
+        let config = SegmentationLossConfig { cross_entropy: 1.0, dice: 0.5, ..Default::default() };
+        let objective = Objective::of_classes(config, vec![1.0, 1.0]);
+        let device = Default::default();
+        let logits = Tensor::<Flex, 4>::zeros([1, 1, 2, 2], &device);
+        let target = Tensor::from_data([[[[1.0, 0.0], [0.0, 0.0]]]], &device);
+        let terms = objective.evaluate(vec![logits], target, Tensor::ones([1, 1, 2, 2], &device));
+        let by_hand = 2f32.ln() + 0.5 * (1.0 - 2.0 * 0.5 / 3.0);
+        assert!((terms.total.into_scalar() - by_hand).abs() < 1e-5);
+    }
 }

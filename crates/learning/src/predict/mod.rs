@@ -17,9 +17,12 @@ use std::path::PathBuf;
 
 use porecast_base::{Error, Result, Verbosity};
 use porecast_simulations::Side;
+use porecast_store::config::segmentation::SegmentationConfig;
+use porecast_store::config::train::TrainConfig;
 use porecast_store::{MissingPredictions, RunFolder, Task};
 
 use crate::device::Device;
+use predictor::config_of;
 
 pub use mask_predictor::MaskPredictor;
 pub use predictor::Predictor;
@@ -120,7 +123,8 @@ fn refuse_part(options: &PredictOptions) -> Result<()> {
 }
 
 /// Makes the predictions that `evaluate` and `compare` need. The networks of a run are loaded once for all of its parts
-/// that follow one another. Nothing is done for a run whose weights are gone: it is scored on the predictions that it has.
+/// that follow one another. Of a run whose weights are gone the configuration alone is checked: it is scored on the
+/// predictions that it has.
 ///
 /// # Errors
 /// As [`run`].
@@ -128,12 +132,13 @@ pub fn predict_missing(missing: &[MissingPredictions], device: &str, verbosity: 
     let device = Device::parse(device)?;
     for parts in missing.chunk_by(|a, b| a.run == b.run) {
         let run = RunFolder::new(&parts[0].run);
-        if !run.members()?.iter().all(|member| run.member(&member.folder).best_path().exists()) {
-            continue;
-        }
-        match Task::of(run.path()) {
-            Task::Invasion => invasions::predict_parts(run.path(), parts, device, verbosity)?,
-            Task::Segmentation => images::predict_parts(run.path(), parts, device, verbosity)?,
+        let members = run.members()?;
+        let has_weights = members.iter().all(|member| run.member(&member.folder).best_path().exists());
+        match (Task::of(run.path()), has_weights) {
+            (Task::Invasion, true) => invasions::predict_parts(run.path(), parts, device, verbosity)?,
+            (Task::Segmentation, true) => images::predict_parts(run.path(), parts, device, verbosity)?,
+            (Task::Invasion, false) => drop(config_of::<TrainConfig>(&run, &members)?),
+            (Task::Segmentation, false) => drop(config_of::<SegmentationConfig>(&run, &members)?),
         }
     }
     Ok(())

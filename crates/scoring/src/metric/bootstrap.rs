@@ -23,7 +23,7 @@ pub struct Interval {
 /// domains, never over pixels or frames. With fewer than about ten domains the interval is too narrow.
 ///
 /// ```
-/// use porecast::metric::bootstrap::Resamples;
+/// use porecast_scoring::metric::bootstrap::Resamples;
 ///
 /// let interval = Resamples::draw(4, 1).mean(&[0.1, 0.2, 0.3, 0.4]).unwrap();
 /// assert!(interval.low < interval.mean && interval.mean < interval.high);
