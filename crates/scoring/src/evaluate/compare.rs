@@ -1,6 +1,6 @@
-//! Several runs side by side, scored on the same dataset or not at all.
+//! Several runs side by side. Runs that were scored on different datasets are refused.
 //!
-//! Files in the output folder, beside the figure and those that the dataset adds:
+//! Files in the output folder, beside the figure and the files of each task:
 //!
 //! ```text
 //! comparison.json   runs, tables and notes (Comparison)
@@ -131,7 +131,7 @@ pub struct ScoredRun<C: TrainedOn, S> {
     pub scores: S,
 }
 
-/// Reads runs with their scores; runs of one name are told apart by their folders. `scored_card` is the card of the run
+/// Reads runs with their scores; runs of the same name are named by their folders. `scored_card` is the card of the run
 /// when it was scored.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use crate::metric::bootstrap::Resamples;
 /// Seed of the bootstrap: the same draws for all runs, so that their intervals can be compared.
 const BOOTSTRAP_SEED: u64 = 0;
 
-/// Resamples of so many samples: the same for all measures and predictors.
+/// Bootstrap resamples of `samples` samples; all measures and predictors use the same.
 pub(super) fn resamples(samples: usize) -> Resamples {
     Resamples::draw(samples, BOOTSTRAP_SEED)
 }
@@ -18,9 +18,8 @@ pub(super) fn mean(values: &[f64]) -> Option<Interval> {
     resamples(values.len()).mean(values)
 }
 
-/// How much values are larger than others: the difference of each sample that both have, then the mean of those. Samples
-/// vary far more than predictors do on one sample, so this tells them apart where their own intervals overlap. `None`
-/// without a sample that both have.
+/// Mean of paired differences: ours less theirs on each sample that both have. Samples vary far more than predictors do on
+/// one sample, so paired differences separate two predictors whose own intervals overlap. `None` without a common sample.
 pub(super) fn mean_difference<'a>(
     ours: impl Iterator<Item = (&'a str, f64)>,
     theirs: impl Iterator<Item = (&'a str, f64)>,

@@ -15,7 +15,7 @@ pub struct DotRow {
     pub colour: RGBColor,
     /// Values, pale.
     pub dots: Vec<f64>,
-    /// The value that stands for the row, a line and a number.
+    /// The value of the row, drawn as a line and written as a number.
     pub value: f64,
     /// Interval of that value.
     pub interval: Option<(f64, f64)>,

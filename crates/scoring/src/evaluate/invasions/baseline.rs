@@ -1,4 +1,4 @@
-//! What a prediction has to beat: sequences made without a network, scored by the same code.
+//! Baselines: sequences made without a network, scored by the same code as predictions.
 
 use ndarray::{Array2, Array3, Axis, Zip, s};
 use porecast_simulations::percolation::{self, Sides};
@@ -59,7 +59,7 @@ impl Baseline {
         }
     }
 
-    /// What it says of a domain; none where it needs the training domains and they are not known.
+    /// Its prediction for a domain; `None` where it needs the training domains and these are missing.
     ///
     /// # Errors
     /// The percolation refuses the domain.
@@ -166,8 +166,8 @@ impl TrainingMean {
     }
 }
 
-/// Invasion percolation with trapping, from the true first frame, at the saturations that an honest predictor can
-/// know: it knows the time, not the true saturation. `sides` are those of the simulator.
+/// Invasion percolation with trapping, from the true first frame, at the saturation that follows from
+/// the time; the true saturation is not used. `sides` are those of the simulator.
 ///
 /// With time in pore volumes injected, S = S₀ + (t - t₀), at most 1, S₀ the saturation of the first frame: exact
 /// until breakthrough, too high after it. With any other clock `training_saturations`, the mean of the training

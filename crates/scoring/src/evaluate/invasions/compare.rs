@@ -1,4 +1,4 @@
-//! Several runs side by side, scored on the same domains or not at all.
+//! Several runs side by side. Runs that were scored on different domains are refused.
 //!
 //! Files in the output folder, beside those of every comparison:
 //!
@@ -276,7 +276,7 @@ fn sheet(sides: &Sides) -> Sheet {
     Sheet { file: "comparison.csv", rows }
 }
 
-/// The samples go along, so that the report of a comparison needs its folder alone.
+/// Copies the samples, so that the report of a comparison needs nothing but its own folder.
 fn copy_samples(run: &Path, target: &Path) -> Result<()> {
     let folder = RunFolder::new(run).evaluation().samples_path();
     document::copy_files(&folder, target, "evaluate the run with --force")

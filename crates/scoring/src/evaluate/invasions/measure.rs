@@ -13,9 +13,9 @@ pub enum Measure {
     Iou,
     /// Dice coefficient of the invaded region.
     Dice,
-    /// Share of the predicted invasion that is true.
+    /// True positives over predicted positives.
     Precision,
-    /// Share of the true invasion that is predicted.
+    /// True positives over actual positives.
     Recall,
     /// |predicted - true saturation|.
     SaturationError,

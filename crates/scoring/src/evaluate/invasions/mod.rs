@@ -1,6 +1,6 @@
 //! Sequences, scored frame by frame: means over domains at each time step first, averages over time after.
 //!
-//! [`run`] reads each domain and its prediction, [`score`] measures them frame by frame, [`baseline`] predicts without a
+//! `run` reads each domain and its prediction, [`score`] measures them frame by frame, [`baseline`] predicts without a
 //! network, [`scores`] averages, [`tables`] and [`figures`] show the result. Files in the output folder:
 //!
 //! ```text
@@ -46,7 +46,7 @@ struct ScoredDomain {
     baselines: Vec<(Baseline, DomainScore)>,
 }
 
-/// Scores the predicted parts and writes everything; `scores.json` last, so that it stands for a finished evaluation.
+/// Scores the predicted parts and writes everything. `scores.json` comes last: an evaluation that has it is finished.
 ///
 /// # Errors
 /// No part is predicted, predictions and dataset do not belong together, or the output cannot be written.

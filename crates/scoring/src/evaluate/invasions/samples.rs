@@ -40,7 +40,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Reads the first domains of the part that nothing was chosen on.
+    /// Reads the first domains of the test part, or of the part that replaces it.
     pub(super) fn read(plan: &Plan, scores: &Scores) -> Result<Vec<Self>> {
         let Some(main) = scores.main_part() else { return Ok(Vec::new()) };
         let Some(part) = plan.parts.iter().find(|part| part.name == main.part) else { return Ok(Vec::new()) };
@@ -183,7 +183,7 @@ fn evenly(count: usize, limit: usize) -> Vec<usize> {
     (0..limit).map(|i| i * (count - 1) / (limit - 1)).collect()
 }
 
-/// Probabilities in steps of 1/16: not told apart by eye, and a fifth of the size as PNG.
+/// Probabilities in steps of 1/16: the eye sees no difference, and the PNG has a fifth of the size.
 fn coarse(probability: ArrayView3<f32>) -> ndarray::Array3<f32> {
     probability.mapv(|p| (p * 16.0).round() / 16.0)
 }

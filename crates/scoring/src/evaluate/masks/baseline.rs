@@ -1,4 +1,4 @@
-//! The mean mask: what is most frequent in each pixel.
+//! The mean mask: the most frequent class of each pixel.
 
 use std::collections::HashMap;
 
@@ -20,13 +20,13 @@ pub struct MeanMasks {
 }
 
 impl MeanMasks {
-    /// Reads the training masks of a run; none where they are not at hand or nobody drew one.
+    /// Reads the training masks of a run; `None` where they are missing or have no mask.
     pub(super) fn of(plan: &Plan) -> Result<Option<Self>> {
         let (Some((_, card)), Some(training)) = (&plan.run, &plan.training) else { return Ok(None) };
         let split = &card.split;
         let mut counts = Counts::new(training);
         counts.add(training, &split.train)?;
-        // One fold is a validation part; of several, each is trained on by the networks of the others.
+        // A single fold is the validation part. Of several folds, each is training data for the networks of the others.
         let folds = if split.folds.len() > 1 { split.folds.as_slice() } else { &[] };
         for fold in folds {
             counts.add(training, fold)?;
@@ -35,7 +35,7 @@ impl MeanMasks {
             return Ok(None);
         }
         let mut means = Self { all: counts.most_frequent(), folds: Vec::new(), fold_of: HashMap::new() };
-        // An image of another dataset is of no fold, whatever its name.
+        // An image of another dataset belongs to no fold, even if it has the same name.
         for (number, ids) in folds.iter().enumerate().filter(|_| plan.is_own) {
             let mut own = Counts::new(training);
             own.add(training, ids)?;

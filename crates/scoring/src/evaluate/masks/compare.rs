@@ -1,4 +1,4 @@
-//! Several segmentations side by side, scored on the same dataset or not at all.
+//! Several segmentation runs side by side. Runs that were scored on different datasets are refused.
 //!
 //! Files in the output folder, beside those of every comparison:
 //!
@@ -61,7 +61,7 @@ fn source_of<'a>(run: &'a Run, part: &str, source: Source) -> Option<&'a MaskSco
     run.scores.part(part)?.source(source)
 }
 
-/// The parts that every run was scored on, the one that says most last.
+/// The parts that every run was scored on; the one that the comparison rests on is last.
 fn common_parts(scored: &[Run]) -> Result<Vec<String>> {
     let first = &scored[0];
     let refuse = |other: &Run, what: String| Err(first.refuse(other, what));

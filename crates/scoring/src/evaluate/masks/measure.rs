@@ -9,9 +9,9 @@ pub enum Measure {
     Dice,
     /// Intersection over union.
     Iou,
-    /// Share of what is predicted that is true.
+    /// True positives over predicted positives.
     Precision,
-    /// Share of the truth that is predicted.
+    /// True positives over actual positives.
     Recall,
     /// Share of the pixels whose class is right, background and excluded classes included.
     PixelAccuracy,

@@ -1,10 +1,10 @@
-//! Masks, scored by what is counted in each image: values of the set of all its pixels, and means over images.
+//! Masks, scored by the confusion matrix of each image: measures of all pixels together, and means over images.
 //!
-//! [`run`] reads each image and its prediction, [`score`] counts, [`baseline`] predicts without a network, [`scores`] adds
+//! `MaskEvaluation::run` reads each image and its prediction, [`score`] counts, [`baseline`] predicts without a network, [`scores`] adds
 //! up and averages, [`tables`], [`figures`] and [`overlays`] show the result. Files in the output folder:
 //!
 //! ```text
-//! scores.json     counts of every image, and what is known of the set (Scores)
+//! scores.json     counts of every image, and the histogram of the set (Scores)
 //! summary.csv     part, source, measure, over (set, images or groups), count, mean, low, high
 //! per_image.csv   part, source, id, group, measures, Hausdorff distance of each scored class
 //! per_group.csv   part, source, group, images, measures; only where groups are not the images themselves
@@ -91,7 +91,7 @@ impl MaskEvaluation {
         Ok(Self { scored_classes: scored_classes(&plan.dataset, &excluded), plan })
     }
 
-    /// Scores the predicted parts and writes everything; `scores.json` last, so that it stands for a finished evaluation.
+    /// Scores the predicted parts and writes everything. `scores.json` comes last: an evaluation that has it is finished.
     ///
     /// # Errors
     /// No part is predicted, predictions and dataset do not belong together, or the output cannot be written.
@@ -179,7 +179,7 @@ impl MaskEvaluation {
             let foreground = prediction.probability.outer_iter().next_back().expect("a class at least");
             let is_foreground = truth.mapv(|class| class == 1);
             let all = Array2::from_elem(truth.dim(), true);
-            // Counts are whole between two images, so a panic elsewhere spoils nothing.
+            // The counts are consistent between two images, so a poisoned lock can be used.
             let mut histogram = histogram.lock().unwrap_or_else(PoisonError::into_inner);
             histogram.count(foreground, is_foreground.view(), all.view());
         }

@@ -14,7 +14,7 @@ const COUNT: usize = 4;
 /// Letters of an identifier over its picture.
 const LETTERS: usize = 24;
 
-/// Draws `overlays-best`, `overlays-even` and `overlays-worst` of the part that nothing was chosen on.
+/// Draws `overlays-best`, `overlays-even` and `overlays-worst` of the test part, or of the part that replaces it.
 pub(super) fn draw(plan: &Plan, scores: &Scores) -> Result<()> {
     let Some(part) = scores.main_part() else { return Ok(()) };
     for (stem, what, ranks) in chosen(part.ids().len()) {
@@ -96,7 +96,7 @@ fn mosaic(plan: &Plan, scores: &Scores, part: &PartScores, what: &str, ranks: &[
     Ok(Mosaic { title, columns, rows, legend })
 }
 
-/// The end of a long identifier: what tells images apart stands there.
+/// The end of a long identifier, where identifiers differ.
 fn shortened(id: &str) -> String {
     let letters: Vec<char> = id.chars().collect();
     match letters.len() > LETTERS {
