@@ -32,8 +32,8 @@ pub struct ImageConfig {
     pub polarity: Polarity,
     /// Grey level in the image's own scale.
     pub threshold: f64,
-    /// Side of the squares of pixels that are averaged into one before the threshold. The voxel size grows by
-    /// this factor; rows and columns that do not fill a square are dropped.
+    /// Side in pixels of the squares that are averaged into one pixel before the threshold. The voxel size
+    /// grows by this factor; rows and columns that do not fill a square are dropped.
     #[serde(default = "one")]
     pub downscale: usize,
 }
