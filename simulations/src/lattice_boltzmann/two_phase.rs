@@ -192,7 +192,8 @@ impl<T: Real> TwoPhase<T> {
 
     /// Checks for values that no stable simulation has.
     ///
-    /// # Errors [`ErrorKind::Diverged`], with the value and its place.
+    /// # Errors
+    /// [`ErrorKind::Diverged`], with the lattice site and its values.
     pub fn check(&self) -> Result<()> {
         let all = self.populations.all();
         // Written such that NaN fails every comparison.

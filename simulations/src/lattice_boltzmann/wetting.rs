@@ -1,12 +1,13 @@
 //! The contact angle, imposed by the direction of the interface normal at the wall.
 //!
-//! 1. C is extrapolated into the first layer of solid sites, C_s = Σ w_i C(s + e_i)/Σ w_i over the pore sites next to
-//!    s. The gradient of C is then defined beside walls without a fictitious density in the solid.
-//! 2. Beside a wall with unit normal n_w, into the fluid, the normal of the interface is turned to n·n_w = cos ϑ. Two
-//!    directions in the plane satisfy this, n_± = cos ϑ n_w ± sin ϑ t with t ⊥ n_w; the one nearer to ∇C is taken.
-//!    ϑ is the contact angle θ through the defending fluid, corrected for the position of the site (below).
-//! 3. For the curvature, the normal is extended into the solid. It takes the value on the far side of the wall (-δ in
-//!    place of δ), averaged in the same way as C.
+//! 1. C is extrapolated into the first layer of solid sites, C_s = Σ w_i C(s + e_i)/Σ w_i over the pore sites
+//!    next to s. The gradient of C is then defined beside walls without a fictitious density in the solid.
+//! 2. Beside a wall with unit normal n_w, into the fluid, the normal of the interface is turned to n·n_w =
+//!    cos ϑ. Two directions in the plane satisfy this, n_± = cos ϑ n_w ± sin ϑ t with t ⊥ n_w; the one nearer
+//!    to ∇C is taken. ϑ is the contact angle θ through the defending fluid, corrected for the position of the
+//!    site (below).
+//! 3. For the curvature, the normal is extended into the solid. It takes the value on the far side of the
+//!    wall (-δ in place of δ), averaged in the same way as C.
 //!
 //! n_w, δ and κ_w are those of the smooth wall behind the staircase (`wall`). No film or mass forms in the
 //! solid. Only the direction n is changed. |∇χ|, the strength of the tension, is still the gradient of the
