@@ -1,8 +1,9 @@
-//! Porous domains and the simulators that invade them.
+//! Porous domains and simulators of two-phase invasion.
 //!
-//! In pipeline order: [`domain`] makes or imports a geometry, [`fluid`] names the two fluids, [`percolation`]
-//! (vanishing rate) or [`lattice_boltzmann`] (finite rate) invades the geometry, and [`trajectory`] holds the
-//! resulting sequence. Physics only: nothing here knows files, networks or the command line.
+//! In pipeline order: [`domain`] generates or imports a geometry, [`fluid`] describes the two fluids,
+//! [`percolation`] (vanishing rate) or [`lattice_boltzmann`] (finite rate) simulates the invasion, and
+//! [`trajectory`] holds the resulting sequence. This crate contains only physics: no files, networks or
+//! command line.
 
 pub mod domain;
 pub mod fluid;

@@ -1,11 +1,11 @@
-//! An invasion sequence: the domain, the frames and the parameters they were made with.
+//! An invasion sequence: the domain, the frames and the parameters of the simulation.
 
 use ndarray::{Array2, Array3, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::{Domain, Side};
 
-/// What the numbers in [`Trajectory::times`] count.
+/// Unit of [`Trajectory::times`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimeUnit {
@@ -13,17 +13,17 @@ pub enum TimeUnit {
     PoreVolumes,
     /// Seconds.
     Seconds,
-    /// Number of the frame, for sequences whose clock is not known.
+    /// Frame index, for sequences whose times are not known.
     Frame,
 }
 
-/// What a sequence was made with. A quantity that does not apply is NaN
-/// (for example the capillary number of a quasi-static simulation).
+/// Parameters of a sequence. A quantity that does not apply is NaN, for example the capillary number of a
+/// quasi-static simulation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Parameters {
     /// Seed of the domain.
     pub seed: u64,
-    /// Pore pixels over all pixels.
+    /// Fraction of all pixels that are pore pixels.
     pub porosity: f64,
     /// Contact angle in degrees through the defending phase.
     pub contact_angle_deg: f64,
@@ -52,20 +52,20 @@ pub struct Trajectory {
     pub time_unit: TimeUnit,
     /// Phase `[time, y, x]`: `true` where the invading fluid is; `false` in solid.
     pub phase: Array3<bool>,
-    /// What it was made with.
+    /// Parameters of the sequence.
     pub parameters: Parameters,
 }
 
 impl Trajectory {
-    /// Share of the pore space that the invading fluid fills, for each frame; 0 where there is no pore space.
+    /// Fraction of the pore space filled with invading fluid, for each frame; 0 if there is no pore space.
     pub fn saturation(&self) -> Vec<f64> {
         let pore_count = self.domain.pore_count().max(1) as f64;
         let invaded = |frame: ndarray::ArrayView2<bool>| frame.iter().filter(|&&invaded| invaded).count();
         self.phase.axis_iter(Axis(0)).map(|frame| invaded(frame) as f64 / pore_count).collect()
     }
 
-    /// Time of the first frame in which each pixel is invaded, `[y, x]`; `None` in solid and where the fluid never
-    /// is.
+    /// Time of the first frame in which each pixel is invaded, `[y, x]`; `None` in solid and in pixels that
+    /// are never invaded.
     pub fn arrival_time(&self) -> Array2<Option<f64>> {
         let mut arrival = Array2::from_elem(self.domain.shape(), None);
         for (frame, &time) in self.phase.axis_iter(Axis(0)).zip(&self.times) {
@@ -78,7 +78,7 @@ impl Trajectory {
         arrival
     }
 
-    /// Time of the first frame with invading fluid on the outlet edge; `None` if it never gets there.
+    /// Time of the first frame with invading fluid on the outlet edge; `None` if it never arrives.
     pub fn breakthrough_time(&self) -> Option<f64> {
         let outlet = self.inlet.opposite();
         let reached = |frame: ndarray::ArrayView2<bool>| outlet.lane(frame).iter().any(|&invaded| invaded);

@@ -1,11 +1,11 @@
-//! Masks as grey pictures, on a background of a chosen grey.
+//! Masks as grey images, with a configurable background.
 
 use serde::{Deserialize, Serialize};
 
-/// Grey of the background in a mask that is trained on as a picture.
+/// Grey level of the background in a mask that is a regression target.
 ///
-/// The target is white, save on a white background, where it is black: there the background is what a loss sees as
-/// foreground. On black the picture is the mask itself.
+/// The target is white on black and grey backgrounds and black on a white one, where the loss sees the
+/// background as foreground. On black, the grey image equals the mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Background {
@@ -28,8 +28,8 @@ impl Background {
         }
     }
 
-    /// How far towards the target a grey is, 0 to 1: the probability of the target where the grey is what a network
-    /// drew.
+    /// Position of a grey level between background (0) and target (1). For the output of a network, this is
+    /// the probability of the target.
     pub fn foreground(self, grey: f32) -> f32 {
         let (background, target) = self.levels();
         ((grey - background) / (target - background)).clamp(0.0, 1.0)

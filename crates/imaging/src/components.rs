@@ -22,11 +22,11 @@ pub struct Components {
 /// A connected region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Region {
-    /// Pixels.
+    /// Number of pixels.
     pub area: usize,
-    /// Rows that it covers.
+    /// Range of its rows.
     pub rows: Range<usize>,
-    /// Columns that it covers.
+    /// Range of its columns.
     pub columns: Range<usize>,
 }
 
@@ -34,7 +34,7 @@ impl Components {
     /// Finds the regions, numbered from 1 in reading order of their first pixels.
     pub fn find(image: ArrayView2<'_, bool>) -> Self {
         let (height, width) = image.dim();
-        // Provisional labels by rows, and for each the label that it turned out to be joined to.
+        // Provisional labels, row by row, and for each label the one it was merged into.
         let mut labels = Array2::zeros((height, width));
         let mut joined: Vec<u32> = vec![0];
         for y in 0..height {
@@ -71,7 +71,7 @@ impl Components {
         Self { labels, regions }
     }
 
-    /// Number of the region of each pixel, 0 where there is none, `[y, x]`.
+    /// Number of the region of each pixel `[y, x]`, 0 outside all regions.
     pub fn labels(&self) -> ArrayView2<'_, u32> {
         self.labels.view()
     }
@@ -81,7 +81,8 @@ impl Components {
         &self.regions
     }
 
-    /// The pixels of those regions for which `keep` is true of their index in [`regions`](Self::regions).
+    /// The pixels of the regions for which `keep` returns true; `keep` receives the index in
+    /// [`regions`](Self::regions).
     pub fn keep(&self, keep: impl Fn(usize) -> bool) -> Array2<bool> {
         let kept: Vec<bool> = std::iter::once(false).chain((0..self.regions.len()).map(keep)).collect();
         self.labels.mapv(|label| kept[label as usize])

@@ -1,14 +1,15 @@
-//! Exponential and logarithm as plain arithmetic, so that loops over them are vectorised.
+//! Exponential and logarithm in plain arithmetic, so that loops over them can be vectorised.
 
 use std::f32::consts::{LN_2, LOG2_E};
 
-/// What a closure that can be called once alone takes with it; see [`widest`].
+/// A value that a closure consumes, which makes it `FnOnce`; see [`widest`].
 pub(crate) struct Once;
 
-/// Runs a loop compiled for the widest vectors of the processor. What it calls must be `inline(always)`.
+/// Runs a loop compiled for the widest vectors of the processor. Functions that it calls must be
+/// `inline(always)`.
 ///
-/// The closure uses up a value, so that it can be called only once: of one that can be called again the compiler makes
-/// another function, which is not inlined and so not compiled for these vectors.
+/// The closure consumes a value so that it is only `FnOnce`. The compiler would put a closure that can be
+/// called again into a separate function, which would not be inlined and so not compiled for these vectors.
 macro_rules! widest {
     ($work:expr) => {{
         let once = $crate::exponential::Once;
@@ -23,14 +24,15 @@ macro_rules! widest {
 }
 pub(crate) use widest;
 
-/// e^x for |x| below 80, to a few units in the last place: 2^k e^r with |r| ≤ ln 2 / 2, e^r by its series to r⁷.
+/// e^x for |x| below 80, accurate to a few units in the last place: 2^k e^r with |r| ≤ ln 2 / 2, e^r by its
+/// series to r⁷.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     let x = x.clamp(-80.0, 80.0);
-    // Adding and taking away 1.5·2²³ rounds to a whole number.
+    // Adding and subtracting 1.5·2²³ rounds to an integer.
     const ROUND: f32 = 12_582_912.0;
     let k = (x * LOG2_E + ROUND) - ROUND;
-    // ln 2 in two parts, of which the first times k is exact.
+    // ln 2 is split in two parts such that k times the first part is exact.
     let r = (x - k * 0.693_359_4) + k * (0.693_359_4 - LN_2);
     let mut sum = 1.0 / 5040.0;
     for factor in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
@@ -40,12 +42,12 @@ pub(crate) fn exp(x: f32) -> f32 {
     sum * power
 }
 
-/// ln x for positive normal x, to a few units in the last place of the larger of 1 and the result: x = 2^k m with m from
-/// √½ to √2, and ln m = 2 artanh s = 2 (s + s³/3 + … + s⁹/9) with s = (m - 1)/(m + 1).
+/// ln x for positive normal x, accurate to a few units in the last place of the larger of 1 and the result. x
+/// = 2^k m with m from √½ to √2, and ln m = 2 artanh s = 2 (s + s³/3 + … + s⁹/9) with s = (m - 1)/(m + 1).
 #[inline(always)]
 pub(crate) fn ln(x: f32) -> f32 {
     let bits = x.to_bits() as i32;
-    // Bits of √½, so that the exponent changes there.
+    // Bits of √½: subtracting them makes the exponent change there.
     const ROOT_HALF: i32 = 0x3f35_04f3;
     let k = (bits - ROOT_HALF) >> 23;
     let m = f32::from_bits((bits - (k << 23)) as u32);

@@ -1,11 +1,11 @@
-//! Bringing images to the size that a network takes, and what it says about them back to theirs.
+//! Resizes and pads images to the input size of a network, and maps its output back to the original size.
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, s};
 use serde::{Deserialize, Serialize};
 
 use crate::resize::{resize_image, resize_mask};
 
-/// How an image was resized and then padded; each `(height, width)` or `(top, left)`.
+/// How an image was resized and then padded. Pairs are `(height, width)` or `(top, left)`.
 ///
 /// ```
 /// use ndarray::Array3;
@@ -30,12 +30,12 @@ impl Fit {
         Self { original, resized: to, padding: (0, 0), shape: to }
     }
 
-    /// Padded, half on each side, to the next multiples.
+    /// Padded, half on each side, to the next multiples of `multiple`.
     pub fn padded(original: (usize, usize), multiple: usize) -> Self {
         Self::resized(original, original).pad(multiple)
     }
 
-    /// Padded after resizing, half on each side, to the next multiples.
+    /// Adds padding after the resize, half on each side, to the next multiples of `multiple`.
     pub fn pad(self, multiple: usize) -> Self {
         let next = |side: usize| side.max(1).next_multiple_of(multiple.max(1));
         let shape = (next(self.resized.0), next(self.resized.1));
@@ -50,7 +50,7 @@ impl Fit {
     /// Resizes bilinearly and pads with `value`. `[channel, y, x]`.
     ///
     /// # Panics
-    /// The image has not the original shape.
+    /// If the image does not have the original shape.
     pub fn apply(&self, image: ArrayView3<'_, f32>, value: f32) -> Array3<f32> {
         let (channels, height, width) = image.dim();
         assert_eq!((height, width), self.original, "the image has the shape that the fit was made for");
@@ -60,10 +60,10 @@ impl Fit {
         fitted
     }
 
-    /// Resizes by the nearest pixel and pads with `class`. `[y, x]`.
+    /// Resizes by nearest neighbour and pads with `class`. `[y, x]`.
     ///
     /// # Panics
-    /// The mask has not the original shape.
+    /// If the mask does not have the original shape.
     pub fn apply_to_mask(&self, mask: ArrayView2<'_, u8>, class: u8) -> Array2<u8> {
         assert_eq!(mask.dim(), self.original, "the mask has the shape that the fit was made for");
         let mut fitted = Array2::from_elem(self.shape, class);
@@ -72,20 +72,20 @@ impl Fit {
         fitted
     }
 
-    /// Takes the padding off and resizes to the original shape. `[channel, y, x]`.
+    /// Removes the padding and resizes to the original shape. `[channel, y, x]`.
     ///
     /// # Panics
-    /// The image has not the fitted shape.
+    /// If the image does not have the fitted shape.
     pub fn undo(&self, image: ArrayView3<'_, f32>) -> Array3<f32> {
         assert_eq!((image.dim().1, image.dim().2), self.shape, "the image has the fitted shape");
         let (rows, columns) = self.inner();
         resize_image(&image.slice(s![.., rows, columns]).to_owned(), self.original)
     }
 
-    /// Takes the padding off and resizes to the original shape by the nearest pixel. `[y, x]`.
+    /// Removes the padding and resizes to the original shape by nearest neighbour. `[y, x]`.
     ///
     /// # Panics
-    /// The mask has not the fitted shape.
+    /// If the mask does not have the fitted shape.
     pub fn undo_mask(&self, mask: ArrayView2<'_, u8>) -> Array2<u8> {
         assert_eq!(mask.dim(), self.shape, "the mask has the fitted shape");
         let (rows, columns) = self.inner();

@@ -1,5 +1,5 @@
-//! Annotated images, without any network: the on-disk formats of the segmentation studies, synthetic data in the same
-//! formats, augmentation, stain normalisation, morphology after prediction, and measures.
+//! Annotated images, independent of any network: the on-disk formats of the segmentation studies, synthetic
+//! data in the same formats, augmentation, stain normalisation, morphological post-processing, and measures.
 //!
 //! Images are `[channel, y, x]`, masks `[y, x]` of class indices.
 

@@ -1,13 +1,14 @@
-//! Annotated images as pictures, with outlines of their masks.
+//! Pictures of annotated images, with mask outlines.
 
 use image::{Rgb, RgbImage, imageops};
 use ndarray::{ArrayView2, ArrayView3};
 
 use crate::AnnotatedImage;
 
-/// Pixels along the longer side of a picture, about.
+/// Approximate length in pixels of the longer side of a picture.
 const SIDE: u32 = 320;
-/// Outlines of classes 1, 2, …, then from the start again (Okabe and Ito: told apart by colour-blind readers too).
+/// Outline colours of classes 1, 2, …, repeated if needed (Okabe and Ito: distinguishable with colour
+/// blindness).
 pub const OUTLINES: [Rgb<u8>; 7] = [
     Rgb([230, 159, 0]),
     Rgb([86, 180, 233]),
@@ -20,7 +21,8 @@ pub const OUTLINES: [Rgb<u8>; 7] = [
 
 /// The image at about 320 pixels along its longer side, with the outlines of its mask.
 ///
-/// One or two channels are shown as grey, the first of two; of three and more, the first three as colour.
+/// Images with one or two channels are shown in grey (the first channel), those with more in colour (the
+/// first three).
 pub fn outlined(sample: &AnnotatedImage) -> RgbImage {
     let (_, height, width) = sample.image.dim();
     let longer = height.max(width).max(1) as u32;

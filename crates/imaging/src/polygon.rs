@@ -1,23 +1,24 @@
-//! Polygons to masks.
+//! Rasterisation of polygons into masks.
 
 use ndarray::Array2;
 
 /// A vertex: x to the right, y down, in pixels.
 pub type Point = [f64; 2];
 
-/// Sets every pixel of `mask` whose centre lies inside the polygon to `class`; gives the number of such pixels.
+/// Sets every pixel of `mask` whose centre lies inside the polygon to `class`. Returns the number of such
+/// pixels.
 ///
-/// The centre of the pixel at (row, column) lies at x = column + `first_centre`, y = row + `first_centre`: 0.5 where
-/// coordinates run from the image's corner, 1 where they count pixels from one. Inside is by the even-odd rule, exactly
-/// and without smoothing. A centre on a left or upper edge is inside, one on a right or lower edge is not, so polygons
-/// that share an edge neither overlap nor leave a gap. What lies outside the mask is cut off; points that are not
-/// finite numbers make no pixel.
+/// The centre of the pixel at (row, column) is at x = column + `first_centre`, y = row + `first_centre`: use
+/// 0.5 if the origin is the corner of the image, 1 if coordinates count pixels from one. Inside is determined
+/// by the even-odd rule, exactly and without smoothing. A centre on a left or upper edge is inside, one on a
+/// right or lower edge is outside, so polygons that share an edge neither overlap nor leave a gap. Parts
+/// outside the mask are clipped; points that are not finite set no pixel.
 pub fn fill(mask: &mut Array2<u8>, polygon: &[Point], first_centre: f64, class: u8) -> usize {
     if polygon.iter().flatten().any(|v| !v.is_finite()) {
         return 0;
     }
     let (height, width) = mask.dim();
-    // Index of the first pixel whose centre is not before `coordinate`.
+    // Index of the first pixel whose centre is at or after `coordinate`.
     let first_from =
         |coordinate: f64, count: usize| (coordinate - first_centre).ceil().clamp(0.0, count as f64) as usize;
     let mut crossings = vec![Vec::new(); height];
@@ -77,7 +78,8 @@ mod tests {
 
     #[test]
     fn a_triangle_by_hand() {
-        // Legs of 4: the hypotenuse x + y = 4 passes through centres, which are on a right edge and stay out.
+        // Legs of 4: the hypotenuse x + y = 4 passes through centres; they lie on a right edge and are
+        // therefore outside.
         let triangle = [[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]];
         assert_eq!(
             filled((4, 4), &triangle, 0.5),
@@ -103,7 +105,7 @@ mod tests {
         assert_eq!(filled((2, 2), &[], 0.5), Array2::<u8>::zeros((2, 2)));
     }
 
-    /// Inside by counting the edges that a ray to the left crosses.
+    /// Even-odd rule: counts the edges crossed by a ray to the left.
     fn is_inside(polygon: &[Point], x: f64, y: f64) -> bool {
         let mut crossed = 0;
         for i in 0..polygon.len() {

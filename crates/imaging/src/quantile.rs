@@ -6,10 +6,10 @@ use crate::exponential::widest;
 
 const BINS: usize = 4096;
 
-/// Percentiles of finite values, exactly, interpolated linearly between the two nearest in order. The values come in
-/// parts, one for each task. None of no values.
+/// Exact percentiles of finite values, with linear interpolation between the two nearest ranks. The values
+/// are given in parts, one per task. `None` if there are no values.
 ///
-/// A histogram finds the stretches in which the ranks lie; only the values of those are put in order.
+/// A histogram finds the bins that contain the ranks; only the values of these bins are sorted.
 pub(crate) fn percentiles<const N: usize>(parts: &[Vec<f32>], percents: [f64; N]) -> Option<[f32; N]> {
     let count: usize = parts.iter().map(Vec::len).sum();
     if count == 0 {
@@ -49,7 +49,7 @@ pub(crate) fn percentiles<const N: usize>(parts: &[Vec<f32>], percents: [f64; N]
         );
 
     let positions = percents.map(|percent| (percent / 100.0).clamp(0.0, 1.0) * (count - 1) as f64);
-    // Of each rank that is needed: its bin, and its rank within the bin.
+    // For each rank: its bin, and its rank within the bin.
     let place = |rank: usize| {
         let (mut before, mut found) = (0, 0);
         while before + counts[found] <= rank {
@@ -60,7 +60,7 @@ pub(crate) fn percentiles<const N: usize>(parts: &[Vec<f32>], percents: [f64; N]
     };
     let places =
         positions.map(|position| [position.floor(), position.ceil()].map(|rank| place(rank as usize)));
-    // Values in a stretch of their own and a bin to either side, so that rounding hides none of those in the bin.
+    // Value range of each bin, widened by one bin on both sides to be safe against rounding.
     let stretches: Vec<[f32; 2]> = places
         .as_flattened()
         .iter()
@@ -94,7 +94,7 @@ pub(crate) fn percentiles<const N: usize>(parts: &[Vec<f32>], percents: [f64; N]
     }))
 }
 
-/// The least and the largest value.
+/// The smallest and the largest value.
 #[inline(always)]
 pub(crate) fn range(values: &[f32]) -> (f32, f32) {
     let (mut low, mut high) = ([f32::INFINITY; 16], [f32::NEG_INFINITY; 16]);

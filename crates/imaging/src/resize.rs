@@ -1,12 +1,12 @@
-//! Images and masks at another size.
+//! Resizes images and masks.
 
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, s};
 
 use crate::annotated::AnnotatedImage;
 
-/// The sample at `shape` (height, width): the image interpolated, the mask by its nearest pixels.
+/// Resizes a sample to `shape` (height, width): the image by interpolation, the mask by nearest neighbour.
 ///
-/// The original's shape and spacing stay as they are.
+/// The stored original shape and spacing are unchanged.
 pub fn resize(sample: &AnnotatedImage, shape: (usize, usize)) -> AnnotatedImage {
     AnnotatedImage {
         id: sample.id.clone(),
@@ -18,10 +18,12 @@ pub fn resize(sample: &AnnotatedImage, shape: (usize, usize)) -> AnnotatedImage 
     }
 }
 
-/// Bilinear interpolation of `[channel, y, x]`; a pixel of a smaller image is a weighted mean of all that it covers.
+/// Bilinear interpolation of `[channel, y, x]`. When the image shrinks, a new pixel is a weighted mean of all
+/// pixels it covers.
 ///
-/// The weights are a triangle around the new pixel's centre, one pixel of the coarser grid to either side (what
-/// Pillow calls `BILINEAR`, and torchvision `antialias=True`). Nothing is extrapolated: the range of values never grows.
+/// The weights are a triangle around the centre of the new pixel; it extends one pixel of the coarser grid to
+/// either side (`BILINEAR` in Pillow, `antialias=True` in torchvision). Nothing is extrapolated, so the range
+/// of values never grows.
 pub fn resize_image(image: &Array3<f32>, (height, width): (usize, usize)) -> Array3<f32> {
     let (channels, old_height, old_width) = image.dim();
     if (old_height, old_width) == (height, width) {
@@ -40,7 +42,7 @@ pub fn resize_image(image: &Array3<f32>, (height, width): (usize, usize)) -> Arr
     resized
 }
 
-/// For each new pixel the first old one that counts, and the weights from there on.
+/// For each new pixel, the index of the first old pixel with a weight, and the weights from there on.
 type Weights = Vec<(usize, Array1<f32>)>;
 
 fn weights(old: usize, new: usize) -> Weights {
@@ -69,10 +71,10 @@ fn across(plane: ArrayView2<'_, f32>, columns: &Weights) -> Array2<f32> {
     wide
 }
 
-/// The class of the old pixel under each new pixel's centre: no class that was not there.
+/// Takes the class of the old pixel under the centre of each new pixel, so that no new class appears.
 pub fn resize_mask(mask: &Array2<u8>, (height, width): (usize, usize)) -> Array2<u8> {
     let (old_height, old_width) = mask.dim();
-    // Integers, so that no rounding decides: floor((i + 1/2) * old / new).
+    // Integer arithmetic avoids rounding errors: floor((i + 1/2) * old / new).
     Array2::from_shape_fn((height, width), |(y, x)| {
         mask[[(2 * y + 1) * old_height / (2 * height), (2 * x + 1) * old_width / (2 * width)]]
     })
@@ -94,14 +96,15 @@ mod tests {
 
     #[test]
     fn half_as_large_by_hand() {
-        // Triangle of reach 2 around 1 and 3: weights 3, 3, 1 over 7 at the borders.
+        // Triangle of half-width 2 around 1 and 3: weights 3, 3, 1 over 7 at the borders.
         let halved = resize_image(&array![[[7.0, 0.0, 0.0, 7.0]]], (1, 2));
         assert!((&halved - &array![[[3.0, 3.0]]]).iter().all(|d| d.abs() < 1e-6), "{halved}");
     }
 
     #[test]
     fn smaller_and_larger_images_equal_pillow_s() {
-        // Image.fromarray(a, mode="F").resize((width, height), Image.BILINEAR) of Pillow 13.0.
+        // Expected values from Pillow 13.0: Image.fromarray(a, mode="F").resize((width, height),
+        // Image.BILINEAR).
         let image =
             Array3::from_shape_fn((1, 5, 7), |(_, y, x)| ((7 * y * y + 5 * x * x + 3 * x * y) % 11) as f32);
         let smaller = array![[
@@ -155,7 +158,8 @@ mod tests {
                 let reach = (scale.0.max(1.0), scale.1.max(1.0));
                 let is_inside = at.0 > reach.0 && at.0 < old.0 as f32 - reach.0
                     && at.1 > reach.1 && at.1 < old.1 as f32 - reach.1;
-                // Where the triangle meets the grid symmetrically, the mean of a plane is its value at the centre.
+                // Where the triangle is symmetric on the grid, the mean of a plane is its value at the
+                // centre.
                 if is_inside && scale.0 <= 1.0 && scale.1 <= 1.0 {
                     prop_assert!((v - (at.0 * 2.0 - at.1)).abs() < 1e-3);
                 }

@@ -1,11 +1,12 @@
-//! Haematoxylin and eosin told apart by colour, and slides brought to one colour (Macenko).
+//! Separation of haematoxylin and eosin by colour, and normalisation of slides to common colours (Macenko).
 //!
-//! Light that passes through stain falls off exponentially (Beer and Lambert), so the optical density
+//! Light decays exponentially in stain (Beer and Lambert), so the optical density of a pixel
 //!
 //! OD = -ln((I + 1) / I₀), I from 0 to 255,
 //!
-//! of a pixel is the sum of the two stains' vectors times their concentrations. Pixels with tissue lie in the plane of
-//! these vectors; the two directions that bound them there, but for α percent on either side, are the stains.
+//! is the sum of the two stain vectors times their concentrations. Pixels with tissue lie in the plane of
+//! these vectors. The stains are the two directions that bound the pixels in this plane, after α percent are
+//! cut off on either side.
 //!
 //! # References
 //! Macenko et al., A method for normalizing histology slides for quantitative analysis, ISBI 2009, 1107.
@@ -20,24 +21,25 @@ use crate::quantile::percentiles;
 use porecast_base::Checks;
 use porecast_base::Problem;
 
-/// Pixels that one task works on.
+/// Pixels per parallel task.
 const CHUNK: usize = 1 << 14;
-/// Less tissue than this share of the pixels is too little to find stains in.
+/// Smallest fraction of pixels with tissue for which stains are estimated.
 const LEAST_TISSUE: f64 = 1e-3;
-/// Directions closer than this (sine of the angle) are one stain: between haematoxylin and eosin it is about 0.4.
+/// Directions with an angle below this sine count as one stain; between haematoxylin and eosin it is about
+/// 0.4.
 const LEAST_SINE: f64 = 0.05;
-/// The share of the pixels, in percent, whose concentrations the strength of a stain bounds.
+/// Percentile of the concentrations that defines the strength of a stain.
 const STRENGTH_PERCENT: f64 = 99.0;
 
-/// How stains are found.
+/// Parameters of the stain estimation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MacenkoConfig {
-    /// Percent of the tissue left out at either end of the directions.
+    /// Percentage of tissue pixels cut off at either end of the range of directions.
     pub alpha: f64,
-    /// Least optical density, in every channel, of a pixel with tissue.
+    /// Smallest optical density, in every channel, of a pixel with tissue.
     pub beta: f64,
-    /// I₀, the intensity of light that passes through no stain, of 255.
+    /// I₀, the intensity of light without stain, on the scale to 255.
     pub transmitted: f64,
 }
 
@@ -48,7 +50,7 @@ impl Default for MacenkoConfig {
 }
 
 impl MacenkoConfig {
-    /// Every value that is outside its range.
+    /// Every value outside its range.
     pub fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         checks.range("alpha", self.alpha, 0.0, 49.0);
@@ -58,7 +60,7 @@ impl MacenkoConfig {
     }
 }
 
-/// Why an image has no two stains. The image is best left as it is.
+/// Why the stains of an image cannot be separated. Such an image should be left unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unseparable {
     /// The image is not RGB.
@@ -69,7 +71,7 @@ pub enum Unseparable {
         "hardly any tissue: less than one pixel in a thousand has the optical density beta; leave the image as it is"
     )]
     NoTissue,
-    /// All of the tissue has one colour.
+    /// All tissue has the same colour.
     #[error("all tissue has one colour, so there are no two stains to tell apart; leave the image as it is")]
     OneStain,
 }
@@ -87,19 +89,19 @@ pub enum Unseparable {
 pub struct Stains {
     /// Optical density of red, green and blue at concentration 1: haematoxylin, eosin.
     pub vectors: [[f64; 3]; 2],
-    /// The concentration that 99 percent of the pixels stay below, of each stain.
+    /// The 99th percentile of the concentration of each stain.
     pub strength: [f64; 2],
 }
 
 impl Stains {
-    /// The slide that others are brought to: the values in use with the method since its authors' first code.
+    /// The reference slide for normalisation: the usual values since the first code of the method's authors.
     pub const REFERENCE: Self =
         Self { vectors: [[0.5626, 0.7201, 0.4062], [0.2159, 0.8012, 0.5581]], strength: [1.9705, 1.0308] };
 
     /// Finds the stains of an RGB image `[3, y, x]` with values in [0, 1].
     ///
     /// # Errors
-    /// The image is not RGB, has hardly any tissue or one stain alone.
+    /// If the image is not RGB, has hardly any tissue, or has only one stain.
     pub fn find(image: ArrayView3<'_, f32>, config: &MacenkoConfig) -> Result<Self, Unseparable> {
         Self::of_densities(&densities(image, config)?, config)
     }
@@ -114,8 +116,8 @@ impl Stains {
         }
         let (mean, plane) = moments.principal_plane();
 
-        // Directions in the plane are measured from that of the mean, so that they do not depend on the signs of the
-        // eigenvectors.
+        // Directions in the plane are measured from that of the mean, so that they do not depend on the signs
+        // of the eigenvectors.
         let ahead = plane.transpose() * mean;
         if ahead.norm() < 1e-9 {
             return Err(Unseparable::OneStain);
@@ -147,7 +149,7 @@ impl Stains {
         if one.cross(&other).norm() < LEAST_SINE {
             return Err(Unseparable::OneStain);
         }
-        // Haematoxylin is blue: it takes more of the red.
+        // Haematoxylin is blue: it absorbs more red.
         let vectors = if one.x > other.x { [one, other] } else { [other, one] };
         let mut stains = Self { vectors: vectors.map(Into::into), strength: [1.0; 2] };
         let rows = stains.separation();
@@ -171,11 +173,12 @@ impl Stains {
         Ok(stains)
     }
 
-    /// The matrix whose rows give the concentrations of haematoxylin and eosin of a density, by least squares.
+    /// The matrix that maps a density to the concentrations of haematoxylin and eosin (its rows), by least
+    /// squares.
     fn separation(&self) -> [[f64; 3]; 2] {
         let [h, e] = self.vectors.map(Vector3::from);
         let (hh, he, ee) = (h.dot(&h), h.dot(&e), e.dot(&e));
-        // (Vᵀ V)⁻¹ Vᵀ; V has two different columns, as `find` has made sure.
+        // (Vᵀ V)⁻¹ Vᵀ; `find` has ensured that the two columns of V are different.
         let determinant = hh * ee - he * he;
         let inverse = Matrix2::new(ee, -he, -he, hh) / determinant;
         let columns = Matrix3x2::from_columns(&[h, e]);
@@ -183,7 +186,7 @@ impl Stains {
         [0, 1].map(|row| [0, 1, 2].map(|column| rows[(row, column)]))
     }
 
-    /// The matrix that takes densities of this slide to those of `target`, with the stains chosen.
+    /// The matrix that maps densities of this slide to those of `target`, with the chosen stains.
     fn transfer(&self, target: &Self, chosen: Chosen) -> [[f32; 3]; 3] {
         let rows = self.separation();
         let mut matrix = [[0.0; 3]; 3];
@@ -203,23 +206,24 @@ impl Stains {
     }
 }
 
-/// Which stains a picture shows.
+/// Stains to show in an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Chosen {
     /// Haematoxylin and eosin: the normalised slide.
     Both,
-    /// Haematoxylin alone: the H image.
+    /// Only haematoxylin: the H image.
     Haematoxylin,
 }
 
-/// Brings an RGB image `[3, y, x]` with values in [0, 1] to the colours of `target`, with the stains chosen.
+/// Normalises an RGB image `[3, y, x]` with values in [0, 1] to the colours of `target`, with the chosen
+/// stains.
 ///
-/// The densities are I' + 1 = I₀ exp(-OD'), so that an image brought to its own stains stays as it is, but for what
-/// lies outside their plane and outside [0, 1].
+/// The new intensities are I' + 1 = I₀ exp(-OD'). An image normalised to its own stains is therefore
+/// unchanged, except for components outside their plane and values outside [0, 1].
 ///
 /// # Errors
-/// The image is not RGB, has hardly any tissue or one stain alone.
+/// If the image is not RGB, has hardly any tissue, or has only one stain.
 pub fn normalise(
     image: ArrayView3<'_, f32>,
     target: &Stains,
@@ -258,7 +262,7 @@ impl Densities {
         self.0.dim().1 * self.0.dim().2
     }
 
-    /// Red, green and blue of some pixels at a time, always the same ones.
+    /// Red, green and blue values in chunks that are always the same.
     fn chunks(&self) -> impl IndexedParallelIterator<Item = [&[f32]; 3]> {
         let values = self.0.as_slice().expect("densities have standard layout");
         let (red, rest) = values.split_at(self.pixels());
@@ -269,7 +273,7 @@ impl Densities {
             .map(|((red, green), blue)| [red, green, blue])
     }
 
-    /// The image with densities `matrix` OD.
+    /// Converts the densities `matrix` OD to an image.
     fn into_image(mut self, matrix: [[f32; 3]; 3], config: &MacenkoConfig) -> Array3<f32> {
         let transmitted = config.transmitted as f32;
         let (red, mut rest) = self.0.view_mut().split_at(Axis(0), 1);
@@ -289,7 +293,7 @@ impl Densities {
     }
 }
 
-/// Red, green and blue of densities `matrix` OD.
+/// Red, green and blue values for the densities `matrix` OD.
 #[inline(always)]
 fn brightness(matrix: [[f32; 3]; 3], od: [f32; 3], transmitted: f32) -> [f32; 3] {
     let mut levels = [0.0; 3];
@@ -305,7 +309,7 @@ fn brightness(matrix: [[f32; 3]; 3], od: [f32; 3], transmitted: f32) -> [f32; 3]
 struct Moments {
     count: f64,
     sum: [f64; 3],
-    /// Of red², green², blue², red green, red blue, green blue.
+    /// Sums of red², green², blue², red green, red blue, green blue.
     products: [f64; 6],
 }
 
@@ -313,7 +317,7 @@ impl Moments {
     #[inline(always)]
     fn of([red, green, blue]: [&[f32]; 3], beta: f32) -> Self {
         let mut sums = Self::default();
-        // Sixteen sums side by side in single precision, added up before they grow long.
+        // Sixteen parallel sums in single precision, added up before they lose accuracy.
         for ((red, green), blue) in red.chunks(1024).zip(green.chunks(1024)).zip(blue.chunks(1024)) {
             let mut lanes = [[0.0f32; 16]; 10];
             let ((red, red_rest), (green, green_rest), (blue, blue_rest)) =
@@ -367,7 +371,7 @@ fn add_terms(lanes: &mut [[f32; 16]; 10], lane: usize, [r, g, b]: [f32; 3], beta
     }
 }
 
-/// A number from -2 to 2 that rises with the angle of (x, y) from -π to π, and costs less.
+/// A number from -2 to 2 that increases with the angle of (x, y) from -π to π, but is cheaper to compute.
 #[inline(always)]
 fn turn(x: f32, y: f32) -> f32 {
     let part = y / (x.abs() + y.abs()).max(f32::MIN_POSITIVE);
@@ -391,7 +395,7 @@ mod tests {
     use ndarray::Array2;
     use proptest::prelude::*;
 
-    /// A slide with known stains: concentrations as smooth blobs, some of it bare glass.
+    /// A slide with known stains: concentrations are smooth blobs, and some of it is bare glass.
     fn slide(stains: &Stains, height: usize, width: usize, seed: f64) -> Array3<f32> {
         let config = MacenkoConfig::default();
         Array3::from_shape_fn((3, height, width), |(channel, y, x)| {
@@ -412,7 +416,7 @@ mod tests {
         Stains { vectors: [unit([0.65, 0.70, 0.29]), unit([0.07, 0.99, 0.11])], strength: [1.5, 1.2] }
     }
 
-    /// Step by step as the method is told, in double precision and with sorted lists.
+    /// The method step by step as published, in double precision and with sorted lists.
     fn slow(image: &Array3<f32>, config: &MacenkoConfig) -> (Stains, Array3<f64>) {
         let (_, height, width) = image.dim();
         let od = image.mapv(|v| -((255.0 * f64::from(v) + 1.0) / config.transmitted).ln());
@@ -556,7 +560,7 @@ mod tests {
         assert_eq!(find(&Array3::zeros((3, 0, 0))), Err(Unseparable::NoTissue));
         let one = Stains { strength: [1.5, 0.0], ..some_stains() };
         assert_eq!(find(&slide(&one, 80, 80, 0.0)), Err(Unseparable::OneStain));
-        // A speck on glass.
+        // A small spot of tissue on glass.
         let mut speck = Array2::from_elem((3, 10_000), 1.0f32);
         speck.column_mut(5).fill(0.2);
         let speck = speck.into_shape_with_order((3, 100, 100)).unwrap();

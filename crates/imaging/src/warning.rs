@@ -1,16 +1,16 @@
-//! What is odd about a file and was worked around.
+//! Warnings about anomalies in a file that were worked around.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use porecast_base::Error;
 
-/// Something odd about one file that did not keep the rest from being read.
+/// An anomaly in one file that does not prevent reading the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// The file or folder.
     pub path: PathBuf,
-    /// What is odd, what was done about it, and what the user can do.
+    /// What is wrong, how it was handled, and what the user can do.
     pub message: String,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for Warning {
 }
 
 impl From<Error> for Warning {
-    /// A file that could not be used, in a folder that goes on without it.
+    /// Warns about an unusable file in a folder whose other files are still read.
     fn from(error: Error) -> Self {
         Self::new(Path::new(error.place()), format!("{}; left out", error.what()))
     }

@@ -31,11 +31,11 @@ pub enum DomainConfig {
     RandomField(RandomFieldConfig),
 }
 
-/// How often a domain that does not percolate is drawn anew.
+/// Largest number of draws in the search for a domain that percolates.
 const MAX_DRAWS: usize = 50;
 
 impl DomainConfig {
-    /// Every problem with the settings: the key, and what is wrong with its value.
+    /// Every problem with the settings: the key and what is wrong with its value.
     pub fn problems(&self) -> Vec<Problem> {
         match self {
             Self::DiscPack(config) => config.problems(),
@@ -46,15 +46,14 @@ impl DomainConfig {
 
     /// Draws a domain of `shape` (height, width) that percolates from `inlet` to the opposite edge.
     ///
-    /// A draw that does not percolate is thrown away and the next one taken from the same generator. The result
-    /// depends on the settings and on the state of `rng` alone.
+    /// If a draw does not percolate, the next one is taken from the same generator. The result depends only
+    /// on the settings and on the state of `rng`.
     ///
     /// # Units
     /// Lengths in the settings are pixels; `voxel_size_m` is the edge length of a pixel in metres.
     ///
-    /// # Errors
-    /// A configuration error for settings out of range, [`ErrorKind::Simulation`](crate::ErrorKind) when they do not fit
-    /// the shape or none of many draws percolates.
+    /// A configuration error if settings are out of range. [`ErrorKind::Simulation`](crate::ErrorKind) if
+    /// they do not fit the shape, or if none of many draws percolates.
     pub fn generate(
         &self,
         shape: (usize, usize),

@@ -1,4 +1,5 @@
-//! Which pores are connected to what. Pixels are neighbours when they share an edge (four neighbours).
+//! Connectivity of pores: clusters, paths from inlet to outlet. Pixels are neighbours when they share an edge
+//! (four neighbours).
 
 use std::collections::VecDeque;
 
@@ -9,9 +10,9 @@ use crate::{Domain, Error, Side};
 /// How a pore pixel is connected to the two open edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PoreKind {
-    /// Its cluster joins the inlet to the outlet.
+    /// Its cluster connects the inlet to the outlet.
     Percolating,
-    /// Its cluster touches one of the two edges only: fluid can enter or leave, but not flow through.
+    /// Its cluster touches only one of the two edges: fluid can enter or leave, but not flow through.
     DeadEnd,
     /// Its cluster touches neither edge.
     Isolated,
@@ -83,14 +84,14 @@ pub fn pore_kinds(domain: &Domain, inlet: Side) -> Array2<Option<PoreKind>> {
     })
 }
 
-/// Whether a path through pore pixels joins the inlet to the opposite edge.
+/// Whether a path through pore pixels connects the inlet to the opposite edge.
 pub fn percolates(domain: &Domain, inlet: Side) -> bool {
     let clusters = clusters(&domain.pore_space());
     let (enters, leaves) = (clusters.touch(inlet), clusters.touch(inlet.opposite()));
     enters.iter().zip(&leaves).any(|(&enters, &leaves)| enters && leaves)
 }
 
-/// The error where no path through pore pixels joins the inlet to the opposite edge.
+/// The error for a domain in which no path through pore pixels connects the inlet to the opposite edge.
 pub fn no_path(inlet: Side) -> Error {
     let outlet = inlet.opposite();
     Error::simulation(format!("the pore space has no path from the {inlet} edge to the {outlet} edge"))

@@ -1,4 +1,4 @@
-//! Parts of images, fixed or at random.
+//! Rectangular crops of images, at a fixed or a random place.
 
 use ndarray::{ArrayView2, s};
 use rand::{Rng, RngExt};
@@ -21,10 +21,11 @@ pub struct Crop {
 }
 
 impl Crop {
-    /// A rectangle of this height and width, uniformly placed in an image of `shape` (height, width).
+    /// A rectangle of this height and width at a uniformly random place in an image of `shape` (height,
+    /// width).
     ///
     /// # Errors
-    /// The image is smaller than that.
+    /// The image is smaller than the rectangle.
     pub fn random(
         shape: (usize, usize),
         (height, width): (usize, usize),

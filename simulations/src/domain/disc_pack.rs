@@ -1,4 +1,4 @@
-//! Packs of round grains of varied size that do not touch: the geometry of the published micromodels.
+//! Packs of round grains of varied size that do not touch, the geometry of the published micromodels.
 
 use porecast_base::{Checks, Problem};
 use rand::{Rng, RngExt};
@@ -14,11 +14,11 @@ use crate::{Domain, Error, Result, Side};
 pub struct DiscPackConfig {
     /// Pore pixels over all pixels, inlet and outlet buffers included.
     pub porosity: f64,
-    /// Mean grain radius of a normal distribution cut off at half and at twice the mean.
+    /// Mean grain radius. The normal distribution is cut off at half and at twice this mean.
     pub grain_radius: f64,
     /// Standard deviation of that distribution.
     pub grain_radius_std: f64,
-    /// Smallest gap between two grains. Rastering can take one pixel from it.
+    /// Smallest gap between two grains. Rasterisation can reduce it by one pixel.
     pub min_gap: f64,
     /// Rows free of grains at the inlet and at the outlet edge.
     pub buffer: usize,
@@ -30,15 +30,15 @@ impl Default for DiscPackConfig {
     }
 }
 
-/// Share of the plane that the discs, each widened by half the gap, can be pushed to without ordering into rows.
+/// Largest area fraction that the discs, each widened by half the gap, can reach without ordering into rows.
 const MAX_COVERAGE: f64 = 0.80;
-/// Sweeps of pushing apart before a pack counts as too dense.
+/// Largest number of sweeps that push discs apart; a pack that needs more counts as too dense.
 const MAX_SWEEPS: usize = 4000;
-/// Overlap in pixels that is left to the final shrinking.
+/// Overlap in pixels that may remain before the final shrinking.
 const OVERLAP_TOLERANCE: f64 = 0.02;
 
 impl DiscPackConfig {
-    /// Every problem with the settings: the key, and what is wrong with its value.
+    /// Every problem with the settings: the key and what is wrong with its value.
     pub fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         checks.range("porosity", self.porosity, 0.2, 0.99);
@@ -55,20 +55,20 @@ impl DiscPackConfig {
         checks.0
     }
 
-    /// Area of a grain widened by half the gap over its own area, for a grain of mean size.
+    /// For a grain of mean size: its area when widened by half the gap, divided by its own area.
     fn widening(&self) -> f64 {
         (1.0 + 0.5 * self.min_gap / self.grain_radius).powi(2)
     }
 
     /// Draws a pack.
     ///
-    /// Discs are thrown at random and pushed apart until no two are nearer than the gap, which reaches denser
-    /// packs than adding one after the other. All radii are then shrunk by one factor, a few per cent, to meet
-    /// the porosity.
+    /// Discs are placed at random and pushed apart until every gap is at least the smallest one. This reaches
+    /// denser packs than adding one disc after the other. Then all radii are multiplied by one factor, which
+    /// shrinks them by a few per cent, to meet the porosity.
     ///
     /// # Errors
-    /// A configuration error for settings out of range, [`ErrorKind::Simulation`](crate::ErrorKind) for
-    /// a pack that does not fit.
+    /// A configuration error if settings are out of range, [`ErrorKind::Simulation`](crate::ErrorKind) if the
+    /// pack does not fit.
     pub fn generate(
         &self,
         shape: (usize, usize),
@@ -79,7 +79,7 @@ impl DiscPackConfig {
         Checks(self.problems()).into_result()?;
         let container = Container::new(shape, inlet, self)?;
         let solid_target = ((1.0 - self.porosity) * (shape.0 * shape.1) as f64).round();
-        // A little too much solid at first: shrinking can only take away.
+        // Start with slightly too much solid, because the last step can only shrink the grains.
         let mut area_target = 1.03 * solid_target / container.share_inside();
         let mut grains: Vec<Grain> = Vec::new();
         for _ in 0..8 {
@@ -108,7 +108,8 @@ fn solid_pixels(grains: &[Grain], factor: f64, shape: (usize, usize)) -> f64 {
     solid.iter().filter(|&&solid| solid).count() as f64
 }
 
-/// The common factor ≤ 1 on all radii that comes nearest to the wanted number of solid pixels, by bisection.
+/// Finds by bisection the common factor ≤ 1 on all radii that gives the number of solid pixels nearest to
+/// `target`.
 fn shrink(grains: &[Grain], target: f64, shape: (usize, usize)) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
     for _ in 0..30 {
@@ -118,12 +119,12 @@ fn shrink(grains: &[Grain], target: f64, shape: (usize, usize)) -> f64 {
     high
 }
 
-/// Where the centres of grains may lie: up to a radius outside the walls, and clear of the buffers.
+/// The region where centres of grains may lie: up to one radius outside the walls, and clear of the buffers.
 struct Container {
     shape: (usize, usize),
     /// Least and largest coordinate of the space for grains, y then x.
     space: [(f64, f64); 2],
-    /// Whether grains must lie wholly inside that space, for each axis.
+    /// For each axis, whether grains must lie wholly inside that space.
     confined: [bool; 2],
     margin: f64,
 }
@@ -155,7 +156,7 @@ impl Container {
         ((low + inset).min(middle), (high - inset).max(middle))
     }
 
-    /// Share of the grains' area that falls into the image.
+    /// Fraction of the grains' area that lies inside the image.
     fn share_inside(&self) -> f64 {
         let length = |axis: usize| self.space[axis].1 - self.space[axis].0;
         let reach = |axis: usize| length(axis) + if self.confined[axis] { 0.0 } else { 2.0 * self.margin };
@@ -170,7 +171,7 @@ impl Container {
         Grain { y: draw(0), x: draw(1), radius }
     }
 
-    /// Moves each pair of grains that is nearer than `gap` apart along the line of centres, until none is.
+    /// Moves grains apart along their line of centres until no two are nearer than `gap`.
     fn push_apart(&self, grains: &mut [Grain], gap: f64) -> Result<()> {
         let reach = 2.0 * grains.iter().map(|grain| grain.radius).fold(0.0, f64::max) + gap;
         for _ in 0..MAX_SWEEPS {
@@ -183,7 +184,7 @@ impl Container {
                     continue;
                 }
                 worst = worst.max(overlap);
-                // Coincident centres part along x.
+                // Grains with the same centre are separated along x.
                 let (uy, ux) = if distance > 0.0 { (dy / distance, dx / distance) } else { (0.0, 1.0) };
                 for (k, sign) in [(i, -0.5), (j, 0.5)] {
                     let (low_y, high_y) = self.centres(0, grains[k].radius);

@@ -5,13 +5,13 @@ use porecast_base::distance;
 
 /// Squared distance, in pixels, from each pixel's centre to the centre of the nearest solid pixel.
 ///
-/// The squares are exact integers: d² = min over solid pixels s of (x - xₛ)² + (y - yₛ)². Solid pixels have
-/// 0 and a pore pixel next to a grain has 1.
+/// The squares are exact integers: d² = min over solid pixels s of (x - xₛ)² + (y - yₛ)². It is 0 in solid
+/// pixels and 1 in a pore pixel next to a grain.
 ///
-/// The edge of the image is **not** solid: beyond it nothing is known, and only grains inside the image
-/// count. This is the convention of SciPy's `distance_transform_edt` and of PoreSpy. In an image without any
-/// solid every pixel has (height + width)², which is farther than any grain inside it could be.
-/// Squares above [`u32::MAX`] are clipped to it.
+/// The edge of the image is **not** solid: only grains inside the image count, because nothing is known
+/// beyond it. SciPy's `distance_transform_edt` and PoreSpy use the same convention. In an image without solid
+/// every pixel gets (height + width)², which is more than any distance inside the image. Squares above
+/// [`u32::MAX`] are clipped to it.
 ///
 /// # Shapes
 /// Input and output `[y, x]`.

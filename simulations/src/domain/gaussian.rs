@@ -9,14 +9,14 @@ pub(super) fn standard_normal(rng: &mut impl Rng) -> f64 {
     radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()
 }
 
-/// A draw from a normal distribution cut off at `range`; its mean where the standard deviation is zero.
+/// A draw from a normal distribution cut off at `range`. If the standard deviation is zero, it is the mean.
 pub(super) fn truncated_normal(
     rng: &mut impl Rng,
     mean: f64,
     standard_deviation: f64,
     range: std::ops::RangeInclusive<f64>,
 ) -> f64 {
-    // Redrawing keeps the shape of the density. A range far out in the tail would take for ever, hence the bound.
+    // Redrawing keeps the shape of the density. The bound stops the loop for a range far out in the tail.
     for _ in 0..64 {
         let value = mean + standard_deviation * standard_normal(rng);
         if range.contains(&value) {

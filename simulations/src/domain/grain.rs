@@ -1,8 +1,8 @@
-//! Round grains and their raster.
+//! Round grains and their rasterisation.
 
 use ndarray::Array2;
 
-/// A round grain; lengths in pixels, the centre of pixel (y, x) lying at (y + ½, x + ½).
+/// A round grain. Lengths are in pixels; the centre of pixel (y, x) lies at (y + ½, x + ½).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Grain {
     pub y: f64,
@@ -34,7 +34,8 @@ pub(super) fn rasterize(
     solid
 }
 
-/// Pixels whose centre is at most `reach` from `position` along one axis. Casting clips at zero.
+/// Pixels whose centre is at most `reach` from `position` along one axis. The casts clip negative values to
+/// zero.
 fn pixels_within(position: f64, reach: f64, size: usize) -> std::ops::Range<usize> {
     let first = (position - reach - 0.5).ceil() as usize;
     let end = (position + reach + 0.5).floor() as usize;

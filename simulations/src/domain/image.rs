@@ -1,4 +1,4 @@
-//! Domains from grey images that are already decoded.
+//! Domains from decoded grey images.
 
 use ndarray::{Array2, ArrayView2, s};
 use porecast_base::{Checks, Problem};
@@ -17,14 +17,14 @@ pub enum Polarity {
 }
 
 impl Polarity {
-    /// Whether a pixel is solid. With bright pores a grey level below the threshold is solid and one at the threshold is
-    /// pore; with dark pores it is the other way round.
+    /// Whether a pixel is solid. With bright pores, grey levels below the threshold are solid; with dark
+    /// pores, grey levels at or above it are.
     pub fn is_solid(self, grey: f64, threshold: f64) -> bool {
         (grey < threshold) == (self == Self::PoreBright)
     }
 }
 
-/// How a grey image becomes a domain. Polarity and threshold have no default: they are not guessed.
+/// How a grey image becomes a domain. Polarity and threshold have no default: the user must give both.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageConfig {
@@ -32,8 +32,8 @@ pub struct ImageConfig {
     pub polarity: Polarity,
     /// Grey level in the image's own scale.
     pub threshold: f64,
-    /// Side of the squares of pixels that are averaged into one before the threshold. The voxel size grows by
-    /// this factor; rows and columns that do not fill a square are dropped.
+    /// Side in pixels of the squares that are averaged into one pixel before the threshold. The voxel size
+    /// grows by this factor; rows and columns that do not fill a square are dropped.
     #[serde(default = "one")]
     pub downscale: usize,
 }
@@ -43,7 +43,7 @@ fn one() -> usize {
 }
 
 impl ImageConfig {
-    /// Every problem with the settings: the key, and what is wrong with its value.
+    /// Every problem with the settings: the key and what is wrong with its value.
     pub fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         if !self.threshold.is_finite() {
@@ -53,14 +53,13 @@ impl ImageConfig {
         checks.0
     }
 
-    /// Makes a domain of a grey image `[y, x]` whose pixels have the edge length `voxel_size_m`.
+    /// Converts a grey image `[y, x]`, with pixels of edge length `voxel_size_m`, into a domain.
     ///
-    /// Whether the pore space percolates is not asked here; see
-    /// [`percolates`](super::connectivity::percolates).
+    /// Does not check that the pore space percolates; see [`percolates`](super::connectivity::percolates).
     ///
     /// # Errors
-    /// A configuration error for settings out of range, [`ErrorKind::Simulation`](crate::ErrorKind) for an image smaller
-    /// than one averaged pixel or with a value that is not a number.
+    /// A configuration error if settings are out of range. [`ErrorKind::Simulation`](crate::ErrorKind) if the
+    /// image is smaller than one averaged pixel or has a value that is not a number.
     pub fn domain<T: Copy + Into<f64>>(&self, image: ArrayView2<'_, T>, voxel_size_m: f64) -> Result<Domain> {
         Checks(self.problems()).into_result()?;
         let (height, width) = image.dim();

@@ -8,7 +8,7 @@ use super::gaussian::truncated_normal;
 use super::grain::{Grain, rasterize};
 use crate::{Domain, Result, Side};
 
-/// The arrangement that grains are shifted from.
+/// The lattice before grains are shifted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lattice {
@@ -21,21 +21,22 @@ pub enum Lattice {
 
 /// A lattice of grains with disorder. Lengths in pixels.
 ///
-/// Grains overlap where radius and jitter are large against the spacing; that is not prevented.
+/// Grains can overlap if radius and jitter are large compared with the spacing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct JitteredLatticeConfig {
-    /// The undisturbed arrangement.
+    /// Lattice before grains are shifted.
     pub lattice: Lattice,
     /// Distance between nearest neighbours.
     pub spacing: f64,
-    /// Mean grain radius of a normal distribution cut off at zero and at twice the mean.
+    /// Mean grain radius. The normal distribution is cut off at zero and at twice this mean.
     pub grain_radius: f64,
     /// Standard deviation of that distribution.
     pub grain_radius_std: f64,
-    /// Largest shift along each axis, uniformly distributed, over the spacing.
+    /// Largest shift along each axis as a fraction of the spacing; shifts are uniformly distributed.
     pub jitter: f64,
-    /// Rows free of grains at the inlet and at the outlet edge; grains that would reach into them are left out.
+    /// Rows free of grains at the inlet and at the outlet edge. Grains that would reach into these rows are
+    /// left out.
     pub buffer: usize,
 }
 
@@ -53,7 +54,7 @@ impl Default for JitteredLatticeConfig {
 }
 
 impl JitteredLatticeConfig {
-    /// Every problem with the settings: the key, and what is wrong with its value.
+    /// Every problem with the settings: the key and what is wrong with its value.
     pub fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         checks.range("spacing", self.spacing, 2.0, 10_000.0);
@@ -63,7 +64,7 @@ impl JitteredLatticeConfig {
         checks.0
     }
 
-    /// Draws a lattice. The first grain sits at a random place of the first cell, so that domains differ even
+    /// Draws a lattice. The first grain lies at a random place in the first cell, so that domains differ even
     /// without jitter.
     ///
     /// # Errors
@@ -81,7 +82,7 @@ impl JitteredLatticeConfig {
             Lattice::Square => self.spacing,
             Lattice::Triangular => self.spacing * 0.75_f64.sqrt(),
         };
-        // Start far enough outside for every grain that can reach into the image.
+        // Start far enough outside the image to include every grain that can reach into it.
         let reach = 2.0 * self.grain_radius + self.jitter * self.spacing;
         let rows = ((height + 2.0 * reach) / row_distance).ceil() as usize + 2;
         let columns = ((width + 2.0 * reach) / self.spacing).ceil() as usize + 2;

@@ -1,4 +1,4 @@
-//! A porous domain: the solid mask, its voxel size and what follows from them.
+//! A porous domain: the solid mask, its voxel size and derived quantities.
 
 mod config;
 pub mod connectivity;
@@ -47,7 +47,7 @@ impl Side {
         }
     }
 
-    /// The pixels of an image `[y, x]` along this edge; none where the image is empty.
+    /// The pixels of an image `[y, x]` along this edge; empty if the image is empty.
     pub fn lane<'a, T>(self, image: ArrayView2<'a, T>) -> ArrayView1<'a, T> {
         let (height, width) = image.dim();
         if image.is_empty() {
@@ -111,12 +111,12 @@ impl Domain {
         self.solid.map(|&solid| !solid)
     }
 
-    /// Pore pixels.
+    /// Number of pore pixels.
     pub fn pore_count(&self) -> usize {
         self.solid.iter().filter(|&&solid| !solid).count()
     }
 
-    /// Pore pixels over all pixels.
+    /// Fraction of all pixels that are pore pixels.
     pub fn porosity(&self) -> f64 {
         self.pore_count() as f64 / self.solid.len() as f64
     }

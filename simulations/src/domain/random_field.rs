@@ -1,4 +1,4 @@
-//! Correlated Gaussian random fields, cut at a porosity.
+//! Correlated Gaussian random fields, thresholded to a given porosity.
 
 use ndarray::{Array2, Axis};
 use porecast_base::{Checks, Problem};
@@ -12,10 +12,10 @@ use crate::{Domain, Error, Result, Side};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandomFieldConfig {
-    /// Pore pixels over all pixels, buffers included; met to the pixel.
+    /// Pore pixels over all pixels, buffers included. The result has this porosity to within one pixel.
     pub porosity: f64,
-    /// Standard deviation in pixels of the Gaussian that smooths white noise. The field's autocorrelation is
-    /// exp(-r² / 4 ℓ²) at lag r for this length ℓ.
+    /// Standard deviation ℓ in pixels of the Gaussian that smooths white noise. The field's autocorrelation
+    /// at lag r is exp(-r² / 4 ℓ²).
     pub correlation_length: f64,
     /// Rows free of solid at the inlet and at the outlet edge.
     pub buffer: usize,
@@ -28,7 +28,7 @@ impl Default for RandomFieldConfig {
 }
 
 impl RandomFieldConfig {
-    /// Every problem with the settings: the key, and what is wrong with its value.
+    /// Every problem with the settings: the key and what is wrong with its value.
     pub fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         checks.range("porosity", self.porosity, 0.05, 0.99);
@@ -36,10 +36,10 @@ impl RandomFieldConfig {
         checks.0
     }
 
-    /// Draws a field and makes its lowest values solid, exactly as many as the porosity asks for.
+    /// Draws a field and makes its lowest values solid, as many pixels as the porosity requires.
     ///
     /// # Errors
-    /// A configuration error for settings out of range, [`ErrorKind::Simulation`](crate::ErrorKind) when the
+    /// A configuration error if settings are out of range. [`ErrorKind::Simulation`](crate::ErrorKind) if the
     /// buffers leave too little room for the solid.
     pub fn generate(
         &self,
@@ -57,7 +57,7 @@ impl RandomFieldConfig {
         let solid_count = ((1.0 - self.porosity) * field.len() as f64).round() as usize;
         let mut order: Vec<usize> = (0..field.len()).collect();
         let values: Vec<f64> = field.iter().copied().collect();
-        // Ties are broken by position, so that the count is exact even for a constant field.
+        // Ties are broken by position, so that the count is exact even if the field is constant.
         order.sort_unstable_by(|&a, &b| values[a].total_cmp(&values[b]).then(a.cmp(&b)));
         let lowest = &order[..solid_count];
         if lowest.last().is_some_and(|&last| values[last] == f64::INFINITY) {
@@ -74,8 +74,8 @@ impl RandomFieldConfig {
     }
 }
 
-/// Smooths with a Gaussian along both axes. The image repeats periodically, so that its edges are like its
-/// middle.
+/// Smooths with a Gaussian along both axes. The boundaries are periodic, so that the edges have the same
+/// statistics as the middle.
 fn smooth(field: &Array2<f64>, standard_deviation: f64) -> Array2<f64> {
     let reach = (4.0 * standard_deviation).ceil() as isize;
     let weight = |lag: isize| match standard_deviation > 0.0 {

@@ -1,7 +1,7 @@
-//! What happens to populations that leave the pore space: walls, inlet, outlet.
+//! Boundary conditions for populations that leave the pore space: walls, inlet, outlet.
 //!
-//! After collision the population that is about to leave site x along e_i is replaced by one that comes back
-//! along -e_i:
+//! After collision, the population about to leave site x along e_i is replaced by one that returns along
+//! -e_i:
 //!
 //! | boundary | comes back |
 //! |---|---|
@@ -11,21 +11,23 @@
 //! | given velocity u: bounce-back from a moving wall (Ladd 1994) | h_i - 6 w_i e_i·u |
 //! | given density ρ_0: anti-bounce-back (Ginzburg, Verhaeghe & d'Humières 2008) | -h_i + 2 w_i (ρ_0 - 1 + 9/2 (e_i·u)² - 3/2 u²) |
 //!
-//! In the last two the density is 1 where the papers have that of the fluid. u at a given density is Σ e_i f_i/ρ of the
-//! same site after collision.
+//! In the last two conditions the density is 1 where the papers have the density of the fluid. At a given
+//! density, u is Σ e_i f_i/ρ of the same site after collision.
 //!
-//! The wall lies half-way between the sites unless its place is given
-//! ([`with_walls`](super::TwoPhase::with_walls)). Interpolated bounce-back meets a curved wall to second order, and gives
-//! back a little more or less than has arrived: it is for flows of one fluid.
+//! Walls lie half-way between sites unless their position is given
+//! ([`with_walls`](super::TwoPhase::with_walls)). Interpolated bounce-back meets a curved wall to second
+//! order, but it does not conserve mass exactly, so it is for single-fluid flow only.
 //!
-//! A given velocity fixes the injected mass exactly, whatever the pressure. Behind the top end lies invading fluid, so that
-//! only that is injected; what leaves through the bottom end, or comes back from there, has the colour of the last row.
+//! A given velocity fixes the injected mass exactly, whatever the pressure. The fluid beyond the top end is
+//! the invading one, so only invading fluid is injected. Fluid that crosses the bottom end, in either
+//! direction, has the colour of the last row.
 //!
 //! # Units
 //! Lattice units: h_i and ρ_0 are mass per site, u is in sites per step.
 //!
 //! # Limits
-//! Half-way bounce-back meets walls along the lattice to second order, staircases to first. |u| up to 0.02 at an end.
+//! Half-way bounce-back is second-order accurate at walls along the lattice and first-order at staircases.
+//! |u| at an end may be up to 0.02.
 //!
 //! # References
 //! A. Ladd, J. Fluid Mech. 271 (1994) 285: bounce-back from walls at rest and moving. M. Bouzidi, M. Firdaouss, P.
@@ -54,30 +56,30 @@ pub enum End {
     Density(f64),
 }
 
-/// How the medium ends in the direction y. Left and right are walls, but for a periodic cell.
+/// The boundaries along y. Left and right are walls, except in a periodic cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Ends {
-    /// The last row is followed by the first.
+    /// Periodic along y: the first row follows the last.
     Periodic,
-    /// The last row is followed by the first, and the last column.
+    /// Periodic along y and x.
     Cell,
     /// Two ends.
     Between {
-        /// Above the first row. If open, invading fluid lies behind it.
+        /// Above the first row. An open end has invading fluid behind it.
         top: End,
         /// Below the last row.
         bottom: End,
     },
 }
 
-/// Names an end.
+/// Top or bottom end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Edge {
     Top,
     Bottom,
 }
 
-/// The medium with a frame of one site.
+/// The medium with a frame of one site around it.
 pub(super) fn framed(solid: &Array2<bool>, ends: Ends) -> Array2<Site> {
     let (height, width) = solid.dim();
     let kind = |y: usize, x: usize| if solid[[y, x]] { Site::Wall } else { Site::Pore };
@@ -85,7 +87,7 @@ pub(super) fn framed(solid: &Array2<bool>, ends: Ends) -> Array2<Site> {
         Site::Pore => Site::Image(Layout::framed_index(width, y + 1, x + 1) as u32),
         other => other,
     };
-    // Rows and columns of the frame count from 1 below those of the medium.
+    // Frame indices are one higher than those of the medium.
     let wrapped = |at: usize, length: usize| (at + length - 1) % length;
     let end = |edge: Edge, end: End| if end == End::Wall { Site::Wall } else { Site::Beyond(edge) };
     Array2::from_shape_fn((height + 2, width + 2), |(row, column)| {
@@ -109,28 +111,28 @@ struct Link {
     to: u32,
 }
 
-/// A link that the wall cuts at a share of its length.
+/// A link that the wall cuts at a given fraction of its length.
 #[derive(Debug, Clone, Copy)]
 struct CutLink {
     link: Link,
     /// The site on the other side of `link.from`.
     behind: u32,
-    /// q.
+    /// q, the fraction of the link up to the wall.
     share: f64,
 }
 
-/// Everything that has to be written between collision and streaming.
+/// All copies between collision and streaming.
 #[derive(Debug, Clone)]
 pub(super) struct Links {
     /// For each outgoing direction: links into walls.
     walls: [Vec<Link>; Q],
-    /// For each outgoing direction: links into walls whose place is given.
+    /// For each outgoing direction: links into walls whose position is given.
     cut: [Vec<CutLink>; Q],
-    /// For each outgoing direction: links into an end of given velocity, with what they add.
+    /// For each outgoing direction: links into an end of given velocity, with the mass they add.
     moving: [Vec<(Link, f64)>; Q],
     /// For each outgoing direction: links into an end of given density, with ρ_0 - 1.
     open: [Vec<(Link, f64)>; Q],
-    /// For each direction: from a site to its images.
+    /// For each direction: links from a site to its periodic images.
     images: [Vec<Link>; Q],
 }
 
@@ -172,8 +174,8 @@ impl Links {
         links
     }
 
-    /// Takes the place of the walls from the signed distance (y, x) to them, positive in the fluid. Links that it does not
-    /// cut, and those without a second site to interpolate with, stay as they are.
+    /// Takes the wall position from the signed distance (y, x) to the wall, positive in the fluid. A link is
+    /// left unchanged if the wall does not cut it or if there is no second site to interpolate with.
     pub fn cut(&mut self, layout: &Layout, distance: impl Fn(f64, f64) -> f64) {
         let at = |index: usize| {
             distance((index / layout.stride) as f64 - 1.0, (index % layout.stride) as f64 - 1.0)
@@ -196,7 +198,8 @@ impl Links {
         }
     }
 
-    /// Corners of the inlet have fewer links: scales what is added so that the mean over the open sites is exact.
+    /// Inlet corners have fewer links. This scales the added mass so that the mean over the open sites is
+    /// exact.
     fn spread_velocity(&mut self, layout: &Layout, end: &impl Fn(Edge) -> End) {
         for (edge, y) in [(Edge::Top, 0), (Edge::Bottom, layout.height.saturating_sub(1))] {
             let End::Velocity(velocity) = end(edge) else { continue };

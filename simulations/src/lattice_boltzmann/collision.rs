@@ -1,9 +1,9 @@
 //! Multiple-relaxation-time collision with Guo's forcing.
 //!
-//! Populations are kept as deviations h_i = f_i - w_i from the fluid at rest with density 1: single precision
-//! then resolves pressures and velocities that are small against 1.
+//! Populations are stored as deviations h_i = f_i - w_i from fluid at rest with density 1. Single precision
+//! then resolves pressures and velocities that are small compared with 1.
 //!
-//! Each moment m of the populations relaxes to its equilibrium at a rate of its own,
+//! Each moment m of the populations relaxes to its equilibrium at its own rate,
 //!
 //! m* = m + s (m_eq - m) + (1 - s/2) S
 //!
@@ -20,17 +20,18 @@
 //! | p_xx | ρ(u_x² - u_y²) | 2(u_x F_x - u_y F_y) | s_ν |
 //! | p_xy | ρ u_x u_y | u_x F_y + u_y F_x | s_ν |
 //!
-//! ρu = Σ e_i f_i + F/2, and s_ν = 1/(3ν + 1/2). In the interface 1/ν = C/ν_i + (1 - C)/ν_d, the harmonic mean of the
-//! viscosities of the invading and the defending fluid. The rate s_q = 8(2 - s_ν)/(8 - s_ν) makes
-//! (1/s_ν - 1/2)(1/s_q - 1/2) = Λ = 3/16, which puts a wall with half-way bounce-back exactly half-way for
-//! Poiseuille flow along the lattice, whatever the viscosity.
+//! ρu = Σ e_i f_i + F/2, and s_ν = 1/(3ν + 1/2). In the interface 1/ν = C/ν_i + (1 - C)/ν_d, the harmonic
+//! mean of the viscosities of the invading and the defending fluid. The rate s_q = 8(2 - s_ν)/(8 - s_ν) makes
+//! (1/s_ν - 1/2)(1/s_q - 1/2) = Λ = 3/16. With this Λ, half-way bounce-back places the wall exactly half-way
+//! between sites for Poiseuille flow along the lattice, at any viscosity.
 //!
 //! # Units
 //! Lattice units: f_i, e, ε are mass per site, j and q momentum, F momentum per site and step, ν sites² per step.
 //!
 //! # Limits
-//! ν from 0.005 to 1 (τ = 1/s_ν from 0.515 to 3.5): thinner fluids are near the limit of stability, thicker ones slip at
-//! staircase walls. Speeds far below that of sound, 0.58, since the equilibrium ends with u².
+//! ν from 0.005 to 1 (τ = 1/s_ν from 0.515 to 3.5): less viscous fluids are near the limit of stability, more
+//! viscous ones slip at staircase walls. Speeds must be far below the speed of sound, 0.58, because the
+//! equilibrium is truncated after u².
 //!
 //! # References
 //! P. Lallemand, L.-S. Luo, Phys. Rev. E 61 (2000) 6546: the moments; Y. Ba, H. Liu, Q. Li, Q. Kang, J. Sun, Phys. Rev. E
@@ -43,7 +44,7 @@
 use super::real::Real;
 use super::stencil::Q;
 
-/// Relaxation rate of the energy moments: it sets the bulk viscosity, which matters for sound only.
+/// Relaxation rate of the energy moments. It sets the bulk viscosity, which affects only sound waves.
 pub(super) const BULK_RATE: f64 = 1.25;
 
 /// Density (as a deviation from 1) and Σ e_i f_i.
@@ -153,7 +154,8 @@ mod tests {
 
         #[test]
         fn equilibrium_is_a_fixed_point(rho in 0.9..1.1, ux in -0.1..0.1, uy in -0.1..0.1, fluidity in 1.0..200.0) {
-            // Of the polynomials in u only those above second order are not in the moments' table.
+            // The table of equilibrium moments contains every term of these polynomials up to second order in
+            // u.
             let h = equilibrium(rho, [ux, uy]);
             for (before, after) in h.iter().zip(collide(h, [0.0, 0.0], fluidity)) {
                 prop_assert!((before - after).abs() < 1e-14);

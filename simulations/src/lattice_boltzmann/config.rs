@@ -1,4 +1,4 @@
-//! What a lattice Boltzmann run is asked to do.
+//! Configuration of a lattice Boltzmann run.
 
 use porecast_base::{Checks, Problem};
 use serde::{Deserialize, Serialize};
@@ -9,14 +9,14 @@ use crate::percolation::Until;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Injection {
-    /// Ca = μ_i q/σ with the viscosity μ_i of the invading fluid and q, the injected volume per time over the whole
-    /// cross-section of the domain. Times are in pore volumes.
+    /// Ca = μ_i q/σ, with the viscosity μ_i of the invading fluid and the injection velocity q: injected
+    /// volume per time and cross-section of the whole domain. Times are in pore volumes.
     CapillaryNumber(f64),
     /// Injected volume per unit of depth, in m²/s. Times are in seconds.
     RateM2PerS(f64),
 }
 
-/// The arithmetic of the solver.
+/// Floating-point precision of the solver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
@@ -33,24 +33,25 @@ pub enum Precision {
 pub struct LatticeBoltzmannConfig {
     /// How fast the invading fluid is injected.
     pub injection: Injection,
-    /// Viscosity of the invading over that of the defending fluid, in place of the ratio of the given fluids.
+    /// Viscosity of the invading over that of the defending fluid; overrides the ratio of the given fluids.
     pub viscosity_ratio: Option<f64>,
     /// Number of frames, the first at time 0 with nothing invaded.
     pub frames: usize,
-    /// Time of the last frame. With `breakthrough` it is the first at or after it, so that frames lie at equal times.
+    /// Time of the last frame. With `breakthrough` the last frame is the first one at or after breakthrough,
+    /// so that frames are equally spaced in time.
     pub until: Until,
-    /// Whether to keep pressure and velocity at every frame; only with `until` a number of pore volumes.
+    /// Whether to keep pressure and velocity at every frame. Requires `until` to be a number of pore volumes.
     pub keep_flow: bool,
     /// Lattice sites along the edge of a pixel.
     pub sites_per_pixel: usize,
-    /// Rows of free lattice before the inlet and behind the outlet, not part of the result. With few rows defending
-    /// fluid that flows back can reach the first one, where it is lost to the invading fluid.
+    /// Rows of free lattice before the inlet and behind the outlet, not part of the result. With too few
+    /// rows, defending fluid that flows back can reach the first row, where it is replaced by invading fluid.
     pub reservoir: usize,
-    /// Kinematic viscosity of the more viscous fluid in lattice units; chosen when not given.
+    /// Kinematic viscosity of the more viscous fluid in lattice units; chosen automatically if not given.
     pub viscosity_lu: Option<f64>,
-    /// Interfacial tension in lattice units; chosen when not given.
+    /// Interfacial tension in lattice units; chosen automatically if not given.
     pub surface_tension_lu: Option<f64>,
-    /// Arithmetic.
+    /// Floating-point precision.
     pub precision: Precision,
     /// Threads for one domain. The result does not depend on it.
     pub threads: usize,
@@ -75,9 +76,9 @@ impl Default for LatticeBoltzmannConfig {
 }
 
 impl LatticeBoltzmannConfig {
-    /// Every problem with the settings: the key, and what is wrong with its value.
+    /// Every problem with the settings: the key and what is wrong with its value.
     ///
-    /// What also depends on the fluids and the domain is checked by [`Units::new`](super::Units::new).
+    /// Limits that also depend on the fluids and the domain are checked by [`Units::new`](super::Units::new).
     pub fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         match self.injection {

@@ -1,4 +1,4 @@
-//! A drainage of a domain from beginning to end.
+//! Simulates a whole drainage of a domain.
 
 use std::ops::ControlFlow;
 
@@ -16,29 +16,29 @@ use super::wetting::Wettability;
 use crate::percolation::Until;
 use crate::{Domain, Error, ErrorKind, FluidPair, Parameters, Result, Side, TimeUnit, Trajectory};
 
-/// Time steps between two looks at whether the simulation is still sound, and between two calls of who watches it.
+/// Time steps between two stability checks, and between two calls of `watch`.
 const STEPS_BETWEEN_CHECKS: u64 = 50;
-/// Samples of the phase in a pore volume, when frames up to breakthrough are wanted.
+/// Phase samples per pore volume, used when frames up to breakthrough are wanted.
 const SAMPLES_PER_PORE_VOLUME: f64 = 2000.0;
-/// A simulation until breakthrough ends without one after this many pore volumes.
+/// A simulation until breakthrough gives up after this many pore volumes.
 const MAX_PORE_VOLUMES: f64 = 3.0;
 
-/// What a simulated drainage came to.
+/// Result of a simulated drainage.
 #[derive(Debug, Clone)]
 pub struct Drainage {
     /// The invasion sequence.
     pub trajectory: Trajectory,
     /// Volume of the invading and of the defending fluid in the pore space at each frame, in pixels.
     pub volumes: Vec<[f64; 2]>,
-    /// Mass of the invading fluid at the last sample before it reached the outlet, minus what was there at first and
-    /// what was injected, over what was injected: what rounding has changed, and defending fluid that flowed back as
-    /// far as the first row of the reservoir.
+    /// Relative mass error of the invading fluid: mass at the last sample before it reached the outlet, minus
+    /// initial mass, minus injected mass, divided by injected mass. Two causes: rounding, and defending fluid
+    /// that flowed back to the first row of the reservoir.
     pub mass_drift: f64,
-    /// Time steps done.
+    /// Number of time steps.
     pub steps: u64,
-    /// How lattice units were chosen.
+    /// The lattice units used.
     pub units: Units,
-    /// Pressure and velocity, if they were to be kept.
+    /// Pressure and velocity, if `keep_flow` is set.
     pub flow: Option<Flow>,
 }
 
@@ -55,14 +55,14 @@ pub struct Flow {
 
 /// Simulates drainage of a domain from one edge to the opposite one at a constant rate.
 ///
-/// The defending fluid fills the domain at first. Of the edges only inlet and outlet are open. `seed` is the
-/// seed of the domain, passed on to [`Parameters::seed`].
+/// The domain initially holds defending fluid only. Only the inlet and the outlet edge are open. `seed` is
+/// the seed of the domain and is passed on to [`Parameters::seed`].
 ///
 /// # Errors
-/// [`ErrorKind::Config`] for settings out of range or that no stable lattice parameters exist for, see [`Units::new`];
-/// [`ErrorKind::Simulation`] for a domain without a path from the inlet to the outlet, or when the invading fluid does
-/// not reach the outlet; [`ErrorKind::Diverged`] when the simulation becomes unstable, within 100 steps of the first
-/// impossible value.
+/// [`ErrorKind::Config`] if settings are out of range or no stable lattice parameters exist for them, see
+/// [`Units::new`]. [`ErrorKind::Simulation`] if the domain has no path from the inlet to the outlet, or the
+/// invading fluid does not reach the outlet. [`ErrorKind::Diverged`] if the simulation becomes unstable,
+/// within 100 steps of the first impossible value.
 ///
 /// ```
 /// use porecast_simulations::lattice_boltzmann::{self, Injection, LatticeBoltzmannConfig};
@@ -87,32 +87,32 @@ pub fn simulate(
     simulate_resumable(domain, inlet, fluids, config, seed, None, &mut |_| ControlFlow::Continue(()))
 }
 
-/// A drainage under way, between two time steps.
+/// A running drainage, between two time steps.
 pub struct Underway<'a> {
     steps: u64,
     state: &'a dyn Fn() -> Vec<u8>,
 }
 
 impl Underway<'_> {
-    /// Time steps done, those before a resumed state included.
+    /// Number of time steps, including those before a resumed state.
     pub fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// Everything that the rest of the simulation depends on.
+    /// The complete state: resuming from it continues the simulation exactly.
     pub fn state(&self) -> Vec<u8> {
         (self.state)()
     }
 }
 
-/// As [`simulate`], from a saved state on, and watched.
+/// Like [`simulate`], but can start from a saved state and reports to `watch`.
 ///
-/// Every 50 time steps `watch` is shown the simulation; it may take its [state](Underway::state), and it may stop it.
-/// Going on from a state with the same arguments gives the same result, bit for bit, as never having stopped.
+/// `watch` is called every 50 time steps; it may save the [state](Underway::state) or stop the simulation.
+/// Resuming from a state with the same arguments gives the same result, bit for bit, as a run without a stop.
 ///
 /// # Errors
-/// Those of [`simulate`], [`ErrorKind::SavedState`] for a state that is damaged or belongs to something else, and
-/// [`ErrorKind::Interrupted`] when `watch` stops the simulation.
+/// Those of [`simulate`]; [`ErrorKind::SavedState`] if the state is damaged or belongs to another simulation;
+/// [`ErrorKind::Interrupted`] if `watch` stops the simulation.
 pub fn simulate_resumable(
     domain: &Domain,
     inlet: Side,
@@ -131,7 +131,7 @@ pub fn simulate_resumable(
     Ok(drainage)
 }
 
-/// A drainage under way.
+/// A running drainage.
 struct Run<'a, T> {
     domain: &'a Domain,
     fluids: &'a FluidPair,
@@ -148,7 +148,7 @@ struct Run<'a, T> {
     flow: Flow,
 }
 
-/// What is known so far, besides the lattice.
+/// State of the run apart from the lattice.
 struct Progress {
     samples: Samples,
     breakthrough: Option<u32>,
@@ -238,7 +238,7 @@ impl<'a, T: Real> Run<'a, T> {
         Ok(self.finish())
     }
 
-    /// Samples between two frames, once it is known how long it takes.
+    /// Number of samples between two frames, once the duration is known.
     fn samples_per_frame(&self) -> Option<u32> {
         match self.config.until {
             Until::PoreVolumes(_) => Some(1),
@@ -261,7 +261,7 @@ impl<'a, T: Real> Run<'a, T> {
         Ok(false)
     }
 
-    /// Advances to the next sample, from wherever a saved state was taken.
+    /// Advances to the next sample, also from a state saved between two samples.
     fn advance(&mut self, watch: &mut dyn FnMut(&Underway) -> ControlFlow<()>) -> Result<()> {
         let next = u64::from(self.progress.samples.count) * self.steps_per_sample;
         while self.lattice.steps() < next {
@@ -283,7 +283,7 @@ impl<'a, T: Real> Run<'a, T> {
         let mean = |sites: &Vec<u32>| {
             sites.iter().map(|&site| share[site as usize].to_f64()).sum::<f64>() / sites.len() as f64
         };
-        // The mean over no sites, in solid, is not a number and not above a half.
+        // In solid the mean over no sites is NaN, which is not above one half.
         self.progress.samples.take(self.pixels.iter().map(|sites| mean(sites) > 0.5));
         let volume = self.pixels.iter().flatten().map(|&site| share[site as usize].to_f64()).sum();
         self.progress.volumes.push(volume);

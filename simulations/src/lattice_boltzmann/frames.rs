@@ -1,14 +1,14 @@
-//! Frames at equal times when it is not known in advance how long the simulation takes.
+//! Frames at equal times for a simulation whose duration is not known in advance.
 //!
-//! The phase is sampled often, and only what has changed since the last sample is kept. From that the phase at
-//! any sample can be told afterwards.
+//! The phase is sampled often, but only its changes since the last sample are stored. They determine the
+//! phase at any sample.
 
 use ndarray::Array2;
 
 /// The phase of every pixel at every sample.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Samples {
-    /// Samples taken.
+    /// Number of samples.
     pub count: u32,
     /// (sample, pixel) at which a pixel changed its phase, in order.
     pub changes: Vec<(u32, u32)>,
@@ -17,7 +17,7 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    /// The first sample, with nothing invaded.
+    /// Starts with one sample in which nothing is invaded.
     pub fn new(pixels: usize) -> Self {
         Self { count: 1, changes: Vec::new(), phase: vec![false; pixels] }
     }
@@ -32,7 +32,7 @@ impl Samples {
         self.count += 1;
     }
 
-    /// The phase at every `stride`-th sample from the first.
+    /// The phase at every `stride`-th sample, starting with the first.
     pub fn frames(&self, shape: (usize, usize), stride: usize, count: usize) -> Vec<Array2<bool>> {
         let mut phase = vec![false; shape.0 * shape.1];
         let mut changes = self.changes.iter().peekable();

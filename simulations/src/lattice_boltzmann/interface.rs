@@ -1,26 +1,29 @@
-//! Where the two fluids meet: normal, curvature and interfacial tension.
+//! The interface between the two fluids: normal, curvature and interfacial tension.
 //!
-//! C is the share of the invading fluid in the density, from 0 to 1; the papers write ρ^N = 2C - 1. Derivatives
-//! are isotropic differences over the stencil, ∇C = 3 Σ w_i e_i C(x + e_i), exact to second order.
+//! C is the fraction of the density that is invading fluid, from 0 to 1; the papers write ρ^N = 2C - 1.
+//! Derivatives are isotropic differences over the stencil, ∇C = 3 Σ w_i e_i C(x + e_i), second-order
+//! accurate.
 //!
 //! The tension acts as a force per volume spread over the interface (continuum surface force),
 //!
 //! F = σ κ |∇χ| n,  n = ∇C/|∇C|,  κ = -∇_s·n = n_x n_y (∂_y n_x + ∂_x n_y) - n_x² ∂_y n_y - n_y² ∂_x n_x
 //!
-//! with χ = C²(3 - 2C). κ is positive where the invading fluid is convex, and the pressure there higher by σκ,
-//! since χ goes from 0 to 1 across the interface. The papers have ½σκ∇ρ^N = σκ∇C. χ is steeper than C: it
-//! gathers the force in the middle of the interface, where κ is that of the interface itself. Around a drop of
-//! radius R the mean of 1/r exceeds 1/R by less than with C, which matters where R is only a few sites.
+//! with χ = C²(3 - 2C). κ is positive where the invading fluid is convex; the pressure there is higher by σκ,
+//! because χ goes from 0 to 1 across the interface. The papers use ½σκ∇ρ^N = σκ∇C. χ is steeper than C, so it
+//! concentrates the force in the middle of the interface, where the computed κ is that of the interface
+//! itself. Around a drop of radius R the force-weighted mean of 1/r exceeds 1/R by less than with C; this
+//! matters if R is only a few sites.
 //!
-//! |∇χ| is taken along the normal before walls turn it (`wetting`), n after.
+//! |∇χ| is taken along the normal before the wall correction (`wetting`), n after it.
 //!
 //! # Units
 //! Lattice units: ∇C and κ in 1/site, σ in force per site, F in momentum per site and step.
 //!
 //! # Limits
-//! The interface is about 4 sites wide. From a radius of 10 sites the pressure in a drop is within 2 % of σ/R, at 6 it is
-//! 6 % too high. σ up to 0.1: the densities of the fluids differ by 3σ/R. Spurious currents are of capillary number 1e-4
-//! to 1e-3 around a drop, at most 3e-3 with a drop on a floor or a grain of 30 sites.
+//! The interface is about 4 sites wide. The pressure in a drop is within 2 % of σ/R for radii of at least 10
+//! sites and 6 % too high at a radius of 6. σ may be up to 0.1, because the densities of the fluids differ by
+//! 3σ/R. Spurious currents have a capillary number of 1e-4 to 1e-3 around a free drop and of at most 3e-3
+//! around a drop on a floor or on a grain of 30 sites.
 //!
 //! # References
 //! J. Brackbill, D. Kothe, C. Zemach, J. Comput. Phys. 100 (1992) 335: the continuum surface force. S. Lishchuk, C. Care,
@@ -34,8 +37,8 @@
 use super::real::Real;
 use super::stencil::Q;
 
-/// Gradients of C below this count as none: they are near the rounding of C in single precision. In the places
-/// concerned the fluids are pure to about one part in a million.
+/// Gradients of C below this are set to zero: they are close to the rounding error of C in single precision.
+/// There the fluids are pure to about one part in a million.
 pub(super) const GRADIENT_FLOOR: f64 = 2e-6;
 
 /// Gradient from the values at x + e_i.

@@ -1,24 +1,25 @@
-//! How the lattice lies in memory.
+//! Memory layout of the lattice.
 //!
-//! Rows of sites, one frame row above and below, a frame column on the left and [`LANES`] on the right. A block
-//! is a run of [`LANES`] sites of a row; the blocks of a row start where pore sites are that no earlier block
-//! covers, so that grains are skipped and no block reaches into the next row.
+//! The sites are stored row by row, with one frame row above and below, one frame column on the left and
+//! [`LANES`] on the right. A block is [`LANES`] consecutive sites of a row. Each block of a row starts at the
+//! first pore site that no earlier block covers, so that grains are skipped and no block reaches into the
+//! next row.
 
 use std::ops::Range;
 
 use ndarray::Array2;
 
-/// Sites that are worked on together.
+/// Sites per block, processed together.
 pub(super) const LANES: usize = 16;
 
-/// What a site of the framed lattice is.
+/// Type of a site of the framed lattice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Site {
     Pore,
     Wall,
-    /// Stands for the pore site at this index, one period away.
+    /// Periodic image of the pore site at this index.
     Image(u32),
-    /// Beyond an open end.
+    /// Outside an open end.
     Beyond(super::boundary::Edge),
 }
 
@@ -30,12 +31,12 @@ pub(super) struct Layout {
     pub sites: Vec<Site>,
     /// First site of each block, row by row.
     blocks: Vec<u32>,
-    /// Where the blocks of each row start in `blocks`.
+    /// Index in `blocks` at which each row starts.
     rows: Vec<usize>,
 }
 
 impl Layout {
-    /// The medium with a frame of one site; the columns behind the frame are walls.
+    /// The layout of a medium with a frame of one site. Columns to the right of the frame are walls.
     pub fn new(framed: &Array2<Site>) -> Self {
         let (framed_height, framed_width) = framed.dim();
         let (height, width) = (framed_height - 2, framed_width - 2);
@@ -65,7 +66,7 @@ impl Layout {
         row * (width + 1 + LANES) + column
     }
 
-    /// Sites, frame included.
+    /// Number of sites, frame included.
     pub fn len(&self) -> usize {
         self.sites.len()
     }
@@ -74,7 +75,7 @@ impl Layout {
         (y + 1) * self.stride + x + 1
     }
 
-    /// Where a neighbour lies in memory relative to a site.
+    /// Memory offset of a neighbour relative to its site.
     #[inline(always)]
     pub fn offset(&self, (ex, ey): (isize, isize)) -> isize {
         ey * self.stride as isize + ex
@@ -94,7 +95,7 @@ impl Layout {
         &self.blocks[self.rows[rows.start]..self.rows[rows.end]]
     }
 
-    /// Row after which about half the blocks of `rows` are done.
+    /// Row that splits the blocks of `rows` into two halves of about equal number.
     pub fn middle(&self, rows: &Range<usize>) -> usize {
         let half = (self.rows[rows.start] + self.rows[rows.end]) / 2;
         let middle = self.rows.partition_point(|&first| first < half);
@@ -108,7 +109,7 @@ pub(super) fn block<T>(values: &[T], at: usize) -> &[T; LANES] {
     values[at..].first_chunk().expect("the frame is a block wide")
 }
 
-/// The block of `values` at a site, to write.
+/// The block of `values` at a site, mutable.
 #[inline(always)]
 pub(super) fn block_mut<T>(values: &mut [T], at: usize) -> &mut [T; LANES] {
     values[at..].first_chunk_mut().expect("the frame is a block wide")

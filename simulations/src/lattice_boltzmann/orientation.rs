@@ -1,20 +1,20 @@
-//! Turning a domain so that the inlet is at the top, and what comes out back again.
+//! Rotates a domain so that the inlet is at the top, and rotates results back.
 
 use ndarray::Array2;
 
 use crate::Side;
 
-/// A domain turned so that its inlet is the first row, and refined.
+/// A domain rotated so that its inlet is the first row, and refined.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Orientation {
     pub inlet: Side,
-    /// Height and width of the domain in pixels, as it was.
+    /// Height and width of the original domain in pixels.
     pub shape: (usize, usize),
     pub sites_per_pixel: usize,
 }
 
 impl Orientation {
-    /// Height and width in pixels once turned.
+    /// Height and width in pixels after rotation.
     pub fn turned(self) -> (usize, usize) {
         let (height, width) = self.shape;
         match self.inlet {
@@ -23,7 +23,7 @@ impl Orientation {
         }
     }
 
-    /// The pixel of the domain at row and column of the turned one.
+    /// The pixel (y, x) of the original domain at this row and column of the rotated one.
     pub fn pixel(self, row: usize, column: usize) -> (usize, usize) {
         let (height, width) = self.shape;
         match self.inlet {
@@ -34,7 +34,7 @@ impl Orientation {
         }
     }
 
-    /// A vector (along the flow, across) of the turned domain as (y, x) of the domain.
+    /// Converts a vector (along the flow, across) of the rotated domain to (y, x) of the original domain.
     pub fn vector(self, along: f64, across: f64) -> (f64, f64) {
         match self.inlet {
             Side::Top => (along, across),
@@ -44,7 +44,7 @@ impl Orientation {
         }
     }
 
-    /// The turned and refined medium with open rows before and behind it.
+    /// The rotated and refined medium with open reservoir rows before the inlet and behind the outlet.
     pub fn medium(self, solid: &Array2<bool>, reservoir: usize) -> Array2<bool> {
         let (height, width) = self.turned();
         let (rows, columns) = (height * self.sites_per_pixel, width * self.sites_per_pixel);
@@ -54,7 +54,7 @@ impl Orientation {
         })
     }
 
-    /// For each pixel of the domain the mean of a field of the lattice over the pixel's sites.
+    /// Averages a field on the lattice over the sites of each pixel of the original domain.
     pub fn pixels(self, field: &Array2<f64>, reservoir: usize) -> Array2<f64> {
         let (height, width) = self.turned();
         let side = self.sites_per_pixel;

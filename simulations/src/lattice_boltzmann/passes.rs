@@ -1,7 +1,8 @@
-//! The three sweeps over the lattice that a time step consists of.
+//! The three sweeps over the lattice in each time step.
 //!
-//! Each reads shared arrays and writes those of one stripe, block by block. The physics is in functions of a
-//! single site; the loops over the [`LANES`] of a block turn them into vector instructions.
+//! Each sweep reads shared arrays and writes those of one stripe, block by block. The physics is in functions
+//! of a single site; the compiler turns the loops over the [`LANES`] sites of a block into vector
+//! instructions.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -16,7 +17,8 @@ use super::two_phase::LatticeFluids;
 
 /// A sweep over one stripe.
 pub(super) trait Pass {
-    /// Must be inlined, all the way down: only then is it compiled for the processor's vectors.
+    /// Runs the sweep. Every function it calls must be inlined, so that all code is compiled for the
+    /// processor's vectors.
     fn run(self);
 }
 
@@ -55,7 +57,7 @@ impl<T: Real> Constants<T> {
     }
 }
 
-/// Collision with surface tension, and the vector V of the recolouring.
+/// Collision with surface tension; also computes the vector V of the recolouring.
 pub(super) struct CollisionPass<'a, T> {
     pub stripe: &'a Stripe,
     pub layout: &'a Layout,
@@ -120,7 +122,7 @@ impl<T: Real> Pass for CollisionPass<'_, T> {
     }
 }
 
-/// C after streaming.
+/// Computes C after streaming.
 pub(super) struct RecolouringPass<'a, T> {
     pub stripe: &'a Stripe,
     pub layout: &'a Layout,
@@ -172,7 +174,7 @@ impl<T: Real> Pass for RecolouringPass<'_, T> {
     }
 }
 
-/// Normal and steepness of the interface, before walls turn it.
+/// Normal and steepness of the interface, before the wall correction.
 pub(super) struct InterfacePass<'a, T> {
     pub stripe: &'a Stripe,
     pub layout: &'a Layout,
@@ -197,7 +199,7 @@ impl<T: Real> Pass for InterfacePass<'_, T> {
                 let [gx, gy] = gradient(each(|i| middle(share[i][k])));
                 nx[k] = x;
                 ny[k] = y;
-                // Both gradients point the same way but for the error of the differences.
+                // Both gradients have the same direction up to the error of the differences.
                 steepness[k] = gx * x + gy * y;
             }
             *block_mut(normal_x, own) = nx;

@@ -1,10 +1,10 @@
-//! The nine populations, and streaming without moving them.
+//! The nine populations and streaming without memory moves.
 //!
-//! Streaming shifts every population by its velocity. In memory that is the same distance for all sites, so the
-//! values stay where they are and the origin of each array moves instead; after [`STEPS_BETWEEN_MOVES`] steps
-//! everything is moved back at once. One copy of the populations is enough, and collision works in place.
+//! Streaming shifts every population by its velocity. In memory that is the same distance for all sites, so
+//! the values stay in place and the origin of each array moves instead. After [`STEPS_BETWEEN_MOVES`] steps
+//! all values are moved back at once. One copy of the populations is enough, and collision works in place.
 //!
-//! What streams out of a wall is what was written there before: see [`Links`](super::boundary::Links).
+//! Populations that stream out of walls were written there before: see [`Links`](super::boundary::Links).
 
 use super::layout::Layout;
 use super::real::Real;
@@ -35,17 +35,17 @@ impl<T: Real> Populations<T> {
         }
     }
 
-    /// Origins fall for positive offsets and rise for negative ones.
+    /// The initial origin. Origins decrease for positive offsets and increase for negative ones.
     fn home(offset: isize, slack: usize) -> usize {
         if offset > 0 { slack } else { 0 }
     }
 
-    /// Population i of every site, the frame included.
+    /// Population i of all sites, including the frame.
     pub fn all(&self) -> [&[T]; Q] {
         std::array::from_fn(|i| &self.values[i][self.origins[i]..][..self.sites])
     }
 
-    /// As [`all`](Self::all), to write.
+    /// Like [`all`](Self::all), but mutable.
     pub fn all_mut(&mut self) -> [&mut [T]; Q] {
         let mut origins = self.origins.iter();
         self.values.each_mut().map(|values| {

@@ -1,4 +1,4 @@
-//! The two floating-point types that the solver is built for.
+//! The two floating-point types that the solver supports.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -16,7 +16,7 @@ pub trait Real:
     + Neg<Output = Self>
     + 'static
 {
-    /// Bytes of one number in a saved state.
+    /// Bytes per number in a saved state.
     const BYTES: usize;
     /// The nearest number of this type.
     fn of(value: f64) -> Self;

@@ -1,31 +1,32 @@
-//! Keeping the fluids apart: recolouring after Latva-Kokko and Rothman.
+//! Phase separation: recolouring after Latva-Kokko and Rothman.
 //!
-//! After collision the invading fluid takes its share C of every population and gathers on its own side of the
-//! interface,
+//! After collision the invading fluid receives its fraction C of every population and is pushed towards its
+//! own side of the interface,
 //!
 //! f_i^inv = C f_i + β ρ C (1 - C) w_i e_i·n
 //!
-//! and the defending fluid has the rest. Σ f_i^inv = ρC: each fluid's mass is conserved.
+//! and the defending fluid receives the rest. Σ f_i^inv = ρC, so the mass of each fluid is conserved.
 //!
-//! At rest what gathers, βρC(1 - C)n Σ w_i e_i e_i = ⅓ βρC(1 - C)n, balances what mixes in streaming, of diffusivity
-//! c_s²/2 = 1/6: dC/dx = 2βC(1 - C), so that C = ½(1 + tanh βx) to a good approximation. β is between 0 and
-//! [`MAX_SHARPNESS`], above which a population could turn negative.
+//! At rest the recolouring flux, βρC(1 - C)n Σ w_i e_i e_i = ⅓ βρC(1 - C)n, balances the mixing by streaming,
+//! which has a diffusivity of c_s²/2 = 1/6: dC/dx = 2βC(1 - C), so that C ≈ ½(1 + tanh βx). β is between 0
+//! and [`MAX_SHARPNESS`]; above it a population could become negative.
 //!
-//! Latva-Kokko and Rothman have the cosine of the angle between e_i and n instead of e_i·n. On D2Q9 that gathers
-//! (2 + 1/√2)/3 = 0.902 as much at the same β, and not quite as isotropically.
+//! Latva-Kokko and Rothman use the cosine of the angle between e_i and n instead of e_i·n. On D2Q9 the flux
+//! is then (2 + 1/√2)/3 = 0.902 times as large at the same β, and slightly less isotropic.
 //!
-//! What streams is therefore known from the nine total populations, C and the vector V = βρC(1 - C)n alone. The
-//! populations of each fluid need not be stored: the invading mass that arrives at a site is
+//! Streaming therefore needs only the nine total populations, C and the vector V = βρC(1 - C)n. The
+//! populations of each fluid are not stored: the mass of invading fluid that arrives at a site is
 //!
 //! ρC (x, t+1) = Σ_i [C f_i + w_i e_i·V](x - e_i, t)
 //!
-//! At a wall both terms bounce back with the populations that carry them.
+//! At a wall, both terms bounce back with their populations.
 //!
 //! # Units
 //! Lattice units: f_i and V are mass per site; C and β are pure numbers.
 //!
 //! # Limits
-//! With β = 0.7 the interface is 4 sites wide from C = 0.06 to 0.94; throats must be wider. Equal densities.
+//! With β = 0.7 the interface is 4 sites wide from C = 0.06 to 0.94; throats must be wider. Both fluids have
+//! the same density.
 //!
 //! # References
 //! M. Latva-Kokko, D. Rothman, Phys. Rev. E 71 (2005) 056702: the recolouring. S. Leclaire, A. Parmigiani, O. Malaspinas,
@@ -39,25 +40,25 @@ use super::stencil::{Q, WEIGHTS};
 /// Largest β: beyond it β w_i |e_i| C(1 - C) exceeds C w_i along the diagonals.
 pub const MAX_SHARPNESS: f64 = 0.7;
 
-/// What a site receives from its nine neighbours x - e_i.
+/// The values a site receives from its nine neighbours x - e_i.
 pub(super) struct Arriving<T> {
     /// Populations that have streamed in, as deviations from w_i.
     pub h: [T; Q],
     /// C at x - e_i before streaming.
     pub share: [T; Q],
-    /// 0 where x - e_i is a wall that sends back what was at x, else 1.
+    /// 0 where x - e_i is a wall that returns the population of x, else 1.
     pub open: [T; Q],
-    /// V at x - e_i before streaming; zero in walls.
+    /// The x component of V at x - e_i before streaming; zero in walls.
     pub gathering_x: [T; Q],
-    /// As `gathering_x`.
+    /// The y component of V at x - e_i before streaming; zero in walls.
     pub gathering_y: [T; Q],
-    /// Σ w_i e_i over the walls: the direction in which bounced parts of V arrive.
+    /// Σ w_i e_i over the walls: the direction in which the V terms arrive that bounced back.
     pub wall_moment: [T; 2],
 }
 
-/// By how much C changes in streaming.
+/// Change of C by streaming.
 ///
-/// Where all neighbours have the same C it is zero to the last bit, so that pure fluids stay pure.
+/// It is exactly zero where all neighbours have the same C, so that pure fluids stay pure.
 #[inline(always)]
 pub(super) fn change<T: Real>(arriving: &Arriving<T>) -> T {
     let Arriving { h, share, open, gathering_x, gathering_y, wall_moment } = arriving;

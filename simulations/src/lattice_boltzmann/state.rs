@@ -1,8 +1,9 @@
-//! A simulation as bytes, to stop and go on bit for bit.
+//! Serialised state of a simulation, to stop and resume it with a bitwise identical result.
 //!
-//! Little-endian: the mark `PCLB`, a version, the bytes of a number, the digest (64-bit FNV-1a) of all that
-//! follows, then the fields in order, each with its length. Geometry and settings are not in it: the state is
-//! put back into a simulation set up in the same way.
+//! Little-endian layout: the magic bytes `PCLB`, a version, the number of bytes per floating-point number,
+//! the digest (64-bit FNV-1a) of everything that follows, then the fields in order, each preceded by its
+//! length. Geometry and settings are not stored: the state must be read into a simulation that was set up in
+//! the same way.
 
 use super::real::Real;
 use crate::{Error, ErrorKind, Result};
@@ -11,7 +12,7 @@ const MARK: &[u8; 4] = b"PCLB";
 const VERSION: u32 = 1;
 const HEADER: usize = 20;
 
-/// Collects the fields of a state.
+/// Writes the fields of a state.
 pub(super) struct Writer(Vec<u8>);
 
 impl Writer {
@@ -39,7 +40,7 @@ impl Writer {
     }
 }
 
-/// Hands out the fields of a state.
+/// Reads the fields of a state.
 pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -66,7 +67,7 @@ impl<'a> Reader<'a> {
         Ok(u64::from_le_bytes(bytes.try_into().expect("eight bytes were taken")))
     }
 
-    /// A number of items that follow, each of at least four bytes.
+    /// Reads the number of items that follow; each item has at least four bytes.
     pub fn count(&mut self) -> Result<usize> {
         let count = self.number()?;
         if count > self.0.len() as u64 / 4 {
@@ -75,7 +76,7 @@ impl<'a> Reader<'a> {
         Ok(count as usize)
     }
 
-    /// Reads a field into one of the same length.
+    /// Reads a field into a slice of the same length.
     pub fn field<T: Real>(&mut self, field: &mut [T]) -> Result<()> {
         if self.number()? != field.len() as u64 {
             return Err(unusable("it belongs to another domain or other settings"));

@@ -6,11 +6,11 @@
 //!   6 2 5
 //! ```
 //!
-//! w_0 = 4/9, w_1 to w_4 = 1/9, w_5 to w_8 = 1/36. Their moments up to the fourth are those of a Gaussian of variance
-//! c_s² = 1/3, so that differences weighted with them have an isotropic leading error.
+//! w_0 = 4/9, w_1 to w_4 = 1/9, w_5 to w_8 = 1/36. Up to fourth order their moments are those of a Gaussian
+//! of variance c_s² = 1/3. Differences weighted with them therefore have an isotropic leading error.
 //!
 //! # Units
-//! Lattice units: lengths in sites, times in steps. Velocities are far below c_s = 0.58.
+//! Lattice units: lengths in sites, times in steps. Velocities must be far below c_s = 0.58.
 //!
 //! # References
 //! Y. Qian, D. d'Humières, P. Lallemand, Europhysics Letters 17 (1992) 479: the lattice and its equilibrium.

@@ -1,10 +1,10 @@
-//! Rows shared out between threads.
+//! Stripes of rows, one per thread.
 
 use std::ops::Range;
 
 use super::layout::Layout;
 
-/// Some rows and the memory that they lie in.
+/// A range of rows and the range of memory that holds them.
 #[derive(Debug, Clone)]
 pub(super) struct Stripe {
     pub rows: Range<usize>,
@@ -12,14 +12,14 @@ pub(super) struct Stripe {
     pub first: usize,
 }
 
-/// All rows, as stripes of about equal work. Each site's result depends on the sites around it alone, so the
-/// stripes do not change it.
+/// All rows, divided into stripes of about equal work. A site's result depends only on the sites around it,
+/// so the division does not change it.
 #[derive(Debug, Clone)]
 pub(super) struct Stripes {
     stripes: Vec<Stripe>,
 }
 
-/// Memory that can be cut in two at a site.
+/// Memory that can be split in two at a site.
 pub(super) trait Split: Sized + Send {
     fn split(self, at: usize) -> (Self, Self);
 }
@@ -61,7 +61,7 @@ impl Stripes {
         Self { stripes }
     }
 
-    /// Calls `work` for every stripe with its part of `outputs`, in parallel if there are several.
+    /// Calls `work` for every stripe with its part of `outputs`; several stripes run in parallel.
     pub fn run<O: Split>(&self, outputs: O, work: impl Fn(&Stripe, O) + Sync) {
         run(&self.stripes, outputs, &work);
     }

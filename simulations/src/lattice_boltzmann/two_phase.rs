@@ -1,4 +1,4 @@
-//! The solver: two fluids in a medium, one time step after the other, in lattice units.
+//! The solver: time steps for two fluids in a medium, in lattice units.
 
 use ndarray::Array2;
 
@@ -45,7 +45,7 @@ impl Default for LatticeFluids {
 
 /// Deviation of the density from 1 beyond which a simulation counts as diverged.
 const MAX_DENSITY_EXCESS: f64 = 0.5;
-/// Speed beyond which a simulation counts as diverged; sound has 0.58.
+/// Speed beyond which a simulation counts as diverged; the speed of sound is 0.58.
 const MAX_SPEED: f64 = 0.4;
 
 /// Two fluids in a medium.
@@ -58,23 +58,23 @@ pub struct TwoPhase<T> {
     wetting: Wetting<T>,
     stripes: Stripes,
     pub(super) populations: Populations<T>,
-    /// C of every site.
+    /// C at every site.
     pub(super) share: Vec<T>,
-    /// What rounding has kept from `share` so far.
+    /// Rounding error of `share` accumulated so far (compensated summation).
     pub(super) residue: Vec<T>,
     next_share: Vec<T>,
     normal_x: Vec<T>,
     normal_y: Vec<T>,
     /// |∇χ|.
     steepness: Vec<T>,
-    /// κ at the time of the last collision.
+    /// κ at the last collision.
     pub(super) curvature: Vec<T>,
     /// V of the recolouring.
     gathering_x: Vec<T>,
     gathering_y: Vec<T>,
     /// 1 in pores, 0 elsewhere.
     pore: Vec<T>,
-    /// 0 where a site sends back what is sent into it, else 1.
+    /// 0 where a site returns populations that are sent into it, else 1.
     open: Vec<T>,
     wall_moment_x: Vec<T>,
     wall_moment_y: Vec<T>,
@@ -82,13 +82,13 @@ pub struct TwoPhase<T> {
 }
 
 impl<T: Real> TwoPhase<T> {
-    /// Both fluids at rest; the invading fluid where `invading` is true, with a sharp interface.
+    /// Both fluids at rest, with a sharp interface. The invading fluid is where `invading` is true.
     ///
     /// # Shapes
-    /// `solid` and `invading` are `[y, x]` and alike.
+    /// `solid` and `invading` are `[y, x]` and have the same shape.
     ///
     /// # Panics
-    /// When the shapes differ or the medium has no sites.
+    /// If the shapes differ or the medium has no sites.
     pub fn new(
         solid: &Array2<bool>,
         invading: &Array2<bool>,
@@ -151,19 +151,20 @@ impl<T: Real> TwoPhase<T> {
         simulation
     }
 
-    /// Works on this many stripes of rows at once, in the surrounding rayon pool. The result is the same, bit
-    /// for bit.
+    /// Processes this many stripes of rows in parallel, in the surrounding rayon pool. The result is bitwise
+    /// the same.
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.stripes = Stripes::new(&self.layout, threads);
         self
     }
 
-    /// Places the walls where this signed distance from them is zero instead of half-way between the sites, for flows
-    /// of one fluid: round grains are then met to second order. Interpolated bounce-back does not keep
-    /// the mass of each fluid to the last bit.
+    /// Places the walls where `distance` is zero instead of half-way between sites; round grains are then met
+    /// to second order. Only for flow of a single fluid: interpolated bounce-back does not conserve the mass
+    /// of each fluid exactly.
     ///
     /// # Units
-    /// `distance(y, x)` in sites, positive in the fluid; sites lie at whole numbers.
+    /// `distance(y, x)` is the signed distance to the wall in sites, positive in the fluid. Sites lie at
+    /// integer coordinates.
     pub fn with_walls(mut self, distance: impl Fn(f64, f64) -> f64) -> Self {
         self.links.cut(&self.layout, distance);
         self
@@ -179,23 +180,23 @@ impl<T: Real> TwoPhase<T> {
         self.steps += 1;
     }
 
-    /// Steps since the start.
+    /// Number of steps since the start.
     pub fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// Mass that ends of given velocity add in one step.
+    /// Mass per step that enters through ends of given velocity.
     pub fn injected_per_step(&self) -> f64 {
         self.links.injected_per_step()
     }
 
-    /// Looks for values that no sound simulation has.
+    /// Checks for values that no stable simulation has.
     ///
     /// # Errors
-    /// [`ErrorKind::Diverged`] says which.
+    /// [`ErrorKind::Diverged`], with the lattice site and its values.
     pub fn check(&self) -> Result<()> {
         let all = self.populations.all();
-        // Written so that NaN fails every comparison.
+        // Written such that NaN fails every comparison.
         let is_sound = |site: usize| {
             let (density, jx, jy) = density_and_momentum(all.map(|h| h[site]));
             let share = self.share[site];
@@ -221,8 +222,8 @@ impl<T: Real> TwoPhase<T> {
         Err(Error::new(ErrorKind::Diverged, "", what))
     }
 
-    /// Writes everything that the next step depends on: what is at the pore sites. The rest of the memory
-    /// follows from it.
+    /// Writes the values at the pore sites: the next step depends on nothing else, and the rest of the memory
+    /// follows from them.
     pub(super) fn write(&self, writer: &mut Writer) {
         writer.number(self.steps);
         let pores: Vec<usize> = self.layout.pores().collect();
@@ -233,7 +234,7 @@ impl<T: Real> TwoPhase<T> {
         }
     }
 
-    /// Takes over what [`write`](Self::write) wrote.
+    /// Reads the output of [`write`](Self::write).
     pub(super) fn read(&mut self, reader: &mut Reader) -> Result<()> {
         self.steps = reader.number()?;
         let pores: Vec<usize> = self.layout.pores().collect();
@@ -301,17 +302,17 @@ impl<T: Real> TwoPhase<T> {
         self.wetting.correct_normals(&self.share, normals, &self.steepness, &self.curvature);
     }
 
-    /// Where there is no pore `[y, x]`.
+    /// Solid mask `[y, x]`.
     pub fn solid(&self) -> Array2<bool> {
         self.map(|_| true).map(|&pore| !pore)
     }
 
-    /// Share of the invading fluid `[y, x]`, from 0 to 1; 0 in solid.
+    /// Fraction of invading fluid `[y, x]`, from 0 to 1; 0 in solid.
     pub fn invading_share(&self) -> Array2<f64> {
         self.map(|site| self.share[site].to_f64())
     }
 
-    /// Density minus 1 `[y, x]`; the pressure is a third of it. 0 in solid.
+    /// Density minus 1 `[y, x]`; a third of it is the pressure. 0 in solid.
     pub fn density_excess(&self) -> Array2<f64> {
         self.map(|site| self.moments(site).0)
     }

@@ -1,27 +1,27 @@
-//! Between physical and lattice units.
+//! Conversion between physical and lattice units.
 //!
-//! The lattice reproduces the geometry, the contact angle, the capillary number Ca = μ_i q/σ and the viscosity
-//! ratio M = μ_i/μ_d. Lengths scale with the edge of a site, time with the injected volume, pressure with σ over
-//! a length. The Reynolds and the Laplace number are not matched: inertia is taken to be negligible, there and
-//! here, and so is the difference in density (both fluids have density 1). [`Units::reynolds_number`] says how
-//! well the lattice keeps to that.
+//! The lattice reproduces the geometry, the contact angle, the capillary number Ca = μ_i q/σ and the
+//! viscosity ratio M = μ_i/μ_d. Lengths scale with the edge of a site, time with the injected volume,
+//! pressure with σ over a length. The Reynolds and Laplace numbers are not matched: inertia is assumed
+//! negligible in both the physical and the lattice flow, and so is the density difference (both fluids have
+//! density 1). [`Units::reynolds_number`] tells how well the lattice satisfies this.
 //!
-//! Free are one viscosity and the tension. Both are chosen so that few steps are needed while
+//! One viscosity and the tension are free. Both are chosen such that few steps are needed and
 //!
-//! - the density along the domain changes by at most [`MAX_COMPRESSION`]. With Darcy's law it changes by 3 ν q
-//!   L/k, of which the permeability is estimated as that of slits, k = φ w²/24, with w four times the mean
-//!   distance to the wall. What is injected while the pressure builds up is stored in that compression, so that
+//! - the density changes along the domain by at most [`MAX_COMPRESSION`]. By Darcy's law it changes by 3 ν q
+//!   L/k. The permeability k is estimated as that of slits, k = φ w²/24, with w four times the mean distance
+//!   to the wall. Fluid injected while the pressure builds up is stored in this compression, so that
 //!   saturation lags behind the injected volume by about half as much;
-//! - the Reynolds number q w/ν of the thinner fluid is at most [`MAX_REYNOLDS`];
+//! - the Reynolds number q w/ν of the less viscous fluid is at most [`MAX_REYNOLDS`];
 //! - q ≤ [`PREFERRED_VELOCITY`], σ ≤ [`PREFERRED_TENSION`], and the viscosities lie in their preferred range.
 //!
-//! With Δx the edge of a site, Δt the time step and q, σ in SI, q_lu, σ_lu on the lattice:
+//! With Δx the edge of a site, Δt the time step, q and σ in SI units, q_lu and σ_lu in lattice units:
 //!
-//! Δt = q_lu Δx/q,  unit of pressure = σ/(σ_lu Δx),  p = (ρ - 1)/3 of them,  q_lu = Ca σ_lu/ν_i
+//! Δt = q_lu Δx/q,  p_unit = σ/(σ_lu Δx),  p = p_unit (ρ - 1)/3,  q_lu = Ca σ_lu/ν_i
 //!
 //! # Limits
-//! Ca from about 1e-3 to 0.1, M from 1/100 to 100, equal densities, throats of at least 4 sites. What is outside the
-//! limits of the lattice is refused with the nearest value that works.
+//! Ca from about 1e-3 to 0.1, M from 1/100 to 100, equal densities, throats of at least 4 sites. Settings
+//! outside the limits of the lattice are an error, which names the nearest value that works.
 //!
 //! # References
 //! R. Lenormand, E. Touboul, C. Zarcone, J. Fluid Mech. 189 (1988) 165: the plane of Ca and M. Darcy's law ⟨u⟩ = k F/ν
@@ -35,31 +35,31 @@ use crate::domain::connectivity::{no_path, percolates};
 use crate::domain::distance::squared_distance;
 use crate::{Domain, FluidPair, Result, Side};
 
-/// Injection velocity aimed at. In throats and in jumps of the interface the fluid is some ten times faster,
-/// which has to stay well below the speed of sound, 0.58.
+/// Preferred injection velocity. In throats and during interface jumps the fluid is about ten times faster;
+/// this must stay well below the speed of sound, 0.58.
 const PREFERRED_VELOCITY: f64 = 0.004;
 /// Highest injection velocity accepted.
 const MAX_VELOCITY: f64 = 0.02;
-/// Tension aimed at. The density differs by 3σ/R between the fluids, which has to stay well below 1.
+/// Preferred tension. The densities of the fluids differ by 3σ/R, which must stay well below 1.
 const PREFERRED_TENSION: f64 = 0.03;
 /// Highest tension accepted.
 const MAX_TENSION: f64 = 0.1;
-/// Relative change of the density along the domain that is aimed at.
+/// Largest preferred relative change of the density along the domain.
 const MAX_COMPRESSION: f64 = 0.025;
-/// Reynolds number aimed at.
+/// Largest preferred Reynolds number.
 const MAX_REYNOLDS: f64 = 1.0;
-/// Lowest viscosity that is chosen, τ = 0.55.
+/// Lowest preferred viscosity, τ = 0.55.
 const PREFERRED_MIN_VISCOSITY: f64 = 1.0 / 60.0;
-/// Highest viscosity that is chosen, τ = 1.5.
+/// Highest preferred viscosity, τ = 1.5.
 const PREFERRED_MAX_VISCOSITY: f64 = 0.5;
-/// Lowest viscosity, τ = 0.515: below it the collision is near its limit of stability.
+/// Lowest viscosity accepted, τ = 0.515: below it the collision is near its limit of stability.
 const MIN_VISCOSITY: f64 = 0.005;
-/// Highest viscosity, τ = 3.5: above it the slip at staircase walls becomes large.
+/// Highest viscosity accepted, τ = 3.5: above it the slip at staircase walls becomes large.
 const MAX_VISCOSITY: f64 = 1.0;
 /// Width of the interface in sites, between C = 0.06 and C = 0.94 for the sharpness used.
 const INTERFACE_WIDTH: f64 = 4.0;
 
-/// The conversion for one domain.
+/// Conversion factors for one domain.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Units {
     /// Edge of a site in metres.
@@ -76,9 +76,9 @@ pub struct Units {
     pub capillary_number: f64,
     /// Viscosity of the invading over that of the defending fluid.
     pub viscosity_ratio: f64,
-    /// Time steps in which one pore volume is injected.
+    /// Time steps needed to inject one pore volume.
     pub steps_per_pore_volume: f64,
-    /// Width in sites of the narrowest place of the widest path from inlet to outlet.
+    /// Width in sites of the bottleneck of the widest path from inlet to outlet.
     pub throat_width_lu: f64,
 }
 
@@ -86,8 +86,9 @@ impl Units {
     /// Chooses lattice parameters.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind) with every reason why the settings cannot be simulated, and the nearest
-    /// that can; [`ErrorKind::Simulation`](crate::ErrorKind) for a domain without a path from the inlet to the outlet.
+    /// [`ErrorKind::Config`](crate::ErrorKind) with every reason why the settings cannot be simulated and the
+    /// nearest settings that can. [`ErrorKind::Simulation`](crate::ErrorKind) if the domain has no path from
+    /// the inlet to the outlet.
     pub fn new(
         domain: &Domain,
         inlet: Side,
@@ -128,7 +129,7 @@ impl Units {
                 Side::Top | Side::Bottom => shape.0,
                 Side::Left | Side::Right => shape.1,
             } as f64;
-        // Viscosities over that of the thinner fluid.
+        // Viscosities divided by that of the less viscous fluid.
         let (invading, thick) = (ratio.max(1.0), ratio.max(1.0 / ratio));
         let compression = 3.0 * capillary_number * length_lu * thick
             / (invading * slit_permeability(domain) * (config.sites_per_pixel as f64).powi(2));
@@ -178,13 +179,14 @@ impl Units {
             .map(|viscosity| 3.0 * viscosity + 0.5)
     }
 
-    /// Reynolds number q w/ν with the throat's width and the thinner fluid; inertia is small below about 1.
+    /// Reynolds number q w/ν with the throat width and the viscosity of the less viscous fluid. Inertia is
+    /// small below about 1.
     pub fn reynolds_number(&self) -> f64 {
         let thin = self.fluids.viscosity_invading.min(self.fluids.viscosity_defending);
         self.velocity_lu * self.throat_width_lu / thin
     }
 
-    /// What the lattice cannot do.
+    /// Violated limits of the lattice.
     fn checks(&self, config: &LatticeBoltzmannConfig) -> Checks {
         let mut checks = Checks::default();
         let LatticeFluids { viscosity_invading, viscosity_defending, surface_tension, .. } = self.fluids;
@@ -252,11 +254,11 @@ impl Units {
     }
 }
 
-/// Permeability in pixels² as if the pores were slits of the mean width, with a tortuosity of 2.
+/// Permeability in pixels² of slits with the mean pore width and a tortuosity of 2.
 fn slit_permeability(domain: &Domain) -> f64 {
     let squared = squared_distance(&domain.solid);
     let half_pixel = 0.5;
-    // Without any solid the distance is without meaning; the side walls bound it.
+    // Without solid the distance is not meaningful; the side walls bound it.
     let widest = 0.25 * domain.shape().0.min(domain.shape().1) as f64;
     let distances = squared.iter().filter(|&&squared| squared > 0);
     let sum: f64 = distances.map(|&squared| (f64::from(squared).sqrt() - half_pixel).min(widest)).sum();
@@ -264,7 +266,7 @@ fn slit_permeability(domain: &Domain) -> f64 {
     domain.porosity() * width * width / 24.0
 }
 
-/// Width in pixels of the narrowest place of the widest path from inlet to outlet.
+/// Width in pixels of the bottleneck of the widest path from inlet to outlet.
 fn throat_width(domain: &Domain, inlet: Side) -> Result<f64> {
     let squared = squared_distance(&domain.solid);
     let passes = |least: u32| {
@@ -308,7 +310,7 @@ mod tests {
         let lattice = units.velocity_lu * units.fluids.viscosity_invading / units.fluids.surface_tension;
         assert!((lattice / units.capillary_number - 1.0).abs() < 1e-12);
         assert!((units.velocity_lu * units.length_m / units.time_s / velocity - 1.0).abs() < 1e-12);
-        // Laplace pressure of a radius of one site.
+        // Laplace pressure at a radius of one site.
         let pressure = units.fluids.surface_tension * units.pressure_pa;
         assert!((pressure / (fluids.surface_tension / units.length_m) - 1.0).abs() < 1e-12);
         assert_eq!(units.throat_width_lu, 9.0);

@@ -1,20 +1,21 @@
 //! The smooth wall behind a staircase of solid sites.
 //!
-//! Solid and pore sites meet in faces, one site long, that follow one another around a grain. Beside each face the wall
-//! is the parabola with the least squares to the midpoints of the faces before and after it, over the longest piece,
-//! up to [`REACH`] faces each way, from which none of them is farther than [`TOLERANCE`]: long along a smooth grain,
-//! short at a corner. Faces on the other side of a throat do not follow one another, so that they are never mixed.
+//! Solid and pore sites meet in faces that are one site long; consecutive faces run around a grain. Beside
+//! each face the wall is a least-squares parabola through the midpoints of the faces before and after it. The
+//! fit uses the longest run of faces, up to [`REACH`] each way, in which no face is farther than
+//! [`TOLERANCE`] from the parabola: long runs along a smooth grain, short ones at a corner. Faces on opposite
+//! sides of a throat are not consecutive and are never fitted together.
 //!
 //! # Units
 //! Lattice units: lengths in sites, curvature in 1/site.
 
 use super::layout::{Layout, Site};
 
-/// Most faces each way that a parabola is laid through.
+/// Largest number of faces each way in a fit.
 const REACH: usize = 12;
-/// How far a face may be from the parabola: half a site is what a straight wall across the lattice needs.
+/// Largest distance of a face from the parabola. A straight wall oblique to the lattice needs half a site.
 const TOLERANCE: f64 = 0.6;
-/// The four neighbours of a site, each a quarter turn from the one before.
+/// The four neighbours of a site, in quarter turns.
 const SIDES: [(isize, isize); 4] = [(1, 0), (0, 1), (-1, 0), (0, -1)];
 
 /// The wall beside a site.
@@ -22,20 +23,21 @@ const SIDES: [(isize, isize); 4] = [(1, 0), (0, 1), (-1, 0), (0, -1)];
 pub(super) struct Wall {
     /// Unit normal (x, y) into the fluid.
     pub normal: [f64; 2],
-    /// From the site to the wall.
+    /// Distance from the site to the wall.
     pub distance: f64,
-    /// Positive where the solid is convex; times the distance at most a half, also at corners.
+    /// Curvature, positive where the solid is convex. Limited such that curvature times distance is at most
+    /// one half, also at corners.
     pub curvature: f64,
 }
 
-/// Between a pore site and the solid site at one of its [`SIDES`].
+/// The face between a pore site and the solid site at one of its [`SIDES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Face {
     site: usize,
     side: usize,
 }
 
-/// The wall beside a pore site; `None` where there is no solid, or as much on one side as on the other.
+/// The wall beside a pore site; `None` if there is no solid next to it, or equally much on opposite sides.
 pub(super) fn beside(layout: &Layout, site: usize) -> Option<Wall> {
     let [mut nx, mut ny, mut distance, mut curvature, mut count] = [0.0; 5];
     for face in faces(layout, site) {
@@ -55,7 +57,7 @@ pub(super) fn beside(layout: &Layout, site: usize) -> Option<Wall> {
     })
 }
 
-/// The faces of a site or, if it has none, of its neighbours towards solid along a diagonal.
+/// The faces of a site. If it has none: the faces of its neighbours towards solid along a diagonal.
 fn faces(layout: &Layout, site: usize) -> Vec<Face> {
     let own: Vec<Face> =
         (0..4).map(|side| Face { site, side }).filter(|face| is_solid(layout, face.solid(layout))).collect();
@@ -98,8 +100,8 @@ impl Face {
         [x + 0.5 * ex as f64, y + 0.5 * ey as f64]
     }
 
-    /// The next face along the wall, a quarter turn (`ahead` = 1) or three (`ahead` = 3) from the side of the solid;
-    /// `None` where the medium ends.
+    /// The next face along the wall, a quarter turn (`ahead` = 1) or three quarter turns (`ahead` = 3) from
+    /// the solid's side; `None` at the end of the medium.
     fn next(self, layout: &Layout, ahead: usize) -> Option<Self> {
         let along = self.side + ahead;
         let beside = step(layout, self.site, along);
@@ -116,7 +118,7 @@ impl Face {
         }
     }
 
-    /// The faces that follow, as far as [`REACH`], the end of the medium or half around a grain.
+    /// The faces that follow, up to [`REACH`], the end of the medium or half way around a grain.
     fn following(self, layout: &Layout, ahead: usize) -> Vec<[f64; 2]> {
         let mut faces: Vec<Self> =
             std::iter::successors(Some(self), |face| face.next(layout, ahead)).take(2 * REACH + 1).collect();
@@ -153,7 +155,7 @@ impl Parabola {
         best
     }
 
-    /// The parabola of least squares through some points in order, and the distance of the farthest.
+    /// The least-squares parabola through ordered points, and the largest distance of a point from it.
     fn through(points: &[[f64; 2]], face: Face) -> (Self, f64) {
         let (first, last) = (points[0], points[points.len() - 1]);
         let chord = [last[0] - first[0], last[1] - first[1]];
@@ -188,7 +190,7 @@ impl Parabola {
     fn seen_from(&self, site: [f64; 2]) -> Wall {
         let [xi, eta] = self.local(site);
         let c = self.coefficients[2];
-        // The foot of the perpendicular, by Newton's method; near the wall a few steps are plenty.
+        // The foot of the perpendicular, by Newton's method. A few steps are enough near the wall.
         let mut foot = xi;
         for _ in 0..4 {
             let (slope, above) = (self.slope(foot), eta - self.height(foot));
@@ -303,7 +305,7 @@ mod tests {
         let wall = beside(&slope, slope.index(19, 20)).unwrap();
         assert!((wall.distance - 0.5 * root).abs() < 1e-12 && wall.curvature.abs() < 1e-12, "{wall:?}");
         assert!((wall.normal[0] + root).abs() < 1e-12 && (wall.normal[1] + root).abs() < 1e-12);
-        // Seen along the diagonal only.
+        // This site touches the wall only along the diagonal.
         let wall = beside(&slope, slope.index(18, 20)).unwrap();
         assert!((wall.distance - 1.5 * root).abs() < 1e-12, "{wall:?}");
     }

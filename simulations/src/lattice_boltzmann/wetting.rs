@@ -1,36 +1,41 @@
-//! The contact angle, by the geometry of the normal at the wall.
+//! The contact angle, imposed by the direction of the interface normal at the wall.
 //!
 //! 1. C is extrapolated into the first layer of solid sites, C_s = Σ w_i C(s + e_i)/Σ w_i over the pore sites
-//!    next to s, so that its gradient is defined beside walls without a made-up density in the solid.
-//! 2. Beside a wall with unit normal n_w, into the fluid, the normal of the interface is turned to n·n_w = cos ϑ. Of the
-//!    two such directions in the plane, n_± = cos ϑ n_w ± sin ϑ t with t ⊥ n_w, the one nearer to ∇C is taken. ϑ is
-//!    the contact angle θ through the defending fluid, seen from where the site is (below).
-//! 3. For the curvature the normal goes on into the solid as on the far side of the wall, with -δ for δ, averaged as C is.
+//!    next to s. The gradient of C is then defined beside walls without a fictitious density in the solid.
+//! 2. Beside a wall with unit normal n_w, into the fluid, the normal of the interface is turned to n·n_w =
+//!    cos ϑ. Two directions in the plane satisfy this, n_± = cos ϑ n_w ± sin ϑ t with t ⊥ n_w; the one nearer
+//!    to ∇C is taken. ϑ is the contact angle θ through the defending fluid, corrected for the position of the
+//!    site (below).
+//! 3. For the curvature, the normal is extended into the solid. It takes the value on the far side of the
+//!    wall (-δ in place of δ), averaged in the same way as C.
 //!
-//! n_w, δ and κ_w are those of the smooth wall behind the staircase (`wall`). No film or mass forms in the solid.
-//! Only the direction n is set; |∇χ|, the strength of the tension, stays as the gradient over the extrapolated C has it.
+//! n_w, δ and κ_w are those of the smooth wall behind the staircase (`wall`). No film or mass forms in the
+//! solid. Only the direction n is changed. |∇χ|, the strength of the tension, is still the gradient of the
+//! extrapolated C.
 //!
 //! # The angle at a site
-//! θ holds where the middle of the interface meets the wall. A site beside the wall is at a distance δ from it and, in
-//! an interface four sites wide, mostly not in the middle. The levels of C are circles about one centre, of curvature κ
-//! at the site; the wall is a circle of curvature κ_w, positive where the solid is convex. The law of cosines gives the
-//! angle at which the level s away from the middle, on the invading side, meets the wall, and from it that at δ:
+//! θ holds where the middle of the interface meets the wall. A site beside the wall is at a distance δ from
+//! it and, because the interface is four sites wide, is rarely in its middle. The level sets of C are taken
+//! as concentric circles with curvature κ at the site, the wall as a circle of curvature κ_w, positive where
+//! the solid is convex. The law of cosines gives the angle θ_s at which a level set meets the wall, at a
+//! distance s from the middle towards the invading side, and from it the angle ϑ at the distance δ:
 //!
 //! cos θ_s = cos θ + s (κ_w + κ cos θ)
 //!
 //! cos ϑ = (cos θ_s - κδ (1 + ½κ_w δ))/(1 + κ_w δ)
 //!
-//! The first is to first order in s. s = x (1 - x²)/β with x = 2C - 1 = tanh βs is right in the middle, where the tension
-//! acts, and zero where the fluids are pure. Where κ cos θ < 0 that term is left out: turning n to the wall moves
-//! C so that n would turn on. Without the terms in κδ a channel of width w has the capillary pressure of one of width
-//! w - 1; without those in κ_w and s drops that hardly touch a grain of 20 sites miss their angle by 17°.
+//! The first equation is first-order in s. s = x (1 - x²)/β with x = 2C - 1 = tanh βs is correct in the
+//! middle, where the tension acts, and zero where the fluids are pure. The term κ cos θ is left out where it
+//! is negative: there, turning n at the wall would move C such that n turns further. Without the terms in κδ,
+//! a channel of width w has the capillary pressure of a channel of width w - 1. Without those in κ_w and s,
+//! drops that hardly touch a grain of 20 sites miss their contact angle by 17°.
 //!
 //! # Units
 //! Lattice units: δ and s in sites, κ and κ_w in 1/site. Angles through the defending fluid.
 //!
 //! # Limits
-//! Equilibrium angle only, at every speed. 30° to 150° within 3° on flat floors and on grains from a radius of 20, 45° to 135°
-//! on grains from a radius of 8.
+//! Equilibrium angle only, at every speed. Angles from 30° to 150° are met within 3° on flat floors and on
+//! grains of radius 20 or more, angles from 45° to 135° on grains of radius 8 or more.
 //!
 //! # References
 //! The geometric condition: H. Ding, P. Spelt, Phys. Rev. E 75 (2007) 046708. In colour-gradient models: S. Leclaire,
@@ -46,12 +51,12 @@ use super::real::Real;
 use super::stencil::{Q, VELOCITIES, WEIGHTS};
 use super::wall::{self, Wall};
 
-/// How the walls are wetted.
+/// Wetting of the walls.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Wettability {
     /// Contact angle through the defending fluid, degrees.
     pub contact_angle_deg: f64,
-    /// Rows at both ends whose side walls are neutral (90°): reservoirs.
+    /// Number of rows at both ends whose side walls are neutral (90°): the reservoirs.
     pub neutral_rows: usize,
 }
 
@@ -60,18 +65,20 @@ pub struct Wettability {
 struct ContactSite<T> {
     site: u32,
     wall_normal: [T; 2],
-    /// Whether the wall normal is defined: between two walls it is not, and the interface stays as it is.
+    /// Whether the wall normal is defined. It is not between two walls; the interface normal is then
+    /// unchanged.
     has_normal: bool,
     /// cos θ.
     cos: T,
-    /// δ, from the site to the wall.
+    /// δ, the distance from the site to the wall.
     distance: T,
     /// κ_w.
     wall_curvature: T,
 }
 
 impl<T: Real> ContactSite<T> {
-    /// cos ϑ at a distance from the wall, of the level of C that is `level` away from the middle of the interface.
+    /// cos ϑ at a distance from the wall, for the level set of C at the distance `level` from the middle of
+    /// the interface.
     #[inline(always)]
     fn cos_at(&self, distance: T, level: T, curvature: T) -> T {
         let (one, half, zero) = (T::of(1.0), T::of(0.5), T::of(0.0));
@@ -88,12 +95,12 @@ pub(super) struct Wetting<T> {
     contacts: Vec<ContactSite<T>>,
     /// Solid sites next to pores.
     ghosts: Vec<u32>,
-    /// Where the neighbours of each ghost start.
+    /// Index in `neighbours` at which each ghost starts.
     first: Vec<u32>,
     neighbours: Vec<(u32, T)>,
-    /// As `neighbours`, by the number of the contact site.
+    /// Like `neighbours`, but with indices of contact sites.
     mirrors: Vec<(u32, T)>,
-    /// The normal on the other side of the wall from each contact site.
+    /// The normal on the far side of the wall, for each contact site.
     mirrored: Vec<[T; 2]>,
     images: Vec<(u32, u32)>,
     /// 1/β.
@@ -149,7 +156,7 @@ impl<T: Real> Wetting<T> {
         wetting
     }
 
-    /// Extends C into the walls and the images.
+    /// Extrapolates C into the walls and copies it to the periodic images.
     pub fn extend_share(&self, share: &mut [T]) {
         for (&ghost, range) in self.ghosts.iter().zip(self.first.windows(2)) {
             share[ghost as usize] = self.mean(share, range);
@@ -157,14 +164,15 @@ impl<T: Real> Wetting<T> {
         self.copy_to_images(share);
     }
 
-    /// Gives the images of pore sites the values of the sites.
+    /// Copies the values of pore sites to their periodic images.
     pub fn copy_to_images(&self, values: &mut [T]) {
         for &(from, to) in &self.images {
             values[to as usize] = values[from as usize];
         }
     }
 
-    /// Turns the normals beside walls to the contact angle and extends them into the walls and the images.
+    /// Turns the normals beside walls to the contact angle, and extends them into the walls and the periodic
+    /// images.
     pub fn correct_normals(
         &mut self,
         share: &[T],

@@ -1,4 +1,4 @@
-//! When each step happens, at a constant injection rate.
+//! Times of the invasion steps at a constant injection rate.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,25 +6,25 @@ use super::{Invasion, PercolationConfig};
 use crate::domain::connectivity::no_path;
 use crate::{Domain, Result, Side, TimeUnit};
 
-/// How long the invasion is watched.
+/// Time of the last frame.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Until {
-    /// Until the invading fluid first lies on the outlet edge.
+    /// Until the invading fluid first reaches the outlet edge.
     #[default]
     Breakthrough,
-    /// Until this volume has been injected, in volumes of the pore space.
+    /// Until this volume has been injected, as a multiple of the pore volume.
     PoreVolumes(f64),
 }
 
-/// What happens after breakthrough, if the sequence goes on that long.
+/// Behaviour after breakthrough, if the sequence continues that long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AfterBreakthrough {
-    /// The injected fluid leaves through the outlet and the field stands still.
+    /// The injected fluid leaves through the outlet and the phase field no longer changes.
     #[default]
     Hold,
-    /// Invasion goes on, all of the injected fluid staying inside, until nothing accessible is left.
+    /// Invasion continues until no accessible pixel is left; all injected fluid stays inside.
     Continue,
 }
 
@@ -35,17 +35,17 @@ pub struct Schedule {
     pub times: Vec<f64>,
     /// Unit of `times`.
     pub time_unit: TimeUnit,
-    /// Steps done at each frame.
+    /// Number of steps completed at each frame.
     pub steps: Vec<usize>,
 }
 
-/// Places the frames of `config` at equal times and says how many steps of `invasion` are done at each.
+/// Places the frames of `config` at equal times and counts the steps of `invasion` completed at each.
 ///
-/// Time is injected volume. A step is done once all of its volume has been injected, so that the saturation
-/// is the injected volume to within one step, from below.
+/// Time is injected volume. A step is complete once all of its volume has been injected. The saturation is
+/// therefore at most the injected volume, and less than one step below it.
 ///
 /// # Errors
-/// A time of breakthrough is needed and there is none.
+/// The breakthrough time is needed, but the fluid never breaks through.
 pub fn schedule(
     config: &PercolationConfig,
     invasion: &Invasion,
@@ -73,7 +73,7 @@ pub fn schedule(
     Ok(Schedule {
         times: (0..config.frames).map(|frame| volume(frame) * time_per_pixel).collect(),
         time_unit,
-        // Rounding must not lose a step that ends exactly at the frame.
+        // Rounding must not drop a step that ends exactly at the frame.
         steps: (0..config.frames)
             .map(|frame| invasion.steps_within(volume(frame) + 1e-6).min(last_step))
             .collect(),

@@ -1,4 +1,4 @@
-//! What a percolation run is asked to do.
+//! Configuration of a percolation run.
 
 use porecast_base::{Checks, Problem};
 use serde::{Deserialize, Serialize};
@@ -9,16 +9,16 @@ use super::clock::{AfterBreakthrough, Until};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PercolationConfig {
-    /// Whether defending fluid that has no path to the outlet stays where it is. Without trapping it escapes, as
-    /// if it were infinitely compressible.
+    /// Whether defending fluid without a path to the outlet stays where it is. Without trapping it can be
+    /// invaded, as if it were infinitely compressible.
     pub trapping: bool,
     /// Number of frames, the first at time 0 with nothing invaded.
     pub frames: usize,
     /// Time of the last frame.
     pub until: Until,
-    /// What happens after breakthrough.
+    /// Behaviour after breakthrough.
     pub after_breakthrough: AfterBreakthrough,
-    /// Injected volume per unit of depth, in m²/s. With it times are in seconds, without in pore volumes.
+    /// Injected volume per unit of depth, in m²/s. If given, times are in seconds, otherwise in pore volumes.
     pub injection_rate_m2_per_s: Option<f64>,
 }
 
@@ -35,7 +35,7 @@ impl Default for PercolationConfig {
 }
 
 impl PercolationConfig {
-    /// Every problem with the settings: the key, and what is wrong with its value.
+    /// Every problem with the settings: the key and what is wrong with its value.
     pub fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         checks.need(self.frames >= 2, "frames", self.frames, "2, 3, ...");

@@ -2,10 +2,10 @@
 
 use super::grid::Grid;
 
-/// The pixels invaded so far, one bit each, and the raster of discs.
+/// Bitmap of invaded pixels, and rasters of discs.
 ///
-/// A disc of integer radius r covers the pixels with dx² + dy² < r², the raster of PoreSpy. With r ≤ d, the
-/// distance to the solid, a disc never covers solid.
+/// A disc of integer radius r covers the pixels with dx² + dy² < r², as in PoreSpy. If r ≤ d, the distance to
+/// the solid, the disc covers no solid.
 pub(super) struct Discs {
     grid: Grid,
     words_per_row: usize,

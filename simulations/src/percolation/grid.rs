@@ -1,6 +1,7 @@
 //! Flat indices into an image with a frame of one pixel around it.
 //!
-//! The frame spares the inner loops every test for the image's edge: all four neighbours of a pixel exist.
+//! With the frame, all four neighbours of a pixel exist, so the inner loops need no test for the edge of the
+//! image.
 
 use crate::{Domain, Side};
 
@@ -21,7 +22,7 @@ impl Grid {
         self.width + 2
     }
 
-    /// Pixels, frame included.
+    /// Number of pixels, frame included.
     pub fn len(self) -> usize {
         (self.height + 2) * self.stride()
     }

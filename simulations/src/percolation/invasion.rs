@@ -9,14 +9,14 @@ use super::trapping;
 use crate::domain::distance::squared_distance;
 use crate::{Domain, Error, Result, Side};
 
-/// Invades the domain from its whole inlet edge until nothing accessible is left, without trapping.
+/// Invades the domain from its whole inlet edge until no accessible pixel is left, without trapping.
 ///
-/// Of all accessible pixels those with the lowest entry pressure, that is with the largest distance d to the
-/// solid, are invaded next; equal pressures go together and form one step. A disc of radius ⌊d⌋ is inserted at
-/// each, and its four neighbours become accessible. The order depends on d alone: neither the fluids nor the
-/// voxel size enter.
+/// The accessible pixels with the lowest entry pressure, that is the largest distance d to the solid, are
+/// invaded next; pixels of equal pressure form one step. A disc of radius ⌊d⌋ is inserted at each of them,
+/// and its four neighbours become accessible. The order depends only on d, not on the fluids or the voxel
+/// size.
 ///
-/// The invaded set is connected to the inlet through pixels that share an edge, after every step.
+/// After every step the invaded set is connected to the inlet through pixels that share an edge.
 ///
 /// # References
 /// J. Gostick, N. Misaghian, J. Yang, E. Boek, *Simulating volume-controlled invasion of a non-wetting fluid in
@@ -28,14 +28,14 @@ pub fn invade(domain: &Domain, inlet: Side) -> Invasion {
     traverse(domain, grid, grid.edge(inlet), Vec::new())
 }
 
-/// Goes on from a given first frame: the fluid is present in `initial` from the start and spreads from there.
+/// Like [`invade`], but starts from a given first frame: the invading fluid is initially present in
+/// `initial`.
 ///
-/// Where `initial` has no pore pixel, the fluid enters at the inlet edge as in [`invade`]. Pixels of `initial`
-/// that lie in solid are ignored. No pixel needs to touch the inlet: a published sequence may have inlets of
-/// its own.
+/// If `initial` has no pore pixel, the fluid enters at the inlet edge as in [`invade`]. Pixels of `initial`
+/// in solid are ignored. `initial` need not touch the inlet: a published sequence may have other inlets.
 ///
 /// # Errors
-/// `initial` has not the shape of the domain.
+/// `initial` has a different shape from the domain.
 pub fn invade_from(domain: &Domain, initial: &Array2<bool>, inlet: Side) -> Result<Invasion> {
     if initial.dim() != domain.shape() {
         return Err(Error::simulation(format!(
@@ -63,7 +63,8 @@ fn traverse(
     sources: impl IntoIterator<Item = usize>,
     initial: Vec<u32>,
 ) -> Invasion {
-    // Squared distance of pixels that are not yet accessible; 0 in solid, on the frame and once accessible.
+    // Squared distance of pixels that are not yet accessible; 0 in solid, on the frame and in accessible
+    // pixels.
     let mut closed = vec![0; grid.len()];
     let squared = squared_distance(&domain.solid);
     for (y, row) in squared.outer_iter().enumerate() {
@@ -89,7 +90,8 @@ fn traverse(
     for source in sources {
         open(&mut closed, &mut queue, source);
     }
-    // A disc of this radius around the pixel is known to be invaded: most discs lie within their neighbour's.
+    // Radius of a disc around each pixel that is known to be invaded. Most discs lie within the disc of a
+    // neighbour.
     let mut invaded_radius = vec![0u32; grid.len()];
     let mut batch = Vec::new();
     while let Some(squared_radius) = queue.pop_widest(&mut batch) {
@@ -119,18 +121,18 @@ fn open(closed: &mut [u32], queue: &mut WidestFirst, pixel: usize) {
 
 /// The order in which pixels are invaded.
 ///
-/// Pixels of one step are invaded together: they are the discs inserted at one entry pressure. Steps that would
-/// invade nothing new are left out, so every step has at least one pixel.
+/// All pixels of a step are invaded together: they are the discs inserted at one entry pressure. Steps that
+/// would invade no new pixel are left out, so every step has at least one pixel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invasion {
     pub(super) grid: Grid,
-    /// Invaded pixels in order, those present from the start first.
+    /// Invaded pixels in order, starting with those present initially.
     pub(super) order: Vec<u32>,
-    /// Pixels invaded before the first step.
+    /// Number of pixels invaded before the first step.
     pub(super) initial: usize,
-    /// End of each step in `order`.
+    /// End index in `order` of each step.
     pub(super) ends: Vec<u32>,
-    /// Squared distance to the solid, at the sites that each step was entered through.
+    /// Squared distance to the solid at the pixels through which each step entered.
     pub(super) squared_radii: Vec<u32>,
 }
 
@@ -145,7 +147,7 @@ impl Invasion {
         self.ends.len()
     }
 
-    /// Invaded pixels after `steps` steps; all that can be invaded, if there are fewer steps than that.
+    /// Number of invaded pixels after `steps` steps; the final number if there are fewer steps.
     pub fn invaded_after(&self, steps: usize) -> usize {
         match steps.min(self.steps()).checked_sub(1) {
             Some(last) => self.ends[last] as usize,
@@ -153,19 +155,19 @@ impl Invasion {
         }
     }
 
-    /// The largest number of steps after which at most `pixels` pixels are invaded (0 where there is none).
+    /// The largest number of steps after which at most `pixels` pixels are invaded; 0 if there is none.
     pub fn steps_within(&self, pixels: f64) -> usize {
         self.ends.partition_point(|&end| f64::from(end) <= pixels)
     }
 
-    /// Squared distance to the solid, in pixels, at the sites each step was entered through: the step's entry
-    /// pressure follows from it, see [`entry_pressure_pa`](super::entry_pressure_pa).
+    /// Squared distance to the solid, in pixels, at the pixels through which each step entered. It determines
+    /// the entry pressure of the step, see [`entry_pressure_pa`](super::entry_pressure_pa).
     pub fn squared_radii(&self) -> &[u32] {
         &self.squared_radii
     }
 
-    /// The step in which each pixel is invaded `[y, x]`: 0 for fluid present from the start, then 1, 2, ...
-    /// without gaps; `None` in solid and in what is never invaded.
+    /// The step in which each pixel is invaded `[y, x]`: 0 for fluid present initially, then 1, 2, ...
+    /// without gaps. `None` in solid and in pixels that are never invaded.
     pub fn invasion_sequence(&self) -> Array2<Option<u32>> {
         let mut sequence = Array2::from_elem(self.shape(), None);
         for (step, pixels) in self.batches().enumerate() {
@@ -176,7 +178,7 @@ impl Invasion {
         sequence
     }
 
-    /// Where the invading fluid is after `steps` steps, `[y, x]`.
+    /// Mask `[y, x]` of the invading fluid after `steps` steps.
     pub fn phase_after(&self, steps: usize) -> Array2<bool> {
         let mut phase = Array2::from_elem(self.shape(), false);
         for &pixel in &self.order[..self.invaded_after(steps)] {
@@ -185,14 +187,14 @@ impl Invasion {
         phase
     }
 
-    /// Number of steps after which the invading fluid first lies on `outlet`; `None` if it never does.
+    /// Number of steps until the invading fluid first reaches `outlet`; `None` if it never does.
     pub fn breakthrough_step(&self, outlet: Side) -> Option<usize> {
         let on_outlet = |pixels: &[u32]| pixels.iter().any(|&pixel| self.grid.is_on(outlet, pixel));
         self.batches().position(on_outlet)
     }
 
-    /// The same invasion with an incompressible defending fluid that leaves through `outlet` only: what has no
-    /// path to the outlet when it would be invaded is trapped, and stays.
+    /// The same invasion with an incompressible defending fluid that leaves only through `outlet`. Defending
+    /// fluid without a path to the outlet at the time of its invasion is trapped and stays.
     ///
     /// A pixel invaded in step s is trapped exactly when every path of edge-sharing pore pixels from it to the
     /// outlet has a pixel that is invaded before step s. The steps of the other pixels keep their order.
@@ -218,7 +220,7 @@ impl Invasion {
         kept
     }
 
-    /// The pixels present from the start, then those of each step.
+    /// The pixels present initially, then those of each step.
     pub(super) fn batches(&self) -> impl DoubleEndedIterator<Item = &[u32]> {
         (0..=self.steps()).map(|step| {
             let start = step.checked_sub(1).map_or(0, |previous| self.invaded_after(previous));

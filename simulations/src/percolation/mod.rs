@@ -1,8 +1,8 @@
 //! Quasi-static drainage: image-based invasion percolation.
 //!
-//! At a vanishing rate the non-wetting fluid enters, at every instant, the accessible pore with the lowest
-//! entry pressure. [`invade`] finds the order, [`Invasion::with_trapping`] keeps back what cannot leave,
-//! [`schedule`] says when each step happens, and [`simulate`] does all three.
+//! At a vanishing rate the non-wetting fluid always enters the accessible pore with the lowest entry
+//! pressure. [`invade`] computes the order, [`Invasion::with_trapping`] removes trapped pixels, [`schedule`]
+//! assigns times to the steps, and [`simulate`] does all three.
 //!
 //! # References
 //! J. Gostick et al., Computers & Geosciences 158 (2022) 104978; Y. Masson, Computers & Geosciences 90 (2016) 41-48.
@@ -30,16 +30,17 @@ use crate::{Domain, Error, FluidPair, Parameters, Result, Side, Trajectory};
 
 /// Simulates quasi-static drainage of a domain from one edge to the opposite one.
 ///
-/// The result depends on the domain and the configuration alone; of the fluids only the sign of cos θ matters.
-/// `seed` is the seed of the domain, passed on to [`Parameters::seed`].
+/// The result depends only on the domain and the configuration; of the fluids only the sign of cos θ matters.
+/// `seed` is the seed of the domain and is passed on to [`Parameters::seed`].
 ///
 /// # Shapes
 /// [`Trajectory::phase`] is `[frames, y, x]`.
 ///
 /// # Errors
-/// [`ErrorKind::Config`](crate::ErrorKind) for a configuration out of range, a contact angle outside [0°, 90°) (the
-/// invading fluid would wet the solid: that is imbibition, which fills narrow openings first) or a voxel size that is
-/// not positive; [`ErrorKind::Simulation`](crate::ErrorKind) for a domain without a path from the inlet to the outlet.
+/// [`ErrorKind::Config`](crate::ErrorKind) if the configuration is out of range, the voxel size is not
+/// positive, or the contact angle is outside [0°, 90°): the invading fluid would then wet the solid, which is
+/// imbibition and fills narrow openings first. [`ErrorKind::Simulation`](crate::ErrorKind) if the domain has
+/// no path from the inlet to the outlet.
 ///
 /// ```
 /// use porecast_simulations::{Domain, FluidPair, Side, percolation};
@@ -102,26 +103,27 @@ pub fn simulate(
     })
 }
 
-/// What lies on both sides of the way from the inlet to the outlet.
+/// Boundary condition at the two edges beside the flow from inlet to outlet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sides {
-    /// Nothing: the image's edge is not solid, as everywhere in percolation.
+    /// Open: the edge of the image is not solid, the usual convention of percolation.
     Open,
     /// Walls, as in lattice Boltzmann.
     Walls,
 }
 
-/// The percolation states, with trapping, that come nearest to given saturations: the baseline that simulators
-/// and networks are scored against at equal saturation.
+/// The percolation states, with trapping, whose saturations are nearest to the given ones. They are the
+/// baseline for scoring simulators and networks at equal saturation.
 ///
-/// A state lies between two steps, so its saturation is off by up to half a step; it cannot exceed what is
-/// accessible and not trapped. `initial` is the frame to start from, see [`invade_from`].
+/// A state lies between two steps, so its saturation differs from the given one by up to half a step. It
+/// cannot exceed the fraction of pixels that are accessible and not trapped. `initial` is the first frame,
+/// see [`invade_from`].
 ///
 /// # Shapes
 /// One frame `[y, x]` for each saturation, a fraction of the pore space.
 ///
 /// # Errors
-/// `initial` has not the shape of the domain.
+/// `initial` has a different shape from the domain.
 pub fn at_saturations(
     domain: &Domain,
     inlet: Side,
@@ -156,7 +158,7 @@ pub fn at_saturations(
     Ok(saturations.iter().map(state).collect())
 }
 
-/// All but the first and the last lane.
+/// All lanes but the first and the last.
 const INSIDE: Slice = Slice { start: 1, end: Some(-1), step: 1 };
 
 /// An image with a lane of `value` before and behind it.

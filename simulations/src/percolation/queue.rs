@@ -1,18 +1,18 @@
-//! The queue of accessible pixels, widest first.
+//! Priority queue of accessible pixels: the widest first.
 
 /// Pixels sorted by their squared distance to the solid.
 ///
-/// The order of invasion depends on the squared distance alone and that is a small integer, so each value has
-/// a bucket: insertion costs a few instructions and removal hands out all pixels of equal entry pressure at once.
-/// Every pixel enters at most once, hence a bucket is a list linked through one array and nothing is allocated
-/// on the way.
+/// The order of invasion depends only on the squared distance, a small integer, so each value has a bucket.
+/// Insertion costs a few instructions, and removal returns all pixels of equal entry pressure at once. Every
+/// pixel enters at most once; a bucket is therefore a linked list in one shared array, and no insertion
+/// allocates.
 pub(super) struct WidestFirst {
     /// First pixel of each bucket; 0, which is a frame pixel, ends a list.
     head: Vec<u32>,
     next: Vec<u32>,
     /// One bit for each bucket that holds pixels.
     occupied: Vec<u64>,
-    /// No word of `occupied` after this one has a bit set.
+    /// Index of a word of `occupied` after which no bit is set.
     last_word: usize,
 }
 

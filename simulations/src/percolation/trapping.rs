@@ -1,10 +1,10 @@
-//! Which invaded pixels could drain to the outlet, found by reading the invasion backwards.
+//! Finds the invaded pixels that could drain to the outlet, by going backwards through the invasion.
 
 use super::grid::Grid;
 use super::invasion::Invasion;
 use crate::Side;
 
-/// Backwards in time the defending fluid comes back pixel by pixel.
+/// State of a pixel. Backwards in time the defending fluid returns pixel by pixel.
 #[derive(Clone, Copy, PartialEq)]
 enum Defender {
     /// Solid, frame, or still invaded at this time.
@@ -16,7 +16,7 @@ enum Defender {
 }
 
 /// For each pixel of the framed image, whether it had a path to the outlet when it was invaded. Pixels of one
-/// step are taken to leave together, each through the others if need be.
+/// step are assumed to leave together; the path of one may lead through others.
 pub(super) fn escaping(invasion: &Invasion, outlet: Side) -> Vec<bool> {
     let grid = invasion.grid;
     let mut escapes = vec![false; grid.len()];
@@ -40,8 +40,8 @@ pub(super) fn escaping(invasion: &Invasion, outlet: Side) -> Vec<bool> {
     escapes
 }
 
-/// Connects the cut-off cluster of `pixel` to the outlet. Each pixel is connected once, so that the whole of the
-/// backward reading is linear in the number of pixels.
+/// Connects the cut-off cluster of `pixel` to the outlet. Each pixel is connected only once, so the whole
+/// backward pass is linear in the number of pixels.
 fn connect(grid: Grid, pixel: usize, defender: &mut [Defender], stack: &mut Vec<usize>) {
     defender[pixel] = Defender::Connected;
     stack.push(pixel);

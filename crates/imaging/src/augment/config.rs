@@ -1,4 +1,4 @@
-//! What augmentation may do to a sample, and how often.
+//! Configuration of augmentation: its operations and their probabilities.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,31 +6,31 @@ use super::policy::Policy;
 use porecast_base::Checks;
 use porecast_base::Problem;
 
-/// What augmentation may do to a sample, in the order in which it is done.
+/// Augmentation operations, in the order in which they are applied.
 ///
 /// The default does nothing: every probability is zero.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AugmentConfig {
-    /// What lies outside an image that is turned or moved.
+    /// Values outside an image that is rotated or moved.
     pub outside: Outside,
     /// 1. Objects of a rare class pasted from other images.
     pub copy_paste: CopyPasteConfig,
-    /// 2. Flips, turns, zoom, shift and shear, as one map.
+    /// 2. Flips, rotations, zoom, shift and shear, composed into one map.
     pub geometry: GeometryConfig,
     /// 3. A smooth random displacement, in the same resampling as `geometry`.
     pub elastic: ElasticConfig,
-    /// 4. A drawn sub-policy of the auto-augmentation.
+    /// 4. A randomly chosen sub-policy of the auto-augmentation.
     pub auto: AutoAugmentConfig,
     /// 5. Brightness, contrast, saturation and gamma.
     pub color: ColorConfig,
-    /// 6. Noise on each value.
+    /// 6. Gaussian noise on each value.
     pub noise: NoiseConfig,
     /// 7. Rectangles cut out.
     pub cutout: CutoutConfig,
 }
 
-/// What lies outside an image.
+/// Values outside an image.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Outside {
@@ -57,13 +57,13 @@ impl Default for Outside {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CopyPasteConfig {
-    /// Share of the samples to which something is pasted.
+    /// Fraction of samples that receive pasted objects.
     pub probability: f64,
     /// The rare class.
     pub class: u8,
-    /// Most objects pasted to one sample.
+    /// Largest number of objects pasted into one sample.
     pub most: usize,
-    /// Smallest object worth pasting, in pixels.
+    /// Smallest object to paste, in pixels.
     pub minimum_area_px: usize,
 }
 
@@ -73,7 +73,7 @@ impl Default for CopyPasteConfig {
     }
 }
 
-/// Flips, turns, zoom, shift and shear, composed to one map: the image is resampled once.
+/// Flips, rotations, zoom, shift and shear, composed into one map, so that the image is resampled only once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GeometryConfig {
@@ -81,15 +81,15 @@ pub struct GeometryConfig {
     pub flip_horizontal: f64,
     /// Probability of exchanging top and bottom.
     pub flip_vertical: f64,
-    /// Probability of a turn by 90, 180 or 270 degrees; by 180 where the image is not square.
+    /// Probability of a rotation by 90, 180 or 270 degrees; always by 180 if the image is not square.
     pub quarter_turns: f64,
-    /// Probability of the rest, all drawn together.
+    /// Probability of rotation, zoom, shift and shear, which are drawn together.
     pub probability: f64,
     /// Largest rotation either way.
     pub rotation_deg: f64,
-    /// Least and largest magnification; drawn evenly in its logarithm.
+    /// Smallest and largest magnification; its logarithm is uniformly distributed.
     pub zoom: [f64; 2],
-    /// Largest shift either way, as a share of the height or width.
+    /// Largest shift either way, as a fraction of the height or width.
     pub shift: f64,
     /// Largest shear angle either way, along x and along y.
     pub shear_deg: f64,
@@ -114,9 +114,9 @@ impl Default for GeometryConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ElasticConfig {
-    /// Share of the samples that are displaced.
+    /// Fraction of samples that are displaced.
     pub probability: f64,
-    /// Distance between the nodes of the grid that is displaced.
+    /// Spacing of the displacement grid.
     pub grid_px: f64,
     /// Standard deviation of each node's displacement along y and along x.
     pub displacement_px: f64,
@@ -128,15 +128,15 @@ impl Default for ElasticConfig {
     }
 }
 
-/// Auto-augmentation: one sub-policy drawn for a sample.
+/// Auto-augmentation: each sample gets one randomly chosen sub-policy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AutoAugmentConfig {
     /// Probability in the first epoch.
     pub probability: f64,
-    /// Probability that it has fallen to, evenly, in the last epoch that has any.
+    /// Probability in the last epoch with auto-augmentation; it changes linearly from the first epoch on.
     pub final_probability: f64,
-    /// Epochs at the end without any.
+    /// Number of epochs at the end without auto-augmentation.
     pub off_for_last: usize,
     /// Table of sub-policies.
     pub policy: Policy,
@@ -149,7 +149,7 @@ impl Default for AutoAugmentConfig {
 }
 
 impl AutoAugmentConfig {
-    /// Probability in an epoch, counted from 0, of a training of `epochs` epochs.
+    /// Probability in an epoch (counted from 0) of a training run of `epochs` epochs.
     pub fn probability_in(&self, epoch: usize, epochs: usize) -> f64 {
         let last = epochs.saturating_sub(self.off_for_last).saturating_sub(1);
         if epoch + self.off_for_last >= epochs {
@@ -160,29 +160,29 @@ impl AutoAugmentConfig {
     }
 }
 
-/// Brightness, contrast, saturation and gamma, each drawn by itself.
+/// Brightness, contrast, saturation and gamma, drawn independently.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ColorConfig {
-    /// Share of the samples that are changed.
+    /// Fraction of samples that are changed.
     pub probability: f64,
-    /// Largest deviation of the factor of brightness from 1.
+    /// Largest deviation of the brightness factor from 1.
     pub brightness: f64,
-    /// Largest deviation of the factor of contrast from 1.
+    /// Largest deviation of the contrast factor from 1.
     pub contrast: f64,
-    /// Largest deviation of the factor of saturation from 1.
+    /// Largest deviation of the saturation factor from 1.
     pub saturation: f64,
-    /// The exponent is drawn from 1/(1 + gamma) to 1 + gamma, evenly in its logarithm.
+    /// The exponent lies between 1/(1 + gamma) and 1 + gamma; its logarithm is uniformly distributed.
     pub gamma: f64,
 }
 
-/// Noise I + σ N(0, 1), limited to [0, 1].
+/// Noise I + σ N(0, 1), clamped to [0, 1].
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NoiseConfig {
-    /// Share of the samples with noise.
+    /// Fraction of samples with noise.
     pub probability: f64,
-    /// Standard deviation σ, where white is 1.
+    /// Standard deviation σ on the scale of [0, 1].
     pub sigma: f64,
 }
 
@@ -190,15 +190,15 @@ pub struct NoiseConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CutoutConfig {
-    /// Share of the samples that are cut.
+    /// Fraction of samples with cutouts.
     pub probability: f64,
-    /// Rectangles.
+    /// Number of rectangles.
     pub count: usize,
-    /// Height and width of a rectangle as a share of those of the image.
+    /// Height and width of a rectangle as a fraction of those of the image.
     pub size: f64,
-    /// Value put there.
+    /// Value inside the rectangles.
     pub value: f32,
-    /// Class put there in the mask; the mask stays as it is when this is not given.
+    /// Class inside the rectangles in the mask; if not given, the mask is unchanged.
     pub class: Option<u8>,
 }
 
@@ -209,7 +209,7 @@ impl Default for CutoutConfig {
 }
 
 impl AugmentConfig {
-    /// Every value that is outside its range.
+    /// Every value outside its range.
     pub fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         if let Outside::Fill { value, .. } = self.outside {

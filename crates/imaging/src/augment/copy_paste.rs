@@ -1,4 +1,4 @@
-//! Objects of a rare class, cut from some images and pasted to others.
+//! Copy-paste: objects of a rare class, cut from some images and pasted into others.
 
 use ndarray::{Array2, Array3, s};
 use rand::RngExt;
@@ -19,7 +19,7 @@ pub struct Patch {
     pub object: Array2<bool>,
 }
 
-/// Cuts every connected region of the rare class out of an image, the small ones left aside.
+/// Cuts out every connected region of the rare class that is not too small.
 ///
 /// # References
 /// Ghiasi et al. 2021, arXiv 2012.07177.
@@ -42,8 +42,8 @@ pub fn patches(sample: &AnnotatedImage, config: &CopyPasteConfig) -> Vec<Patch> 
         .collect()
 }
 
-/// Pastes one to `config.most` patches, each anywhere inside the image. What is too large or has other channels is
-/// passed over.
+/// Pastes one to `config.most` patches, each at a random place inside the image. Skips patches that are too
+/// large or have a different number of channels.
 pub(super) fn paste(
     sample: &mut AnnotatedImage,
     patches: &[Patch],

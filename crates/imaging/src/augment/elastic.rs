@@ -5,19 +5,20 @@ use rand_chacha::ChaCha8Rng;
 use super::config::ElasticConfig;
 use super::noise::standard_normal;
 
-/// Displacement of each pixel: normal draws at the nodes of a coarse grid, cubic B-splines in between.
+/// Displacement of each pixel: normally distributed at the nodes of a coarse grid, cubic B-splines in
+/// between.
 ///
-/// The splines' weights at a node are 1/6, 2/3, 1/6 along each axis, so a pixel at a node moves with half the standard
-/// deviation of the nodes.
+/// At a node the spline weights are 1/6, 2/3, 1/6 along each axis, so the displacement of a pixel at a node
+/// has half the standard deviation of the nodes.
 ///
 /// # References
-/// Simard et al., ICDAR 2003 (elastic distortion); Ronneberger et al., MICCAI 2015, arXiv 1505.04597 (draws on a
-/// coarse grid).
+/// Simard et al., ICDAR 2003 (elastic distortion); Ronneberger et al., MICCAI 2015, arXiv 1505.04597 (random
+/// values on a coarse grid).
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Displacement {
     grid_px: f64,
     columns: usize,
-    /// (y, x) at each node; a node before the image, then one each `grid_px`, row by row.
+    /// (y, x) at each node, row by row. Nodes are `grid_px` apart; the first one lies before the image.
     nodes: Vec<(f32, f32)>,
 }
 
@@ -37,7 +38,7 @@ impl Displacement {
     /// Adds the displacements along row `y` to its coordinates (y, x).
     pub(super) fn add_to_row(&self, y: usize, coordinates: &mut [(f32, f32)]) {
         let (row, down) = self.cell(y);
-        // The grid along this row: one value per column of nodes.
+        // The grid interpolated to this row: one value per column of nodes.
         let nodes: Vec<(f32, f32)> = (0..self.columns)
             .map(|column| {
                 (0..4).fold((0.0, 0.0), |(y, x), i| {
@@ -55,7 +56,7 @@ impl Displacement {
         }
     }
 
-    /// First of the four nodes that move pixel `i` along an axis, and their weights.
+    /// First of the four nodes that affect pixel `i` along an axis, and their weights.
     fn cell(&self, i: usize) -> (usize, [f32; 4]) {
         let position = i as f64 / self.grid_px;
         let t = (position - position.floor()) as f32;

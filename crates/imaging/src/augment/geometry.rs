@@ -1,4 +1,4 @@
-//! Where each pixel of an augmented sample comes from: one affine map, and with it a smooth displacement.
+//! Source coordinates of each pixel of an augmented sample: one affine map, plus a smooth displacement.
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 use rayon::prelude::*;
@@ -7,7 +7,7 @@ use super::config::Outside;
 use super::elastic::Displacement;
 use crate::exponential::widest;
 
-/// Rows that one task resamples.
+/// Rows per parallel task.
 const ROWS: usize = 16;
 
 /// An affine map of the plane about the centre of the image, p' = M p + t, in pixels (y downwards).
@@ -20,24 +20,24 @@ pub struct Affine {
 }
 
 impl Affine {
-    /// Nothing moves.
+    /// The identity.
     pub const IDENTITY: Self = Self::linear([[1.0, 0.0], [0.0, 1.0]]);
 
     const fn linear(matrix: [[f64; 2]; 2]) -> Self {
         Self { matrix, shift: [0.0, 0.0] }
     }
 
-    /// Exchanges left and right.
+    /// Swaps left and right.
     pub const fn flip_horizontal() -> Self {
         Self::linear([[-1.0, 0.0], [0.0, 1.0]])
     }
 
-    /// Exchanges top and bottom.
+    /// Swaps top and bottom.
     pub const fn flip_vertical() -> Self {
         Self::linear([[1.0, 0.0], [0.0, -1.0]])
     }
 
-    /// Turns anticlockwise by 90 degrees `turns` times. On images that are not square only an even number makes sense.
+    /// Rotates anticlockwise by 90 degrees `turns` times. `turns` must be even if the image is not square.
     pub const fn quarter_turns(turns: u32) -> Self {
         Self::linear(match turns % 4 {
             0 => [[1.0, 0.0], [0.0, 1.0]],
@@ -47,7 +47,7 @@ impl Affine {
         })
     }
 
-    /// Turns anticlockwise.
+    /// Rotates anticlockwise.
     pub fn rotation(angle_deg: f64) -> Self {
         let (sin, cos) = angle_deg.to_radians().sin_cos();
         Self::linear([[cos, sin], [-sin, cos]])
@@ -58,17 +58,17 @@ impl Affine {
         Self::linear([[factor, 0.0], [0.0, factor]])
     }
 
-    /// Slants: x' = x + `x` y and y' = y + `y` x.
+    /// Shears: x' = x + `x` y and y' = y + `y` x.
     pub const fn shear(x: f64, y: f64) -> Self {
         Self::linear([[1.0, x], [y, 1.0]])
     }
 
-    /// Moves by pixels, right and down.
+    /// Shifts by `x` pixels to the right and `y` pixels down.
     pub const fn translation(x: f64, y: f64) -> Self {
         Self { shift: [x, y], ..Self::IDENTITY }
     }
 
-    /// This map and then `next`.
+    /// The composition: this map first, then `next`.
     pub fn then(self, next: Self) -> Self {
         let [[a, b], [c, d]] = next.matrix;
         let times = |[x, y]: [f64; 2]| [a * x + b * y, c * x + d * y];
@@ -77,10 +77,10 @@ impl Affine {
         Self { matrix: [[p, q], [r, s]], shift: [x + next.shift[0], y + next.shift[1]] }
     }
 
-    /// The map back.
+    /// The inverse map.
     ///
     /// # Panics
-    /// The map squeezes the plane to a line, which no validated configuration can do.
+    /// If the map is singular, which no validated configuration can produce.
     pub fn inverse(self) -> Self {
         let [[a, b], [c, d]] = self.matrix;
         let determinant = a * d - b * c;
@@ -92,7 +92,7 @@ impl Affine {
     }
 }
 
-/// Where the pixels of the result come from.
+/// Maps pixels of the result to source coordinates.
 #[derive(Debug, Clone)]
 pub(super) struct Map<'a> {
     back: Affine,
@@ -165,7 +165,7 @@ impl<'a> Map<'a> {
         result
     }
 
-    /// The mask, each pixel the nearest one, `[y, x]`.
+    /// The mask `[y, x]`, by nearest neighbour.
     pub(super) fn mask(&self, mask: ArrayView2<'_, u8>) -> Array2<u8> {
         let (height, width) = self.shape;
         let mut result = Array2::zeros(mask.dim());
@@ -192,10 +192,11 @@ impl<'a> Map<'a> {
     }
 }
 
-/// Marks a point that is not between four pixels of the image.
+/// Marks a point that does not lie between four pixels of the image.
 const OUT: u32 = u32::MAX;
 
-/// A point between four pixels: the position in a plane of the upper left of them, and how far the point is from it.
+/// A point between four pixels: index of the upper left pixel in a plane, and the offset of the point from
+/// it.
 #[derive(Clone, Copy, Default)]
 struct Point {
     first: u32,
@@ -206,7 +207,7 @@ struct Point {
 impl Point {
     #[inline(always)]
     fn new(y: f32, x: f32, (height, width): (usize, usize)) -> Self {
-        // Casting rounds towards zero, which is down for what is inside.
+        // The casts truncate towards zero, which equals rounding down for points inside the image.
         let (row, column) = (y as u32, x as u32);
         let inside = y >= 0.0 && x >= 0.0 && (row as usize) + 1 < height && (column as usize) + 1 < width;
         let first = if inside { row * width as u32 + column } else { OUT };
@@ -231,7 +232,7 @@ fn bilinear([a, b, c, d]: [f32; 4], x: f32, y: f32) -> f32 {
     above + y * (below - above)
 }
 
-/// The value at a point that is near the edge of the image or outside.
+/// The value at a point near the edge of the image or outside it.
 fn interpolate_at_edge(
     plane: &[f32],
     (y, x): (f32, f32),
@@ -259,7 +260,7 @@ fn interpolate_at_edge(
     bilinear(corners, x - left, y - top)
 }
 
-/// Index of the pixel that stands for pixel `i` of a line of `length` pixels; none when that is the fill.
+/// Index of the pixel used for position `i` of a line of `length` pixels; `None` if the fill value is used.
 fn resolve(i: i64, length: usize, outside: Outside) -> Option<usize> {
     let length = length as i64;
     if (0..length).contains(&i) {

@@ -1,11 +1,11 @@
-//! Augmentation: what a network sees of a sample differs from epoch to epoch, and is the same in every run.
+//! Augmentation: a sample changes from epoch to epoch, but identically in every run.
 //!
-//! The order is fixed: copy-paste, geometry with elastic displacement (one resampling), auto-augmentation, colour,
-//! noise, cutout. Image and mask move together; the image is interpolated bilinearly, the mask takes the nearest pixel,
-//! so no class appears that was not there.
+//! The order is fixed: copy-paste, geometry with elastic displacement (one resampling), auto-augmentation,
+//! colour, noise, cutout. Image and mask move together: the image is interpolated bilinearly, the mask by
+//! nearest neighbour, so that no new class appears.
 //!
-//! Every draw comes from a generator made of the run's seed, the epoch, the sample's number and the stage: switching a
-//! stage on does not change what the others draw, and neither does the number of threads.
+//! Each random generator is seeded with the run's seed, the epoch, the index of the sample and the stage.
+//! Enabling a stage does not change the random numbers of the others, and neither does the number of threads.
 
 mod config;
 mod copy_paste;
@@ -35,16 +35,16 @@ use crate::AnnotatedImage;
 use elastic::Displacement;
 use geometry::Map;
 
-/// When in a training a sample is seen.
+/// Position in the training at which a sample is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     /// Seed of the run.
     pub seed: u64,
     /// Epoch, from 0.
     pub epoch: usize,
-    /// Epochs of the whole training.
+    /// Number of epochs of the whole training.
     pub epochs: usize,
-    /// Number of the sample in the dataset.
+    /// Index of the sample in the dataset.
     pub index: usize,
 }
 
@@ -60,9 +60,9 @@ impl Moment {
     }
 }
 
-/// Changes a sample as the configuration, which has been found to have no problems, asks for at this moment.
+/// Augments a sample according to a valid configuration at this moment of the training.
 ///
-/// `patches` are the objects that copy-paste draws from. A sample without a mask is augmented as well.
+/// `patches` are the objects available to copy-paste. A sample without a mask is augmented as well.
 ///
 /// ```
 /// use ndarray::{Array2, Array3};
@@ -87,7 +87,7 @@ impl Moment {
 /// ```
 ///
 /// # Panics
-/// Image and mask differ in height or width, or the configuration [has problems](AugmentConfig::problems).
+/// If image and mask differ in height or width, or the configuration [has problems](AugmentConfig::problems).
 pub fn augment(config: &AugmentConfig, patches: &[Patch], sample: &mut AnnotatedImage, moment: Moment) {
     let (_, height, width) = sample.image.dim();
     if let Some(mask) = &sample.mask {
@@ -133,7 +133,7 @@ pub fn augment(config: &AugmentConfig, patches: &[Patch], sample: &mut Annotated
     }
 }
 
-/// Resamples image and mask by one map.
+/// Resamples image and mask with one map.
 fn warp(sample: &mut AnnotatedImage, map: Affine, displacement: Option<&Displacement>, outside: Outside) {
     if map == Affine::IDENTITY && displacement.is_none() {
         return;
@@ -146,7 +146,7 @@ fn warp(sample: &mut AnnotatedImage, map: Affine, displacement: Option<&Displace
     }
 }
 
-/// Draws everything, whether it is used or not, so that one probability does not change the rest.
+/// Draws all random numbers, used or not, so that one probability does not change the other draws.
 fn draw_affine(config: &GeometryConfig, (height, width): (usize, usize), rng: &mut ChaCha8Rng) -> Affine {
     let mut map = Affine::IDENTITY;
     if rng.random_bool(config.flip_horizontal) {
@@ -211,7 +211,7 @@ mod tests {
         }
     }
 
-    /// A disc and a square, 1 and 0 in the image, the mask by threshold.
+    /// A disc and a square with value 1 on a background of 0; the mask is the thresholded image.
     fn shapes(height: usize, width: usize) -> AnnotatedImage {
         let mut sample = blank(1, height, width);
         sample.image = Array3::from_shape_fn((1, height, width), |(_, y, x)| {
@@ -318,8 +318,8 @@ mod tests {
 
         #[test]
         fn a_mask_that_is_a_threshold_of_the_image_stays_one(seed in any::<u64>(), reflect in any::<bool>()) {
-            // Where the interpolated image of two values is still 0 or 1, all pixels around the source agree, and so
-            // must the nearest of them.
+            // Where the interpolated image is exactly 0 or 1, all pixels around the source agree, so the
+            // nearest one must too.
             let config = AugmentConfig {
                 outside: if reflect { Outside::Reflect } else { Outside::default() },
                 geometry: everything().geometry,

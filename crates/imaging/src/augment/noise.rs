@@ -7,12 +7,13 @@ use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-/// Values that share a stream of random numbers.
+/// Number of values per random stream.
 const CHUNK: usize = 1 << 14;
 
-/// Adds σ N(0, 1) to each value and limits it to [0, 1].
+/// Adds σ N(0, 1) to each value and clamps it to [0, 1].
 ///
-/// Each stretch of values has a stream of its own, so that the result does not depend on the number of threads.
+/// Each chunk of values has its own random stream, so that the result does not depend on the number of
+/// threads.
 pub(super) fn add(image: &mut Array3<f32>, sigma: f64, rng: &ChaCha8Rng) {
     let sigma = sigma as f32;
     let values = image.as_slice_mut().expect("augmentation keeps images in standard layout");

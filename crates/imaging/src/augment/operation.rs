@@ -1,4 +1,4 @@
-//! The thirteen operations of the auto-augmentation, each with one strength.
+//! The thirteen operations of auto-augmentation; each has one strength.
 
 use ndarray::{Array3, Axis, Zip};
 use rayon::prelude::*;
@@ -11,7 +11,7 @@ use crate::AnnotatedImage;
 use crate::exponential::widest;
 use crate::quantile::range;
 
-/// Values that one task changes.
+/// Values per parallel task.
 const CHUNK: usize = 1 << 15;
 
 /// Largest level of a published strength.
@@ -19,38 +19,40 @@ pub const LEVELS: u8 = 9;
 
 /// An operation of the auto-augmentation.
 ///
-/// The first eight change values and leave the mask alone; the last five move image and mask together.
+/// The first eight change values and leave the mask unchanged; the last five move image and mask together.
 ///
 /// # References
-/// Cubuk et al. 2019, arXiv 1805.09501, Table 6 of the appendix. Its Sharpness, Cutout and Sample Pairing are not here.
+/// Cubuk et al. 2019, arXiv 1805.09501, Table 6 of the appendix, without Sharpness, Cutout and Sample
+/// Pairing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Operation {
     /// v' = s v.
     Brightness,
-    /// v' = g + s (v - g) with the grey value g of the pixel; RGB images alone.
+    /// v' = g + s (v - g) with the grey value g of the pixel; only for RGB images.
     Color,
-    /// v' = m + s (v - m) with the mean grey value m of the image, or of the channel where the image is not RGB.
+    /// v' = m + s (v - m) with the mean grey value m of the image; if it is not RGB, with the mean of each
+    /// channel.
     Contrast,
-    /// Each channel stretched linearly to the whole range.
+    /// Stretches each channel linearly to the whole range.
     AutoContrast,
     /// v' = 1 - v.
     Invert,
-    /// Each channel's histogram of 256 values made as even as possible.
+    /// Equalises the histogram (256 bins) of each channel.
     Equalize,
-    /// v' = 1 - v where v is not below s.
+    /// v' = 1 - v where v ≥ s.
     Solarize,
-    /// Only the s highest of 8 bits are kept.
+    /// Keeps only the s highest of 8 bits.
     Posterize,
-    /// Turns by s degrees anticlockwise about the centre.
+    /// Rotates by s degrees anticlockwise about the centre.
     Rotate,
-    /// Moves right by the share s of the width.
+    /// Shifts right by the fraction s of the width.
     TranslateX,
-    /// Moves down by the share s of the height.
+    /// Shifts down by the fraction s of the height.
     TranslateY,
-    /// x' = x + s y from the centre.
+    /// x' = x + s y, relative to the centre.
     ShearX,
-    /// y' = y + s x from the centre.
+    /// y' = y + s x, relative to the centre.
     ShearY,
 }
 
@@ -72,11 +74,11 @@ impl Operation {
         Self::ShearY,
     ];
 
-    /// The strength that a level from 0 to [`LEVELS`] stands for; `reversed` takes the other of two directions, where
-    /// there are two.
+    /// The strength for a level from 0 to [`LEVELS`]. `reversed` selects the opposite direction for
+    /// operations that have two directions.
     ///
-    /// Factors are 1 ± 0.9 l/9, the solarize threshold 1 - l/9, bits 8 - round(4 l/9), turns ± 30 l/9 degrees, shifts
-    /// ± 150/331 l/9, shears ± 0.3 l/9.
+    /// Factors are 1 ± 0.9 l/9, the solarize threshold 1 - l/9, bits 8 - round(4 l/9), rotations ± 30 l/9
+    /// degrees, shifts ± 150/331 l/9, shears ± 0.3 l/9.
     pub fn strength(self, level: u8, reversed: bool) -> f64 {
         let share = f64::from(level.min(LEVELS)) / f64::from(LEVELS);
         let sign = if reversed { -1.0 } else { 1.0 };
@@ -91,7 +93,7 @@ impl Operation {
         }
     }
 
-    /// Applies it to an image with values in [0, 1] and, where it moves pixels, to the mask.
+    /// Applies the operation to an image with values in [0, 1] and, if it moves pixels, to the mask.
     ///
     /// # Shapes
     /// Image `[c, y, x]`, mask `[y, x]`.
@@ -125,20 +127,20 @@ impl Operation {
     }
 }
 
-/// Number of the nearest of 0, 1/255, … 1.
+/// Index of the nearest of the values 0, 1/255, …, 1.
 #[inline(always)]
 fn byte(value: f32) -> u32 {
-    // Beyond 2²³ a float has no room for fractions: the sum is rounded and its last bits are the whole number.
+    // A float of 2²³ or more has no fractional bits: the sum is rounded, and its lowest bits are the integer.
     (value.clamp(0.0, 1.0) * 255.0 + 8_388_608.0).to_bits() & 255
 }
 
-/// Changes each value by itself.
+/// Applies `change` to each value.
 pub(super) fn each(image: &mut Array3<f32>, change: impl Fn(f32) -> f32 + Sync) {
     let values = image.as_slice_mut().expect("augmentation keeps images in standard layout");
     values.par_chunks_mut(CHUNK).for_each(|values| widest!(values.iter_mut().for_each(|v| *v = change(*v))));
 }
 
-/// Changes each channel by itself.
+/// Applies `change` to each channel.
 fn each_plane(image: &mut Array3<f32>, change: impl Fn(&mut [f32]) + Sync) {
     for mut plane in image.axis_iter_mut(Axis(0)) {
         change(plane.as_slice_mut().expect("augmentation keeps images in standard layout"));
@@ -150,7 +152,7 @@ fn grey(red: f32, green: f32, blue: f32) -> f32 {
     0.299 * red + 0.587 * green + 0.114 * blue
 }
 
-/// v' = g + s (v - g) with the grey value of the pixel; only in images of three channels.
+/// v' = g + s (v - g) with the grey value g of the pixel; only for images with three channels.
 pub(super) fn saturate(image: &mut Array3<f32>, s: f32) {
     if image.dim().0 != 3 {
         return;
@@ -169,7 +171,7 @@ pub(super) fn saturate(image: &mut Array3<f32>, s: f32) {
     });
 }
 
-/// v' = m + s (v - m) with the mean grey value.
+/// v' = m + s (v - m) with the mean grey value m.
 pub(super) fn contrast(image: &mut Array3<f32>, s: f32) {
     let means: Vec<f32> = image
         .axis_iter(Axis(0))
@@ -188,7 +190,7 @@ pub(super) fn contrast(image: &mut Array3<f32>, s: f32) {
     }
 }
 
-/// Mean of a plane; summed in fixed parts, so that it does not depend on the number of threads.
+/// Mean of a plane, summed in fixed chunks, so that it does not depend on the number of threads.
 fn mean(values: &[f32]) -> f32 {
     let sums: Vec<f64> = values
         .par_chunks(CHUNK)
@@ -225,7 +227,8 @@ fn equalize(plane: &mut [f32]) {
     let histogram = plane
         .par_chunks(CHUNK)
         .map(|values| {
-            // Four histograms side by side, since runs of equal values would wait for one counter.
+            // Four interleaved histograms: with a single one, runs of equal values would wait for the same
+            // counter.
             let mut counts = [[0u32; 256]; 4];
             widest!({
                 let (groups, rest) = values.as_chunks::<16>();
@@ -244,8 +247,8 @@ fn equalize(plane: &mut [f32]) {
     });
 }
 
-/// New value of each of the 256 values: the share of pixels below it, in steps that leave the darkest at 0 and take the
-/// brightest to 1. None where there is nothing to spread.
+/// New value for each of the 256 values: the fraction of pixels below it, scaled such that the darkest value
+/// becomes 0 and the brightest 1. `None` if there is nothing to equalise.
 fn equalizing_table(histogram: &[u64; 256]) -> Option<[f32; 256]> {
     let brightest = *histogram.iter().rfind(|&&count| count > 0)?;
     let step = (histogram.iter().sum::<u64>() - brightest) / 255;

@@ -8,18 +8,18 @@ use super::config::Outside;
 use super::operation::Operation::{self, *};
 use crate::AnnotatedImage;
 
-/// An operation with its probability and its level.
+/// An operation, its probability and its level.
 type Step = (Operation, f64, u8);
 
-/// A table of 25 sub-policies, of which one is drawn for a sample; its steps follow one another.
+/// A table of 25 sub-policies. Each sample gets a randomly chosen one, whose steps are applied in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
-    /// The policy that was found for ImageNet (arXiv 1805.09501, appendix). Its one Sharpness step is left out, as
-    /// Sharpness is not among the [operations](Operation); nine of the thirteen occur.
+    /// The policy found for ImageNet (arXiv 1805.09501, appendix), without its one Sharpness step, because
+    /// Sharpness is not among the [operations](Operation). Nine of the thirteen operations occur.
     #[default]
     Imagenet,
-    /// A table of our own, not searched for, in which each of the thirteen operations occurs three to five times.
+    /// Our own table, not found by a search. Each of the thirteen operations occurs three to five times.
     Every,
 }
 

@@ -1,4 +1,4 @@
-//! A picture of what augmentation does to a sample.
+//! Contact sheets that show the effect of augmentation on a sample.
 
 use image::{Rgb, RgbImage, imageops};
 
@@ -9,7 +9,7 @@ use crate::picture::outlined;
 /// Pixels between pictures.
 const GAP: u32 = 6;
 
-/// The sample as it is, then as the first epochs see it, `epochs_shown` of them, each with outlines of its mask.
+/// The original sample, then its augmentations in the first `epochs_shown` epochs, each with mask outlines.
 pub fn strip(
     config: &AugmentConfig,
     patches: &[Patch],
@@ -25,7 +25,7 @@ pub fn strip(
     std::iter::once(outlined(sample)).chain(augmented).collect()
 }
 
-/// The pictures of a [`strip`] in rows, about as wide as high.
+/// The pictures of a [`strip`] arranged in rows; the sheet is about as wide as high.
 pub fn sheet(
     config: &AugmentConfig,
     patches: &[Patch],

@@ -1,4 +1,4 @@
-//! What in a stack of images and masks ought to be looked at, and perhaps removed.
+//! Finds suspicious samples in a stack of images and masks, which should be inspected and perhaps removed.
 
 use std::collections::BTreeMap;
 
@@ -7,48 +7,49 @@ use serde::{Deserialize, Serialize};
 
 use super::NpzStack;
 
-/// What counts as odd.
+/// Criteria for suspicious samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CleaningConfig {
-    /// An image is an outlier when its mean or its standard deviation is farther from the median of all images than
-    /// this many robust standard deviations (1.4826 times the median absolute deviation).
+    /// An image is an outlier if its mean or its standard deviation differs from the median of all images by
+    /// more than this many robust standard deviations (1.4826 times the median absolute deviation).
     pub deviations: f64,
 }
 
 impl Default for CleaningConfig {
-    /// Six: one in a billion of normally distributed values.
+    /// Six: exceeded by about one in a billion normally distributed values.
     fn default() -> Self {
         Self { deviations: 6.0 }
     }
 }
 
-/// Indices into a training set that are odd.
+/// Indices of suspicious samples in a training set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Findings {
-    /// Samples that share a mask of more than one class: nobody draws the same outline twice. Groups of two or more,
-    /// in order.
+    /// Samples with identical masks of more than one class, which cannot be independent annotations. Groups
+    /// of two or more, in order.
     pub same_mask: Vec<Vec<usize>>,
-    /// Samples that share an image, with whatever masks.
+    /// Samples with identical images, whatever their masks.
     pub same_image: Vec<Vec<usize>>,
-    /// Samples whose image is unlike the others.
+    /// Samples whose image differs strongly from the others.
     pub outliers: Vec<Outlier>,
-    /// Samples whose mask is background throughout: nothing to learn from where the background is not scored.
+    /// Samples whose mask contains only background. They teach a network nothing if the background is not
+    /// scored.
     pub all_background: Vec<usize>,
 }
 
-/// An image unlike the others.
+/// An image that differs strongly from the others.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outlier {
     /// Index into the training set.
     pub index: usize,
-    /// In what it differs, with numbers.
+    /// Why it is an outlier, with numbers.
     pub reason: String,
 }
 
 impl Findings {
-    /// What a cleaning removes: every sample with a shared mask (the mask fits one image at most, and nobody knows
-    /// which), all but the first of each shared image, and the outliers. In order, each once.
+    /// Indices to remove, in order, without duplicates: every sample with a shared mask (it can fit only one
+    /// image, and it is unknown which), all but the first of each shared image, and the outliers.
     pub fn removals(&self) -> Vec<usize> {
         let mut removals: Vec<usize> = self.same_mask.concat();
         removals.extend(self.same_image.iter().flat_map(|group| &group[1..]));
@@ -59,7 +60,7 @@ impl Findings {
     }
 }
 
-/// Looks through the training set of a stack.
+/// Searches the training set of a stack for suspicious samples.
 pub fn look_through(stack: &NpzStack, config: &CleaningConfig) -> Findings {
     let count = stack.training_len();
     let is_uniform = |index: usize| {
@@ -77,7 +78,7 @@ pub fn look_through(stack: &NpzStack, config: &CleaningConfig) -> Findings {
     }
 }
 
-/// Indices whose arrays are equal, where there are two or more.
+/// Groups of two or more indices whose arrays are equal.
 fn groups<'a>(
     indices: impl Iterator<Item = usize>,
     array: impl Fn(usize) -> ArrayView2<'a, u8>,
@@ -138,7 +139,8 @@ impl Spread {
         Self { median, deviation }
     }
 
-    /// Distance from the median; none where more than half of the values are the same, which says nothing of the rest.
+    /// Distance from the median in robust standard deviations; 0 if more than half of the values are equal,
+    /// because the spread is then unknown.
     fn deviations(&self, value: f64) -> f64 {
         if self.deviation > 0.0 { (value - self.median).abs() / self.deviation } else { 0.0 }
     }
@@ -167,7 +169,7 @@ mod tests {
 
     #[test]
     fn shared_masks_shared_images_and_outliers_are_listed() {
-        // Twenty images with contrasts that vary a little, and masks of which each has its own corner.
+        // Twenty images with slightly different contrasts; each mask has a different corner.
         let mut training = Array4::from_shape_fn((20, 2, 6, 6), |(k, part, y, x)| match part {
             0 => (100 + (7 * k + 3 * x + 5 * y) % 30 + k % 5) as u8,
             _ => u8::from(6 * y + x > k),
@@ -177,7 +179,7 @@ mod tests {
         let first_image = training.slice(s![4, 0, .., ..]).to_owned();
         training.slice_mut(s![11, 0, .., ..]).assign(&first_image);
         training.slice_mut(s![15, 0, .., ..]).fill(250);
-        // Uniform masks are common and no sign of anything.
+        // Uniform masks are common and not suspicious.
         training.slice_mut(s![16..18, 1, .., ..]).fill(3);
         training.slice_mut(s![18..20, 1, .., ..]).fill(0);
         let folder = tempfile::tempdir().unwrap();

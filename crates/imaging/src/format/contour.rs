@@ -1,4 +1,4 @@
-//! Contour text files: one vertex `x y` per line, in pixels that are counted from one.
+//! Contour text files: one vertex `x y` per line, in pixel coordinates that start at one.
 
 use std::path::Path;
 
@@ -7,11 +7,11 @@ use porecast_base::{Error, Result};
 
 /// Coordinate of the centre of the first pixel.
 ///
-/// On the 74 inner contours of the Sunnybrook excerpt the gradient across the contour is steepest when one pixel is
-/// taken off both coordinates.
+/// Determined from the 74 inner contours of the Sunnybrook excerpt: the gradient across the contour is
+/// steepest if one pixel is subtracted from both coordinates.
 pub const FIRST_CENTRE: f64 = 1.0;
 
-/// Which of two contours of a slice.
+/// The two contours of a slice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// `icontour`: the inner wall, around the cavity.
@@ -21,7 +21,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As in the files' names.
+    /// Name used in file names.
     pub fn name(self) -> &'static str {
         match self {
             Self::Inner => "icontour",

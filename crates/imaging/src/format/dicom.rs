@@ -9,7 +9,7 @@ use ndarray::Array2;
 
 use porecast_base::{Error, Result};
 
-/// What the header of a slice says.
+/// Header of a slice.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Header {
     /// Height and width.
@@ -34,7 +34,7 @@ pub fn header(path: &Path) -> Result<Header> {
             _ => Err(Error::input(path, format!("is a DICOM file without {name}: it holds no image"))),
         }
     };
-    // The decoder takes these for granted.
+    // The decoder does not check these values.
     let (allocated, stored) =
         (count(tags::BITS_ALLOCATED, "BitsAllocated")?, count(tags::BITS_STORED, "BitsStored")?);
     if !matches!(allocated, 8 | 16 | 32) || stored > allocated {

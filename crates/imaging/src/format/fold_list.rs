@@ -1,4 +1,4 @@
-//! Lists of images with boxes around their objects, as published for the folds of a data set.
+//! Published lists of images for the folds of a data set, with bounding boxes of their objects.
 //!
 //! ```json
 //! [{"filename": "00000446", "version": "4.5.5", "height": 942, "width": 1716, "numobj": 2,
@@ -19,7 +19,7 @@ pub struct ListedImage {
     /// Name of the image without its extension.
     #[serde(rename = "filename")]
     pub id: String,
-    /// Version of labelme that its annotation was drawn with.
+    /// Version of labelme that was used for its annotation.
     #[serde(default)]
     pub version: Option<String>,
     /// Height in pixels.
@@ -28,10 +28,10 @@ pub struct ListedImage {
     /// Width in pixels.
     #[serde(default)]
     pub width: Option<usize>,
-    /// Left, top, right and bottom of each object in pixels; empty where the list keeps them back.
+    /// Left, top, right and bottom of each object in pixels; empty if the list does not publish them.
     #[serde(default, rename = "bbox_xyxy")]
     pub boxes: Vec<[f64; 4]>,
-    /// Share of the image's pixels that its objects cover.
+    /// Fraction of the image's pixels covered by its objects.
     #[serde(default, rename = "ratio")]
     pub target_ratio: Option<f64>,
 }
@@ -39,7 +39,7 @@ pub struct ListedImage {
 /// Reads a list.
 ///
 /// # Errors
-/// The file cannot be read, is not such a list, is empty, or names an image twice.
+/// If the file cannot be read, has another format, is empty, or lists an image twice.
 pub fn read(path: &Path) -> Result<Vec<ListedImage>> {
     let bytes = std::fs::read(path).map_err(|e| Error::input(path, format!("cannot be read: {e}")))?;
     let images: Vec<ListedImage> = serde_json::from_slice(&bytes)
@@ -54,12 +54,12 @@ pub fn read(path: &Path) -> Result<Vec<ListedImage>> {
     Ok(images)
 }
 
-/// The split that lists in `folder` describe: `Fold0_train.json`, `Fold0_valid.json`, `Fold1_train.json`, ... and
-/// `Test.json`.
+/// The split described by the lists in `folder`: `Fold0_train.json`, `Fold0_valid.json`, `Fold1_train.json`,
+/// ... and `Test.json`.
 ///
 /// # Errors
-/// There are fewer than two folds, a list cannot be read, or a fold does not train on exactly what the others validate
-/// on, or an image is in two parts.
+/// If there are fewer than two folds, a list cannot be read, the training images of a fold are not exactly
+/// the validation images of the other folds, or an image is in two parts.
 pub fn read_split(folder: &Path) -> Result<Split> {
     let ids = |name: String| -> Result<Vec<String>> {
         Ok(read(&folder.join(name))?.into_iter().map(|image| image.id).collect())

@@ -1,11 +1,11 @@
-//! What is in a folder, in an order that does not depend on the file system.
+//! Folder contents, in an order that does not depend on the file system.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use porecast_base::{Error, Result};
 
-/// All files below `folder`, sorted by path; hidden files and folders are passed over.
+/// All files below `folder`, sorted by path, without hidden files and folders.
 pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut pending = vec![folder.to_path_buf()];
@@ -17,7 +17,7 @@ pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
                 continue;
             }
             let path = entry.path();
-            // Follows a link to a file, but not one to a folder, which could lead round in a circle.
+            // Links to files are followed; links to folders are not, because they could form a cycle.
             if entry.file_type().map_err(unreadable)?.is_dir() {
                 pending.push(path);
             } else if path.is_file() {
@@ -29,7 +29,7 @@ pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Name of a file without its folder; empty where there is none.
+/// Name of a file without its folder; empty if there is none.
 pub fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
@@ -39,12 +39,12 @@ pub fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Extension in lower case; empty where there is none.
+/// Extension in lower case; empty if there is none.
 pub fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
 }
 
-/// The last part of a path that was written on any system: both slashes separate.
+/// The last part of a path written on any system: both `/` and `\` are separators.
 pub fn last_part(written: &str) -> &str {
     written.trim().rsplit(['/', '\\']).next().unwrap_or_default()
 }

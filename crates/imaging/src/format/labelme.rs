@@ -1,13 +1,14 @@
-//! Photographs with labelme's JSON files, of any version.
+//! Photographs annotated with labelme (JSON files of any version).
 //!
-//! Image and JSON file may lie side by side or in folders of their own:
+//! Image and JSON file may be in the same folder or in separate ones:
 //!
 //! ```text
 //! Train_Images/00000446.jpg
 //! Train_Annotations/00000446.json      {"version", "shapes": [{"label", "points", ...}], "imagePath", "imageData", ...}
 //! ```
 //!
-//! Coordinates run from the image's upper left corner, so the first pixel's centre is at (0.5, 0.5).
+//! The origin of coordinates is the upper left corner of the image, so the centre of the first pixel is (0.5,
+//! 0.5).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,17 +27,18 @@ use porecast_base::{Error, Result};
 
 const FIRST_CENTRE: f64 = 0.5;
 
-/// How photographs and annotations are to be read.
+/// Options for reading photographs and annotations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// Labels of the classes 1, 2, ...; a later shape covers an earlier one. Empty: all shapes together are class 1.
+    /// Labels of classes 1, 2, ...; later shapes cover earlier ones. If empty, all shapes together are class
+    /// 1.
     pub classes: Vec<String>,
-    /// Labels of shapes that are left out.
+    /// Labels of shapes to skip.
     pub ignored: Vec<String>,
-    /// What becomes of images without a JSON file.
+    /// Handling of images without a JSON file.
     pub unlabelled: Unlabelled,
-    /// What must stay on one side of a split.
+    /// Groups that a split must not divide.
     pub grouping: Grouping,
 }
 
@@ -51,7 +53,7 @@ impl Default for Options {
     }
 }
 
-/// Photographs and what was drawn on them.
+/// Photographs and their annotations.
 #[derive(Debug)]
 pub struct Labelme {
     photographs: Vec<Photograph>,
@@ -63,18 +65,18 @@ struct Photograph {
     id: String,
     group: String,
     pixels: Pixels,
-    /// `None` where there is no JSON file.
+    /// `None` if there is no JSON file.
     shapes: Option<Drawing>,
 }
 
-/// Shapes with their classes, a later one over an earlier one.
+/// Shapes and their classes; later shapes cover earlier ones.
 type Drawing = Vec<(Geometry, u8)>;
 
-/// Where the pixels of an image are.
+/// Where the pixels of an image are stored.
 #[derive(Debug)]
 enum Pixels {
     File(PathBuf),
-    /// Base64 in the JSON file.
+    /// In the JSON file, as base64.
     Embedded(PathBuf),
 }
 
@@ -85,14 +87,14 @@ enum Geometry {
         centre: Point,
         radius: f64,
     },
-    /// Pixels of a rectangle whose upper left pixel is at (row, column).
+    /// Pixel mask of a rectangle whose upper left pixel is (row, column).
     Bitmap {
         corner: (i64, i64),
         pixels: Array2<bool>,
     },
 }
 
-/// A JSON file without the image in it.
+/// The fields of a JSON file without the embedded image.
 #[derive(Deserialize)]
 struct Document {
     shapes: Vec<Shape>,
@@ -110,9 +112,9 @@ struct Document {
 struct Shape {
     label: Option<String>,
     points: Vec<Point>,
-    /// Versions before 3.6 had polygons only.
+    /// Versions before 3.6 had only polygons.
     shape_type: Option<String>,
-    /// A PNG image in base64.
+    /// A PNG image as base64.
     mask: Option<String>,
 }
 
@@ -126,7 +128,7 @@ impl Labelme {
     /// Reads the JSON files below `path` and finds the image of each.
     ///
     /// # Errors
-    /// The folder cannot be read, or holds no image that could be used.
+    /// If the folder cannot be read or contains no usable image.
     pub fn open(path: &Path, options: Options) -> Result<Self> {
         let files = folder::files_below(path)?;
         let images: Vec<&PathBuf> = files
@@ -176,7 +178,7 @@ impl Labelme {
         Ok(Self { photographs: name_all(path, found, options.grouping), warnings })
     }
 
-    /// What was odd.
+    /// Warnings from opening.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
@@ -190,7 +192,7 @@ impl Labelme {
     /// Reads one image and draws its shapes.
     ///
     /// # Errors
-    /// The image is damaged.
+    /// If the image is damaged.
     ///
     /// # Panics
     /// When `index` is not below [`len`](Self::len).
@@ -219,7 +221,7 @@ impl Labelme {
     }
 }
 
-/// Gives each image the name of its file, or its path below `root` where two have the same name.
+/// Names each image after its file, or after its path below `root` if two images have the same file name.
 fn name_all(root: &Path, found: Vec<(Pixels, Option<Drawing>)>, grouping: Grouping) -> Vec<Photograph> {
     let mut uses: BTreeMap<String, usize> = BTreeMap::new();
     for (pixels, _) in &found {
@@ -333,7 +335,8 @@ fn read_annotation(
     Ok((pixels, shapes))
 }
 
-/// Beside the JSON file as it says, then by the JSON file's own name, then anywhere, then inside the JSON file.
+/// Searches beside the JSON file for the image name it gives, then for its own name, then in all folders for
+/// both, then inside the JSON file.
 fn find_image(json: &Path, document: &Document, images: &[&PathBuf]) -> Result<Pixels> {
     let beside = json.parent().unwrap_or(json);
     let written = document.image_path.as_deref().unwrap_or_default();
@@ -362,7 +365,7 @@ fn find_image(json: &Path, document: &Document, images: &[&PathBuf]) -> Result<P
         })
 }
 
-/// A warning about points outside the image, with half a pixel of tolerance for the edge.
+/// A warning about points more than half a pixel outside the image.
 fn outside(points: &[Point], (height, width): (usize, usize)) -> Option<String> {
     let within = |v: f64, count: usize| (-0.5..=count as f64 + 0.5).contains(&v);
     let count = points.iter().filter(|[x, y]| !within(*x, width) || !within(*y, height)).count();
@@ -374,7 +377,7 @@ fn outside(points: &[Point], (height, width): (usize, usize)) -> Option<String> 
     })
 }
 
-/// What a shape covers, or why it covers nothing.
+/// The geometry of a shape, or the reason why it covers nothing.
 fn geometry(shape: &Shape, json: &Path) -> std::result::Result<Geometry, String> {
     let kind = shape.shape_type.as_deref().unwrap_or("polygon");
     if shape.points.iter().flatten().any(|v| !v.is_finite()) {
@@ -407,7 +410,7 @@ fn geometry(shape: &Shape, json: &Path) -> std::result::Result<Geometry, String>
 fn draw(mask: &mut Array2<u8>, geometry: &Geometry, class: u8) {
     match geometry {
         Geometry::Polygon(points) => {
-            // An object smaller than a pixel is one pixel, as annotators' single clicks are.
+            // An object smaller than a pixel becomes one pixel, for example a single click of an annotator.
             if polygon::fill(mask, points, FIRST_CENTRE, class) == 0 {
                 let [x, y] = polygon::centroid(points);
                 set(mask, y.floor() as i64, x.floor() as i64, class);
@@ -428,7 +431,7 @@ fn draw(mask: &mut Array2<u8>, geometry: &Geometry, class: u8) {
     }
 }
 
-/// Sets a pixel if it is in the image.
+/// Sets a pixel if it lies inside the image.
 fn set(mask: &mut Array2<u8>, row: i64, column: i64, class: u8) {
     let (Ok(row), Ok(column)) = (usize::try_from(row), usize::try_from(column)) else { return };
     if let Some(value) = mask.get_mut((row, column)) {

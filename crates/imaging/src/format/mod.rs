@@ -1,7 +1,7 @@
 //! The on-disk formats of the segmentation studies.
 //!
-//! Opening a folder or file looks at names, headers and annotations, and collects a [`Warning`] for everything odd;
-//! pixels are read one sample at a time.
+//! Opening a folder or file checks names, headers and annotations, and collects a [`Warning`] for every
+//! anomaly. Pixels are read one sample at a time.
 //!
 //! ```
 //! use porecast_imaging::format::Format;
@@ -56,35 +56,35 @@ pub use photograph::read as read_photograph;
 pub use scaling::Scaling;
 pub use tiff_triples::TiffTriples;
 
-/// What becomes of images that nobody drew on.
+/// Handling of images without annotations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unlabelled {
-    /// They are left out.
+    /// Leave them out.
     #[default]
     LeaveOut,
-    /// They come without a mask, to predict on.
+    /// Keep them without a mask, for prediction.
     Keep,
 }
 
-/// What must stay on one side of a split, where the format itself names no patient.
+/// Groups that a split must not divide, for formats that name no patient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grouping {
-    /// Each image is a group by itself.
+    /// Each image is its own group.
     #[default]
     Image,
-    /// The images of a folder belong together, as the frames of a video do.
+    /// The images of a folder form a group, for example the frames of a video.
     Folder,
 }
 
-/// A format and how it is to be read.
+/// A format and its options.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// DICOM slices with contours in text files.
     DicomContours(dicom_contours::Options),
-    /// JPEG or PNG images with labelme's JSON files.
+    /// JPEG or PNG images with labelme JSON files.
     Labelme(labelme::Options),
     /// NumPy stacks of images and masks.
     NpzStack(npz_stack::Options),
@@ -93,10 +93,10 @@ pub enum Format {
 }
 
 impl Format {
-    /// Looks at what is in `path`, without reading pixels.
+    /// Opens the data set at `path` without reading pixels.
     ///
     /// # Errors
-    /// There is nothing of this format that could be read.
+    /// If `path` contains no readable data of this format.
     pub fn open(&self, path: &Path) -> Result<Source> {
         Ok(match self {
             Self::DicomContours(options) => {
@@ -109,12 +109,12 @@ impl Format {
     }
 }
 
-/// A data set that was opened: samples are read when they are asked for.
+/// An opened data set; samples are read on demand.
 #[derive(Debug)]
 pub enum Source {
     /// DICOM slices with contours in text files.
     DicomContours(DicomContours),
-    /// JPEG or PNG images with labelme's JSON files.
+    /// JPEG or PNG images with labelme JSON files.
     Labelme(Labelme),
     /// NumPy stacks of images and masks.
     NpzStack(NpzStack),
@@ -123,7 +123,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// What was odd when it was opened.
+    /// Warnings from opening.
     pub fn warnings(&self) -> &[Warning] {
         match self {
             Self::DicomContours(source) => source.warnings(),
@@ -147,7 +147,7 @@ impl Source {
     /// Reads one sample.
     ///
     /// # Errors
-    /// Its file is damaged.
+    /// If its file is damaged.
     ///
     /// # Panics
     /// When `index` is not below [`len`](Self::len).
@@ -160,15 +160,16 @@ impl Source {
         }
     }
 
-    /// Reads one sample after the other; a damaged one does not keep the next from being read.
+    /// Reads all samples in order. After an error on a damaged sample, the next one is still read.
     pub fn samples(&self) -> impl Iterator<Item = Result<AnnotatedImage>> {
         (0..self.len()).map(|index| self.sample(index))
     }
 
-    /// Hands every sample that can be read to `use_sample`; gives all warnings, those about damaged files included.
+    /// Passes every readable sample to `use_sample`. Returns all warnings, including those about damaged
+    /// files.
     ///
     /// # Errors
-    /// No sample could be read, or what `use_sample` returns.
+    /// If no sample could be read; or the error of `use_sample`.
     pub fn read(&self, mut use_sample: impl FnMut(AnnotatedImage) -> Result<()>) -> Result<Vec<Warning>> {
         let mut warnings = self.warnings().to_vec();
         let mut damaged = 0;
@@ -191,7 +192,7 @@ impl Source {
     }
 }
 
-/// The error of a folder or file in which nothing could be used: names the first reasons.
+/// The error for a folder or file without usable data; it names the first reasons.
 fn nothing_usable(path: &Path, wanted: &str, warnings: &[Warning]) -> Error {
     let mut message = format!("holds no {wanted} that could be used");
     for warning in warnings.iter().take(3) {

@@ -1,4 +1,4 @@
-//! NumPy's npz archives: their arrays, whatever type the numbers have.
+//! NumPy npz archives with arrays of any number type.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -8,17 +8,17 @@ use ndarray::{ArrayD, IxDyn, OwnedRepr};
 use ndarray_npy::{NpzReader, ReadNpyError, ReadNpzError, ReadableElement};
 use porecast_base::{Error, Result};
 
-/// An npz archive that is open for reading.
+/// An open npz archive.
 pub struct Archive {
     path: PathBuf,
     reader: NpzReader<BufReader<File>>,
 }
 
-/// Numbers of an array, and the name of the type that the archive has them in.
+/// Values of an array and the name of their stored type.
 pub struct Numbers {
-    /// `bool`, or a number type by its name in Rust.
+    /// `bool`, or the Rust name of a number type.
     pub kind: &'static str,
-    /// The numbers; a truth value is 0 or 1.
+    /// The values; booleans become 0 or 1.
     pub values: ArrayD<f64>,
 }
 
@@ -26,7 +26,7 @@ impl Archive {
     /// Opens an archive.
     ///
     /// # Errors
-    /// The file is missing or damaged.
+    /// If the file is missing or damaged.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::input(path, format!("cannot be opened: {e}")))?;
         let reader = NpzReader::new(BufReader::new(file)).map_err(|e| damaged(path, e))?;
@@ -36,15 +36,15 @@ impl Archive {
     /// Names of the arrays.
     ///
     /// # Errors
-    /// The file is damaged.
+    /// If the file is damaged.
     pub fn names(&mut self) -> Result<Vec<String>> {
         self.reader.names().map_err(|e| damaged(&self.path, e))
     }
 
-    /// An array of truth values or numbers; `None` for another type.
+    /// An array of booleans or numbers; `None` for any other type.
     ///
     /// # Errors
-    /// The file is damaged or has no such array.
+    /// If the file is damaged or has no such array.
     pub fn numbers(&mut self, name: &str) -> Result<Option<Numbers>> {
         if let Some(array) = self.read_as::<bool>(name)? {
             return Ok(Some(Numbers { kind: "bool", values: array.mapv(f64::from) }));
@@ -61,10 +61,10 @@ impl Archive {
         Ok(None)
     }
 
-    /// An array of whole numbers from 0 to 255, whatever their type; `None` if it holds others.
+    /// An array of integers from 0 to 255, stored as any type; `None` if it has other values.
     ///
     /// # Errors
-    /// The file is damaged or has no such array.
+    /// If the file is damaged or has no such array.
     pub fn bytes(&mut self, name: &str) -> Result<Option<ArrayD<u8>>> {
         if let Some(array) = self.read_as::<u8>(name)? {
             return Ok(Some(array));
@@ -75,7 +75,7 @@ impl Archive {
         Ok(whole.map(|numbers| numbers.values.mapv(|value| value as u8)))
     }
 
-    /// An array of elements `T`; `None` when it is of another type.
+    /// An array with elements of type `T`; `None` if it has another type.
     fn read_as<T: ReadableElement>(&mut self, name: &str) -> Result<Option<ArrayD<T>>> {
         match self.reader.by_name::<OwnedRepr<T>, IxDyn>(name) {
             Ok(array) => Ok(Some(array)),

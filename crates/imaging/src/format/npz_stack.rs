@@ -22,13 +22,13 @@ use porecast_base::{Error, Result};
 const TRAINING: &str = "training_set";
 const TEST: &str = "test_set";
 
-/// How a stack is to be read.
+/// Options for reading a stack.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// Number of classes, background included; a mask with a larger value is left out.
+    /// Number of classes, background included. Samples whose mask has a larger value are left out.
     pub classes: u8,
-    /// What becomes of images without a mask.
+    /// Handling of images without a mask.
     pub unlabelled: Unlabelled,
 }
 
@@ -38,13 +38,13 @@ impl Default for Options {
     }
 }
 
-/// A stack of images, some with masks, in memory as it is in the file: one byte a pixel.
+/// A stack of images, some with masks, in memory as stored in the file: one byte per pixel.
 #[derive(Debug)]
 pub struct NpzStack {
     path: PathBuf,
     training: Array4<u8>,
     test: Array3<u8>,
-    /// Indices into the training set, then into the test set, that are samples.
+    /// Indices of the samples in the training set, then in the test set.
     samples: Vec<Position>,
     warnings: Vec<Warning>,
 }
@@ -59,7 +59,8 @@ impl NpzStack {
     /// Reads an archive.
     ///
     /// # Errors
-    /// The file is missing or damaged, has neither array, or an array has another shape or type, or no sample is left.
+    /// If the file is missing or damaged, contains neither array, an array has an unexpected shape or type,
+    /// or no sample is left.
     pub fn open(path: &Path, options: Options) -> Result<Self> {
         let mut archive = Archive::open(path)?;
         let names = archive.names()?;
@@ -131,7 +132,7 @@ impl NpzStack {
         }
     }
 
-    /// What was odd.
+    /// Warnings from opening.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
@@ -145,7 +146,7 @@ impl NpzStack {
     /// One sample; the image is divided by 255.
     ///
     /// # Errors
-    /// None; all is in memory. (The other formats read here.)
+    /// Never fails, because all data is in memory; the other formats read files here.
     ///
     /// # Panics
     /// When `index` is not below [`len`](Self::len).
@@ -167,7 +168,7 @@ impl NpzStack {
         })
     }
 
-    /// Number of images with masks in the file, those left out included.
+    /// Number of images with masks in the file, including those left out.
     pub fn training_len(&self) -> usize {
         self.training.len_of(Axis(0))
     }
@@ -182,10 +183,10 @@ impl NpzStack {
         self.training.slice(s![index, 1, .., ..])
     }
 
-    /// Writes the archive without the training samples `removed`, atomically; the test set stays as it is.
+    /// Writes the archive without the training samples in `removed`, atomically. The test set is unchanged.
     ///
     /// # Errors
-    /// Nothing would be left, or the file cannot be written.
+    /// If no sample would be left or the file cannot be written.
     pub fn write_without(&self, removed: &[usize], path: &Path) -> Result<()> {
         let kept: Vec<usize> = (0..self.training_len()).filter(|index| !removed.contains(index)).collect();
         if kept.is_empty() {
@@ -198,13 +199,13 @@ impl NpzStack {
     }
 }
 
-/// Writes an archive atomically; a test set without images is not written.
+/// Writes an archive atomically. An empty test set is not written.
 ///
 /// # Shapes
 /// `training`: (n, 2, height, width); `test`: (n, height, width).
 ///
 /// # Errors
-/// The file cannot be written.
+/// If the file cannot be written.
 pub fn write(path: &Path, training: &Array4<u8>, test: &Array3<u8>) -> Result<()> {
     atomic::write_with(path, |temporary| {
         let failed = |e: ndarray_npy::WriteNpzError| Error::output(path, e);

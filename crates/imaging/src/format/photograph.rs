@@ -1,4 +1,4 @@
-//! JPEG and PNG files as colours.
+//! Decodes JPEG and PNG files to RGB.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Seek};
@@ -9,26 +9,26 @@ use ndarray::Array3;
 
 use porecast_base::{Error, Result};
 
-/// Largest image in bytes: 700 megapixels of three colours.
+/// Largest decoded image in bytes: 700 megapixels with three channels.
 const LARGEST: u64 = 2 << 30;
 
-/// Height and width as a viewer shows it, from the header alone.
+/// Height and width in display orientation, read from the header only.
 pub fn shape(path: &Path) -> Result<(usize, usize)> {
     shape_of(open(path)?).map_err(|e| damaged(path, &e))
 }
 
-/// Height and width of an image in memory; `path` is the file that it came in.
+/// Height and width of an image in memory; `path` is the file that contains it.
 pub fn shape_in(bytes: &[u8], path: &Path) -> Result<(usize, usize)> {
     shape_of(Cursor::new(bytes)).map_err(|e| damaged(path, &e))
 }
 
-/// Colours `[red green blue, y, x]` in [0, 1]; grey images have three equal channels.
+/// RGB values `[channel, y, x]` in [0, 1]; grey images have three equal channels.
 pub fn read(path: &Path) -> Result<Array3<f32>> {
     let bytes = std::fs::read(path).map_err(|e| Error::input(path, format!("cannot be opened: {e}")))?;
     read_in(&bytes, path)
 }
 
-/// Colours of an image in memory; `path` is the file that it came in.
+/// RGB values of an image in memory; `path` is the file that contains it.
 pub fn read_in(bytes: &[u8], path: &Path) -> Result<Array3<f32>> {
     if is_cut_jpeg(bytes) {
         return Err(Error::input(path, "is a damaged image: it ends before its last line"));
@@ -41,8 +41,9 @@ pub fn grey_in(bytes: &[u8], path: &Path) -> Result<image::GrayImage> {
     decode(Cursor::new(bytes)).map(DynamicImage::into_luma8).map_err(|e| damaged(path, &e))
 }
 
-/// Whether a JPEG file has no end of image (FF D9) behind its last start of scan (FF DA): the decoder would fill the rest
-/// with grey. Neither pair of bytes occurs within a scan (ITU-T T.81, B.1.1.5).
+/// Whether a JPEG file is truncated: it has no end-of-image marker (FF D9) after its last start-of-scan
+/// marker (FF DA). The decoder would fill the rest with grey. Neither marker occurs within a scan (ITU-T
+/// T.81, B.1.1.5).
 fn is_cut_jpeg(bytes: &[u8]) -> bool {
     let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
     bytes.starts_with(&[0xff, 0xd8]) && last([0xff, 0xd9]) < last([0xff, 0xda])
@@ -58,7 +59,7 @@ fn damaged(path: &Path, error: &image::ImageError) -> Error {
 
 fn decoder<'a>(from: impl BufRead + Seek + 'a) -> image::ImageResult<impl ImageDecoder + 'a> {
     let mut reader = ImageReader::new(from).with_guessed_format()?;
-    // A damaged header can ask for any size.
+    // A damaged header can claim any size.
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(LARGEST);
     reader.limits(limits);
@@ -76,7 +77,7 @@ fn shape_of(from: impl BufRead + Seek) -> image::ImageResult<(usize, usize)> {
     })
 }
 
-/// Turned upright where the camera wrote down how it was held, as the annotation program shows it.
+/// Decodes and applies the camera orientation, as the annotation program does.
 fn decode(from: impl BufRead + Seek) -> image::ImageResult<DynamicImage> {
     let mut decoder = decoder(from)?;
     let orientation = decoder.orientation()?;

@@ -1,28 +1,28 @@
-//! Stored values to [0, 1].
+//! Scaling of stored values to [0, 1].
 
 use serde::{Deserialize, Serialize};
 
-/// Which stored values become 0 and 1.
+/// Stored values that are mapped to 0 and 1.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scaling {
-    /// The range of the stored type (0 to 255, 0 to 65535); floating-point values that leave 0 to 1 are stretched as
-    /// by `Image`.
+    /// The range of the stored type (0 to 255, 0 to 65535). Floating-point values that exceed [0, 1] are
+    /// scaled as with `Image`.
     #[default]
     Type,
-    /// The smallest and the largest value of the image, each channel by itself; a constant channel becomes 0.
+    /// The smallest and the largest value of each channel of the image; a constant channel becomes 0.
     Image,
-    /// These two values, the same for all images; what lies outside is cut off.
+    /// Two fixed values, the same for all images; values outside are clamped.
     Fixed {
-        /// Becomes 0.
+        /// Maps to 0.
         low: f32,
-        /// Becomes 1.
+        /// Maps to 1.
         high: f32,
     },
 }
 
 impl Scaling {
-    /// Scales one channel whose type has the given range; `None` if a value is not a number.
+    /// Scales one channel whose stored type has the given range; `None` if a value is NaN.
     pub(super) fn apply(self, values: &mut [f32], type_range: Option<(f32, f32)>) -> Option<()> {
         let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
         for &value in values.iter() {

@@ -1,4 +1,4 @@
-//! TIFF and PNG files as channels of numbers.
+//! Reads TIFF and PNG files as numeric channels.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -12,7 +12,7 @@ use tiff::tags::Tag;
 use super::{folder, photograph};
 use porecast_base::{Error, Result};
 
-/// Largest image in bytes. A damaged header can ask for any size.
+/// Largest image in bytes. A damaged header can claim any size.
 const LARGEST: usize = 4 << 30;
 
 /// Stored values `[channel, y, x]`, and the range of their type (`None` for floating point).
@@ -21,7 +21,7 @@ pub(super) struct Raster {
     pub(super) type_range: Option<(f32, f32)>,
 }
 
-/// Height and width, from the header alone.
+/// Height and width, read from the header only.
 pub(super) fn shape(path: &Path) -> Result<(usize, usize)> {
     if folder::extension(path) == "png" {
         return photograph::shape(path);
@@ -50,17 +50,17 @@ fn damaged(path: &Path, error: tiff::TiffError) -> Error {
     Error::input(path, format!("is a damaged TIFF image: {error}"))
 }
 
-/// The first page of a TIFF file as it is stored.
+/// The first page of a TIFF file, as stored.
 pub struct Page {
-    /// The samples; those of less than a byte have one byte each.
+    /// The samples; samples of less than a byte are unpacked to one byte each.
     pub samples: DecodingResult,
-    /// What the samples of a pixel mean.
+    /// Colour type of a pixel.
     pub colour: ColorType,
-    /// Where the samples belong.
+    /// Arrangement of the samples.
     pub layout: Layout,
 }
 
-/// Where the samples of a TIFF file belong.
+/// Arrangement of the samples in a TIFF file.
 pub struct Layout {
     shape: (usize, usize),
     is_planar: bool,
@@ -70,7 +70,7 @@ impl Page {
     /// Reads the first page of a TIFF file.
     ///
     /// # Errors
-    /// The file is missing or damaged, has colours of a palette or of YCbCr, or is larger than 4 GiB.
+    /// If the file is missing or damaged, has palette or YCbCr colours, or is larger than 4 GiB.
     pub fn read(path: &Path) -> Result<Self> {
         let mut decoder = open(path)?;
         let (width, height) = decoder.dimensions().map_err(|e| damaged(path, e))?;
@@ -95,7 +95,7 @@ impl Page {
         Ok(Self { samples, colour, layout: Layout { shape, is_planar } })
     }
 
-    /// Largest grey value of samples that have less than a byte in the file; `None` for others.
+    /// Largest grey value of samples stored with less than a byte; `None` for other samples.
     pub fn largest_of_packed(&self) -> Option<f32> {
         match self.colour {
             ColorType::Gray(bits @ (1 | 2 | 4)) => Some(f32::from((1_u8 << bits) - 1)),
@@ -105,10 +105,10 @@ impl Page {
 }
 
 impl Layout {
-    /// Values `[channel, y, x]` computed from the samples, in their order.
+    /// Arranges values, computed from the samples in the same order, as `[channel, y, x]`.
     ///
     /// # Errors
-    /// They do not fill the image.
+    /// If the values do not fill the image.
     pub fn channels(&self, values: Vec<f32>, path: &Path) -> Result<Array3<f32>> {
         let (height, width) = self.shape;
         let area = height * width;
@@ -127,7 +127,7 @@ impl Layout {
     }
 }
 
-/// The error for colours that are neither grey nor red, green and blue.
+/// The error for colours other than grey and RGB.
 pub fn unusable_colours(path: &Path, colour: ColorType) -> Error {
     Error::input(path, format!("is a TIFF image with colours {colour:?}; save it as grey or RGB"))
 }
@@ -140,7 +140,7 @@ fn read_tiff(path: &Path) -> Result<Raster> {
     Ok(Raster { values: page.layout.channels(values, path)?, type_range })
 }
 
-/// Samples of less than a byte, in rows that begin at a byte.
+/// Unpacks samples of less than a byte; each row starts at a byte.
 fn unpack(packed: &[u8], bits: u8, (height, width): (usize, usize)) -> Vec<u8> {
     let bits = usize::from(bits);
     let mut values = Vec::with_capacity(height * width);
@@ -177,7 +177,7 @@ fn numbers(pixels: DecodingResult) -> (Vec<f32>, Option<(f32, f32)>) {
     }
 }
 
-/// A PNG keeps its own number of channels: a mask is grey.
+/// Reads a PNG with its own number of channels, because a mask is grey.
 fn read_png(path: &Path) -> Result<Raster> {
     let image = image::open(path).map_err(|e| Error::input(path, format!("is a damaged image: {e}")))?;
     let (height, width) = (image.height() as usize, image.width() as usize);

@@ -1,4 +1,4 @@
-//! Scenes seen by several sensors: one TIFF file per sensor, and one for the mask.
+//! Multi-sensor scenes: one TIFF file per sensor and one for the mask.
 //!
 //! ```text
 //! train/scene0001_VIS.tif    240 x 240, RGB
@@ -6,7 +6,8 @@
 //! train/scene0001_REF.tif    240 x 240, 0 and 255 or classes
 //! ```
 //!
-//! A word in the file's or the folder's name tells the sensor, the rest of the name and its folder the scene.
+//! A word in the name of the file or the folder identifies the sensor; the rest of the path identifies the
+//! scene.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,21 +21,21 @@ use crate::resize::{resize_image, resize_mask};
 use crate::warning::Warning;
 use porecast_base::{Error, Result};
 
-/// How scenes are to be read.
+/// Options for reading scenes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// Words that tell the sensors, in the order in which their channels are stacked; upper and lower case are alike.
+    /// Words that identify the sensors, in the order in which their channels are stacked; case-insensitive.
     pub bands: Vec<String>,
-    /// Word that tells the mask.
+    /// Word that identifies the mask.
     pub mask: String,
-    /// Height and width that all are resized to; that of the first band where none is given.
+    /// Height and width to which all files are resized; if not given, those of the first band.
     pub shape: Option<(usize, usize)>,
-    /// Stored values to [0, 1].
+    /// Mapping of stored values to [0, 1].
     pub scaling: Scaling,
-    /// What becomes of scenes without a mask.
+    /// Handling of scenes without a mask.
     pub unlabelled: Unlabelled,
-    /// What must stay on one side of a split.
+    /// Groups that a split must not divide.
     pub grouping: Grouping,
 }
 
@@ -65,7 +66,7 @@ struct Scene {
     group: String,
     bands: Vec<PathBuf>,
     mask: Option<PathBuf>,
-    /// Of the first band.
+    /// Shape of the first band.
     shape: (usize, usize),
 }
 
@@ -73,7 +74,7 @@ impl TiffTriples {
     /// Finds the scenes below `path` and compares the sizes of their files.
     ///
     /// # Errors
-    /// The folder cannot be read, or holds no scene that could be used.
+    /// If the folder cannot be read or contains no usable scene.
     pub fn open(path: &Path, options: Options) -> Result<Self> {
         let files = folder::files_below(path)?;
         let is_image = |file: &&PathBuf| matches!(folder::extension(file).as_str(), "tif" | "tiff" | "png");
@@ -145,7 +146,7 @@ impl TiffTriples {
         Ok(source)
     }
 
-    /// What was odd.
+    /// Warnings from opening.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
@@ -159,7 +160,7 @@ impl TiffTriples {
     /// Reads one scene, resizes its bands to one size and stacks them.
     ///
     /// # Errors
-    /// A file is damaged, holds values that are not numbers, or a mask that is neither classes nor black and white.
+    /// If a file is damaged or contains NaN, or a mask is neither class indices nor black and white.
     ///
     /// # Panics
     /// When `index` is not below [`len`](Self::len).
@@ -195,7 +196,7 @@ impl TiffTriples {
         Ok(raster.values)
     }
 
-    /// A scene whose files show the same place, as far as their sizes tell.
+    /// Checks that the sizes of a scene's files are consistent with the same frame.
     fn check(
         &self,
         root: &Path,
@@ -235,7 +236,7 @@ impl TiffTriples {
     }
 }
 
-/// Whether two sizes can be of the same frame: the same ratio of the sides, to within one pixel of the smaller.
+/// Whether two sizes can show the same frame: equal aspect ratios, to within one pixel of the smaller size.
 fn is_same_frame(a: (usize, usize), b: (usize, usize)) -> bool {
     let (small, large) = if a.0 <= b.0 { (a, b) } else { (b, a) };
     let scale = large.0 as f64 / small.0 as f64;
@@ -255,7 +256,8 @@ fn misfit(file: &Path, shape: (usize, usize), first: &Path, of_first: (usize, us
     Error::input(file, what)
 }
 
-/// Which word a path holds, and the path without it; a word in the name counts before one in a folder's name.
+/// Index of the role word in a path, and the path without it. Words in the file name take precedence over
+/// words in a folder name.
 fn role_and_scene(below: &str, roles: &[String]) -> Option<(usize, String)> {
     let below = below.replace('\\', "/");
     let words = words_of(&below);
@@ -263,7 +265,7 @@ fn role_and_scene(below: &str, roles: &[String]) -> Option<(usize, String)> {
         let word = below[start..end].to_lowercase();
         roles.iter().position(|role| *role == word).map(|role| (role, (start, end)))
     })?;
-    // One separator goes with the word.
+    // Removes one separator together with the word.
     let (before, after) = (&below[..start], &below[end..]);
     let is_separator = |c: char| !c.is_alphanumeric();
     let scene = match before.strip_suffix(is_separator) {
@@ -273,7 +275,7 @@ fn role_and_scene(below: &str, roles: &[String]) -> Option<(usize, String)> {
     Some((role, scene.trim_start_matches('/').to_owned()))
 }
 
-/// Where the words of letters and digits begin and end.
+/// Start and end of each alphanumeric word.
 fn words_of(text: &str) -> Vec<(usize, usize)> {
     let mut words = Vec::new();
     let mut start = None;
@@ -290,8 +292,8 @@ fn words_of(text: &str) -> Vec<(usize, usize)> {
     words
 }
 
-/// Classes from a mask of whole numbers; black and white alone (0 and 255, or the type's largest value) are background
-/// and class 1.
+/// Reads classes from an integer mask. A mask with only black and white (0 and 255, or the largest value of
+/// the type) has background and class 1.
 fn read_mask(path: &Path) -> Result<Array2<u8>> {
     let raster = tiff_raster::read(path)?;
     let first = raster.values.index_axis(Axis(0), 0);
@@ -303,7 +305,7 @@ fn read_mask(path: &Path) -> Result<Array2<u8>> {
     if is_black_and_white {
         return Ok(first.mapv(|v| u8::from(v > 0.0)));
     }
-    // So many classes nobody draws: these are the greys of a picture.
+    // Masks do not have this many classes, so these are grey levels of an image.
     if let Some(value) = first.iter().find(|&&v| v.fract() != 0.0 || !(0.0..32.0).contains(&v)) {
         let what = format!("is a mask that holds {value}; expected classes 0 to 31, or 0 and 255");
         return Err(Error::input(path, what));

@@ -1,4 +1,4 @@
-//! Regions of a mask as polygons.
+//! Polygons around the regions of a mask.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,14 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::components::Components;
 
-/// A corner of pixels, (x, y).
+/// A pixel corner, (x, y).
 type Corner = (u32, u32);
 
-/// The polygons around the connected regions of a binary mask: filling them gives back the mask.
+/// Polygons around the connected regions of a binary mask. Filling them reproduces the mask.
 ///
-/// Pixel (y, x) is the square from (x, y) to (x + 1, y + 1), and the polygons run along pixel edges. A region with holes
-/// is one polygon all the same: a slit of no width joins each hole to what lies left of it. So a pixel belongs to the
-/// region when its centre lies inside a polygon, by the even-odd as by the winding rule.
+/// Pixel (y, x) is the square from (x, y) to (x + 1, y + 1), and the polygons run along pixel edges. A region
+/// with holes is still one polygon: a slit of zero width connects each hole to a ring on its left. A pixel
+/// belongs to the region if its centre lies inside a polygon, by both the even-odd and the winding rule.
 pub fn polygons(mask: ArrayView2<'_, bool>) -> Vec<Vec<[f64; 2]>> {
     let found = Components::find(mask);
     (1..=found.regions().len() as u32)
@@ -30,14 +30,14 @@ pub fn polygons(mask: ArrayView2<'_, bool>) -> Vec<Vec<[f64; 2]>> {
         .collect()
 }
 
-/// The closed lines along the edges of a region, which lies on their right (y downwards); each from its first corner in
-/// reading order, so that the outermost comes first.
+/// Closed rings along the edges of a region, with the region on their right (y downwards). Each ring starts
+/// at its first corner in reading order, so the outermost ring comes first.
 fn rings(region: &Array2<bool>) -> Vec<Vec<Corner>> {
     let (height, width) = region.dim();
     let inside = |y: i64, x: i64| {
         (0..height as i64).contains(&y) && (0..width as i64).contains(&x) && region[[y as usize, x as usize]]
     };
-    // The edges, by the corner where they begin; at most two begin at one.
+    // Edges by their first corner; at most two edges start at a corner.
     let mut edges: BTreeMap<(u32, u32), Vec<Corner>> = BTreeMap::new();
     let mut add = |(x, y): (i64, i64), to: (i64, i64)| {
         edges.entry((y as u32, x as u32)).or_default().push((to.0 as u32, to.1 as u32));
@@ -75,8 +75,8 @@ fn rings(region: &Array2<bool>) -> Vec<Vec<Corner>> {
     rings
 }
 
-/// Takes the edge that leaves a corner; of two, the one that turns right, so that pixels that touch at a corner alone
-/// are walked around one by one.
+/// Removes and returns the edge that leaves a corner. If there are two, takes the one that turns right, so
+/// that pixels that touch only at a corner are traced separately.
 fn take_edge(
     edges: &mut BTreeMap<(u32, u32), Vec<Corner>>,
     at: Corner,
@@ -92,10 +92,11 @@ fn take_edge(
     Some(next)
 }
 
-/// Joins the holes to the outermost ring by slits.
+/// Connects the holes to the outermost ring by slits.
 ///
-/// A hole's first corner in reading order is the upper left corner of its uppermost pixels. Left of it on the same line
-/// of corners the region goes on until it meets a ring that came earlier in reading order, which is joined already.
+/// The first corner of a hole in reading order is the upper left corner of its top row. To the left of this
+/// corner, on the same line, the region continues until it meets a ring that is earlier in reading order and
+/// therefore already connected.
 fn join_rings(rings: Vec<Vec<Corner>>) -> Vec<Corner> {
     let mut rings = rings.into_iter();
     let mut joined = rings.next().unwrap_or_default();
@@ -112,7 +113,7 @@ fn join_rings(rings: Vec<Vec<Corner>>) -> Vec<Corner> {
     joined
 }
 
-/// Leaves out the corners at which a line goes straight on.
+/// Removes corners at which the line goes straight on.
 fn without_straight_corners(corners: Vec<Corner>) -> Vec<Corner> {
     let count = corners.len();
     (0..count)

@@ -1,14 +1,15 @@
-//! A mask as labelme JSON.
+//! Masks as labelme JSON.
 
 use ndarray::ArrayView2;
 use serde_json::json;
 
 use super::contour::polygons;
 
-/// The labelme JSON of a mask `[y, x]`: a polygon for each connected region of each class but 0.
+/// The labelme JSON of a mask `[y, x]`: one polygon per connected region of each class except 0.
 ///
-/// `labels` are the names of classes 1, 2, …; a class without a name is named by its number. `image_path` is the file
-/// name of the image, which is not embedded (`imageData` is null). Polygons are as in [`polygons`].
+/// `labels` are the names of classes 1, 2, …; a class without a name is named by its number. `image_path` is
+/// the file name of the image, which is not embedded (`imageData` is null). The polygons are those of
+/// [`polygons`].
 pub fn labelme_json(mask: ArrayView2<'_, u8>, labels: &[&str], image_path: &str) -> String {
     let (height, width) = mask.dim();
     let mut occurs = [false; 256];

@@ -1,4 +1,4 @@
-//! Masks for other programs: PNG and labelme JSON.
+//! Export of masks to other programs: PNG and labelme JSON.
 
 mod contour;
 mod labelme;

@@ -1,16 +1,17 @@
-//! A mask as a grey PNG.
+//! Masks as grey PNG files.
 
 use std::io::Cursor;
 
 use image::{ExtendedColorType, ImageEncoder, ImageError, codecs::png::PngEncoder};
 use ndarray::ArrayView2;
 
-/// The bytes of a grey 8-bit PNG of a mask `[y, x]`: the class of a pixel is its value times `scale`.
+/// The bytes of a grey 8-bit PNG of a mask `[y, x]`. The grey level of a pixel is its class times `scale`.
 ///
-/// A scale of 1 keeps classes as they are, as other programs read them; 255 shows a mask of one class in black and white.
+/// A scale of 1 stores class indices, as other programs expect; 255 shows a mask of one class in black and
+/// white.
 ///
 /// # Errors
-/// The mask is empty or too large for a PNG.
+/// If the mask is empty or too large for a PNG.
 pub fn mask_png(mask: ArrayView2<'_, u8>, scale: u8) -> Result<Vec<u8>, ImageError> {
     let (height, width) = mask.dim();
     let pixels: Vec<u8> = mask.iter().map(|class| class.saturating_mul(scale)).collect();

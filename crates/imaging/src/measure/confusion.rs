@@ -1,4 +1,4 @@
-//! Counts of agreeing and disagreeing pixels for one class, and the overlap measures that follow from them.
+//! Confusion counts of one class, and the overlap measures derived from them.
 
 use std::iter::Sum;
 use std::ops::Add;
@@ -6,9 +6,10 @@ use std::ops::Add;
 use ndarray::{ArrayView2, Zip};
 use serde::{Deserialize, Serialize};
 
-/// Pixels by prediction and truth. Counts add: sum them over images, then divide, for set-level values.
+/// Pixel counts by prediction and truth. Counts can be added: for set-level values, sum them over images,
+/// then compute the ratio.
 ///
-/// Where a ratio has no pixels to speak of, the prediction made no mistake of that sort and the ratio is 1.
+/// A ratio whose denominator is zero is 1, because the prediction made no mistake of that kind.
 ///
 /// ```
 /// use ndarray::array;
@@ -23,13 +24,13 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Confusion {
-    /// In both.
+    /// True positives.
     pub true_positive: u64,
-    /// In the prediction only.
+    /// False positives: only predicted.
     pub false_positive: u64,
-    /// In the truth only.
+    /// False negatives: only in the truth.
     pub false_negative: u64,
-    /// In neither.
+    /// True negatives.
     pub true_negative: u64,
 }
 
@@ -37,7 +38,7 @@ impl Confusion {
     /// Counts the pixels in which `scored` is true.
     ///
     /// # Panics
-    /// The shapes differ.
+    /// If the shapes differ.
     pub fn count(
         predicted: ArrayView2<'_, bool>,
         truth: ArrayView2<'_, bool>,
@@ -67,17 +68,17 @@ impl Confusion {
         ratio(2 * self.true_positive, 2 * self.true_positive + self.false_positive + self.false_negative)
     }
 
-    /// Share of what is predicted that is true, TP / (TP + FP); 1 when nothing is predicted.
+    /// True positives over predicted positives, TP / (TP + FP); 1 when nothing is predicted.
     pub fn precision(&self) -> f64 {
         ratio(self.true_positive, self.true_positive + self.false_positive)
     }
 
-    /// Share of the truth that is predicted, TP / (TP + FN); 1 when the truth is empty.
+    /// True positives over actual positives, TP / (TP + FN); 1 when the truth is empty.
     pub fn recall(&self) -> f64 {
         ratio(self.true_positive, self.true_positive + self.false_negative)
     }
 
-    /// Share of the pixels that agree, (TP + TN) / all; 1 when nothing is scored.
+    /// Fraction of pixels that are predicted correctly, (TP + TN) / all; 1 when nothing is scored.
     pub fn accuracy(&self) -> f64 {
         let agreeing = self.true_positive + self.true_negative;
         ratio(agreeing, agreeing + self.false_positive + self.false_negative)

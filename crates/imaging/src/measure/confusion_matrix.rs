@@ -1,4 +1,4 @@
-//! Pixels by true and predicted class.
+//! Pixel counts by true and predicted class.
 
 use std::ops::AddAssign;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::confusion::{Confusion, ratio};
 
-/// Pixels by true and predicted class. Counts add: of one image for a value per image, of all images for the set.
+/// Pixel counts by true and predicted class. Counts can be added over the images of a set.
 ///
 /// ```
 /// use ndarray::array;
@@ -29,7 +29,7 @@ pub struct ConfusionMatrix {
 }
 
 impl ConfusionMatrix {
-    /// No pixel of so many classes yet.
+    /// An empty matrix for this number of classes.
     pub fn new(classes: usize) -> Self {
         Self { counts: vec![vec![0; classes]; classes] }
     }
@@ -42,7 +42,7 @@ impl ConfusionMatrix {
     /// Adds the pixels in which `scored` is true. Masks are `[y, x]`.
     ///
     /// # Panics
-    /// The shapes differ, or a scored pixel has a class that is not below the number of classes.
+    /// If the shapes differ, or the class of a scored pixel is not below the number of classes.
     pub fn count(
         &mut self,
         predicted: ArrayView2<'_, u8>,
@@ -56,7 +56,7 @@ impl ConfusionMatrix {
         });
     }
 
-    /// Pixels `[truth, predicted]`.
+    /// Pixel counts `[truth, predicted]`.
     pub fn counts(&self) -> Array2<u64> {
         Array2::from_shape_fn((self.classes(), self.classes()), |(truth, predicted)| {
             self.counts[truth][predicted]
@@ -66,7 +66,7 @@ impl ConfusionMatrix {
     /// The counts of one class against all others.
     ///
     /// # Panics
-    /// There is no such class.
+    /// If there is no such class.
     pub fn class(&self, class: u8) -> Confusion {
         let class = usize::from(class);
         let true_positive = self.counts[class][class];
@@ -81,19 +81,19 @@ impl ConfusionMatrix {
         }
     }
 
-    /// Share of the pixels whose class is right; 1 when nothing was counted.
+    /// Fraction of pixels that are predicted correctly; 1 when nothing was counted.
     pub fn pixel_accuracy(&self) -> f64 {
         let right = (0..self.classes()).map(|class| self.counts[class][class]).sum();
         ratio(right, self.counts.iter().flatten().sum())
     }
 
-    /// Mean of the intersection over union over the classes that occur in truth or prediction and are not excluded;
-    /// none where there is no such class.
+    /// Mean intersection over union of the classes that occur in truth or prediction and are not excluded;
+    /// `None` if there is no such class.
     pub fn mean_iou(&self, excluded: &[u8]) -> Option<f64> {
         self.mean(excluded, Confusion::iou)
     }
 
-    /// As [`mean_iou`](Self::mean_iou), of the Dice coefficient.
+    /// Like [`mean_iou`](Self::mean_iou), for the Dice coefficient.
     pub fn mean_dice(&self, excluded: &[u8]) -> Option<f64> {
         self.mean(excluded, Confusion::dice)
     }
@@ -111,7 +111,7 @@ impl ConfusionMatrix {
 
 impl AddAssign<&Self> for ConfusionMatrix {
     /// # Panics
-    /// The numbers of classes differ.
+    /// If the numbers of classes differ.
     fn add_assign(&mut self, other: &Self) {
         assert_eq!(self.classes(), other.classes(), "counts of equally many classes");
         for (count, more) in self.counts.iter_mut().flatten().zip(other.counts.iter().flatten()) {

@@ -1,18 +1,18 @@
-//! The largest distance between two masks.
+//! Hausdorff distance between two masks.
 
 use ndarray::{Array2, ArrayView2, Zip};
 
 use porecast_base::distance::squared_distance;
 
-/// Hausdorff distance in millimetres between two sets of pixels, by their centres: the largest distance from a pixel of
-/// either set to the nearest of the other. 0 when both are empty, none when one is.
+/// Hausdorff distance in millimetres between two sets of pixel centres: the largest distance from a pixel of
+/// either set to the nearest pixel of the other. 0 when both are empty, `None` when only one is.
 ///
-/// Between contours, as in cardiac studies, it is that of the [outlines](outline).
+/// For the distance between contours, as in cardiac studies, pass the [outlines](outline).
 ///
 /// `spacing_mm` is the height and width of a pixel.
 ///
 /// # Panics
-/// The shapes differ.
+/// If the shapes differ.
 ///
 /// # References
 /// Huttenlocher et al., IEEE Transactions on Pattern Analysis and Machine Intelligence 15 (1993), 850.
@@ -27,7 +27,7 @@ pub fn hausdorff_mm(a: ArrayView2<'_, bool>, b: ArrayView2<'_, bool>, spacing_mm
     distance.is_finite().then_some(distance)
 }
 
-/// The pixels of a mask that share an edge with one outside it or with the image's border.
+/// The pixels of a mask that share an edge with a pixel outside it or with the border of the image.
 pub fn outline(mask: ArrayView2<'_, bool>) -> Array2<bool> {
     let (height, width) = mask.dim();
     Array2::from_shape_fn((height, width), |(y, x)| {

@@ -1,5 +1,5 @@
-//! How good a segmentation is. Every measure is a function of counts that can be added over the images of a set, or of
-//! two masks.
+//! Measures of segmentation quality. Each is a function either of counts, which can be added over the images
+//! of a set, or of two masks.
 
 mod confusion;
 mod confusion_matrix;

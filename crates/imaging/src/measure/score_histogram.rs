@@ -1,4 +1,4 @@
-//! How often each score occurs in and out of the truth, from which curves over the threshold follow.
+//! Histograms of scores inside and outside the truth; curves over the threshold are computed from them.
 
 use std::ops::AddAssign;
 
@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use super::confusion::Confusion;
 
-/// Number of bins: probabilities are told apart to 1/1024.
+/// Number of bins: probabilities are resolved to 1/1024.
 const BINS: usize = 1024;
 
-/// Pixels by score and truth. Counts add, so that a curve of a whole set needs no scores kept.
+/// Pixel counts by score and truth. Counts can be added, so the curve of a whole set needs no stored scores.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScoreHistogram {
-    /// Pixels of the class by score, from 0 to 1.
+    /// Pixels of the class, by score from 0 to 1.
     positive: Vec<u64>,
     /// Other pixels by score.
     negative: Vec<u64>,
 }
 
-/// What a threshold gives.
+/// A threshold and its counts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct OperatingPoint {
     /// Pixels with a score of at least this are predicted.
@@ -35,11 +35,11 @@ impl Default for ScoreHistogram {
 }
 
 impl ScoreHistogram {
-    /// Adds the pixels in which `scored` is true. Scores are probabilities; what is outside [0, 1] counts as the nearer
-    /// end, and a score that is not a number as 0.
+    /// Adds the pixels in which `scored` is true. Scores are probabilities; values outside [0, 1] are
+    /// clamped, and NaN counts as 0.
     ///
     /// # Panics
-    /// The shapes differ.
+    /// If the shapes differ.
     pub fn count(
         &mut self,
         scores: ArrayView2<'_, f32>,
@@ -55,7 +55,8 @@ impl ScoreHistogram {
         });
     }
 
-    /// The counts at thresholds 0, 1/1024, …, 1023/1024, in rising order, and at last those of predicting nothing.
+    /// The counts at thresholds 0, 1/1024, …, 1023/1024, in ascending order, and finally those with nothing
+    /// predicted.
     pub fn curve(&self) -> Vec<OperatingPoint> {
         let (mut positive, mut negative) = (self.positive.iter().sum(), self.negative.iter().sum());
         let mut counts =
@@ -76,7 +77,7 @@ impl ScoreHistogram {
         points
     }
 
-    /// Area under the curve of precision over recall, Σ (Rᵢ - Rᵢ₋₁) Pᵢ from high thresholds to low; none where the
+    /// Area under the precision-recall curve, Σ (Rᵢ - Rᵢ₋₁) Pᵢ from high thresholds to low; `None` if the
     /// truth is empty.
     pub fn average_precision(&self) -> Option<f64> {
         let points = self.curve();
@@ -89,7 +90,7 @@ impl ScoreHistogram {
         })
     }
 
-    /// The threshold with the highest Dice coefficient; the lowest of equals.
+    /// The threshold with the highest Dice coefficient; the lowest one if several are equal.
     pub fn best_dice(&self) -> OperatingPoint {
         let points = self.curve();
         points[1..].iter().fold(points[0], |best, point| {
@@ -124,7 +125,7 @@ mod tests {
     #[test]
     fn four_pixels_by_hand() {
         let counts = histogram(&array![[0.9, 0.8, 0.3, 0.1]], &array![[true, false, true, false]]);
-        // Downwards: 0.9 gives P 1, R 1/2; 0.3 gives P 2/3, R 1.
+        // From high thresholds to low: 0.9 gives P 1, R 1/2; 0.3 gives P 2/3, R 1.
         let expected = 0.5 + 0.5 * 2.0 / 3.0;
         assert!((counts.average_precision().unwrap() - expected).abs() < 1e-12);
         let best = counts.best_dice();

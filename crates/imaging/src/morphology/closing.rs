@@ -4,10 +4,11 @@ use ndarray::{Array2, ArrayView2, s};
 
 use porecast_base::distance::squared_distance;
 
-/// Morphological closing by a disc: what no disc of that radius can enter from outside is filled.
+/// Morphological closing by a disc: fills all background that no disc of this radius, outside the image's
+/// pixels, covers.
 ///
-/// A pixel's disc holds the pixels with centres at most `radius_px` away. Beyond its border the image counts as empty,
-/// so that nothing grows there.
+/// The disc of a pixel contains the pixels whose centres are at most `radius_px` away. The image counts as
+/// empty beyond its border, so that nothing grows there.
 pub fn close(image: ArrayView2<'_, bool>, radius_px: f64) -> Array2<bool> {
     let (height, width) = image.dim();
     let margin = radius_px.ceil() as usize + 1;
@@ -15,7 +16,8 @@ pub fn close(image: ArrayView2<'_, bool>, radius_px: f64) -> Array2<bool> {
     let mut padded = Array2::from_elem((height + 2 * margin, width + 2 * margin), false);
     padded.slice_mut(inner).assign(&image);
     let within = radius_px * radius_px;
-    // Pixels further than the radius from every pixel of the image: where a disc fits outside.
+    // Pixels farther than the radius from every pixel of the image: possible centres of a disc in the
+    // background.
     let free = squared_distance(padded.view(), (1.0, 1.0)).mapv(|squared| squared > within);
     squared_distance(free.view(), (1.0, 1.0)).slice(inner).mapv(|squared| squared > within)
 }

@@ -1,14 +1,15 @@
-//! Filling of holes.
+//! Hole filling.
 
 use ndarray::{Array2, ArrayView2};
 
 use crate::components::Components;
 
-/// Fills the regions of background that do not reach the image's border, and those that open to it along at most
-/// `border_gap_px` pixels: a target cut by the border is open there, as if a hole had been cut in two.
+/// Fills the background regions that do not touch the image border, and those that touch it along at most
+/// `border_gap_px` pixels: the border may have cut a target and opened its hole.
 ///
-/// The effect is that of a border put around the image, joined to the target wherever the opening is that short, and
-/// taken away after filling. Background pixels are neighbours when they share an edge.
+/// The result is the same as if a border were drawn around the image, connected to the target wherever the
+/// opening is that short, and removed after filling. Background pixels are neighbours when they share an
+/// edge.
 pub fn fill_holes(image: ArrayView2<'_, bool>, border_gap_px: usize) -> Array2<bool> {
     let (height, width) = image.dim();
     let background = Components::find(image.mapv(|inside| !inside).view());

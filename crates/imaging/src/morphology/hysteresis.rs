@@ -1,14 +1,14 @@
-//! Regions by two thresholds and a mean.
+//! Hysteresis thresholding with a minimum mean.
 
 use ndarray::{Array2, ArrayView2};
 
 use crate::components::Components;
 
-/// The connected regions of pixels with a probability of at least `low`, that have a pixel of at least `high` and a
-/// mean of at least `drop`.
+/// Connected regions of pixels with a probability of at least `low`. A region is kept if one of its pixels
+/// has at least `high` and its mean is at least `drop`.
 ///
-/// The histology study names three thresholds, "drop, high, low", without defining them; this is our reading. With
-/// `drop` no larger than `low` it has no effect.
+/// The histology study names three thresholds, "drop, high, low", without defining them; this is our
+/// interpretation. `drop` has no effect if it is at most `low`.
 ///
 /// # References
 /// Canny, IEEE Transactions on Pattern Analysis and Machine Intelligence 8 (1986), 679 (the two thresholds).

@@ -1,4 +1,4 @@
-//! From a network's probabilities to regions worth reporting.
+//! Post-processing: from the probabilities of a network to regions.
 
 mod closing;
 mod holes;
@@ -15,28 +15,29 @@ use crate::components::Components;
 use porecast_base::Checks;
 use porecast_base::Problem;
 
-/// What is done to a map of probabilities, in this order.
+/// Steps applied to a probability map, in this order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PostprocessConfig {
-    /// 1. A pixel with at least this probability may belong to a region.
+    /// 1. Pixels with at least this probability form candidate regions.
     pub low: f32,
-    /// A region counts when one of its pixels has at least this probability.
+    /// A region is kept only if one of its pixels has at least this probability.
     pub high: f32,
-    /// A region is dropped when its mean probability is below this.
+    /// A region is dropped if its mean probability is below this.
     pub drop: f32,
     /// 2. Gaps narrower than twice this radius are closed.
     pub closing_radius_px: f64,
     /// 3. Holes are filled.
     pub fill_holes: bool,
-    /// A bay counts as a hole when it opens to the image's border along at most so many pixels.
+    /// A background region at the image border counts as a hole if it touches the border along at most this
+    /// many pixels.
     pub border_gap_px: usize,
     /// 4. Smaller regions are removed.
     pub minimum_area_px: usize,
 }
 
 impl Default for PostprocessConfig {
-    /// A threshold of one half and nothing else.
+    /// Only a threshold of one half.
     fn default() -> Self {
         Self {
             low: 0.5,
@@ -51,7 +52,7 @@ impl Default for PostprocessConfig {
 }
 
 impl PostprocessConfig {
-    /// Every value that is outside its range.
+    /// Every value outside its range.
     pub fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         checks.probability("low", self.low.into());
@@ -62,7 +63,7 @@ impl PostprocessConfig {
     }
 }
 
-/// The regions in a map of probabilities `[y, x]`.
+/// The regions in a probability map `[y, x]`.
 ///
 /// ```
 /// use ndarray::array;
@@ -86,7 +87,7 @@ pub fn postprocess(probabilities: ArrayView2<'_, f32>, config: &PostprocessConfi
     regions
 }
 
-/// Without the regions of fewer than `minimum_area_px` pixels.
+/// Removes the regions of fewer than `minimum_area_px` pixels.
 pub fn remove_small(image: ArrayView2<'_, bool>, minimum_area_px: usize) -> Array2<bool> {
     let found = Components::find(image);
     found.keep(|index| found.regions()[index].area >= minimum_area_px)

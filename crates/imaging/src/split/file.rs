@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Member, Split};
 
-/// A split on disk.
+/// The file format of a split.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SplitFile {
@@ -21,21 +21,21 @@ struct SplitFile {
 }
 
 impl Split {
-    /// Writes the split as TOML with digests of itself and of the dataset, atomically.
+    /// Writes the split as TOML, atomically, with digests of the split and of the dataset.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// If the file cannot be written.
     pub fn write(&self, path: &Path, members: &[Member]) -> Result<()> {
         let file = SplitFile { dataset: digest_of(members), split: self.digest(), parts: self.clone() };
         let text = toml::to_string(&file).map_err(|e| Error::output(path, e))?;
         atomic::write(path, text.as_bytes())
     }
 
-    /// Reads a split that was written for the dataset with these members.
+    /// Reads a split and checks that it belongs to the dataset with these members.
     ///
     /// # Errors
-    /// The file is missing or damaged, was changed by hand, or was written for other samples or groups; the error
-    /// names the first that differ.
+    /// If the file is missing or damaged, was edited by hand, or was written for other samples or groups. The
+    /// error names the first difference.
     pub fn read(path: &Path, members: &[Member]) -> Result<Self> {
         let text =
             std::fs::read_to_string(path).map_err(|e| Error::input(path, format!("cannot be read: {e}")))?;
@@ -69,13 +69,14 @@ impl Split {
         Ok(file.parts)
     }
 
-    /// SHA-256 of the parts: two runs with the same digest had the same split.
+    /// SHA-256 of the parts: two runs with the same digest used the same split.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         let mut part = |name: &str, ids: &[String]| {
             feed(&mut hash, name);
             ids.iter().for_each(|id| feed(&mut hash, id));
-            // No identifier has this length, so parts cannot run into one another.
+            // A marker between parts: no identifier has this length, so different parts cannot give the same
+            // bytes.
             hash.update(u64::MAX.to_le_bytes());
         };
         part("train", &self.train);
@@ -85,7 +86,7 @@ impl Split {
     }
 }
 
-/// SHA-256 of identifiers and groups, whatever their order.
+/// SHA-256 of identifiers and groups, independent of their order.
 fn digest_of(members: &[Member]) -> String {
     let sorted: BTreeSet<(&str, &str)> = members.iter().map(|m| (m.id.as_str(), m.group.as_str())).collect();
     let mut hash = Sha256::new();
@@ -96,7 +97,7 @@ fn digest_of(members: &[Member]) -> String {
     hex(&hash.finalize())
 }
 
-/// A text with its length before it, so that two texts cannot run into one another.
+/// Hashes a text after its length, so that different sequences of texts cannot give the same bytes.
 fn feed(hash: &mut Sha256, text: &str) {
     hash.update((text.len() as u64).to_le_bytes());
     hash.update(text.as_bytes());

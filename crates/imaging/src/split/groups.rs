@@ -1,4 +1,4 @@
-//! Groups in the order in which they are dealt, and how many each part gets.
+//! Order in which groups are assigned to parts, and number of groups per part.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use porecast_base::seed;
 use super::method::{Method, SplitConfig};
 use super::{Member, TRAIN};
 
-/// Groups bin by bin, each bin shuffled by the seed; independent of the order of `members`.
+/// Groups bin by bin, each bin shuffled with the seed; independent of the order of `members`.
 pub(super) fn ordered_groups<'a>(members: &'a [Member], config: &SplitConfig) -> Vec<&'a str> {
     let mut ratios: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for member in members {
         ratios.entry(&member.group).or_default().extend(member.target_ratio);
     }
     let rank = |group: &str| seed::rank(config.seed, group);
-    // A group without a mask has no target as far as anyone knows.
+    // A group without a mask counts as having no target.
     let mut groups: Vec<(&str, f64)> = ratios
         .into_iter()
         .map(|(group, mut ratios)| {
@@ -33,7 +33,7 @@ pub(super) fn ordered_groups<'a>(members: &'a [Member], config: &SplitConfig) ->
     ordered.into_iter().map(|(_, group)| group).collect()
 }
 
-/// Share of each part: training, test, folds; none where lists name the parts.
+/// Fraction of groups in each part: training, test, folds. Empty if lists define the parts.
 pub(super) fn shares(method: &Method, groups: usize) -> Vec<f64> {
     match *method {
         Method::HoldOut { validation, test } => vec![1.0 - validation - test, test, validation],
@@ -51,8 +51,8 @@ pub(super) fn shares(method: &Method, groups: usize) -> Vec<f64> {
     }
 }
 
-/// Number of groups of each part: its share rounded down, and one more for those with the largest remainders; a part
-/// that would get none takes one from the largest.
+/// Number of groups in each part: its share rounded down, plus one for the parts with the largest remainders.
+/// A part that would be empty takes one group from the largest part.
 pub(super) fn counts(shares: &[f64], groups: usize) -> Vec<usize> {
     let exact: Vec<f64> = shares.iter().map(|share| share * groups as f64).collect();
     let mut counts: Vec<usize> = exact.iter().map(|e| (e + 1e-9).floor() as usize).collect();
@@ -72,14 +72,14 @@ pub(super) fn counts(shares: &[f64], groups: usize) -> Vec<usize> {
     counts
 }
 
-/// The part of the first group, of the second, ...: always the part that is farthest behind its share so far, so that
-/// every stretch of the sequence, and with it every bin, is divided by the shares.
+/// The part of each group in order. Each group goes to the part that is farthest behind its share so far.
+/// Every section of the sequence, and so every bin, is then divided in proportion to the shares.
 pub(super) fn deal(counts: &[usize]) -> Vec<usize> {
     let total: usize = counts.iter().sum();
     let mut dealt = vec![0_usize; counts.len()];
     (1..=total)
         .map(|so_far| {
-            // Times `total`, to stay with integers; the first of equals.
+            // Multiplied by `total` to use integers; ties go to the first part.
             let behind = |part: usize| (counts[part] * so_far) as i64 - (dealt[part] * total) as i64;
             let part = (0..counts.len()).rev().max_by_key(|&part| behind(part)).unwrap_or(TRAIN);
             dealt[part] += 1;

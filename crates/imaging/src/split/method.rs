@@ -1,4 +1,4 @@
-//! How a dataset is to be split.
+//! Configuration of a split.
 
 use std::path::PathBuf;
 
@@ -9,42 +9,42 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Method {
-    /// One part to validate on, one to test on, the rest to train on.
+    /// One part for validation, one for testing, the rest for training.
     HoldOut {
-        /// Share to validate on, above 0.
+        /// Share for validation, above 0.
         validation: f64,
-        /// Share to test on; 0 for none.
+        /// Share for testing; 0 for none.
         test: f64,
     },
-    /// One part to test on; the rest in equal folds, each validated on in turn.
+    /// One part for testing; the rest in equal folds, each of which serves once for validation.
     Folds {
         /// Number of folds, two or more.
         count: usize,
-        /// Share to test on; 0 for none.
+        /// Share for testing; 0 for none.
         test: f64,
     },
-    /// As many folds as groups: each group is validated on in turn.
+    /// One fold per group: each group serves once for validation.
     LeaveOneGroupOut,
-    /// The folds that published lists name, as [`fold_list`] reads them; bins and seed do not matter.
+    /// The folds of published lists, read by [`fold_list`]; `bins` and `seed` are not used.
     Listed {
         /// Folder of the lists, relative to the working directory.
         folder: PathBuf,
     },
-    /// Everything is tested on, nothing trained on: a dataset for runs that were trained on another.
+    /// All samples are for testing, for example with models that were trained on another dataset.
     TestOnly,
 }
 
-/// How to split.
+/// Configuration of a split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitConfig {
     /// How samples are divided.
     pub method: Method,
-    /// Groups are sorted by their mean target ratio and cut into this many bins of equal count; each part takes from
-    /// each bin its share. 1: no stratification.
+    /// Groups are sorted by their mean target ratio and cut into this many bins of equal count; each part
+    /// takes its share of each bin. 1: no stratification.
     #[serde(default = "one")]
     pub bins: usize,
-    /// Decides among the groups of a bin.
+    /// Seed of the shuffle within each bin.
     #[serde(default)]
     pub seed: u64,
 }
@@ -54,7 +54,7 @@ fn one() -> usize {
 }
 
 impl SplitConfig {
-    /// Every value that is outside its range.
+    /// Every value outside its range.
     pub fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         checks.need(self.bins > 0, "bins", self.bins, "1, 2, ...; 1 means no stratification");

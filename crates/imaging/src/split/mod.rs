@@ -1,4 +1,4 @@
-//! Which samples are trained on, validated on and tested on; a group is never divided.
+//! Splits of a dataset into training, validation and test samples. A group is never divided.
 
 mod file;
 mod groups;
@@ -16,14 +16,14 @@ use groups::{counts, deal, ordered_groups, shares};
 
 pub use method::{Method, SplitConfig};
 
-/// What a split needs to know of a sample.
+/// Properties of a sample that a split needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Member {
     /// Name within the dataset.
     pub id: String,
-    /// What must stay on one side.
+    /// Group that a split must not divide.
     pub group: String,
-    /// Share of the pixels that are not background, where there is a mask.
+    /// Fraction of pixels that are not background, if there is a mask.
     pub target_ratio: Option<f64>,
 }
 
@@ -33,15 +33,15 @@ impl From<&AnnotatedImage> for Member {
     }
 }
 
-/// A division of a dataset into parts, by the samples' identifiers, in the dataset's order.
+/// A division of a dataset into parts: identifiers of samples, in the order of the dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Split {
-    /// What is neither tested on nor validated on in any fold.
+    /// Samples that are only used for training, in every fold.
     pub train: Vec<String>,
-    /// What is seen once, at the very end.
+    /// Samples for the final test.
     pub test: Vec<String>,
-    /// What is validated on in each fold; the other folds and `train` are what it is trained on.
+    /// Validation samples of each fold; the fold trains on the other folds and `train`.
     pub folds: Vec<Vec<String>>,
 }
 
@@ -49,8 +49,8 @@ impl Split {
     /// Divides `members`.
     ///
     /// # Errors
-    /// Shares or counts that make no sense, an identifier that comes twice, or too few groups for the parts; `path`
-    /// (the dataset) is named.
+    /// If shares or counts are invalid, an identifier occurs twice, or there are too few groups for the
+    /// parts. The error names `path` (the dataset).
     pub fn new(members: &[Member], config: &SplitConfig, path: &Path) -> Result<Self> {
         check(members, config).map_err(|what| Error::input(path, what))?;
         match &config.method {
@@ -90,8 +90,8 @@ impl Split {
         Self { train: Vec::new(), test, folds: Vec::new() }
     }
 
-    /// The folds that lists in `folder` name. Test images that are not among `members` are left out, since lists of
-    /// contests name some whose masks were kept back.
+    /// The folds given by the lists in `folder`. Test images that are not among `members` are left out,
+    /// because lists of contests include images whose masks are not published.
     fn listed(members: &[Member], folder: &Path, path: &Path) -> Result<Self> {
         let named = fold_list::read_split(folder)?;
         let present: BTreeSet<&str> = members.iter().map(|member| member.id.as_str()).collect();
@@ -116,10 +116,10 @@ impl Split {
         Ok(Self { train: Vec::new(), test: ids_of(0), folds: (1..parts.len()).map(ids_of).collect() })
     }
 
-    /// What fold `fold` is trained on.
+    /// Training samples of fold `fold`.
     ///
     /// # Panics
-    /// When there is no such fold.
+    /// If there is no such fold.
     pub fn training(&self, fold: usize) -> Vec<String> {
         assert!(fold < self.folds.len(), "there are {} folds, no fold {fold}", self.folds.len());
         let others = self.folds.iter().enumerate().filter(|(i, _)| *i != fold).flat_map(|(_, ids)| ids);
@@ -160,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    /// `sizes[g]` samples of each group, with ratios that grow with the group.
+    /// `sizes[g]` samples for each group g; the target ratio increases with the group.
     pub(super) fn members(sizes: &[usize]) -> Vec<Member> {
         let mut members = Vec::new();
         for (group, &size) in sizes.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Writes one DICOM slice, as a magnetic resonance scanner does.
+//! Writes one DICOM slice in the form of a magnetic resonance scanner.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use porecast_base::{Error, Result};
 
-/// What a slice's header says beside its size.
+/// Header fields of a slice apart from its size.
 pub struct SliceHeader<'a> {
     pub patient: &'a str,
     pub instance: usize,
@@ -20,7 +20,7 @@ pub struct SliceHeader<'a> {
     pub is_signed: bool,
 }
 
-/// Writes `pixels`, below 32768, with 16 bits each, uncompressed.
+/// Writes `pixels`, which must be below 32768, uncompressed with 16 bits each.
 pub fn write(path: &Path, pixels: &Array2<u16>, header: &SliceHeader<'_>) -> Result<()> {
     let failed = |e: &dyn std::fmt::Display| Error::output(path, std::io::Error::other(e.to_string()));
     let text = |tag, vr, value: String| DataElement::new(tag, vr, PrimitiveValue::from(value));
@@ -54,7 +54,7 @@ pub fn write(path: &Path, pixels: &Array2<u16>, header: &SliceHeader<'_>) -> Res
     file.write_to_file(path).map_err(|e| failed(&e))
 }
 
-/// A unique identifier derived from a name: 2.25 and a number of 128 bits (PS3.5, B.2).
+/// A unique identifier derived from a name: 2.25 and a 128-bit number (PS3.5, B.2).
 fn identifier(name: &str) -> String {
     let digest = Sha256::digest(name.as_bytes());
     let bytes: [u8; 16] = digest[..16].try_into().expect("a digest has 32 bytes");

@@ -1,7 +1,7 @@
-//! Terrain seen by a rover: a NumPy archive of images and masks, 64 x 128.
+//! Terrain images of a rover: a NumPy archive of images and masks, 64 x 128.
 //!
-//! 0 dark and not to be scored, 1 soil (even), 2 bedrock (fine layers), 3 sand (broad ripples), 4 big rock (lit from
-//! one side). Classes 1 to 3 have nearly the same brightness: their texture tells them.
+//! Classes: 0 dark and not scored, 1 soil (even), 2 bedrock (fine layers), 3 sand (broad ripples), 4 big rock
+//! (lit from one side). Classes 1 to 3 have nearly the same brightness and differ by texture.
 
 use std::path::Path;
 
@@ -16,12 +16,12 @@ use porecast_base::Result;
 use porecast_base::atomic;
 use porecast_base::seed::generator;
 
-/// Name of the archive in its folder.
+/// File name of the archive.
 pub const FILE: &str = "mars_for_students.npz";
 
 const SHAPE: (usize, usize) = (64, 128);
 
-/// How much is written.
+/// Size of the data set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MarsConfig {
@@ -29,7 +29,8 @@ pub struct MarsConfig {
     pub training: usize,
     /// Images without masks; 10022 in the study.
     pub test: usize,
-    /// Training samples with something foreign in the image and one and the same mask, as a cleaning has to find.
+    /// Training samples with a foreign object in the image and all with the same mask; a cleaning should find
+    /// them.
     pub outliers: usize,
 }
 
@@ -42,7 +43,7 @@ impl Default for MarsConfig {
 /// Writes a data set into the new folder `path`.
 ///
 /// # Errors
-/// The folder exists already, or cannot be written; or `go_on` ends it.
+/// If the folder already exists or cannot be written, or `go_on` returns an error.
 pub(super) fn write(path: &Path, config: &MarsConfig, seed: u64, go_on: GoOn) -> Result<()> {
     let (training, test) = stacks(config, seed, go_on)?;
     atomic::new_folder(path, |folder| npz_stack::write(&folder.join(FILE), &training, &test))
@@ -56,7 +57,7 @@ fn stacks(config: &MarsConfig, seed: u64, go_on: GoOn) -> Result<(Array4<u8>, Ar
         go_on()?;
         let rng = &mut generator(seed, "mars training", index as u64);
         let (mut image, mut mask) = terrain(rng);
-        // Spread over the whole set.
+        // Spread evenly over the whole set.
         if index * config.outliers / config.training.max(1)
             != (index + 1) * config.outliers / config.training.max(1)
         {
@@ -108,7 +109,7 @@ fn terrain(rng: &mut impl Rng) -> (Array2<u8>, Array2<u8>) {
     (image, mask)
 }
 
-/// Parallel stripes, bent a little.
+/// Parallel, slightly bent stripes.
 struct Stripes {
     across: (f32, f32),
     phase: f32,
@@ -142,7 +143,7 @@ fn add_rock(mask: &mut Array2<u8>, light: &mut Array2<f32>, rng: &mut impl Rng) 
     }
 }
 
-/// A dark corner: the rover's own shadow.
+/// A dark corner: the shadow of the rover.
 fn add_shadow(mask: &mut Array2<u8>, rng: &mut impl Rng) {
     let (height, slope) = (between(8.0, 26.0, rng), between(-0.15, 0.15, rng));
     for ((y, x), class) in mask.indexed_iter_mut() {
@@ -152,7 +153,7 @@ fn add_shadow(mask: &mut Array2<u8>, rng: &mut impl Rng) {
     }
 }
 
-/// A bright figure that is on no planet.
+/// A bright foreign object.
 fn add_visitor(image: &mut Array2<u8>, rng: &mut impl Rng) {
     let centre = (between(24.0, 40.0, rng), between(40.0, 88.0, rng));
     for ((y, x), grey) in image.indexed_iter_mut() {

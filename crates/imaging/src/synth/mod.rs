@@ -1,7 +1,7 @@
-//! Synthetic data sets in the on-disk formats of the studies: the same names, sizes, types and folders.
+//! Synthetic data sets in the on-disk formats of the studies: same names, sizes, types and folders.
 //!
-//! What is to be found follows from the image, by brightness, texture and surroundings together, so that a network can
-//! learn it and a threshold cannot. The same seed gives the same bytes.
+//! The target follows from brightness, texture and surroundings together, so that a network can learn it but
+//! a threshold cannot find it. The same seed gives the same bytes.
 
 mod dicom_slice;
 pub mod mars;
@@ -22,16 +22,16 @@ pub use right_ventricle::RightVentricleConfig;
 pub use sea_ice::SeaIceConfig;
 pub use stas::StasConfig;
 
-/// Asked before each image; an error ends the writing.
+/// Called before each image; an error stops the writing.
 type GoOn<'a> = &'a dyn Fn() -> Result<()>;
 
-/// A study whose format is written, and how much of it.
+/// A study whose format is written, and the size of the data set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Study {
     /// DICOM slices with contours in text files.
     RightVentricle(RightVentricleConfig),
-    /// JPEG images with labelme's JSON files.
+    /// JPEG images with labelme JSON files.
     Stas(StasConfig),
     /// A NumPy archive.
     Mars(MarsConfig),
@@ -40,18 +40,19 @@ pub enum Study {
 }
 
 impl Study {
-    /// Writes a data set into the new folder `path`, which appears when it is whole.
+    /// Writes a data set into the new folder `path`, which appears only when it is complete.
     ///
     /// # Errors
-    /// The folder exists already, or cannot be written.
+    /// If the folder already exists or cannot be written.
     pub fn write(&self, path: &Path, seed: u64) -> Result<()> {
         self.write_until(path, seed, &|| false)
     }
 
-    /// As [`write`](Self::write), unless `is_stopped` between two images: nothing is left behind then.
+    /// Like [`write`](Self::write), but stops if `is_stopped` returns true between two images, and then
+    /// leaves nothing behind.
     ///
     /// # Errors
-    /// As [`write`](Self::write), or it was stopped.
+    /// Those of [`write`](Self::write), or writing was stopped.
     pub fn write_until(&self, path: &Path, seed: u64, is_stopped: &dyn Fn() -> bool) -> Result<()> {
         let go_on = || match is_stopped() {
             true => Err(Error::stopped(path)),

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use rand::{Rng, RngExt};
 
-/// A number between `low` and `high`.
+/// A uniformly distributed number between `low` and `high`.
 pub fn between(low: f64, high: f64, rng: &mut impl Rng) -> f64 {
     low + (high - low) * rng.random::<f64>()
 }
@@ -14,8 +14,8 @@ pub fn normal(rng: &mut impl Rng) -> f32 {
     (radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()) as f32
 }
 
-/// A field of values around 0, mostly in [-1, 1], that varies over `cell` pixels: random values on a coarse grid,
-/// interpolated smoothly, and half as much of the same on a grid half as coarse.
+/// A field of values around 0, mostly in [-1, 1], with a correlation length of `cell` pixels: random values
+/// on a coarse grid, smoothly interpolated, plus half as much from a grid half as coarse.
 pub fn smooth_field(shape: (usize, usize), cell: f64, rng: &mut impl Rng) -> Array2<f32> {
     lattice_field(shape, cell, rng) + lattice_field(shape, cell / 2.0, rng) * 0.5
 }

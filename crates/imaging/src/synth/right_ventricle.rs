@@ -1,7 +1,7 @@
-//! Hearts in the short-axis view, as DICOM slices with contours in text files.
+//! Short-axis images of hearts, as DICOM slices with contours in text files.
 //!
-//! The left ventricle is a bright disc in a dark ring, the right one a bright crescent beside it, with a thin wall.
-//! Vessels are as bright as both: what is right ventricle follows from where it lies.
+//! The left ventricle is a bright disc in a dark ring, the right one a bright crescent beside it with a thin
+//! wall. Vessels are as bright as both, so the right ventricle can be identified only by its position.
 
 use std::fs;
 use std::path::Path;
@@ -18,28 +18,29 @@ use porecast_base::atomic;
 use porecast_base::seed::generator;
 use porecast_base::{Error, Result};
 
-/// Folders and names.
+/// Layout of folders and file names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layout {
-    /// As in the right ventricle challenge: 256 x 216, unsigned, 0.70 mm, contours at two phases only.
+    /// Like the right ventricle challenge: 256 x 216, unsigned, 0.70 mm, contours at two phases only.
     #[default]
     Rvsc,
-    /// As in the Sunnybrook data: 256 x 256, signed, 1.37 mm, slices with contours only, outer ones at one phase.
+    /// Like the Sunnybrook data: 256 x 256, signed, 1.37 mm, only slices with contours, outer contours at one
+    /// phase.
     Sunnybrook,
 }
 
-/// How much is written.
+/// Size of the data set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RightVentricleConfig {
-    /// Folders and names.
+    /// Layout of folders and file names.
     pub layout: Layout,
     /// Number of patients.
     pub patients: usize,
-    /// Slices from base to apex.
+    /// Number of slices from base to apex.
     pub slices: usize,
-    /// Images of each slice over a heartbeat; the first and the one at two fifths have contours.
+    /// Number of phases per heartbeat. The first phase and the one at two fifths have contours.
     pub phases: usize,
 }
 
@@ -59,7 +60,7 @@ struct Slice {
 /// Writes a data set into the new folder `path`.
 ///
 /// # Errors
-/// The folder exists already, or cannot be written; or `go_on` ends it.
+/// If the folder already exists or cannot be written, or `go_on` returns an error.
 pub(super) fn write(path: &Path, config: &RightVentricleConfig, seed: u64, go_on: GoOn) -> Result<()> {
     atomic::new_folder(path, |folder| {
         let mut table = "patient_id,original_id\n".to_owned();
@@ -154,12 +155,12 @@ fn write_text(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).map_err(|e| Error::output(path, e))
 }
 
-/// One `x y` per line, in pixels that are counted from one.
+/// One `x y` per line, in pixel coordinates that start at one.
 fn contour_text(points: &[Point], decimals: usize) -> String {
     points.iter().map(|[x, y]| format!("{x:.decimals$} {y:.decimals$}\n")).collect()
 }
 
-/// What stays the same in all slices of a patient; lengths in pixels.
+/// Properties common to all slices of a patient; lengths in pixels.
 struct Heart {
     shape: (usize, usize),
     centre: Point,
@@ -220,7 +221,7 @@ impl Heart {
                 })
                 .collect()
         };
-        // Tissues, later ones over earlier ones; contours count pixels from one.
+        // Tissues; later ones cover earlier ones. Contour coordinates count pixels from one.
         let mut tissue = Array2::<u8>::zeros(self.shape);
         let mut paint = |points: &[Point], class: u8| polygon::fill(&mut tissue, points, 1.0, class);
         paint(&disc(self.radius * 5.0, self.centre), 1);
@@ -246,7 +247,8 @@ impl Heart {
         Slice { pixels, inner, outer }
     }
 
-    /// The contours of the right ventricle: an ellipse, as far as the left one's disc of radius `disc` leaves room.
+    /// The contours of the right ventricle: an ellipse, cut off by the disc of radius `disc` of the left
+    /// ventricle.
     fn crescent(&self, disc: f64, size: f64) -> (Vec<Point>, Vec<Point>) {
         let thin_wall = 0.12 * self.radius;
         let away = disc + thin_wall + 0.35 * self.radius * size;
@@ -257,10 +259,10 @@ impl Heart {
             (0..160)
                 .map(|i| {
                     let angle = f64::from(i) * std::f64::consts::TAU / 160.0;
-                    // In the frame whose first axis points away from the left ventricle.
+                    // In the coordinate system whose first axis points away from the left ventricle.
                     let (u, v) = (angle.cos(), angle.sin());
                     let to_ellipse = 1.0 / ((u / along).powi(2) + (v / across).powi(2)).sqrt() + margin;
-                    // From the middle, at (away, 0), along (u, v), to the disc around (0, 0).
+                    // Distance from the middle, (away, 0), along (u, v) to the disc around (0, 0).
                     let reach = disc + shrink;
                     let (b, c) = (away * u, away * away - reach * reach);
                     let discriminant = b * b - c;
@@ -269,7 +271,7 @@ impl Heart {
                     let length = to_ellipse.min(to_disc.max(0.5));
                     let (u, v) = (length * u, length * v);
                     let (x, y) = (middle[0] + u * cosine - v * sine, middle[1] + u * sine + v * cosine);
-                    // As many decimals as the files have, so that what is painted is what is written.
+                    // Rounded like the numbers in the files, so that the image matches the written contour.
                     [(x * 100.0).round() / 100.0, (y * 100.0).round() / 100.0]
                 })
                 .collect()
@@ -278,7 +280,7 @@ impl Heart {
     }
 }
 
-/// The mean of 3 x 3 pixels, weighted 1 2 1 both ways.
+/// Mean of 3 x 3 pixels, weighted 1 2 1 along both axes.
 fn blurred(grey: &Array2<f32>) -> Array2<f32> {
     let (height, width) = grey.dim();
     let at = |y: isize, x: isize| {
@@ -296,7 +298,7 @@ mod tests {
     use super::*;
     use crate::format::dicom_contours::{DicomContours, Options, Structure};
 
-    /// The mask, by asking for each pixel how often a ray from its centre crosses the contour.
+    /// The mask, computed by counting for each pixel how often a ray from its centre crosses the contour.
     fn slow_fill(shape: (usize, usize), points: &[Point]) -> Array2<u8> {
         Array2::from_shape_fn(shape, |(row, column)| {
             let (x, y) = (column as f64 + 1.0, row as f64 + 1.0);
@@ -370,7 +372,7 @@ mod tests {
         .unwrap();
         let sample = DicomContours::open(&path, Options::default()).unwrap().sample(0).unwrap();
         let mask = sample.mask.unwrap();
-        // Of all pixels as bright as the ventricle, less than half are in it.
+        // Less than half of the pixels as bright as the ventricle are in it.
         let bright = sample.image.iter().zip(&mask).filter(|(v, _)| **v > 0.6);
         let (inside, all) = bright.fold((0, 0), |(inside, all), (_, &m)| (inside + usize::from(m), all + 1));
         assert!(inside * 2 < all && inside * 10 > all, "{inside} of {all}");

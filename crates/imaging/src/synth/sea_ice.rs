@@ -1,7 +1,7 @@
-//! Floes on dark water: TIFF files of a camera, a radar and a mask.
+//! Ice floes on dark water: TIFF files of a camera, a radar and a mask.
 //!
-//! The camera (240 x 240, 8 bit, three colours) is blinded by haze in places; the radar (720 x 720, 16 bit) sees
-//! through it, with speckle, and takes wind on the water for something bright. Neither is enough by itself.
+//! Haze hides parts of the camera image (240 x 240, 8 bit, RGB). The radar image (720 x 720, 16 bit) shows
+//! them, but has speckle, and wind makes water bright in it. Neither image is sufficient alone.
 
 use std::fs::{self, File};
 use std::io::BufWriter;
@@ -21,13 +21,13 @@ use porecast_base::{Error, Result};
 const CAMERA: usize = 240;
 const RADAR: usize = 720;
 
-/// How much is written.
+/// Size of the data set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SeaIceConfig {
     /// Scenes with a mask; 1407 in the study.
     pub training: usize,
-    /// Scenes without; 352 in the study.
+    /// Scenes without a mask; 352 in the study.
     pub test: usize,
 }
 
@@ -38,7 +38,7 @@ impl Default for SeaIceConfig {
 }
 
 struct Scene {
-    /// Red, green and blue of each pixel in turn.
+    /// RGB values, interleaved.
     camera: Vec<u8>,
     radar: Vec<u16>,
     ice: Array2<u8>,
@@ -47,7 +47,7 @@ struct Scene {
 /// Writes a data set into the new folder `path`.
 ///
 /// # Errors
-/// The folder exists already, or cannot be written; or `go_on` ends it.
+/// If the folder already exists or cannot be written, or `go_on` returns an error.
 pub(super) fn write(path: &Path, config: &SeaIceConfig, seed: u64, go_on: GoOn) -> Result<()> {
     atomic::new_folder(path, |folder| {
         for (part, count) in [("train", config.training), ("test", config.test)] {
@@ -98,7 +98,7 @@ fn scene(rng: &mut impl Rng) -> Scene {
         let speckle = (0..4).map(|_| -(1.0 - rng.random::<f64>()).ln()).sum::<f64>() / 4.0;
         (backscatter.max(0.01) * speckle as f32 * 30_000.0).clamp(0.0, 65_535.0) as u16
     });
-    // The middle of each 3 x 3 pixels of the radar.
+    // The centre of each block of 3 x 3 radar pixels.
     let coarse = |field: &Array2<f32>| field.slice(s![1..;3, 1..;3]).to_owned();
     let ice = ice.slice(s![1..;3, 1..;3]).to_owned();
     let haze = (coarse(&smooth_field(fine, 260.0, rng)) + 0.1).mapv(|v| (1.6 * v).clamp(0.0, 0.93));
@@ -141,7 +141,7 @@ mod tests {
             let read = sample.image[[i % 3, i / 3 / CAMERA, i / 3 % CAMERA]];
             assert!((read - f32::from(byte) / 255.0).abs() < 1e-6);
         }
-        // The radar's pixels are there as they were when no band has to be resized.
+        // The radar pixels are unchanged if no band has to be resized.
         let radar_only =
             Options { bands: vec!["SAR".into()], unlabelled: Unlabelled::Keep, ..Options::default() };
         let source = TiffTriples::open(&path, radar_only).unwrap();

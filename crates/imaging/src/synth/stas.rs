@@ -1,7 +1,7 @@
 //! Stained lung tissue with tumour cells in its air spaces (STAS): JPEG images with labelme's JSON files.
 //!
-//! Walls of tissue, pink by eosin, enclose white air spaces. Clusters in the air spaces are the target when they are
-//! full of dark nuclei (haematoxylin); pale ones are not, and neither are the nuclei in the walls.
+//! Walls of tissue, pink from eosin, enclose white air spaces. The targets are clusters in the air spaces
+//! that are full of dark nuclei (haematoxylin). Pale clusters and nuclei in the walls are not targets.
 
 use std::fs;
 use std::io::Cursor;
@@ -23,13 +23,13 @@ use porecast_base::atomic;
 use porecast_base::seed::generator;
 use porecast_base::{Error, Result};
 
-/// How much is written.
+/// Size of the data set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StasConfig {
     /// Images with annotations; 1053 in the study.
     pub training: usize,
-    /// Images without.
+    /// Number of images without annotations.
     pub public: usize,
     /// Height and width.
     pub shape: (usize, usize),
@@ -53,8 +53,8 @@ struct Tissue {
 /// Writes a data set into the new folder `path`.
 ///
 /// # Errors
-/// The images are to be smaller than 64 x 64, the folder exists already, or cannot be written; or
-/// `go_on` ends it.
+/// If the images are smaller than 64 x 64, the folder already exists or cannot be written, or `go_on` returns
+/// an error.
 pub(super) fn write(path: &Path, config: &StasConfig, seed: u64, go_on: GoOn) -> Result<()> {
     let (height, width) = config.shape;
     if height < 64 || width < 64 {
@@ -95,7 +95,7 @@ fn write_jpeg(path: &Path, pixels: &RgbImage) -> Result<Vec<u8>> {
     Ok(bytes.into_inner())
 }
 
-/// A labelme file as one of four versions writes it, some with the image inside, some from another system.
+/// A labelme file of one of four versions; some embed the image, some come from another operating system.
 fn annotation(index: usize, tissue: &Tissue, jpeg: &[u8]) -> Value {
     let version = ["3.16.7", "4.5.5", "4.5.6", "5.2.1"][index % 4];
     let is_old = version.starts_with('3');
@@ -194,7 +194,7 @@ fn tissue((height, width): (usize, usize), rng: &mut impl Rng) -> Tissue {
             polygons.push(outline);
         }
     }
-    // Slides differ in how strongly they were stained.
+    // The staining strength varies between slides.
     let strength = (between(0.8, 1.25, rng) as f32, between(0.8, 1.25, rng) as f32);
     let pixels = RgbImage::from_fn(width as u32, height as u32, |x, y| {
         let at = [y as usize, x as usize];
@@ -208,7 +208,7 @@ fn tissue((height, width): (usize, usize), rng: &mut impl Rng) -> Tissue {
     Tissue { pixels, polygons }
 }
 
-/// A closed outline with lobes, inside the image, to a tenth of a pixel.
+/// A closed lobed outline inside the image, rounded to a tenth of a pixel.
 fn outline(centre: Point, radius: f64, (height, width): (usize, usize), rng: &mut impl Rng) -> Vec<Point> {
     let lobes: Vec<(f64, f64, f64)> = (2..6)
         .map(|lobe| {
@@ -274,7 +274,7 @@ mod tests {
                 polygon::fill(&mut mask, points, 0.5, 1);
             }
             assert_eq!(sample.mask.unwrap(), mask);
-            // JPEG is lossy: on average a few levels.
+            // JPEG is lossy: the mean error is a few grey levels.
             let difference: f32 = tissue
                 .pixels
                 .enumerate_pixels()

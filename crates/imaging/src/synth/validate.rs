@@ -1,10 +1,10 @@
-//! How much synthetic data is written, and what of it makes no sense.
+//! Limits on the size of synthetic data sets.
 
 use porecast_base::{Checks, Problem, Validate};
 
 use super::{MarsConfig, RightVentricleConfig, SeaIceConfig, StasConfig};
 
-/// Most of anything that is written; ten times what the largest study has.
+/// Largest count of anything written, ten times the largest study.
 const MOST: usize = 100_000;
 
 fn count(checks: &mut Checks, key: &str, value: usize, least: usize) {

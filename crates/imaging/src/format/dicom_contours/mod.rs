@@ -1,7 +1,7 @@
 //! Cardiac MRI: DICOM slices, and contours in text files.
 //!
-//! Two layouts are told apart by what lies in the folder. That of the right ventricle challenge (RVSC), in which a
-//! patient is a folder:
+//! The content of the folder tells which of two layouts it has. In that of the right ventricle challenge
+//! (RVSC), each patient has a folder:
 //!
 //! ```text
 //! patient09/P09dicom/P09-0020.dcm
@@ -9,7 +9,7 @@
 //! patient09/P09list.txt                   the contours, as .\patient09\P09contours-manual\...
 //! ```
 //!
-//! and that of the Sunnybrook data, in which a table ties slices to contours:
+//! In that of the Sunnybrook data, a table links slices to contours:
 //!
 //! ```text
 //! link.csv                                patient_id,original_id
@@ -17,7 +17,7 @@
 //! contourfiles/SC-HF-I-1/i-contours/IM-0001-0048-icontour-manual.txt
 //! ```
 //!
-//! In both, the number of the slice is the last one in the name.
+//! In both, the slice number is the last number in the name.
 
 mod patients;
 
@@ -34,7 +34,7 @@ use crate::warning::Warning;
 use patients::{Patient, rvsc, sunnybrook};
 use porecast_base::{Error, Result};
 
-/// What the mask shows.
+/// Structure that the mask shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Structure {
@@ -48,7 +48,7 @@ pub enum Structure {
 }
 
 impl Structure {
-    /// Contours that it needs, the one that is drawn first first, with their classes.
+    /// The contours needed and their classes, in drawing order.
     fn contours(self) -> &'static [(Kind, u8)] {
         match self {
             Self::Cavity => &[(Kind::Inner, 1)],
@@ -58,33 +58,34 @@ impl Structure {
     }
 }
 
-/// How slices are turned.
+/// Rotation of slices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Orientation {
     /// As they are stored.
     #[default]
     AsStored,
-    /// Those that are higher than wide are turned by a quarter, counterclockwise, so that all lie alike.
+    /// Slices that are higher than wide are rotated by 90° counterclockwise, so that all slices have the same
+    /// orientation.
     Landscape,
 }
 
-/// How the slices are to be read.
+/// Options for reading slices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// What the mask shows.
+    /// Structure that the mask shows.
     pub structure: Structure,
-    /// What becomes of slices without a contour.
+    /// Handling of slices without a contour.
     pub unlabelled: Unlabelled,
-    /// How slices are turned.
+    /// Rotation of slices.
     pub orientation: Orientation,
-    /// Stored values to [0, 1].
+    /// Mapping of stored values to [0, 1].
     pub scaling: Scaling,
 }
 
 impl Default for Options {
-    /// Each slice from its smallest to its largest value: the numbers of MRI have no unit.
+    /// Scales each slice from its smallest to its largest value, because MRI values have no unit.
     fn default() -> Self {
         Self {
             structure: Structure::default(),
@@ -109,15 +110,15 @@ struct Slice {
     patient: String,
     path: PathBuf,
     header: dicom::Header,
-    /// In the order in which they are drawn.
+    /// In drawing order.
     contours: Option<Vec<(Vec<Point>, u8)>>,
 }
 
 impl DicomContours {
-    /// Finds slices and contours in `path`, a data set or, in the layout of RVSC, a single patient.
+    /// Finds slices and contours in `path`: a data set or, in the RVSC layout, a single patient.
     ///
     /// # Errors
-    /// The folder cannot be read, or holds no slice that could be used.
+    /// If the folder cannot be read or contains no usable slice.
     pub fn open(path: &Path, options: Options) -> Result<Self> {
         let files = folder::files_below(path)?;
         let mut source = Self { options, slices: Vec::new(), warnings: Vec::new() };
@@ -145,7 +146,7 @@ impl DicomContours {
         Ok(source)
     }
 
-    /// What was odd.
+    /// Warnings from opening.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
@@ -159,7 +160,7 @@ impl DicomContours {
     /// Reads one slice and fills its contours.
     ///
     /// # Errors
-    /// The pixels are damaged or not grey.
+    /// If the pixels are damaged or not grey.
     ///
     /// # Panics
     /// When `index` is not below [`len`](Self::len).
@@ -198,7 +199,7 @@ impl DicomContours {
         })
     }
 
-    /// Adds the slices of a patient, and a warning for everything that is not as it should be.
+    /// Adds the slices of a patient, and a warning for every anomaly.
     fn add(&mut self, patient: Patient) {
         for ((number, kind), path) in &patient.contours {
             if !patient.slices.contains_key(number) {
@@ -305,7 +306,7 @@ impl DicomContours {
     }
 }
 
-/// Rows become columns, the last column the first row.
+/// Rotates by 90° counterclockwise: the last column becomes the first row.
 fn quarter_turn<T: Copy>(pixels: ArrayView2<'_, T>) -> Array2<T> {
     let mut turned = pixels.reversed_axes();
     turned.invert_axis(Axis(0));

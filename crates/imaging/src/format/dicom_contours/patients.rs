@@ -9,12 +9,12 @@ use super::super::contour::{self, Kind};
 use super::super::folder;
 use crate::warning::Warning;
 
-/// What belongs to one patient, whatever the layout.
+/// The files of one patient, in either layout.
 pub(super) struct Patient {
     pub name: String,
     pub slices: BTreeMap<u32, PathBuf>,
     pub contours: BTreeMap<(u32, Kind), PathBuf>,
-    /// What to name in a warning about all of the patient.
+    /// Path to name in warnings about the whole patient.
     pub place: PathBuf,
 }
 
@@ -25,7 +25,8 @@ fn slice_number(path: &Path) -> Option<u32> {
     stem[digits..].parse().ok()
 }
 
-/// Slices in `files` that lie in `parent` itself; names without a number and numbers that come twice get a warning.
+/// The slices among `files` directly in `parent`. Names without a number and duplicate numbers cause a
+/// warning.
 fn slices_in(parent: &Path, files: &[PathBuf], warnings: &mut Vec<Warning>) -> BTreeMap<u32, PathBuf> {
     let mut slices = BTreeMap::<u32, PathBuf>::new();
     for file in files.iter().filter(|f| f.parent() == Some(parent) && folder::extension(f) == "dcm") {
@@ -71,7 +72,7 @@ fn contours_below(
     contours
 }
 
-/// Patients as in RVSC: every folder `P<number>dicom` is one, what belongs to it lies beside.
+/// Patients in the RVSC layout: every folder `P<number>dicom` is one patient; the other files lie beside it.
 pub(super) fn rvsc(files: &[PathBuf], warnings: &mut Vec<Warning>) -> Vec<Patient> {
     let folders: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
     let mut patients: Vec<Patient> = Vec::new();
@@ -104,7 +105,7 @@ pub(super) fn rvsc(files: &[PathBuf], warnings: &mut Vec<Warning>) -> Vec<Patien
     patients
 }
 
-/// Whether it is `P` and digits.
+/// Whether the name is `P` followed by digits.
 fn is_patient(name: &str) -> bool {
     name.strip_prefix('P').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
@@ -115,7 +116,7 @@ fn compare_with_list(
     contours: &BTreeMap<(u32, Kind), PathBuf>,
     warnings: &mut Vec<Warning>,
 ) {
-    // Written on a system that separates folders by backslashes: the name is what counts.
+    // The list was written on Windows, with backslashes in its paths; only the file name matters.
     let listed: Vec<&str> = text.lines().map(folder::last_part).filter(|name| !name.is_empty()).collect();
     let present: Vec<String> = contours.values().map(|path| folder::name(path)).collect();
     let absent: Vec<String> = listed
@@ -139,7 +140,7 @@ fn compare_with_list(
     }
 }
 
-/// Patients as in the Sunnybrook data: `link.csv` ties folders of slices to folders of contours.
+/// Patients in the Sunnybrook layout: `link.csv` links folders of slices to folders of contours.
 pub(super) fn sunnybrook(
     table: &Path,
     files: &[PathBuf],
