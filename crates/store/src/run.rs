@@ -213,6 +213,14 @@ impl<D: TrainedOn> Card<D> {
 }
 
 /// A run folder.
+///
+/// ```no_run
+/// # fn main() -> porecast_base::Result<()> {
+/// let card = porecast_store::RunFolder::new("runs/time").card()?;
+/// println!("{}: {} networks", card.name, card.members.len());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct RunFolder {
     path: PathBuf,

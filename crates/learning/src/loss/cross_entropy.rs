@@ -5,10 +5,14 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::{SMALL, sum_pixels};
 
-/// Binary cross-entropy of logits z inside the mask: mean over samples of −Σ m (g ln σ(z) + (1 − g) ln σ(−z)) / Σ m.
+/// Binary cross-entropy of logits z inside the mask: mean over samples of
+/// −Σ m (g ln σ(z) + (1 − g) ln σ(−z)) / (Σ m + s), s = 1e-6.
 ///
 /// # Shapes
 /// All `[n, 1, h, w]`; result `[1]`.
+///
+/// # References
+/// Bishop (2006), equation 4.90.
 pub fn binary_cross_entropy<B: Backend>(z: Tensor<B, 4>, g: Tensor<B, 4>, m: Tensor<B, 4>) -> Tensor<B, 1> {
     let log_likelihood = log_sigmoid(z.clone()) * g.clone() + log_sigmoid(-z) * (-g + 1.0);
     (-sum_pixels(log_likelihood * m.clone()) / (sum_pixels(m) + SMALL)).mean()
@@ -19,6 +23,9 @@ pub fn binary_cross_entropy<B: Backend>(z: Tensor<B, 4>, g: Tensor<B, 4>, m: Ten
 ///
 /// # Shapes
 /// `log_p` and `y` `[n, classes, h, w]`; result `[1]`.
+///
+/// # References
+/// Bishop (2006), equation 4.108.
 pub fn cross_entropy<B: Backend>(log_p: Tensor<B, 4>, y: Tensor<B, 4>) -> Tensor<B, 1> {
     // Without a pixel that counts, 0 / 1. Weights inverse to counts are small: nothing can be added to them.
     let total = y.clone().sum();

@@ -17,3 +17,19 @@ pub fn dice<B: Backend>(overlap: &Overlap<B>) -> Tensor<B, 1> {
 pub fn inverse_dice<B: Backend>(overlap: &Overlap<B>) -> Tensor<B, 1> {
     dice(&overlap.inverse())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{close, image};
+    use super::*;
+    use porecast_store::config::segmentation_loss::Over;
+
+    #[test]
+    fn dice_by_hand() {
+        // Three scored pixels: Σ p g m = 1/2, Σ p m = 1, Σ g m = 2; of the complement 1/2, 2, 1.
+        let [p, g, m] = [[0.5, 0.5, 0.0, 1.0], [1.0, 0.0, 1.0, 1.0], [1.0, 1.0, 1.0, 0.0]].map(image);
+        let overlap = Overlap::of(p, g, m, Over::Sample);
+        close(dice(&overlap), 1.0 - 2.0 * 0.5 / 3.0);
+        close(inverse_dice(&overlap), 1.0 - 2.0 * 0.5 / 3.0);
+    }
+}

@@ -13,3 +13,17 @@ pub fn iou<B: Backend>(overlap: &Overlap<B>) -> Tensor<B, 1> {
     let union = overlap.predicted.clone() + overlap.actual.clone() - overlap.both.clone();
     (-((overlap.both.clone() + SMALL) / (union + SMALL)) + 1.0).mean()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{close, image};
+    use super::*;
+    use porecast_store::config::segmentation_loss::Over;
+
+    #[test]
+    fn iou_by_hand() {
+        // Three scored pixels: Σ p g m = 1/2, Σ p m = 1, Σ g m = 2.
+        let [p, g, m] = [[0.5, 0.5, 0.0, 1.0], [1.0, 0.0, 1.0, 1.0], [1.0, 1.0, 1.0, 0.0]].map(image);
+        close(iou(&Overlap::of(p, g, m, Over::Sample)), 1.0 - 0.5 / (1.0 + 2.0 - 0.5));
+    }
+}

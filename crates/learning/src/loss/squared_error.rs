@@ -4,10 +4,13 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::{SMALL, sum_pixels};
 
-/// Mean squared error inside the mask: mean over samples of Σ m (p − g)² / Σ m.
+/// Mean squared error inside the mask: mean over samples of Σ m (p − g)² / (Σ m + s), s = 1e-6.
 ///
 /// # Shapes
 /// All `[n, 1, h, w]`; result `[1]`.
+///
+/// # References
+/// Brier (1950), equation 2: the score of a single class.
 pub fn squared_error<B: Backend>(p: Tensor<B, 4>, g: Tensor<B, 4>, m: Tensor<B, 4>) -> Tensor<B, 1> {
     let error = p - g;
     (sum_pixels(error.clone() * error * m.clone()) / (sum_pixels(m) + SMALL)).mean()

@@ -10,6 +10,7 @@ use crate::device::{Device, on_device};
 use crate::loss::Objective;
 use crate::train::TrainOptions;
 use porecast_base::Verbosity;
+use porecast_base::progress::say;
 use porecast_base::{Error, Result};
 use porecast_store::InvasionDataset;
 use porecast_store::config;
@@ -53,7 +54,8 @@ pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> 
         split.test.len(),
         config.dataset.display()
     );
-    on_device!(device, train_members(&setting, &mut card, &what))
+    say(verbosity, &what);
+    on_device!(device, train_members(&setting, &mut card))
 }
 
 /// The networks of a run: one, or one a frame.

@@ -121,9 +121,7 @@ fn train_members<B: TrainBackend>(
     device: &B::Device,
     setting: &Setting,
     card: &mut Card<impl TrainedOn>,
-    what: &str,
 ) -> Result<()> {
-    say(setting.verbosity, what);
     let mut neighbour: Option<PathBuf> = None;
     for member in &setting.members {
         let start = match setting.training.start {

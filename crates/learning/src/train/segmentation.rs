@@ -13,6 +13,7 @@ use crate::device::{Device, on_device};
 use crate::loss::Objective;
 use crate::train::TrainOptions;
 use porecast_base::Verbosity;
+use porecast_base::progress::say;
 use porecast_base::seed;
 use porecast_base::{Error, Result};
 use porecast_store::SegmentationDataset;
@@ -64,7 +65,8 @@ pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> 
         config.dataset.display(),
         card.split.test.len()
     );
-    on_device!(device, train_members(&setting, &mut card, &what))
+    say(verbosity, &what);
+    on_device!(device, train_members(&setting, &mut card))
 }
 
 /// The networks of a run; of one fold `only` where that is asked for.
