@@ -12,7 +12,7 @@ use super::{SMALL, sum_pixels};
 /// All `[n, 1, h, w]`; result `[1]`.
 ///
 /// # References
-/// Bishop (2006), equation 4.90.
+/// Bishop (2006), Pattern recognition and machine learning, section 4.3.2.
 pub fn binary_cross_entropy<B: Backend>(z: Tensor<B, 4>, g: Tensor<B, 4>, m: Tensor<B, 4>) -> Tensor<B, 1> {
     let log_likelihood = log_sigmoid(z.clone()) * g.clone() + log_sigmoid(-z) * (-g + 1.0);
     (-sum_pixels(log_likelihood * m.clone()) / (sum_pixels(m) + SMALL)).mean()
@@ -25,7 +25,7 @@ pub fn binary_cross_entropy<B: Backend>(z: Tensor<B, 4>, g: Tensor<B, 4>, m: Ten
 /// `log_p` and `y` `[n, classes, h, w]`; result `[1]`.
 ///
 /// # References
-/// Bishop (2006), equation 4.108.
+/// Bishop (2006), Pattern recognition and machine learning, section 4.3.4.
 pub fn cross_entropy<B: Backend>(log_p: Tensor<B, 4>, y: Tensor<B, 4>) -> Tensor<B, 1> {
     // Without a pixel that counts, 0 / 1. Weights inverse to counts are small: nothing can be added to them.
     let total = y.clone().sum();

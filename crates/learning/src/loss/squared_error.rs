@@ -10,7 +10,7 @@ use super::{SMALL, sum_pixels};
 /// All `[n, 1, h, w]`; result `[1]`.
 ///
 /// # References
-/// Brier (1950), equation 2: the score of a single class.
+/// Brier (1950), Verification of forecasts expressed in terms of probability: the score of a single class.
 pub fn squared_error<B: Backend>(p: Tensor<B, 4>, g: Tensor<B, 4>, m: Tensor<B, 4>) -> Tensor<B, 1> {
     let error = p - g;
     (sum_pixels(error.clone() * error * m.clone()) / (sum_pixels(m) + SMALL)).mean()

@@ -56,7 +56,7 @@ pub enum Evaluation {
     /// Of invasion sequences.
     Invasions(Plan<InvasionDataset>),
     /// Of masks.
-    Masks(MaskEvaluation),
+    Masks(Box<MaskEvaluation>),
 }
 
 impl Evaluation {
@@ -67,7 +67,7 @@ impl Evaluation {
     pub fn plan(options: &EvaluateOptions) -> Result<Self> {
         match Task::of(&options.input) {
             Task::Invasion => Plan::new(options, invasions::is_like).map(Self::Invasions),
-            Task::Segmentation => MaskEvaluation::plan(options).map(Self::Masks),
+            Task::Segmentation => MaskEvaluation::plan(options).map(Box::new).map(Self::Masks),
         }
     }
 

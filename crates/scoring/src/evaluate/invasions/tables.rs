@@ -150,10 +150,10 @@ pub(super) fn sheets(scores: &Scores) -> Vec<Sheet> {
 }
 
 /// The rows of each part and source.
-fn rows<'a>(
-    scores: &'a Scores,
+fn rows(
+    scores: &Scores,
     rows: impl Fn(&PartScores, &SequenceScores) -> Vec<Vec<String>>,
-) -> impl Iterator<Item = (&'a str, &'a str, Vec<Vec<String>>)> {
+) -> impl Iterator<Item = (&str, &str, Vec<Vec<String>>)> {
     let sources = scores.parts.iter().flat_map(|part| part.sources.iter().map(move |source| (part, source)));
     sources.map(move |(part, source)| (part.part.as_str(), source.source.as_str(), rows(part, source)))
 }
