@@ -51,12 +51,13 @@ pub struct CompareOptions {
 }
 
 /// Predictions that are to be scored.
+#[allow(clippy::large_enum_variant, reason = "a program holds a few evaluations at most")]
 #[derive(Debug, Clone)]
 pub enum Evaluation {
     /// Of invasion sequences.
     Invasions(Plan<InvasionDataset>),
     /// Of masks.
-    Masks(Box<MaskEvaluation>),
+    Masks(MaskEvaluation),
 }
 
 impl Evaluation {
@@ -67,7 +68,7 @@ impl Evaluation {
     pub fn plan(options: &EvaluateOptions) -> Result<Self> {
         match Task::of(&options.input) {
             Task::Invasion => Plan::new(options, invasions::is_like).map(Self::Invasions),
-            Task::Segmentation => MaskEvaluation::plan(options).map(Box::new).map(Self::Masks),
+            Task::Segmentation => MaskEvaluation::plan(options).map(Self::Masks),
         }
     }
 
