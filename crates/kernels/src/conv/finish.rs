@@ -80,7 +80,7 @@ impl ImageFinish<'_> {
         z
     }
 
-    /// Like the above, for pixels that are consecutive in memory.
+    /// Like the method for vectors, for a slice of consecutive pixels.
     #[inline(always)]
     pub fn slice(&self, sums: &mut [f32], channel: usize, pixel: usize) {
         if let Some(onto) = self.onto {
