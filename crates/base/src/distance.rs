@@ -5,16 +5,17 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut1, s};
 /// Squared distance from the centre of each pixel to the centre of the nearest pixel of the set; infinite if
 /// the set is empty.
 ///
-/// `spacing` is the height and width of a pixel; distances have its unit. With a spacing of (1, 1) the squares are exact
-/// integers. The edge of the image does not belong to the set.
+/// `spacing` is the height and width of a pixel; distances have its unit. With a spacing of (1, 1) the
+/// squares are exact integers. The edge of the image does not belong to the set.
 ///
 /// # Shapes
 /// Input and output `[y, x]`.
 ///
 /// # References
-/// A. Meijster, J. Roerdink, W. Hesselink, *A general algorithm for computing distance transforms in linear time*, in
-/// Mathematical Morphology and its Applications (2000): distances along columns, then the lower envelope of parabolas
-/// along rows, here as in P. Felzenszwalb, D. Huttenlocher, Theory of Computing 8 (2012) 415.
+/// A. Meijster, J. Roerdink, W. Hesselink, *A general algorithm for computing distance transforms in linear
+/// time*, in Mathematical Morphology and its Applications (2000): distances along columns, then the lower
+/// envelope of parabolas along rows, here as in P. Felzenszwalb, D. Huttenlocher, Theory of Computing 8
+/// (2012) 415.
 pub fn squared_distance(set: ArrayView2<'_, bool>, spacing: (f64, f64)) -> Array2<f64> {
     let mut squared = vertical_distance(set);
     squared.mapv_inplace(|pixels| (spacing.0 * pixels) * (spacing.0 * pixels));

@@ -17,8 +17,8 @@ use crate::simd::{Kernel, Level, Simd};
 /// Adam, with weight decay as a penalty or decoupled.
 ///
 /// # References
-/// Kingma and Ba, "Adam: a method for stochastic optimization" (2015), algorithm 1; Loshchilov and Hutter, "Decoupled
-/// weight decay regularization" (2019), algorithm 2.
+/// Kingma and Ba, "Adam: a method for stochastic optimization" (2015), algorithm 1; Loshchilov and Hutter,
+/// "Decoupled weight decay regularization" (2019), algorithm 2.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
     /// Decay rates β₁ and β₂ of the first and the second moment.

@@ -131,8 +131,8 @@ fn padded<B: Backend>(
 /// Transposed convolution; fast if the kernel size equals the stride and there is no padding.
 ///
 /// # Shapes
-/// `x` `[b, in, h, w]`, `weight` `[in, out / groups, kh, kw]`, `bias` `[out]`; with a 2x2 kernel and stride 2 the
-/// result is `[b, out, 2h, 2w]`.
+/// `x` `[b, in, h, w]`, `weight` `[in, out / groups, kh, kw]`, `bias` `[out]`; with a 2x2 kernel and stride 2
+/// the result is `[b, out, 2h, 2w]`.
 pub fn conv_transpose2d<B: Backend>(
     x: Tensor<B, 4>,
     weight: Tensor<B, 4>,

@@ -124,8 +124,8 @@ impl Block {
 impl Drop for Block {
     fn drop(&mut self) {
         if self.bytes > 0 {
-            // SAFETY: allocated in `allocate` with the same layout; only the emptied block of a dropped buffer has
-            // no bytes.
+            // SAFETY: allocated in `allocate` with the same layout; only the emptied block of a dropped
+            // buffer has no bytes.
             unsafe { dealloc(self.start.as_ptr(), Self::layout(self.bytes)) }
         }
     }

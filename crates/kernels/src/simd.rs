@@ -101,8 +101,8 @@ pub(crate) trait Kernel {
 /// A vector of [`LANES`](Simd::LANES) floats, and the register tile that fits its register file.
 ///
 /// # Safety of the methods
-/// The processor has the instructions; pointers are valid for [`LANES`](Simd::LANES) floats (or `count` floats), at
-/// any alignment.
+/// The processor has the instructions; pointers are valid for [`LANES`](Simd::LANES) floats (or `count`
+/// floats), at any alignment.
 pub(crate) trait Simd: Copy {
     type Vector: Copy;
     const LANES: usize;

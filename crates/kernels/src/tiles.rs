@@ -51,7 +51,8 @@ pub(crate) struct Factor {
 mod model {
     use super::{Factor, SIDE, TILE};
 
-    /// sums[i][j] = Σ a[i] b[j] over the steps, as [`two_by_two`](super::Tiles::two_by_two), for I x J tiles of sums.
+    /// sums[i][j] = Σ a[i] b[j] over the steps, as [`two_by_two`](super::Tiles::two_by_two), for I x J tiles
+    /// of sums.
     ///
     /// # Safety
     /// The same as for `two_by_two`.

@@ -290,8 +290,8 @@ impl Product<'_> {
     /// All output channels of C vectors.
     ///
     /// # Safety
-    /// The processor has the instructions of `S`; the panel is valid for every tap of the vectors; no other task
-    /// writes their pixels in these blocks.
+    /// The processor has the instructions of `S`; the panel is valid for every tap of the vectors; no other
+    /// task writes their pixels in these blocks.
     #[inline(always)]
     unsafe fn columns<S: Simd, const C: usize>(&self, vectors: &[Vector; C]) {
         for block in self.blocks.clone() {

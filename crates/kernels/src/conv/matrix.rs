@@ -420,7 +420,8 @@ impl Tile<'_> {
     /// Finishes and stores the sums of sixteen output channels for a tile of pixels.
     ///
     /// # Safety
-    /// The processor has the instructions of `S`, whose vectors are rows of a tile; no other task writes these pixels.
+    /// The processor has the instructions of `S`, whose vectors are rows of a tile; no other task writes
+    /// these pixels.
     #[inline(always)]
     unsafe fn store<S: Simd>(&self, block: usize, column: &Column, sums: &[f32]) {
         let shape = &self.layout.shape;

@@ -29,9 +29,9 @@ impl Terms<'_> {
     /// The sums of R output channels for C vectors of pixels, added to `start`.
     ///
     /// # Safety
-    /// The processor has the instructions of `S`. The panel is valid for [`reach`](Self::reach) + LANES floats from
-    /// each vector's place; the weights are valid for R floats at every multiple of [`BLOCK`] below
-    /// [`weights`](Self::weights), and `start` for R floats.
+    /// The processor has the instructions of `S`. The panel is valid for [`reach`](Self::reach) + LANES
+    /// floats from each vector's place; the weights are valid for R floats at every multiple of [`BLOCK`]
+    /// below [`weights`](Self::weights), and `start` for R floats.
     #[inline(always)]
     pub unsafe fn sum<S: Simd, const R: usize, const C: usize>(
         &self,

@@ -76,8 +76,8 @@ pub(super) unsafe fn accumulate<S: Simd>(
     out_channels: usize,
     sums: &mut [f32],
 ) {
-    // Two accumulators per row, as many in total as in a forward tile. They hold two vectors of output channels or,
-    // if one vector holds all channels, the sums of alternate pixels.
+    // Two accumulators per row, as many in total as in a forward tile. They hold two vectors of output
+    // channels or, if one vector holds all channels, the sums of alternate pixels.
     let group = S::ROWS * S::COLUMNS / 2;
     let line = out_vectors::<S>(out_channels) * S::LANES;
     for first_out in (0..out_channels).step_by(line) {
