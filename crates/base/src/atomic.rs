@@ -1,4 +1,4 @@
-//! Files and folders that appear whole or not at all: written under a temporary name, synced, renamed.
+//! Atomic writes of files and folders: written under a temporary name, synced, then renamed.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use crate::{Error, ErrorKind, Result};
 
-/// Beginning of the names of temporary files.
+/// Prefix of temporary file names.
 const PREFIX: &str = ".porecast-";
 
-/// Whether a file of this name is a temporary one; a write that was killed leaves it behind.
+/// Whether a file name is that of a temporary file. A killed write leaves its temporary file behind.
 pub fn is_temporary(name: &OsStr) -> bool {
     name.to_string_lossy().starts_with(PREFIX)
 }
@@ -25,11 +25,11 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
-/// Writes `path` through `write`, which fills a temporary file in the same folder; on success the file
-/// replaces `path` in one step, on failure nothing is left behind.
+/// Calls `write` with a temporary file in the same folder. On success the file replaces `path` atomically; on
+/// failure nothing is left behind.
 ///
 /// # Errors
-/// Whatever `write` returns, or an output error naming `path`.
+/// The error of `write`, or an output error naming `path`.
 pub fn write_with(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let folder = parent_of(path);
     fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
@@ -41,7 +41,7 @@ pub fn write_with(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Resul
     sync(folder)
 }
 
-/// Renames a file that was written and synced, or a folder, to `path`; the rename outlasts a power failure.
+/// Renames a folder, or a written and synced file, to `path`. The rename survives a power failure.
 ///
 /// # Errors
 /// An output error naming `path`.
@@ -50,15 +50,15 @@ pub fn rename(from: &Path, path: &Path) -> Result<()> {
     sync(parent_of(path))
 }
 
-/// A folder that is filled under a temporary name and takes its place when it is whole; dropped before, it leaves
-/// what was there.
+/// A folder that is filled under a temporary name and renamed when complete. If it is dropped before, the old
+/// content of the path is unchanged.
 pub struct Folder {
     temporary: tempfile::TempDir,
     path: PathBuf,
 }
 
 impl Folder {
-    /// An empty folder that is to be `path`.
+    /// An empty temporary folder that will become `path`.
     ///
     /// # Errors
     /// An output error naming `path`.
@@ -69,12 +69,12 @@ impl Folder {
         Ok(Self { temporary, path: path.to_owned() })
     }
 
-    /// Where it is filled.
+    /// The temporary path to write to.
     pub fn path(&self) -> &Path {
         self.temporary.path()
     }
 
-    /// Puts it in its place; what was there is removed.
+    /// Renames the folder to its final path and removes what was there before.
     ///
     /// # Errors
     /// An output error naming the path.
@@ -86,10 +86,10 @@ impl Folder {
     }
 }
 
-/// Makes the folder `path`, filled by `fill` under a temporary name.
+/// Creates the folder `path`; `fill` fills it under a temporary name.
 ///
 /// # Errors
-/// There is something at `path` already, or whatever `fill` returns.
+/// If `path` already exists; or the error of `fill`.
 pub fn new_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     if path.exists() {
         let what = "exists already; name a new folder, or remove it first";
@@ -104,12 +104,12 @@ fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes what was renamed in a folder outlast a power failure.
+/// Syncs a folder, so that renames in it survive a power failure.
 fn sync(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e: io::Error| Error::output(folder, e))
 }
 
-/// Temporary files are private by default; these get the permissions that umask gives ordinary files.
+/// Temporary files are private by default; give these the permissions of ordinary files under the umask.
 fn builder(
     #[cfg_attr(not(unix), expect(unused_variables))] mode: u32,
 ) -> tempfile::Builder<'static, 'static> {

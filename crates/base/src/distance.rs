@@ -2,18 +2,20 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut1, s};
 
-/// Squared distance from each pixel's centre to that of the nearest pixel of the set; infinite where the set is empty.
+/// Squared distance from the centre of each pixel to the centre of the nearest pixel of the set; infinite if
+/// the set is empty.
 ///
-/// `spacing` is the height and width of a pixel; distances have its unit. With a spacing of (1, 1) the squares are exact
-/// integers. The edge of the image does not belong to the set.
+/// `spacing` is the height and width of a pixel; distances have its unit. With a spacing of (1, 1) the
+/// squares are exact integers. The edge of the image does not belong to the set.
 ///
 /// # Shapes
 /// Input and output `[y, x]`.
 ///
 /// # References
-/// A. Meijster, J. Roerdink, W. Hesselink, *A general algorithm for computing distance transforms in linear time*, in
-/// Mathematical Morphology and its Applications (2000): distances along columns, then the lower envelope of parabolas
-/// along rows, here as in P. Felzenszwalb, D. Huttenlocher, Theory of Computing 8 (2012) 415.
+/// A. Meijster, J. Roerdink, W. Hesselink, *A general algorithm for computing distance transforms in linear
+/// time*, in Mathematical Morphology and its Applications (2000): distances along columns, then the lower
+/// envelope of parabolas along rows, here as in P. Felzenszwalb, D. Huttenlocher, Theory of Computing 8
+/// (2012) 415.
 pub fn squared_distance(set: ArrayView2<'_, bool>, spacing: (f64, f64)) -> Array2<f64> {
     let mut squared = vertical_distance(set);
     squared.mapv_inplace(|pixels| (spacing.0 * pixels) * (spacing.0 * pixels));
@@ -37,11 +39,11 @@ pub fn squared_distance(set: ArrayView2<'_, bool>, spacing: (f64, f64)) -> Array
     squared
 }
 
-/// Pixels to the nearest one of the set in the same column; infinite where the column has none.
+/// Distance in pixels to the nearest pixel of the set in the same column; infinite if the column has none.
 fn vertical_distance(set: ArrayView2<'_, bool>) -> Array2<f64> {
     let mut distance = Array2::from_shape_fn(set.dim(), |at| if set[at] { 0.0 } else { f64::INFINITY });
     let height = set.dim().0;
-    // Row by row in both sweeps, so that the inner loop runs along memory.
+    // Both sweeps go row by row, so that the inner loop runs along memory.
     for y in 1..height {
         let (above, here) = distance.multi_slice_mut((s![y - 1, ..], s![y, ..]));
         relax(here, above);
@@ -57,7 +59,7 @@ fn relax(mut row: ArrayViewMut1<'_, f64>, neighbour: ArrayViewMut1<'_, f64>) {
     row.zip_mut_with(&neighbour, |here, &there| *here = here.min(there + 1.0));
 }
 
-/// The parabola with its vertex at pixel `vertex` is the lowest from `from` on.
+/// A parabola with its vertex at pixel `vertex`; it is the lowest one from pixel `from` on.
 struct Parabola {
     vertex: usize,
     from: f64,
@@ -71,7 +73,7 @@ fn lower_envelope(heights: &[f64], step: f64, envelope: &mut Vec<Parabola>) {
         }
         let mut from = f64::NEG_INFINITY;
         while let Some(last) = envelope.last() {
-            // Where the parabola at `vertex` falls below the last one.
+            // Position where the parabola at `vertex` falls below the last one.
             let (a, b) = (last.vertex as f64, vertex as f64);
             from = (a + b) / 2.0 + (height - heights[last.vertex]) / (2.0 * step * step * (b - a));
             if from > last.from {

@@ -1,22 +1,22 @@
-//! The error of every crate: what happened, where, and what to do next.
+//! The common error type: what happened, where, and what to do next.
 
 use std::fmt::Display;
 use std::path::Path;
 
-/// Result of every crate.
+/// Result with an [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The class of an [`Error`]; it decides the exit code of the program.
+/// The kind of an [`Error`]; it determines the exit code of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// A configuration or an argument cannot be used.
     Config,
-    /// An input file is missing, broken, or not what it should be.
+    /// An input file is missing, damaged, or has unexpected content.
     Input,
     /// Two inputs do not belong together.
     Mismatch,
-    /// An output exists already.
+    /// An output already exists.
     Exists,
     /// An output cannot be written.
     Output,
@@ -32,8 +32,8 @@ pub enum ErrorKind {
 
 /// An error of porecast.
 ///
-/// The text names the place (a file, an HDF5 path, a configuration key), what is wrong there and what to do next. Where
-/// the place is empty, the text says what is wrong alone.
+/// The text names the place (a file, an HDF5 path, a configuration key), what is wrong there and what to do
+/// next. If the place is empty, the text contains only what is wrong.
 #[derive(Debug, thiserror::Error)]
 #[error("{place}{}{what}", if place.is_empty() { "" } else { ": " })]
 pub struct Error {
@@ -43,7 +43,7 @@ pub struct Error {
     source: Option<Cause>,
 }
 
-/// What caused an error.
+/// Underlying cause of an error.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 impl Error {
@@ -68,12 +68,12 @@ impl Error {
         Self::input(path, format!("cannot be read: {cause}; check the path")).caused_by(cause)
     }
 
-    /// A domain that cannot be made or simulated; the error names no place.
+    /// A domain that cannot be made or simulated; the error has no place.
     pub fn simulation(what: impl Display) -> Self {
         Self::new(ErrorKind::Simulation, "", what)
     }
 
-    /// A file that does not belong to another.
+    /// A file that does not match another one.
     pub fn mismatch(path: &Path, what: impl Display) -> Self {
         Self::new(ErrorKind::Mismatch, path.display().to_string(), what)
     }
@@ -85,24 +85,24 @@ impl Error {
         Self::new(ErrorKind::Output, path.display().to_string(), what).caused_by(cause)
     }
 
-    /// An output that exists already.
+    /// An output that already exists.
     pub fn exists(path: &Path) -> Self {
         let what = "exists already; choose another output or pass --force to replace it";
         Self::new(ErrorKind::Exists, path.display().to_string(), what)
     }
 
-    /// The user stopped what was being written to, or made from, `path`.
+    /// The user stopped the work on `path`.
     pub fn stopped(path: &Path) -> Self {
         let what = "stopped; nothing was written, start it again";
         Self::new(ErrorKind::Interrupted, path.display().to_string(), what)
     }
 
-    /// The same error with what caused it, for [`source`](std::error::Error::source).
+    /// The same error with its underlying cause, for [`source`](std::error::Error::source).
     pub fn caused_by(self, cause: impl Into<Cause>) -> Self {
         Self { source: Some(cause.into()), ..self }
     }
 
-    /// The class of the error.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }

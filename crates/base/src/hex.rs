@@ -1,6 +1,6 @@
-//! Bytes as text.
+//! Hexadecimal text.
 
-/// Bytes in hexadecimal digits, two a byte, such as those of a digest.
+/// Bytes as hexadecimal text, two digits per byte, for example for a digest.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

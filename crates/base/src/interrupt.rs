@@ -1,4 +1,4 @@
-//! Ctrl-C asks a command to stop at the next point where nothing is lost.
+//! Ctrl-C handling: asks a command to stop at the next point at which no work is lost.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 static INSTALL: Once = Once::new();
 
-/// From now on the first Ctrl-C is noted, and a second one ends the program at once.
+/// Installs the handler: the first Ctrl-C requests a stop, a second one ends the program immediately.
 pub fn listen() {
     INSTALL.call_once(|| {
-        // Without a handler Ctrl-C ends the program: resumable work loses no more than since its last checkpoint.
+        // If no handler can be installed, Ctrl-C ends the program; resumable work then loses only what
+        // follows its last checkpoint.
         let _ = ctrlc::set_handler(|| {
             if REQUESTED.swap(true, Ordering::SeqCst) {
                 std::process::exit(1);

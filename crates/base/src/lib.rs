@@ -1,5 +1,5 @@
-//! What every crate of porecast needs, once: [`Error`], files that appear whole or not at all ([`atomic`]), locks
-//! on files ([`lock`]), random draws from named seeds ([`seed`]), Euclidean distances ([`distance`]), [`progress`] and
+//! Shared foundations of all porecast crates: [`Error`], atomic writes ([`atomic`]), file locks ([`lock`]),
+//! random generators with named seeds ([`seed`]), Euclidean distances ([`distance`]), [`progress`] and
 //! [`interrupt`]ion.
 
 pub mod atomic;

@@ -1,12 +1,12 @@
-//! Locks on files, among processes. The operating system releases a lock when its process ends, however it ends.
+//! File locks between processes. The operating system releases a lock whenever its process ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 
 use crate::{Error, Result};
 
-/// Opens a file for reading and writing, held by this process alone until it is dropped; waits for other processes.
-/// A file that does not exist is created.
+/// Opens a file for reading and writing and locks it until it is dropped. Waits while another process holds
+/// the lock. Creates the file if it does not exist.
 ///
 /// # Errors
 /// An output error naming `path`.
@@ -16,7 +16,7 @@ pub fn wait_for(path: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// As [`wait_for`], but `None` at once if another process holds the file.
+/// Like [`wait_for`], but returns `None` immediately if another process holds the lock.
 ///
 /// # Errors
 /// An output error naming `path`.

@@ -1,15 +1,15 @@
-//! What is wrong with a configuration: every problem is reported, not the first alone.
+//! Problems of a configuration. All problems are reported, not only the first.
 
 use std::fmt::Display;
 
 use crate::{Error, Result};
 
-/// Something wrong with one key of a configuration.
+/// A problem with one key of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Path of the key, such as `domain[0].porosity`.
     pub key: String,
-    /// What is wrong, with the value and what is allowed.
+    /// What is wrong, with the value and the allowed range.
     pub what: String,
 }
 
@@ -24,13 +24,13 @@ impl Problem {
         Self::new(key, format!("{value} is outside {allowed}"))
     }
 
-    /// The same problem of a table below another one.
+    /// The same problem, with its key prefixed by that of a table.
     pub fn below(self, table: &str) -> Self {
         Self { key: format!("{table}.{}", self.key), what: self.what }
     }
 }
 
-/// The problems of a table below another one.
+/// The problems, with their keys prefixed by that of a table.
 pub fn below(table: &str, problems: Vec<Problem>) -> impl Iterator<Item = Problem> {
     problems.into_iter().map(move |problem| problem.below(table))
 }
@@ -41,17 +41,17 @@ impl Display for Problem {
     }
 }
 
-/// Gathers what is wrong with the values of one configuration.
+/// Collects the problems of one configuration.
 #[derive(Debug, Default)]
 pub struct Checks(pub Vec<Problem>);
 
 impl Checks {
-    /// Notes a problem with the value at `key`.
+    /// Records a problem with the value at `key`.
     pub fn add(&mut self, key: &str, what: impl Into<String>) {
         self.0.push(Problem::new(key, what));
     }
 
-    /// Notes a value outside its range unless `ok`, and returns `ok`.
+    /// Records a value outside its range unless `ok`, and returns `ok`.
     pub fn need(&mut self, ok: bool, key: &str, value: impl Display, allowed: impl Display) -> bool {
         if !ok {
             self.0.push(Problem::outside(key, value, allowed));
@@ -59,28 +59,28 @@ impl Checks {
         ok
     }
 
-    /// Notes a value that is not from `low` to `high`; NaN is outside every range.
+    /// Records a value outside `low` to `high`; NaN is outside every range.
     pub fn range<T: PartialOrd + Display>(&mut self, key: &str, value: T, low: T, high: T) {
         let is_inside = (&low..=&high).contains(&&value);
         self.need(is_inside, key, value, format!("[{low}, {high}]"));
     }
 
-    /// Notes a value that is not above 0 and finite.
+    /// Records a value that is not positive and finite.
     pub fn positive(&mut self, key: &str, value: f64) {
         self.need(value > 0.0 && value.is_finite(), key, value, "(0, inf)");
     }
 
-    /// Notes a value that is no probability, from 0 to 1.
+    /// Records a value that is not a probability, from 0 to 1.
     pub fn probability(&mut self, key: &str, value: f64) {
         self.range(key, value, 0.0, 1.0);
     }
 
-    /// Notes a value that is not from 0 to below 1.
+    /// Records a value that is not at least 0 and below 1.
     pub fn below_one(&mut self, key: &str, value: f64) {
         self.need((0.0..1.0).contains(&value), key, value, "[0, 1)");
     }
 
-    /// Success where nothing was noted.
+    /// Succeeds if no problem was recorded.
     ///
     /// # Errors
     /// A configuration error that lists every problem.
@@ -95,6 +95,6 @@ impl Checks {
 
 /// A configuration whose values can be out of range.
 pub trait Validate {
-    /// Everything that is wrong, with the key path, the value and what is allowed.
+    /// All problems, with the key path, the value and the allowed range.
     fn problems(&self) -> Vec<Problem>;
 }

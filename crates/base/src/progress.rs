@@ -1,4 +1,4 @@
-//! Progress on stderr: a bar with rate and time left on a terminal, plain lines elsewhere.
+//! Progress on stderr: on a terminal a bar with rate and remaining time, elsewhere plain lines.
 
 use std::io::IsTerminal;
 use std::sync::Mutex;
@@ -11,14 +11,14 @@ use crate::Verbosity;
 /// Time between two plain lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Says a line, unless quiet.
+/// Prints a line, unless quiet.
 pub fn say(verbosity: Verbosity, text: &str) {
     if !verbosity.quiet {
         eprintln!("{text}");
     }
 }
 
-/// Counts finished pieces of work and shows them.
+/// Counts and displays finished pieces of work.
 pub struct Progress {
     label: String,
     bar: ProgressBar,
@@ -42,7 +42,7 @@ impl Progress {
         Self { label, bar, lines: is_plain.then(|| Mutex::new(Instant::now())) }
     }
 
-    /// Some more pieces are done.
+    /// Records finished pieces.
     pub fn advance(&self, pieces: usize, message: &str) {
         self.bar.set_message(message.to_owned());
         self.bar.inc(pieces as u64);
@@ -61,7 +61,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }

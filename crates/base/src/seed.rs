@@ -1,4 +1,4 @@
-//! Named generators: every random draw comes from one of them, whatever thread asks.
+//! Named random generators: the random numbers do not depend on which thread draws them.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -15,7 +15,8 @@ pub fn generator(seed: u64, purpose: &str, index: u64) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(digest(seed, purpose, index))
 }
 
-/// A pseudorandom rank of `name`, derived from `seed`: sorting by it shuffles names whatever their order.
+/// A pseudorandom rank of `name`, derived from `seed`. Sorting by it shuffles names independently of their
+/// order.
 pub fn rank(seed: u64, name: &str) -> [u8; 32] {
     Sha256::new().chain_update(seed.to_le_bytes()).chain_update(name).finalize().into()
 }

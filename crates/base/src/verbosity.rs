@@ -1,10 +1,10 @@
-//! How much a stage says.
+//! Verbosity of a stage.
 
-/// How much a stage says on standard error and standard output.
+/// How much a stage prints to standard error and standard output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Verbosity {
-    /// Say nothing but errors.
+    /// Print only errors.
     pub quiet: bool,
-    /// Say more.
+    /// Print more.
     pub verbose: bool,
 }

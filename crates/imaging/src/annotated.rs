@@ -13,9 +13,9 @@ pub struct AnnotatedImage {
     pub image: Array3<f32>,
     /// Class of each pixel `[y, x]`; 0 is the background.
     pub mask: Option<Array2<u8>>,
-    /// Height and width of a pixel of the original in millimetres, if the file gives them.
+    /// Height and width before resizing.
     pub original_shape: (usize, usize),
-    /// Height and width of a pixel of the original in millimetres, where the file says so.
+    /// Height and width of a pixel of the original in millimetres, if the file gives them.
     pub spacing_mm: Option<(f64, f64)>,
 }
 

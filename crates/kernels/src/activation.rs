@@ -1,4 +1,4 @@
-//! Activations that are computed together with a norm.
+//! Activations fused with a norm.
 
 /// The function applied after a norm, element by element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -8,11 +8,11 @@ pub enum Activation {
     Identity,
     /// max(z, 0)
     Relu,
-    /// z / (1 + exp(-z)), also called swish
+    /// z / (1 + exp(-z)), also called swish.
     Silu,
 }
 
-/// An activation as a type, so that loops are compiled for each.
+/// An activation as a type, so that loops are compiled separately for each.
 pub(crate) trait Function: Copy + Send + Sync {
     fn value(z: f32) -> f32;
     fn slope(z: f32) -> f32;
@@ -38,7 +38,7 @@ pub(crate) struct Relu;
 impl Function for Relu {
     #[inline(always)]
     fn value(z: f32) -> f32 {
-        // In this order a NaN stays one.
+        // This order of comparison preserves NaN.
         if z < 0.0 { 0.0 } else { z }
     }
     #[inline(always)]
@@ -62,11 +62,12 @@ impl Function for Silu {
     }
 }
 
-/// eˣ to about 2 units in the last place, without branches or calls, so that loops over it become vector code. Saturates
-/// at e⁻⁸⁷ and e⁸⁸.
+/// eˣ accurate to about 2 units in the last place, without branches or calls, so that loops over it can be
+/// vectorised. Saturates at e⁻⁸⁷ and e⁸⁸.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
-    // x = k ln 2 + r with |r| <= ln 2 / 2; adding 1.5 · 2²³ rounds to an integer, which is then in the low bits.
+    // x = k ln 2 + r with |r| <= ln 2 / 2. Adding 1.5 · 2²³ rounds to an integer, which is then in the low
+    // bits.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);
     let shifted = x * std::f32::consts::LOG2_E + ROUND;

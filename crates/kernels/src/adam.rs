@@ -1,6 +1,7 @@
 //! Adam in one pass over each parameter.
 //!
-//! Burn's own takes a dozen operations for a step, each with a tensor of its own; next to fast convolutions that shows.
+//! Burn's implementation uses a dozen operations per step, each with its own tensor, which is slow compared
+//! with fast convolutions.
 
 use burn::module::AutodiffModule;
 use burn::optim::adaptor::OptimizerAdaptor;
@@ -16,11 +17,11 @@ use crate::simd::{Kernel, Level, Simd};
 /// Adam, with weight decay as a penalty or decoupled.
 ///
 /// # References
-/// Kingma and Ba, "Adam: a method for stochastic optimization" (2015), algorithm 1; Loshchilov and Hutter, "Decoupled
-/// weight decay regularization" (2019), algorithm 2.
+/// Kingma and Ba, "Adam: a method for stochastic optimization" (2015), algorithm 1; Loshchilov and Hutter,
+/// "Decoupled weight decay regularization" (2019), algorithm 2.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
-    /// How much of the first and of the second moment is kept.
+    /// Decay rates β₁ and β₂ of the first and the second moment.
     pub betas: [f32; 2],
     /// Added to the root of the second moment.
     pub epsilon: f32,
@@ -28,12 +29,12 @@ pub struct Adam {
     pub decay: Decay,
 }
 
-/// What pulls weights towards zero.
+/// Kind of weight decay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Decay {
-    /// Added to the gradient, times the weight: the penalty of Adam.
+    /// L2 penalty (Adam): this factor times the weight is added to the gradient.
     Penalty(f32),
-    /// Times the learning rate taken off the weight: AdamW.
+    /// Decoupled (AdamW): this factor times the learning rate times the weight is subtracted from the weight.
     Decoupled(f32),
 }
 
@@ -43,13 +44,13 @@ impl Adam {
         Self { betas: [0.9, 0.999], epsilon, decay }
     }
 
-    /// The optimiser of a module.
+    /// Creates the optimiser of a module.
     pub fn init<B: AutodiffBackend, M: AutodiffModule<B>>(self) -> OptimizerAdaptor<Self, M, B> {
         OptimizerAdaptor::from(self)
     }
 }
 
-/// Mean and uncentred variance of a parameter's gradients, both decaying.
+/// Decaying averages of a parameter's gradients and of their squares.
 #[derive(Clone, Debug, Record)]
 pub struct Moments<B: backend::Backend, const D: usize> {
     first: Tensor<B, D>,
@@ -98,7 +99,7 @@ impl<B: Backend> SimpleOptimizer<B> for Adam {
     }
 }
 
-/// The numbers of a step.
+/// Coefficients of one step.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
     /// β₁ and β₂.
@@ -107,18 +108,18 @@ pub struct Step {
     pub corrections: [f32; 2],
     /// ε
     pub epsilon: f32,
-    /// What of the weight is added to its gradient.
+    /// Factor of the weight that is added to its gradient.
     pub penalty: f32,
-    /// What is kept of the weight.
+    /// Factor by which the weight is multiplied.
     pub keep: f32,
     /// The learning rate.
     pub rate: f32,
 }
 
-/// Values that a task takes.
+/// Values per task.
 const PART: usize = 16 * 1024;
 
-/// Writes parameter, first and second moment after a step from those before and the gradient.
+/// Performs a step: writes the parameter and both moments from their previous values and the gradient.
 pub(crate) fn update(
     level: Level,
     step: &Step,

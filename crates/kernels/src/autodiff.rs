@@ -1,4 +1,5 @@
-//! The operations on autodiff backends: the forward pass of the inner backend, with its gradients as backward steps.
+//! The operations on autodiff backends: the forward pass of the inner backend, plus backward steps for
+//! gradients.
 
 use burn::backend::Autodiff;
 use burn::backend::autodiff::NodeId;
@@ -175,7 +176,7 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
 #[derive(Debug)]
 struct Convolution;
 
-/// Input and weight, and the options.
+/// Nodes of input and weight, and the options.
 type ConvolutionState = (NodeId, NodeId, ConvOptions<2>);
 
 impl Convolution {
@@ -227,7 +228,7 @@ impl<B: Backend> Backward<B, 3> for Convolution {
 struct ConvolutionOnto;
 
 impl<B: Backend> Backward<B, 3> for ConvolutionOnto {
-    /// And the number of images that it was summed onto.
+    /// The state of the convolution, and the number of images in `onto`.
     type State = (ConvolutionState, usize);
 
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
@@ -244,7 +245,7 @@ impl<B: Backend> Backward<B, 3> for ConvolutionOnto {
 #[derive(Debug)]
 struct TransposedConvolution;
 
-/// Input and weight, and the options.
+/// Nodes of input and weight, and the options.
 type TransposedConvolutionState = (NodeId, NodeId, ConvTransposeOptions<2>);
 
 impl TransposedConvolution {
@@ -352,7 +353,7 @@ impl<B: Backend> Backward<B, 1> for LogSoftmax {
 struct Concatenation;
 
 impl<B: Backend> Backward<B, 2> for Concatenation {
-    /// Channels of the first input.
+    /// Number of channels of the first input.
     type State = usize;
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {

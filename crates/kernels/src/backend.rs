@@ -1,4 +1,4 @@
-//! The operations as an extension of Burn's backends.
+//! The operations as a trait that extends Burn's backends.
 
 use burn::tensor::backend;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, FloatTensor};
@@ -10,10 +10,10 @@ use crate::norm::NormOptions;
 
 /// A Burn backend with these operations.
 ///
-/// The methods work on primitives and are not meant to be called by models, which use the functions of the crate's
-/// root. Each is provided in terms of Burn's own operations, so that a backend is supported by an empty `impl`; a
-/// backend overrides what it does better. Methods ending in `_gradient` are the backward steps that
-/// [`Autodiff`](burn::backend::Autodiff) asks its inner backend for.
+/// The methods work on primitives. Models should call the functions in the root of the crate instead. Every
+/// method has a default implementation with Burn's own operations, so an empty `impl` is enough to support a
+/// backend; a backend overrides the methods that it can do faster. Methods ending in `_gradient` are the
+/// backward steps that [`Autodiff`](burn::backend::Autodiff) requests from its inner backend.
 pub trait Backend: backend::Backend {
     /// Convolution of `x` `[b, in, h, w]` with `weight` `[out, in / groups, kh, kw]`.
     fn convolve2d(
@@ -25,7 +25,7 @@ pub trait Backend: backend::Backend {
         Self::conv2d(x, weight, bias, options)
     }
 
-    /// Gradient of [`convolve2d`](Self::convolve2d) for its input.
+    /// Gradient of [`convolve2d`](Self::convolve2d) with respect to its input.
     fn convolve2d_input_gradient(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -35,7 +35,7 @@ pub trait Backend: backend::Backend {
         Self::conv2d_x_backward(x, weight, out_gradient, options)
     }
 
-    /// Gradient of [`convolve2d`](Self::convolve2d) for its weight.
+    /// Gradient of [`convolve2d`](Self::convolve2d) with respect to its weight.
     fn convolve2d_weight_gradient(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -45,8 +45,8 @@ pub trait Backend: backend::Backend {
         Self::conv2d_weight_backward(x, weight, out_gradient, options)
     }
 
-    /// [`convolve2d`](Self::convolve2d) on top of `onto` `[b / k, out, oh, ow]`, each image of which belongs to k
-    /// consecutive images of `x`.
+    /// [`convolve2d`](Self::convolve2d) added to `onto` `[b / k, out, oh, ow]`. Each image of `onto` is used
+    /// for k consecutive images of `x`.
     fn convolve2d_onto(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -61,7 +61,7 @@ pub trait Backend: backend::Backend {
         fallback::sum_images::<Self>(x, images)
     }
 
-    /// Convolution, sum with `onto`, scale and shift `[1 or b, out]`, and activation.
+    /// Convolution, then addition of `onto`, scale and shift `[1 or b, out]`, and activation.
     fn convolve2d_finished(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -83,8 +83,8 @@ pub trait Backend: backend::Backend {
         Self::conv_transpose2d(x, weight, bias, options)
     }
 
-    /// Gradients of [`convolve_transposed2d`](Self::convolve_transposed2d) for its input and its weight, each only
-    /// where `wanted`.
+    /// Gradients of [`convolve_transposed2d`](Self::convolve_transposed2d) with respect to its input and its
+    /// weight; each is computed only if `wanted`.
     fn convolve_transposed2d_gradients(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -95,12 +95,12 @@ pub trait Backend: backend::Backend {
         fallback::convolve_transposed2d_gradients::<Self>(x, weight, out_gradient, options, wanted)
     }
 
-    /// Gradient of a convolution for its bias: the sum over all axes but the channels.
+    /// Gradient of a convolution with respect to its bias: the sum over all axes except the channels.
     fn bias_gradient(out_gradient: FloatTensor<Self>) -> FloatTensor<Self> {
         fallback::bias_gradient::<Self>(out_gradient)
     }
 
-    /// Norm with the statistics of `x` itself, then the activation; `gamma` and `beta` `[c]` or `[b, c]`.
+    /// Norm with the statistics of `x`, then the activation; `gamma` and `beta` are `[c]` or `[b, c]`.
     fn normalize(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -110,7 +110,8 @@ pub trait Backend: backend::Backend {
         fallback::normalize::<Self>(x, gamma, beta, options)
     }
 
-    /// Gradients of [`normalize`](Self::normalize) for `x`, `gamma` and `beta`, given its mean and variance.
+    /// Gradients of [`normalize`](Self::normalize) with respect to `x`, `gamma` and `beta`, given its mean
+    /// and variance.
     fn normalize_gradients(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -133,7 +134,7 @@ pub trait Backend: backend::Backend {
         fallback::normalize_with::<Self>(x, gamma, beta, moments, options)
     }
 
-    /// Largest value of each 2x2 block.
+    /// Maximum of each 2x2 block.
     fn pool2x2_max(x: FloatTensor<Self>) -> FloatTensor<Self> {
         fallback::pool2x2_max::<Self>(x)
     }
@@ -143,7 +144,7 @@ pub trait Backend: backend::Backend {
         fallback::pool2x2_max_gradient::<Self>(x, out_gradient)
     }
 
-    /// Each value repeated in a 2x2 block.
+    /// Repeats each value in a 2x2 block.
     fn upsample2x_nearest(x: FloatTensor<Self>) -> FloatTensor<Self> {
         fallback::upsample2x_nearest::<Self>(x)
     }
@@ -153,12 +154,12 @@ pub trait Backend: backend::Backend {
         fallback::upsample2x_nearest_gradient::<Self>(out_gradient)
     }
 
-    /// `a` and `b` one after the other along the channels.
+    /// Concatenates `a` and `b` along the channels.
     fn join_channels(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         fallback::join_channels::<Self>(a, b)
     }
 
-    /// Logarithm of the softmax over the channels.
+    /// Log-softmax over the channels.
     fn log_softmax_channels(x: FloatTensor<Self>) -> FloatTensor<Self> {
         fallback::log_softmax_channels::<Self>(x)
     }
@@ -171,7 +172,7 @@ pub trait Backend: backend::Backend {
         fallback::log_softmax_channels_gradient::<Self>(out, out_gradient)
     }
 
-    /// One step of Adam: parameter and both moments after it.
+    /// One step of Adam: returns the new parameter and both new moments.
     fn adam(
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
@@ -181,23 +182,24 @@ pub trait Backend: backend::Backend {
         fallback::adam::<Self>(parameter, gradient, moments, step)
     }
 
-    /// The first `channels` channels and the rest.
+    /// Splits into the first `channels` channels and the rest.
     fn split_channels(joined: FloatTensor<Self>, channels: usize) -> [FloatTensor<Self>; 2] {
         fallback::split_channels::<Self>(joined, channels)
     }
 }
 
-/// A Burn autodiff backend with these operations, on itself and on its inner backend: the bound for training code.
+/// A Burn autodiff backend with these operations on itself and on its inner backend; the trait bound for
+/// training code.
 pub trait AutodiffBackend: Backend + backend::AutodiffBackend<InnerBackend: Backend> {}
 
 impl<B> AutodiffBackend for B where B: Backend + backend::AutodiffBackend<InnerBackend: Backend> {}
 
-/// What a norm computes: its output, and the mean and variance `[sets]` that it used.
+/// Result of a norm: its output, and the mean and variance `[sets]` that it used.
 #[derive(Clone, Debug)]
 pub struct Normalized<T> {
-    /// Normalised, scaled, shifted and activated.
+    /// Normalised, scaled and shifted values after the activation.
     pub output: T,
-    /// Mean of each channel (batch norm), or of each image and group, groups fastest.
+    /// Mean of each channel (batch norm), or of each image and group, with groups varying fastest.
     pub mean: T,
     /// Variance in the same order, divided by the number of values.
     pub variance: T,

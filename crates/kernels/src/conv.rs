@@ -1,8 +1,9 @@
 //! Convolution as products of packed panels.
 //!
-//! A convolution, its input gradient and its weight gradient all work on row tiles: a few output rows of one image,
-//! whose input is first copied into a [panel](panel) in which each tap of the kernel is at a fixed offset from the
-//! output pixel. What remains is a matrix product on registers, whatever the kernel size, stride and dilation.
+//! A convolution, its input gradient and its weight gradient all process row tiles: a few output rows of one
+//! image. The input of a tile is first copied into a [panel](panel), in which each tap of the kernel is at a
+//! fixed offset from the output pixel. The rest is a matrix product in registers, for any kernel size, stride
+//! and dilation.
 
 pub(crate) mod bias_gradient;
 pub(crate) mod direct;

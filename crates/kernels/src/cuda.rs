@@ -1,4 +1,4 @@
-//! The operations on an NVIDIA GPU: Burn's own, but for what of the convolutions those leave slow.
+//! The operations on an NVIDIA GPU: Burn's own, except for convolutions that are slow there.
 
 use burn::backend::Cuda;
 use burn::tensor::TensorMetadata;
@@ -9,7 +9,8 @@ use crate::backend::Backend;
 use crate::fallback::{primitive, tensor};
 use crate::gradients;
 
-/// Channels on both sides from which on a convolution is computed as a matrix product, in TF32 as all matrix products are.
+/// Smallest number of input and output channels for which a convolution is computed as a matrix product, in
+/// TF32 like all matrix products.
 const PRODUCT: usize = 8;
 
 impl Backend for Cuda {
@@ -62,7 +63,7 @@ impl Backend for Cuda {
         let shape = weight.shape().dims();
         let for_x = wanted[0]
             .then(|| Self::conv_transpose2d_x_backward(weight, out_gradient.clone(), options.clone()));
-        // The gradient of the convolution that goes the other way.
+        // The gradient of the corresponding forward convolution.
         let ConvTransposeOptions { stride, padding, dilation, groups, .. } = options;
         let options = ConvOptions::new(stride, padding, dilation, groups);
         let for_weight = wanted[1].then(|| {

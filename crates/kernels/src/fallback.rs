@@ -1,4 +1,4 @@
-//! The operations in terms of Burn's own, for backends and cases without kernels.
+//! The operations implemented with Burn's own, for backends and cases without kernels.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::{
@@ -47,7 +47,7 @@ pub(crate) fn convolve2d_finished<B: crate::Backend>(
     primitive(activate(tensor::<B, 4>(y) * scale + shift, activation))
 }
 
-/// Each image as often as it takes to make a batch.
+/// Repeats each image such that the result has `batch` images.
 fn repeat_images<B: Backend>(x: Tensor<B, 4>, batch: usize) -> Tensor<B, 4> {
     let [images, channels, height, width] = x.dims();
     let rows = x.reshape([images, 1, channels * height * width]).repeat_dim(1, batch / images);
@@ -213,11 +213,12 @@ pub(crate) fn primitive<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Flo
 /// Sum of each plane: `[b, c, h, w]` to `[b, c]`.
 fn plane_sums<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 2> {
     let [batch, channels, _, _] = x.dims();
-    // One axis after the other: a GPU sums many rows at once, and each row by itself.
+    // Sums one axis after the other, because a GPU sums many short rows in parallel but each row
+    // sequentially.
     x.sum_dim(2).sum_dim(3).reshape([batch, channels])
 }
 
-/// Mean of each set of `x`, from the sums of its planes.
+/// Mean of each set of `x`, computed from the sums of its planes.
 fn means<B: Backend>(sums: Tensor<B, 2>, x: &Tensor<B, 4>, statistics: Statistics) -> Tensor<B, 1> {
     let [batch, channels, height, width] = x.dims();
     let (sums, planes) = match statistics {
@@ -230,7 +231,7 @@ fn means<B: Backend>(sums: Tensor<B, 2>, x: &Tensor<B, 4>, statistics: Statistic
     sums / (planes * height * width) as f64
 }
 
-/// A value of each set, spread to the planes of `x`.
+/// Expands one value per set to the planes of `x`.
 fn per_plane<B: Backend>(of: Tensor<B, 1>, x: &Tensor<B, 4>, statistics: Statistics) -> Tensor<B, 4> {
     let [batch, channels, _, _] = x.dims();
     match statistics {
@@ -242,7 +243,7 @@ fn per_plane<B: Backend>(of: Tensor<B, 1>, x: &Tensor<B, 4>, statistics: Statist
     }
 }
 
-/// A value of each channel, or of each channel of each image.
+/// Reshapes values per channel, or per image and channel, for broadcasting.
 fn per_image<B: Backend>(of: FloatTensor<B>, channels: usize) -> Tensor<B, 4> {
     let images = of.shape().num_elements() / channels.max(1);
     tensor(B::float_reshape(of, Shape::new([images, channels, 1, 1])))

@@ -1,7 +1,7 @@
-//! The operations on Burn's CPU backend, by the kernels of this crate.
+//! The operations on Burn's CPU backend, implemented by the kernels of this crate.
 //!
-//! Single-precision tensors go to the kernels, with a contiguous copy first where needed; everything else goes to
-//! Burn's own operations.
+//! Single-precision tensors use the kernels, after a contiguous copy if needed; all other cases use Burn's
+//! own operations.
 
 use std::ops::Deref;
 
@@ -395,7 +395,7 @@ impl Backend for Flex {
     }
 }
 
-/// The values of a single-precision tensor in order, copied only where they do not lie so.
+/// The values of a single-precision tensor in contiguous order, copied only if necessary.
 enum Floats<'a> {
     There(&'a [f32]),
     Copied(FlexTensor),
@@ -423,7 +423,7 @@ impl Deref for Floats<'_> {
     }
 }
 
-/// The shape of a convolution that the kernels cover.
+/// The shape of a convolution, if the kernels support it.
 fn conv_shape(x: &FlexTensor, weight: &FlexTensor, options: &ConvOptions<2>) -> Option<ConvShape> {
     let [_, in_channels, _, _] = x.shape().dims::<4>();
     let [out_channels, weight_channels, kernel_height, kernel_width] = weight.shape().dims();
@@ -433,7 +433,7 @@ fn conv_shape(x: &FlexTensor, weight: &FlexTensor, options: &ConvOptions<2>) -> 
     shape.filter(|_| covered)
 }
 
-/// The shape of a transposed convolution that the kernels cover.
+/// The shape of a transposed convolution, if the kernels support it.
 fn transposed_shape(
     x: &FlexTensor,
     weight: &FlexTensor,
@@ -458,7 +458,7 @@ fn transposed_shape(
     covered.then_some(shape)
 }
 
-/// The shape of a norm that the kernels cover.
+/// The shape of a norm, if the kernels support it.
 fn norm_shape(x: &FlexTensor, options: &NormOptions) -> Option<NormShape> {
     let [batch, channels, height, width] = x.shape().dims();
     let shape = NormShape { batch, channels, plane: height * width, statistics: options.statistics };

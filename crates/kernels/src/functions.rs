@@ -1,4 +1,4 @@
-//! The operations on tensors, as models call them.
+//! The operations on tensors: functions for models.
 
 use burn::tensor::Tensor;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, PadMode, PaddedConvOptions};
@@ -14,7 +14,7 @@ use crate::norm::{NormOptions, Statistics};
 /// `x` `[b, in, h, w]`, `weight` `[out, in / groups, kh, kw]`, `bias` `[out]`, result `[b, out, oh, ow]`.
 ///
 /// # Panics
-/// When the shapes do not fit together, as Burn's own convolution does.
+/// If the shapes do not match, as with Burn's own convolution.
 ///
 /// ```
 /// use burn::{backend::Flex, tensor::{Tensor, ops::ConvOptions}};
@@ -34,16 +34,16 @@ pub fn conv2d<B: Backend>(
     tensor(B::convolve2d(primitive(x), primitive(weight), bias.map(primitive), options))
 }
 
-/// Convolves `x` with `weight` on top of `onto`, which is the same for consecutive images.
+/// Convolves `x` with `weight` and adds `onto`, which is shared by consecutive images.
 ///
-/// What a convolution of joined channels has in common for several images is computed once: with the channels of
-/// `x` and of another input `s`, the convolution of both is `conv2d_onto(x, weight of x, conv2d(s, weight of s))`.
+/// This avoids repeated work if several images share channels: for channels `x` and shared channels `s`, the
+/// convolution of both is `conv2d_onto(x, weight of x, conv2d(s, weight of s))`.
 ///
 /// # Shapes
-/// As [`conv2d`]; `onto` `[b / k, out, oh, ow]`, each image of which belongs to k images of `x`.
+/// Like [`conv2d`]; `onto` is `[b / k, out, oh, ow]`, and each of its images is used for k images of `x`.
 ///
 /// # Panics
-/// When the shapes do not fit together.
+/// If the shapes do not match.
 pub fn conv2d_onto<B: Backend>(
     x: Tensor<B, 4>,
     weight: Tensor<B, 4>,
@@ -55,27 +55,27 @@ pub fn conv2d_onto<B: Backend>(
     tensor(B::convolve2d_onto(primitive(x), primitive(weight), primitive(onto), options))
 }
 
-/// What follows a convolution: z = `scale` (y + `onto`) + `shift`, then the activation.
+/// Operations after a convolution: z = `scale` (y + `onto`) + `shift`, then the activation.
 #[derive(Clone, Debug)]
 pub struct Finish<B: Backend> {
     /// Added first, as in [`conv2d_onto`].
     pub onto: Option<Tensor<B, 4>>,
-    /// `[1, out]`, or `[b, out]` where each image has its own.
+    /// `[1, out]`, or `[b, out]` for separate values per image.
     pub scale: Tensor<B, 2>,
-    /// As `scale`.
+    /// Shape like `scale`.
     pub shift: Tensor<B, 2>,
     /// Applied last.
     pub activation: Activation,
 }
 
-/// Convolution with everything that follows it in one pass: for prediction, where a norm is an affine function.
-/// No backend has a gradient of its own for it.
+/// Convolution and all subsequent operations in one pass, for prediction, where a norm is an affine function.
+/// No backend has its own gradient for it.
 ///
 /// # Shapes
-/// As [`conv2d`].
+/// Like [`conv2d`].
 ///
 /// # Panics
-/// When the shapes do not fit together.
+/// If the shapes do not match.
 pub fn conv2d_finished<B: Backend>(
     x: Tensor<B, 4>,
     weight: Tensor<B, 4>,
@@ -109,7 +109,7 @@ fn check_onto<B: Backend>(x: &Tensor<B, 4>, weight: &Tensor<B, 4>, onto: &Tensor
     );
 }
 
-/// The input, padded where the padding is not the same on both sides, and the options that remain.
+/// The input, padded if the padding differs between the two sides, and the remaining options.
 fn padded<B: Backend>(
     x: Tensor<B, 4>,
     weight: &Tensor<B, 4>,
@@ -128,11 +128,11 @@ fn padded<B: Backend>(
     (x, ConvOptions::new(options.stride, options.padding, options.dilation, options.groups))
 }
 
-/// Transposed convolution; fast where the kernel equals the stride, without padding.
+/// Transposed convolution; fast if the kernel size equals the stride and there is no padding.
 ///
 /// # Shapes
-/// `x` `[b, in, h, w]`, `weight` `[in, out / groups, kh, kw]`, `bias` `[out]`; with a 2x2 kernel and stride 2 the
-/// result is `[b, out, 2h, 2w]`.
+/// `x` `[b, in, h, w]`, `weight` `[in, out / groups, kh, kw]`, `bias` `[out]`; with a 2x2 kernel and stride 2
+/// the result is `[b, out, 2h, 2w]`.
 pub fn conv_transpose2d<B: Backend>(
     x: Tensor<B, 4>,
     weight: Tensor<B, 4>,
@@ -158,10 +158,10 @@ pub struct BatchNormOutput<B: Backend> {
     pub variance: Tensor<B, 1>,
 }
 
-/// Batch norm with the statistics of `x` itself, then the activation: training mode.
+/// Batch norm with the statistics of `x`, then the activation: training mode.
 ///
 /// # Shapes
-/// `x` `[b, c, h, w]`, `gamma` and `beta` `[c]` (or `[1, c]`), or `[b, c]` where each image has its own.
+/// `x` `[b, c, h, w]`, `gamma` and `beta` `[c]` (or `[1, c]`), or `[b, c]` for separate values per image.
 pub fn batch_norm<B: Backend, const D: usize>(
     x: Tensor<B, 4>,
     gamma: Tensor<B, D>,
@@ -205,7 +205,7 @@ pub fn batch_norm_inference<B: Backend, const D: usize>(
 /// `x` `[b, c, h, w]`, `gamma` and `beta` `[c]` or `[b, c]`.
 ///
 /// # Panics
-/// When `groups` does not divide the number of channels.
+/// If `groups` does not divide the number of channels.
 pub fn group_norm<B: Backend, const D: usize>(
     x: Tensor<B, 4>,
     groups: usize,
@@ -231,20 +231,20 @@ fn check_affine<B: Backend, const D: usize>(x: &Tensor<B, 4>, gamma: &Tensor<B, 
     assert!(fits && beta.dims() == dims, "norm: one value for each channel, or each channel of each image");
 }
 
-/// Largest value of each 2x2 block: `[b, c, h, w]` to `[b, c, h / 2, w / 2]`, an odd last row or column left out.
+/// Maximum of each 2x2 block: `[b, c, h, w]` to `[b, c, h / 2, w / 2]`; an odd last row or column is ignored.
 pub fn max_pool2x2<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     tensor(B::pool2x2_max(primitive(x)))
 }
 
-/// Each value repeated in a 2x2 block: `[b, c, h, w]` to `[b, c, 2h, 2w]`.
+/// Repeats each value in a 2x2 block: `[b, c, h, w]` to `[b, c, 2h, 2w]`.
 pub fn upsample2x<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     tensor(B::upsample2x_nearest(primitive(x)))
 }
 
-/// `[b, m, h, w]` and `[b, n, h, w]` to `[b, m + n, h, w]`.
+/// Concatenates `[b, m, h, w]` and `[b, n, h, w]` to `[b, m + n, h, w]`.
 ///
 /// # Panics
-/// When batch or size differ.
+/// If batch or image sizes differ.
 pub fn concat_channels<B: Backend>(a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B, 4> {
     let ([batch, _, height, width], [b_batch, _, b_height, b_width]) = (a.dims(), b.dims());
     assert_eq!(
@@ -255,7 +255,7 @@ pub fn concat_channels<B: Backend>(a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B
     tensor(B::join_channels(primitive(a), primitive(b)))
 }
 
-/// Logarithm of the softmax over the channels: `[b, c, h, w]` to the same.
+/// Log-softmax over the channels: `[b, c, h, w]` to the same shape.
 pub fn log_softmax_channels<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     tensor(B::log_softmax_channels(primitive(x)))
 }

@@ -1,19 +1,20 @@
-//! Gradients of convolutions in Burn's operations, for a GPU.
+//! Gradients of convolutions with Burn's operations, for a GPU.
 //!
-//! An input gradient is a convolution with the kernel turned round. A weight gradient is a small matrix of long sums. Computed
-//! as one product it leaves most of a GPU idle; here the image is cut into parts, each of which is a product of its own, and
-//! the products are summed.
+//! An input gradient is a convolution with the kernel rotated by 180°. A weight gradient is a small matrix of
+//! long sums. As a single product it would leave most of a GPU idle. The image is therefore cut into parts,
+//! each part is a separate product, and the products are summed.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::{ConvOptions, PadMode};
 use burn::tensor::{Slice, Tensor};
 
-/// Pixels of a part, at least: below that, writing the products costs more than computing them.
+/// Smallest number of pixels per part; with fewer, writing the products costs more than computing them.
 const PIXELS: usize = 512;
-/// Values of all products together, at most: 64 MiB.
+/// Largest total number of values in the products: 64 MiB.
 const VALUES: usize = 1 << 24;
 
-/// Gradient of the convolution of `x` `[b, in, h, w]` for its weight, whose shape is `weight`.
+/// Gradient of the convolution of `x` `[b, in, h, w]` with respect to its weight; `weight` is the shape of
+/// the weight.
 pub fn weight_gradient<B: Backend>(
     x: Tensor<B, 4>,
     weight: [usize; 4],
@@ -34,7 +35,7 @@ pub fn weight_gradient<B: Backend>(
         [0, 0] => x,
         _ => x.pad((left, left, top, top), PadMode::Constant(0.0)),
     };
-    // What each value of the kernel meets, pixel by pixel.
+    // Input pixels that are multiplied with one kernel value.
     let met = |axis: usize, at: usize, count: usize| {
         let (first, step) = (at * options.dilation[axis], options.stride[axis]);
         Slice::new(first as isize, Some((first + (count - 1) * step + 1) as isize), step as isize)
@@ -56,8 +57,9 @@ pub fn weight_gradient<B: Backend>(
     products.sum_dim(1).reshape([images, values]).sum_dim(0).reshape(weight)
 }
 
-/// Gradient of a convolution with `weight` for its input, as the convolution of `out_gradient` with a weight and options of its
-/// own. `None` for strides other than one, for groups, and where the padding reaches beyond the kernel.
+/// Gradient of a convolution with `weight` with respect to its input, as a convolution of `out_gradient`:
+/// returns the weight and options of that convolution. `None` for strides other than one, for groups, or if
+/// the padding extends beyond the kernel.
 pub fn input_gradient<B: Backend>(
     weight: Tensor<B, 4>,
     options: &ConvOptions<2>,
@@ -72,7 +74,8 @@ pub fn input_gradient<B: Backend>(
     Some((weight.flip([2, 3]).swap_dims(0, 1), ConvOptions::new([1, 1], padding, options.dilation, 1)))
 }
 
-/// Rows of each part of an image, where one row a part would make products of `values` values a row of all images.
+/// Number of rows per part of an image. `values` is the number of values in the products of all images for
+/// one part.
 fn rows_of_part(height: usize, width: usize, values: usize) -> usize {
     let fits = |rows: usize| {
         height.is_multiple_of(rows) && rows * width >= PIXELS && values * (height / rows) <= VALUES

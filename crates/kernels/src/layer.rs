@@ -1,4 +1,4 @@
-//! The operations on Burn's modules, whose parameters, records and names stay as they are.
+//! The operations on Burn's modules; their parameters, records and names are unchanged.
 
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::nn::{BatchNorm, GroupNorm, PaddingConfig2d};
@@ -9,13 +9,14 @@ use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::functions::{self, BatchNormOutput, Finish};
 
-/// `layer.forward(x)`
+/// Same as `layer.forward(x)`.
 pub fn conv2d<B: Backend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
     let options = options(layer, &x);
     functions::conv2d(x, layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()), options)
 }
 
-/// Channels of `shared`, each image of which belongs to as many consecutive images of `own`, then those of `own`.
+/// Channels of `shared` followed by those of `own`. Each image of `shared` is used for k consecutive images
+/// of `own`.
 #[derive(Clone, Debug)]
 pub struct Joined<B: Backend> {
     /// `[b / k, m, h, w]`
@@ -30,7 +31,8 @@ impl<B: Backend> From<Tensor<B, 4>> for Joined<B> {
     }
 }
 
-/// `layer.forward` of the joined channels, without joining them and with the shared ones convolved once.
+/// `layer.forward` of the joined channels, without concatenating them; the shared channels are convolved only
+/// once.
 pub fn conv2d_joined<B: Backend>(layer: &Conv2d<B>, x: Joined<B>) -> Tensor<B, 4> {
     let bias = layer.bias.as_ref().map(|bias| bias.val());
     match Parts::of(layer, x, bias.clone()) {
@@ -41,7 +43,7 @@ pub fn conv2d_joined<B: Backend>(layer: &Conv2d<B>, x: Joined<B>) -> Tensor<B, 4
     }
 }
 
-/// A convolution whose shared channels are done.
+/// A convolution whose shared channels have already been convolved.
 struct Parts<B: Backend> {
     own: Tensor<B, 4>,
     weight: Tensor<B, 4>,
@@ -50,13 +52,13 @@ struct Parts<B: Backend> {
 }
 
 impl<B: Backend> Parts<B> {
-    /// `bias` goes with the shared channels.
+    /// Convolves the shared channels; `bias` is added there.
     fn of(layer: &Conv2d<B>, Joined { shared, own }: Joined<B>, bias: Option<Tensor<B, 1>>) -> Self {
         let options = options(layer, &own);
         let weight = layer.weight.val();
         let Some(shared) = shared else { return Self { own, weight, onto: None, options } };
         if shared.dims()[0] == own.dims()[0] {
-            // Nothing to save.
+            // Nothing is shared between images: concatenate.
             let own = functions::concat_channels(shared, own);
             return Self { own, weight, onto: None, options };
         }
@@ -73,7 +75,7 @@ fn options<B: Backend>(layer: &Conv2d<B>, x: &Tensor<B, 4>) -> PaddedConvOptions
     PaddedConvOptions::asymmetric(layer.stride, start, end, layer.dilation, layer.groups)
 }
 
-/// `layer.forward(x)`
+/// Same as `layer.forward(x)`.
 pub fn conv_transpose2d<B: Backend>(layer: &ConvTranspose2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
     let options = ConvTransposeOptions::new(
         layer.stride,
@@ -85,7 +87,7 @@ pub fn conv_transpose2d<B: Backend>(layer: &ConvTranspose2d<B>, x: Tensor<B, 4>)
     functions::conv_transpose2d(x, layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()), options)
 }
 
-/// A change of normalised values that each image has of its own: z (1 + scale) + shift, before the activation.
+/// A per-image modulation of normalised values: z (1 + scale) + shift, before the activation.
 #[derive(Clone, Debug)]
 pub struct Condition<B: Backend> {
     /// `[b, c]`
@@ -94,7 +96,7 @@ pub struct Condition<B: Backend> {
     pub shift: Tensor<B, 2>,
 }
 
-/// γ and β `[1, c]`, or `[b, c]` under a condition.
+/// γ and β `[1, c]`, or `[b, c]` with a condition.
 fn affine<B: Backend>(
     gamma: Tensor<B, 1>,
     beta: Tensor<B, 1>,
@@ -112,8 +114,8 @@ fn affine<B: Backend>(
     }
 }
 
-/// The activation of `layer.forward(x)`, changed by a condition: batch statistics and an update of the running ones
-/// on an autodiff backend, the running ones otherwise.
+/// The activation of `layer.forward(x)`, modulated by a condition. Autodiff backends use batch statistics and
+/// update the running ones; others use the running statistics.
 pub fn batch_norm<B: Backend>(
     layer: &BatchNorm<B>,
     x: Tensor<B, 4>,
@@ -136,8 +138,8 @@ pub fn batch_norm<B: Backend>(
     output
 }
 
-/// A convolution and the batch norm after it. In prediction, where the norm is an affine function of each channel,
-/// they are one operation.
+/// A convolution and the batch norm after it. In prediction, where the norm is an affine function of each
+/// channel, they are fused into one operation.
 pub fn conv2d_batch_norm<B: Backend>(
     conv: &Conv2d<B>,
     norm: &BatchNorm<B>,
@@ -162,7 +164,7 @@ pub fn conv2d_batch_norm<B: Backend>(
     functions::conv2d_finished(own, weight, Finish { onto, scale, shift, activation }, options)
 }
 
-/// The activation of `layer.forward(x)`, changed by a condition.
+/// The activation of `layer.forward(x)`, modulated by a condition.
 pub fn group_norm<B: Backend>(
     layer: &GroupNorm<B>,
     x: Tensor<B, 4>,
@@ -176,7 +178,7 @@ pub fn group_norm<B: Backend>(
     functions::group_norm(x, layer.num_groups, gamma, beta, layer.epsilon, activation)
 }
 
-/// Padding before and after, as [`Conv2d`] takes it (there the computation is private).
+/// Padding before and after, computed like in [`Conv2d`], where the function is private.
 fn padding(
     config: &PaddingConfig2d,
     kernel: [usize; 2],

@@ -2,11 +2,11 @@
 //!
 //! # Map of the crate
 //!
-//! `functions` and [`layer`] are what models call; `backend` is the trait behind them, implemented in `flex` (the
-//! kernels), `autodiff` (the backward steps), `fallback` (Burn's own operations) and `cuda` (on an NVIDIA GPU,
-//! with `gradients` of its own). The kernels, in `conv`, `norm`,
-//! `pool`, `concat` and `softmax`, know nothing of Burn; `simd` (instruction sets), `memory` (buffers) and `share` (writing from
-//! several threads) carry them and hold the unsafe code.
+//! Models call `functions` and [`layer`]. `backend` is the trait behind them. It is implemented in `flex`
+//! (the kernels), `autodiff` (the backward steps), `fallback` (Burn's own operations) and `cuda` (on an
+//! NVIDIA GPU, with its own `gradients`). The kernels in `conv`, `norm`, `pool`, `concat` and `softmax` do
+//! not depend on Burn. They use `simd` (instruction sets), `memory` (buffers) and `share` (writing from
+//! several threads), which hold the unsafe code.
 
 mod activation;
 pub mod adam;

@@ -1,9 +1,9 @@
-//! Buffers that are used again.
+//! Reusable buffers.
 //!
-//! Fresh memory costs a page fault per 4 KiB at its first touch: as much time as the kernels themselves need to fill
-//! it. Buffers of outputs therefore go back to a pool when the last tensor over them is dropped. The pool is shared
-//! by all threads; buffers in use and waiting together never exceed the most that was in use at one time by more than
-//! an eighth.
+//! Fresh memory costs a page fault per 4 KiB at its first access, which takes as long as the kernels need to
+//! fill it. Output buffers therefore return to a pool when their last tensor is dropped. All threads share
+//! the pool. Used and idle buffers together never exceed the largest amount used at one time by more than an
+//! eighth.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::RefCell;
@@ -16,9 +16,9 @@ use std::sync::Mutex;
 use burn_flex::FlexTensor;
 use burn_std::{AllocationController, AllocationProperty, Bytes, DType, Shape};
 
-/// Cache line and widest vector.
+/// Size of a cache line and of the widest vector.
 const ALIGNMENT: usize = 64;
-/// Blocks are whole pages, so that buffers of nearly the same size share them.
+/// Blocks are whole pages, so that buffers of similar size can share them.
 const GRANULE: usize = 4096;
 
 /// A buffer of floats from the pool, with unspecified contents.
@@ -34,16 +34,16 @@ impl Buffer {
         let block = pool().take(bytes).unwrap_or_else(|| Block::allocate(bytes));
         let mut buffer = Self { block, len };
         if cfg!(test) {
-            // So that a kernel which leaves part of its output unwritten is found out.
+            // NaN reveals kernels that leave part of their output unwritten.
             buffer.fill(f32::NAN);
         }
         buffer
     }
 
-    /// Hands the buffer to a tensor of this shape without copying.
+    /// Converts the buffer to a tensor of this shape without copying.
     ///
     /// # Panics
-    /// When the shape has another number of elements.
+    /// If the shape has a different number of elements.
     pub fn into_tensor(self, shape: impl Into<Shape>) -> FlexTensor {
         let shape = shape.into();
         assert_eq!(shape.num_elements(), self.len, "buffer and shape differ in size");
@@ -124,14 +124,14 @@ impl Block {
 impl Drop for Block {
     fn drop(&mut self) {
         if self.bytes > 0 {
-            // SAFETY: allocated in `allocate` with the same layout; only the emptied block of a dropped buffer has
-            // no bytes.
+            // SAFETY: allocated in `allocate` with the same layout; only the emptied block of a dropped
+            // buffer has no bytes.
             unsafe { dealloc(self.start.as_ptr(), Self::layout(self.bytes)) }
         }
     }
 }
 
-/// Blocks waiting to be used again, by size.
+/// Idle blocks, by size.
 #[derive(Default)]
 struct Idle {
     blocks: BTreeMap<usize, Vec<Block>>,
@@ -149,8 +149,8 @@ fn pool() -> &'static Pool {
 }
 
 impl Pool {
-    /// The smallest waiting block that holds `bytes` without wasting more than an eighth; counts the block as used
-    /// either way.
+    /// The smallest idle block that holds `bytes` and wastes at most an eighth. Counts the block as used in
+    /// either case.
     fn take(&self, bytes: usize) -> Option<Block> {
         let mut idle = self.lock();
         let fit = idle.blocks.range(bytes..=bytes + bytes / 8).next().map(|(&size, _)| size);
@@ -174,7 +174,7 @@ impl Pool {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Idle> {
-        // Nothing panics while the lock is held, so that it is never left poisoned half-way.
+        // No code panics while the lock is held, so a poisoned lock still has a consistent value.
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -190,8 +190,8 @@ impl Idle {
         block
     }
 
-    /// Takes out the largest blocks until used and waiting together are within the most ever used and an eighth: with
-    /// less, sizes that take turns would be freed and allocated again.
+    /// Removes the largest idle blocks until used and idle memory together are at most 9/8 of the largest
+    /// use. With a lower limit, alternating sizes would be freed and allocated again.
     fn trim(&mut self) -> Vec<Block> {
         let mut surplus = Vec::new();
         while self.used_bytes + self.idle_bytes > self.most_used_bytes + self.most_used_bytes / 8 {
@@ -202,13 +202,15 @@ impl Idle {
     }
 }
 
-/// Runs `work` on scratch memory of this thread: `len` floats with unspecified contents, aligned to a cache line.
+/// Runs `work` with thread-local scratch memory: `len` floats with unspecified contents, aligned to a cache
+/// line.
 pub(crate) fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     thread_local! {
         static SCRATCH: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
     }
     let bytes = (len * size_of::<f32>()).max(1).next_multiple_of(GRANULE);
-    // Taken out while in use: a nested call on the same thread (rayon may run another task inside) gets its own.
+    // Removed from the list while in use: a nested call on the same thread (rayon may run another task
+    // inside) gets its own.
     let block = SCRATCH
         .with_borrow_mut(Vec::pop)
         .filter(|block| block.bytes >= bytes)

@@ -1,7 +1,8 @@
-//! Batch and group norm with an activation, in one pass over the values and with their backward pass.
+//! Batch and group norm fused with an activation, and their backward pass.
 //!
-//! Both normalise sets of planes: batch norm the planes of a channel over the batch, group norm the planes of a group
-//! of channels in one image. For a set with mean μ and variance σ² (divided by the number of values)
+//! Both normalise sets of planes: for batch norm the planes of a channel over the batch, for group norm the
+//! planes of a group of channels in one image. For a set with mean μ and variance σ² (divided by the number
+//! of values)
 //!
 //! x̂ = (x - μ) / √(σ² + ε),   z = γ x̂ + β,   y = f(z)
 //!
@@ -15,19 +16,20 @@ use crate::activation::{Activation, Function, Identity, Relu, Silu};
 use crate::share::Shared;
 use crate::simd::{Kernel, Level, Simd};
 
-/// The planes that share a mean and a variance.
+/// Sets of planes that share a mean and a variance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statistics {
-    /// Those of a channel, over the batch.
+    /// All planes of a channel, over the batch.
     Batch,
-    /// Those of a group of channels in an image; the number of groups divides the number of channels.
+    /// All planes of a group of channels in an image. The number of groups must divide the number of
+    /// channels.
     Group(usize),
 }
 
-/// What to compute besides the affine parameters.
+/// Options of a norm apart from the affine parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NormOptions {
-    /// The planes that share a mean and a variance.
+    /// Sets of planes that share a mean and a variance.
     pub statistics: Statistics,
     /// ε, added to the variance.
     pub epsilon: f64,
@@ -68,7 +70,7 @@ impl NormShape {
         self.planes() * self.plane
     }
 
-    /// The `index`-th plane of a set, as image x channels + channel.
+    /// The `index`-th plane of a set, counted as image x channels + channel.
     #[inline(always)]
     fn plane_of(&self, set: usize, index: usize) -> usize {
         match self.statistics {
@@ -78,7 +80,7 @@ impl NormShape {
     }
 }
 
-/// γ and β of each channel, or of each channel of each image.
+/// γ and β per channel, or per image and channel.
 #[derive(Clone, Copy)]
 pub(crate) struct Affine<'a> {
     pub gamma: &'a [f32],
@@ -168,7 +170,7 @@ pub(crate) fn normalize_with(
     );
 }
 
-/// Writes the gradients for the input, γ and β.
+/// Writes the gradients with respect to the input, γ and β.
 #[allow(clippy::too_many_arguments)] // Inputs, then outputs.
 pub(crate) fn normalize_gradient(
     level: Level,
@@ -184,7 +186,7 @@ pub(crate) fn normalize_gradient(
 ) {
     assert_eq!((x.len(), out_gradient.len()), (x_gradient.len(), x_gradient.len()));
     assert_eq!(x.len(), shape.len());
-    // Of each plane: the sums of f'(z) ∂L/∂y and of the same times x̂.
+    // For each plane: the sum of f'(z) ∂L/∂y, and the sum of the same times x̂.
     let mut sums = vec![[0.0f64; 2]; shape.planes()];
     let shared_sums = Shared::new(&mut sums);
     let x_gradient = Shared::new(x_gradient);
@@ -222,7 +224,7 @@ pub(crate) fn normalize_gradient(
     }
 }
 
-/// Count, mean and sum of squared deviations; precise however they are joined.
+/// Count, mean and sum of squared deviations; accurate in any order of merging.
 #[derive(Clone, Copy, Default)]
 struct Sums {
     count: f64,
@@ -231,7 +233,7 @@ struct Sums {
 }
 
 impl Sums {
-    /// Of both together (Chan, Golub and LeVeque 1983).
+    /// Merges two sets of statistics (Chan, Golub and LeVeque 1983).
     fn join(self, other: Self) -> Self {
         let count = self.count + other.count;
         if count == 0.0 {
@@ -248,7 +250,7 @@ impl Sums {
     }
 }
 
-/// Values that are summed in single precision before a sum in double precision takes over.
+/// Number of values summed in single precision before adding to a sum in double precision.
 const CHUNK: usize = 4096;
 
 struct PlaneMoments<'a>(&'a [f32]);
@@ -269,7 +271,7 @@ impl Kernel for PlaneMoments<'_> {
                 }
             }
             let mean = (lanes.iter().sum::<f32>() + rest.iter().sum::<f32>()) / chunk.len() as f32;
-            // The mean is rounded; the deviations from it correct mean and squares.
+            // The mean is rounded; deviations from it correct both the mean and the sum of squares.
             let mut deviations = [0.0f32; 64];
             let mut squares = [0.0f32; 64];
             for block in blocks {
@@ -296,7 +298,7 @@ impl Kernel for PlaneMoments<'_> {
     }
 }
 
-/// What is done to the values of a plane.
+/// Operation on the values of a plane.
 #[derive(Clone, Copy)]
 struct Line {
     mean: f32,
@@ -401,7 +403,7 @@ fn apply_gradient<F: Function>(
 
 struct ApplyGradient<'a, F> {
     line: Line,
-    /// Of δ and of δ x̂ over the set.
+    /// Means of δ and of δ x̂ over the set.
     means: [f32; 2],
     x: &'a [f32],
     gradient: &'a [f32],

@@ -1,10 +1,10 @@
-//! Max-pooling of 2x2 blocks, nearest-neighbour upsampling to them, and their backward passes.
+//! 2x2 max-pooling, 2x nearest-neighbour upsampling, and their backward passes.
 
 use rayon::prelude::*;
 
 use crate::simd::{Kernel, Level, Simd};
 
-/// Largest value of each 2x2 block; an odd last row or column is left out.
+/// Maximum of each 2x2 block; an odd last row or column is ignored.
 pub(crate) fn max_pool2x2(level: Level, [height, width]: [usize; 2], x: &[f32], out: &mut [f32]) {
     if out.is_empty() {
         return;
@@ -16,7 +16,7 @@ pub(crate) fn max_pool2x2(level: Level, [height, width]: [usize; 2], x: &[f32], 
         .for_each(|(out, x)| level.run(Pool { width, x, out }));
 }
 
-/// The gradient goes to the first of the largest values of a block, row by row.
+/// Passes the gradient to the first maximum of each block in row-major order.
 pub(crate) fn max_pool2x2_gradient(
     level: Level,
     [height, width]: [usize; 2],
@@ -35,7 +35,7 @@ pub(crate) fn max_pool2x2_gradient(
     );
 }
 
-/// Each value becomes a 2x2 block.
+/// Repeats each value in a 2x2 block.
 pub(crate) fn upsample2x(level: Level, [height, width]: [usize; 2], x: &[f32], out: &mut [f32]) {
     if x.is_empty() {
         return;
@@ -47,7 +47,7 @@ pub(crate) fn upsample2x(level: Level, [height, width]: [usize; 2], x: &[f32], o
         .for_each(|(out, x)| level.run(Upsample { width, x, out }));
 }
 
-/// The gradient of a value is the sum over its block.
+/// Gradient of a value: the sum over its block.
 pub(crate) fn upsample2x_gradient(
     level: Level,
     [height, width]: [usize; 2],
@@ -65,7 +65,7 @@ pub(crate) fn upsample2x_gradient(
         .for_each(|(gradient, out_gradient)| level.run(UpsampleGradient { width, out_gradient, gradient }));
 }
 
-/// The larger one; NaN wins, so that it is not lost.
+/// The larger value; NaN takes precedence, so that it is not lost.
 #[inline(always)]
 fn larger(a: f32, b: f32) -> f32 {
     if b > a || b.is_nan() { b } else { a }

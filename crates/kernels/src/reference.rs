@@ -1,4 +1,4 @@
-//! Slow and obvious versions in double precision, which the tests compare with.
+//! Slow, obvious reference implementations in double precision for the tests.
 
 use crate::conv::shape::ConvShape;
 use crate::simd::Level;
@@ -58,7 +58,7 @@ pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], out_gradient: &[f32]
     gradient
 }
 
-/// Numbers in [-1, 1) that look random, the same for the same seed.
+/// Pseudorandom numbers in [-1, 1), the same for the same seed.
 pub(crate) fn noise(seed: u64, len: usize) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     (0..len)
@@ -71,12 +71,12 @@ pub(crate) fn noise(seed: u64, len: usize) -> Vec<f32> {
         .collect()
 }
 
-/// What to allow at a level: `single` where floats are multiplied whole, more where they are sums of two halves.
+/// Tolerance at a level: `single` for single-precision products, more if floats are split into two halves.
 pub(crate) fn tolerance(level: Level, single: f64) -> f64 {
     if level == Level::Amx { 2e-5 } else { single }
 }
 
-/// Asserts that the values agree to `tolerance`, relative to the largest expected one or to one.
+/// Asserts that the values agree within `tolerance`, relative to the largest expected value or to one.
 pub(crate) fn assert_close(found: &[f32], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len());
     let scale = expected.iter().fold(1.0f64, |most, value| most.max(value.abs()));
@@ -86,10 +86,10 @@ pub(crate) fn assert_close(found: &[f32], expected: &[f64], tolerance: f64) {
     }
 }
 
-/// Says that a test is skipped because the machine lacks `what`.
+/// Reports that a test is skipped because the machine lacks `what`.
 ///
 /// # Panics
-/// If `PORECAST_REQUIRE` lists `what`, or is `all`: then the test must run.
+/// If `PORECAST_REQUIRE` lists `what` or is `all`: the test must then run.
 pub(crate) fn skip(what: &str, reason: &str) {
     let required = std::env::var("PORECAST_REQUIRE").unwrap_or_default();
     let is_required = required.split(',').any(|word| word == what || word == "all");

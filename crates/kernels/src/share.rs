@@ -1,9 +1,9 @@
-//! A slice that several tasks write, each its own part.
+//! A slice whose disjoint parts are written by several tasks.
 
 use std::marker::PhantomData;
 
-/// A mutable slice shared between tasks. Handing out a range is safe; using it is the caller's promise that no other
-/// task touches it at the same time.
+/// A mutable slice shared between tasks. Creating a range is safe; when using it, the caller must ensure that
+/// no other task accesses it at the same time.
 #[derive(Clone, Copy)]
 pub(crate) struct Shared<'a, T> {
     start: *mut T,
@@ -11,8 +11,8 @@ pub(crate) struct Shared<'a, T> {
     lifetime: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: the slice is borrowed exclusively for 'a, and every access through `Shared` is unsafe and promised to be
-// disjoint from those of other tasks.
+// SAFETY: the slice is borrowed exclusively for 'a. Every access through `Shared` is unsafe, and the caller
+// ensures that it is disjoint from those of other tasks.
 unsafe impl<T: Send> Send for Shared<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Shared<'_, T> {}
@@ -25,10 +25,10 @@ impl<'a, T> Shared<'a, T> {
     /// The part of `len` elements at `offset`.
     ///
     /// # Panics
-    /// When it is not inside the slice.
+    /// If the part is not inside the slice.
     pub fn part(&self, offset: usize, len: usize) -> Self {
         assert!(offset <= self.len && len <= self.len - offset, "part outside the slice");
-        // SAFETY: just checked.
+        // SAFETY: checked above.
         Self { start: unsafe { self.start.add(offset) }, len, lifetime: PhantomData }
     }
 
@@ -44,11 +44,11 @@ impl<'a, T> Shared<'a, T> {
     /// No other task accesses them while the slice lives.
     ///
     /// # Panics
-    /// When they are not inside the slice.
+    /// If they are not inside the slice.
     #[allow(clippy::mut_from_ref)] // The exclusive access is what the caller promises.
     pub unsafe fn slice(&self, offset: usize, len: usize) -> &'a mut [T] {
         let part = self.part(offset, len);
-        // SAFETY: inside the slice, which is borrowed for 'a; exclusive by the caller's promise.
+        // SAFETY: inside the slice, which is borrowed for 'a; the caller ensures exclusive access.
         unsafe { std::slice::from_raw_parts_mut(part.start, len) }
     }
 }

@@ -1,8 +1,8 @@
-//! The vector instructions, chosen when the program runs.
+//! SIMD instruction sets, selected at run time.
 //!
-//! Kernels are written once, generic over [`Simd`], and entered through [`Level::run`], which compiles them for each
-//! instruction set. Everything between the entry and the intrinsics is `#[inline(always)]`, so that it is compiled
-//! with the features of the entry.
+//! Kernels are written once, generic over [`Simd`], and called through [`Level::run`], which compiles them
+//! for each instruction set. All functions between this entry and the intrinsics are `#[inline(always)]`, so
+//! that they are compiled with the features of the entry.
 
 use std::sync::OnceLock;
 
@@ -15,7 +15,7 @@ pub enum Level {
     Avx2,
     /// AVX-512 (F, VL, BW, DQ).
     Avx512,
-    /// AVX-512, and convolutions in matrix registers, where a float is the sum of two bfloat16.
+    /// AVX-512, with convolutions in matrix registers, in which a float is the sum of two bfloat16.
     Amx,
 }
 
@@ -26,11 +26,11 @@ impl Level {
         *DETECTED.get_or_init(detect)
     }
 
-    /// The instruction set in use: the detected one, or a lower one that `PORECAST_KERNELS_SIMD` names: `portable`,
-    /// `avx2`, `avx512` or `amx`. The variable is read once.
+    /// The instruction set in use: the detected one, or a lower one given by the environment variable
+    /// `PORECAST_KERNELS_SIMD` (`portable`, `avx2`, `avx512` or `amx`). The variable is read once.
     ///
     /// # Panics
-    /// If the variable holds another word.
+    /// If the variable has another value.
     pub fn current() -> Self {
         static CURRENT: OnceLock<Level> = OnceLock::new();
         *CURRENT.get_or_init(|| {
@@ -45,18 +45,19 @@ impl Level {
         })
     }
 
-    /// Every level that tests can run: those of this processor, and matrix registers, which have a model.
+    /// Every level that tests can run: those of this processor, and matrix registers, for which there is a
+    /// model.
     #[cfg(test)]
     pub(crate) fn available() -> Vec<Self> {
         let all = [Level::Portable, Level::Avx2, Level::Avx512];
         all.into_iter().filter(|level| *level <= Level::detected()).chain([Level::Amx]).collect()
     }
 
-    /// Runs `kernel` compiled for this instruction set, or for the detected one where that is lower.
+    /// Runs `kernel` compiled for this instruction set, or for the detected one if that is lower.
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.min(Level::detected()) {
-            // SAFETY: the processor has the features, or the minimum would be lower.
+            // SAFETY: the processor has the features, otherwise the minimum would be lower.
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 | Level::Amx => unsafe { x86::run_avx512(kernel) },
             // SAFETY: as above.
@@ -88,7 +89,7 @@ fn detect() -> Level {
     Level::Portable
 }
 
-/// Work to be compiled for every instruction set. Implementations of `run` are `#[inline(always)]`.
+/// Work that is compiled for every instruction set. Implementations of `run` must be `#[inline(always)]`.
 pub(crate) trait Kernel {
     type Output;
 
@@ -97,11 +98,11 @@ pub(crate) trait Kernel {
     unsafe fn run<S: Simd>(self) -> Self::Output;
 }
 
-/// A vector of [`LANES`](Simd::LANES) floats and the register tile that suits its register file.
+/// A vector of [`LANES`](Simd::LANES) floats, and the register tile that fits its register file.
 ///
 /// # Safety of the methods
-/// The processor has the instructions; pointers are valid for [`LANES`](Simd::LANES) floats (or `count` floats), at
-/// any alignment.
+/// The processor has the instructions; pointers are valid for [`LANES`](Simd::LANES) floats (or `count`
+/// floats), at any alignment.
 pub(crate) trait Simd: Copy {
     type Vector: Copy;
     const LANES: usize;
@@ -112,13 +113,13 @@ pub(crate) trait Simd: Copy {
 
     unsafe fn splat(value: f32) -> Self::Vector;
     unsafe fn load(from: *const f32) -> Self::Vector;
-    /// The first `count` floats, and zeros.
+    /// Loads the first `count` floats; the other lanes are zero.
     unsafe fn load_first(from: *const f32, count: usize) -> Self::Vector;
     unsafe fn store(to: *mut f32, value: Self::Vector);
     unsafe fn store_first(to: *mut f32, count: usize, value: Self::Vector);
     unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn sub(a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// max(a, 0); a NaN stays one.
+    /// max(a, 0); preserves NaN.
     unsafe fn rectify(a: Self::Vector) -> Self::Vector;
     /// a · b + c
     unsafe fn fma(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
@@ -142,23 +143,23 @@ impl<const N: usize> Simd for Portable<N> {
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> [f32; N] {
-        // SAFETY: the caller promises N readable floats; no alignment is asked for.
+        // SAFETY: the caller ensures N readable floats; no alignment is required.
         unsafe { from.cast::<[f32; N]>().read_unaligned() }
     }
     #[inline(always)]
     unsafe fn load_first(from: *const f32, count: usize) -> [f32; N] {
-        // SAFETY: the caller promises `count` readable floats.
+        // SAFETY: the caller ensures `count` readable floats.
         std::array::from_fn(|lane| if lane < count { unsafe { from.add(lane).read() } } else { 0.0 })
     }
     #[inline(always)]
     unsafe fn store(to: *mut f32, value: [f32; N]) {
-        // SAFETY: the caller promises N writable floats; no alignment is asked for.
+        // SAFETY: the caller ensures N writable floats; no alignment is required.
         unsafe { to.cast::<[f32; N]>().write_unaligned(value) }
     }
     #[inline(always)]
     unsafe fn store_first(to: *mut f32, count: usize, value: [f32; N]) {
         for (lane, value) in value.into_iter().enumerate().take(count) {
-            // SAFETY: the caller promises `count` writable floats.
+            // SAFETY: the caller ensures `count` writable floats.
             unsafe { to.add(lane).write(value) }
         }
     }
@@ -182,7 +183,7 @@ impl<const N: usize> Simd for Portable<N> {
     unsafe fn transpose(from: *const f32, from_line: usize, to: *mut f32, to_line: usize) {
         for row in 0..N {
             for column in 0..N {
-                // SAFETY: both are inside the N x N blocks that the caller promises.
+                // SAFETY: both are inside the N x N blocks ensured by the caller.
                 unsafe { *to.add(column * to_line + row) = *from.add(row * from_line + column) }
             }
         }
@@ -209,8 +210,8 @@ mod x86 {
     #[derive(Clone, Copy)]
     pub(crate) struct Avx512;
 
-    // SAFETY of every block below: the caller of an `unsafe fn` of `Simd` promises the instructions and the ranges;
-    // loads and stores are the unaligned ones.
+    // SAFETY of every block below: the caller of an `unsafe fn` of `Simd` ensures the instructions and the
+    // ranges; loads and stores are unaligned.
     #[allow(clippy::undocumented_unsafe_blocks)]
     impl Simd for Avx512 {
         type Vector = __m512;
@@ -250,7 +251,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn rectify(a: __m512) -> __m512 {
-            // The second operand is the result where one is a NaN.
+            // If one operand is NaN, the instruction returns the second one.
             unsafe { _mm512_max_ps(_mm512_setzero_ps(), a) }
         }
         #[inline(always)]
@@ -316,7 +317,7 @@ mod x86 {
     #[inline(always)]
     unsafe fn first_lanes(count: usize) -> __m256i {
         debug_assert!(count <= 8);
-        // SAFETY: the caller's promise.
+        // SAFETY: ensured by the caller.
         unsafe {
             let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
             _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), lanes)
@@ -364,7 +365,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn rectify(a: __m256) -> __m256 {
-            // The second operand is the result where one is a NaN.
+            // If one operand is NaN, the instruction returns the second one.
             unsafe { _mm256_max_ps(_mm256_setzero_ps(), a) }
         }
         #[inline(always)]

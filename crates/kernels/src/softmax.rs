@@ -1,6 +1,6 @@
 //! Softmax over the channels.
 //!
-//! yᵢ = xᵢ - m - ln Σⱼ exp(xⱼ - m) with the largest channel m, and ∂L/∂xᵢ = gᵢ - exp(yᵢ) Σⱼ gⱼ.
+//! yᵢ = xᵢ - m - ln Σⱼ exp(xⱼ - m) with m the maximum over the channels, and ∂L/∂xᵢ = gᵢ - exp(yᵢ) Σⱼ gⱼ.
 
 use rayon::prelude::*;
 
@@ -8,10 +8,10 @@ use crate::activation::exp;
 use crate::share::Shared;
 use crate::simd::{Kernel, Level, Simd};
 
-/// Pixels that are worked on together: a few rows of a vector in each channel.
+/// Pixels processed together: a few vectors in each channel.
 const CHUNK: usize = 512;
 
-/// Writes the logarithm of the softmax of `x` `[batch, channels, plane]`.
+/// Writes the log-softmax of `x` `[batch, channels, plane]`.
 pub(crate) fn log_softmax(level: Level, [channels, plane]: [usize; 2], x: &[f32], out: &mut [f32]) {
     assert_eq!(x.len(), out.len());
     each_chunk([channels, plane], out, |image, pixels, out| {
@@ -19,7 +19,7 @@ pub(crate) fn log_softmax(level: Level, [channels, plane]: [usize; 2], x: &[f32]
     });
 }
 
-/// Writes the gradient for the input, given the output of [`log_softmax`] and the gradient for it.
+/// Writes the gradient with respect to the input, given the output of [`log_softmax`] and its gradient.
 pub(crate) fn log_softmax_gradient(
     level: Level,
     [channels, plane]: [usize; 2],
@@ -45,7 +45,7 @@ fn each_chunk(
         return;
     }
     assert!(out.len().is_multiple_of(image));
-    // Enough chunks in a task to be worth it.
+    // Each task has enough chunks to be worthwhile.
     let tasks = plane.div_ceil(16 * CHUNK);
     let images = out.len() / image;
     let out = Shared::new(out);
@@ -89,7 +89,7 @@ impl Kernel for Forward<'_> {
             *sum = largest + sum.ln();
         }
         for c in 0..channels {
-            // SAFETY: these pixels are this task's alone.
+            // SAFETY: only this task accesses these pixels.
             let out = unsafe { out.slice(c * plane + pixels.start, count) };
             for ((out, &sum), &x) in out.iter_mut().zip(&sum).zip(channel(c)) {
                 *out = x - sum;
@@ -122,7 +122,7 @@ impl Kernel for Backward<'_> {
             }
         }
         for c in 0..channels {
-            // SAFETY: these pixels are this task's alone.
+            // SAFETY: only this task accesses these pixels.
             let to = unsafe { to.slice(c * plane + pixels.start, count) };
             let (y, gradient) = (&y[place(c)], &gradient[place(c)]);
             for (((to, &sum), &y), &gradient) in to.iter_mut().zip(&sum).zip(y).zip(gradient) {

@@ -1,20 +1,20 @@
-//! Matrix registers (AMX): eight tiles of 16 rows by 64 bytes, and the products of a pair of matrices in them.
+//! Matrix registers (AMX): eight tiles of 16 rows by 64 bytes, and matrix products in them.
 //!
-//! A tile product sums bfloat16 products in single precision, sixteen times as many in a cycle as a vector unit. A
-//! float becomes two bfloat16 halves, high and low ([`split`]); of the four products of two such floats the three that
-//! matter are summed: high x high, high x low, low x high. What is lost, and what is left of a float beside its halves,
-//! is below 2⁻¹⁵ of a product and of either sign.
+//! A tile product sums bfloat16 products in single precision, sixteen times as many per cycle as a vector
+//! unit. Each float is split into two bfloat16 halves, high and low ([`split`]). Of the four products of two
+//! such floats, the three significant ones are summed: high x high, high x low, low x high. The error, from
+//! the omitted product and from rounding of the halves, is below 2⁻¹⁵ of a product and has either sign.
 //!
 //! Henry, Tang and Heinecke, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
 //! computations" (2019).
 
-/// Rows of a tile, floats in a row, and pairs of halves in a row.
+/// Rows of a tile, floats per row, and pairs of halves per row.
 pub(crate) const SIDE: usize = 16;
-/// Bytes of a row of a tile.
+/// Bytes per row of a tile.
 const TILE_ROW: usize = 64;
-/// Bytes of a tile.
+/// Bytes per tile.
 pub(crate) const TILE_BYTES: usize = SIDE * TILE_ROW;
-/// Floats of a tile.
+/// Floats per tile.
 pub(crate) const TILE: usize = SIDE * SIDE;
 
 use crate::simd::{Kernel, Level};
@@ -22,7 +22,7 @@ pub(crate) use imp::Tiles;
 #[cfg(any(test, target_arch = "x86_64"))]
 pub(crate) use imp::is_available;
 
-/// Runs a kernel that multiplies in tiles. The tests run it on any processor: with sixteen floats in a vector of plain
+/// Runs a kernel that uses tiles. Tests run it on any processor: with vectors of sixteen floats in plain
 /// Rust, and with the [`model`] of the tiles.
 pub(crate) fn run<K: Kernel>(kernel: K) -> K::Output {
     #[cfg(test)]
@@ -33,11 +33,11 @@ pub(crate) fn run<K: Kernel>(kernel: K) -> K::Output {
     Level::Avx512.run(kernel)
 }
 
-/// Tiles of sums, in whole cache lines.
+/// Tiles of sums, aligned to cache lines.
 #[repr(align(64))]
 pub(crate) struct Sums<const FLOATS: usize>(pub [f32; FLOATS]);
 
-/// One factor of a product: where its high halves lie, and how far from them the low ones.
+/// Layout of one factor of a product: distance between rows, and from the high to the low halves.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Factor {
     /// Bytes from one row of a tile to the next.
@@ -46,15 +46,16 @@ pub(crate) struct Factor {
     pub low: usize,
 }
 
-/// The products in plain Rust: what the tests compute where there are no tiles, and all that other systems have.
+/// The products in plain Rust, for tests without tiles and for other operating systems.
 #[cfg(any(test, not(all(target_arch = "x86_64", target_os = "linux"))))]
 mod model {
     use super::{Factor, SIDE, TILE};
 
-    /// sums[i][j] = Σ a[i] b[j] over the steps, as [`two_by_two`](super::Tiles::two_by_two), for I x J tiles of sums.
+    /// sums[i][j] = Σ a[i] b[j] over the steps, as [`two_by_two`](super::Tiles::two_by_two), for I x J tiles
+    /// of sums.
     ///
     /// # Safety
-    /// As there.
+    /// The same as for `two_by_two`.
     pub(super) unsafe fn product<const I: usize, const J: usize, const SUMS: usize>(
         (mut a, a_factor, a_step): ([*const u8; I], Factor, usize),
         (b, b_factor): ([*const u8; J], Factor),
@@ -62,7 +63,7 @@ mod model {
         sums: [*mut f32; SUMS],
         is_first: bool,
     ) {
-        // SAFETY: all addresses are among those promised.
+        // SAFETY: all addresses are inside the ranges ensured by the caller.
         unsafe {
             if is_first {
                 sums.iter().for_each(|sum| sum.write_bytes(0, TILE));
@@ -80,11 +81,11 @@ mod model {
         }
     }
 
-    /// The instruction `tdpbf16ps`: sums[row][column] += Σ a[row][pair] · b[pair][column], where a pair is two
-    /// bfloat16, which are multiplied each with its own.
+    /// The instruction `tdpbf16ps`: sums[row][column] += Σ a[row][pair] · b[pair][column]. A pair is two
+    /// bfloat16, and the product of two pairs is the sum of the elementwise products.
     ///
     /// # Safety
-    /// Both factors are tiles whose rows are as far apart as their second numbers say; the sums are a tile.
+    /// Both factors are tiles; their second values are the distances between rows. The sums are a tile.
     unsafe fn add_product(a: (*const u8, usize), b: (*const u8, usize), sums: *mut f32) {
         // SAFETY: rows and columns are inside the tiles.
         let pair = |(tile, line): (*const u8, usize), row: usize, column: usize| unsafe {
@@ -113,7 +114,7 @@ mod imp {
 
     use super::{Factor, SIDE, TILE_ROW};
 
-    /// Whether the processor has tiles of bfloat16, and the system lets this process use them.
+    /// Whether the processor has bfloat16 tiles and the operating system lets this process use them.
     pub(crate) fn is_available() -> bool {
         static AVAILABLE: OnceLock<bool> = OnceLock::new();
         *AVAILABLE.get_or_init(|| {
@@ -126,7 +127,7 @@ mod imp {
         })
     }
 
-    /// Asks Linux for the state of the tiles, which it gives to processes that ask.
+    /// Asks Linux for permission to use the tiles; a process has to request it.
     fn request_permission() -> bool {
         const ARCH_PRCTL: isize = 158;
         const REQUEST_PERMISSION: usize = 0x1023;
@@ -147,15 +148,15 @@ mod imp {
         refused == 0
     }
 
-    /// The tiles of this thread, all 16 rows by 64 bytes, until dropped. Compiled code never touches them, so that
-    /// they keep their contents from one block of assembly to the next.
+    /// The tiles of this thread, all 16 rows by 64 bytes, until dropped. Compiled code never accesses them,
+    /// so they keep their contents between blocks of assembly.
     pub(crate) struct Tiles {
         of_this_thread: PhantomData<*const ()>,
     }
 
     impl Tiles {
         /// # Panics
-        /// Where there are none.
+        /// If there are no tiles.
         pub fn configure() -> Self {
             #[cfg(test)]
             if !is_available() {
@@ -173,12 +174,12 @@ mod imp {
             Self { of_this_thread: PhantomData }
         }
 
-        /// sums[i][j] = Σ a[i] b[j] over the steps, on top of what is there unless it `is_first`. A step moves every a
-        /// by `a_step` bytes; b is at its start plus the step's offset.
+        /// sums[i][j] = Σ a[i] b[j] over the steps, added to the previous sums unless it `is_first`. Every a
+        /// advances by `a_step` bytes per step; b is at its start plus the offset of the step.
         ///
         /// # Safety
-        /// Each a at every step, and each b at every offset, is valid for both halves of 16 rows of 64 bytes; the
-        /// sums are four tiles of their own, `[i][j]`, each row-major.
+        /// Each a at every step, and each b at every offset, is valid for both halves of 16 rows of 64 bytes.
+        /// The sums are four distinct tiles, `[i][j]`, each row-major.
         #[inline(always)]
         pub unsafe fn two_by_two(
             &self,
@@ -190,13 +191,13 @@ mod imp {
         ) {
             #[cfg(test)]
             if !is_available() {
-                // SAFETY: the caller's promise.
+                // SAFETY: ensured by the caller.
                 return unsafe {
                     super::model::product((a, a_factor, a_step), (b, b_factor), offsets, sums, is_first)
                 };
             }
             let [mut a0, mut a1] = a;
-            // SAFETY: tiles are configured; all addresses are among those promised.
+            // SAFETY: tiles are configured; all addresses are inside the ranges ensured by the caller.
             unsafe {
                 self.begin(sums, is_first);
                 for offset in offsets {
@@ -244,7 +245,7 @@ mod imp {
         /// sums[j] = Σ a b[j], as [`two_by_two`](Self::two_by_two), with three tiles of sums.
         ///
         /// # Safety
-        /// As there.
+        /// The same as for `two_by_two`.
         #[inline(always)]
         pub unsafe fn one_by_three(
             &self,
@@ -256,12 +257,12 @@ mod imp {
         ) {
             #[cfg(test)]
             if !is_available() {
-                // SAFETY: the caller's promise.
+                // SAFETY: ensured by the caller.
                 return unsafe {
                     super::model::product(([a], a_factor, a_step), (b, b_factor), offsets, sums, is_first)
                 };
             }
-            // SAFETY: tiles are configured; all addresses are among those promised.
+            // SAFETY: tiles are configured; all addresses are inside the ranges ensured by the caller.
             unsafe {
                 self.begin_three(sums, is_first);
                 for offset in offsets {
@@ -305,7 +306,7 @@ mod imp {
         /// sums[i] = Σ a[i] b, as [`two_by_two`](Self::two_by_two), with three tiles of sums.
         ///
         /// # Safety
-        /// As there.
+        /// The same as for `two_by_two`.
         #[inline(always)]
         pub unsafe fn three_by_one(
             &self,
@@ -317,12 +318,12 @@ mod imp {
         ) {
             #[cfg(test)]
             if !is_available() {
-                // SAFETY: the caller's promise.
+                // SAFETY: ensured by the caller.
                 return unsafe {
                     super::model::product((a, a_factor, a_step), ([b], b_factor), offsets, sums, is_first)
                 };
             }
-            // SAFETY: tiles are configured; all addresses are among those promised.
+            // SAFETY: tiles are configured; all addresses are inside the ranges ensured by the caller.
             unsafe {
                 self.begin_three(sums, is_first);
                 for offset in offsets {
@@ -367,7 +368,7 @@ mod imp {
         /// Each sum is a tile.
         #[inline(always)]
         unsafe fn begin(&self, [s0, s1, s2, s3]: [*mut f32; 4], is_first: bool) {
-            // SAFETY: tiles are configured; the caller's promise.
+            // SAFETY: tiles are configured; the sums are ensured by the caller.
             unsafe {
                 self.begin_three([s0, s1, s2], is_first);
                 match is_first {
@@ -386,7 +387,7 @@ mod imp {
         /// Each sum is a tile.
         #[inline(always)]
         unsafe fn begin_three(&self, [s0, s1, s2]: [*mut f32; 3], is_first: bool) {
-            // SAFETY: tiles are configured; the caller's promise.
+            // SAFETY: tiles are configured; the sums are ensured by the caller.
             unsafe {
                 match is_first {
                     true => asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", options(nostack, nomem)),
@@ -408,7 +409,7 @@ mod imp {
         /// Each sum is a tile.
         #[inline(always)]
         unsafe fn end(&self, [s0, s1, s2, s3]: [*mut f32; 4]) {
-            // SAFETY: tiles are configured; the caller's promise.
+            // SAFETY: tiles are configured; the sums are ensured by the caller.
             unsafe {
                 self.end_three([s0, s1, s2]);
                 asm!("tilestored [{s} + {r}*1], tmm3", s = in(reg) s3, r = in(reg) TILE_ROW, options(nostack));
@@ -419,7 +420,7 @@ mod imp {
         /// Each sum is a tile.
         #[inline(always)]
         unsafe fn end_three(&self, [s0, s1, s2]: [*mut f32; 3]) {
-            // SAFETY: tiles are configured; the caller's promise.
+            // SAFETY: tiles are configured; the sums are ensured by the caller.
             unsafe {
                 asm!(
                     "tilestored [{s0} + {r}*1], tmm0",
@@ -441,7 +442,7 @@ mod imp {
             if !is_available() {
                 return;
             }
-            // SAFETY: the instruction exists, or there would be no value of this type.
+            // SAFETY: the instruction exists, because a value of this type exists.
             unsafe { asm!("tilerelease", options(nostack, nomem)) };
         }
     }
@@ -451,7 +452,7 @@ mod imp {
 mod imp {
     use super::{Factor, model};
 
-    /// Whether there are tiles of bfloat16.
+    /// Whether there are bfloat16 tiles.
     #[cfg(any(test, target_arch = "x86_64"))]
     pub(crate) fn is_available() -> bool {
         false
@@ -466,7 +467,7 @@ mod imp {
         }
 
         /// # Safety
-        /// As with registers.
+        /// The same as with registers.
         pub unsafe fn two_by_two(
             &self,
             a: ([*const u8; 2], Factor, usize),
@@ -475,12 +476,12 @@ mod imp {
             sums: [*mut f32; 4],
             is_first: bool,
         ) {
-            // SAFETY: the caller's promise.
+            // SAFETY: ensured by the caller.
             unsafe { model::product(a, b, offsets, sums, is_first) }
         }
 
         /// # Safety
-        /// As with registers.
+        /// The same as with registers.
         pub unsafe fn one_by_three(
             &self,
             (a, a_factor, a_step): (*const u8, Factor, usize),
@@ -489,12 +490,12 @@ mod imp {
             sums: [*mut f32; 3],
             is_first: bool,
         ) {
-            // SAFETY: the caller's promise.
+            // SAFETY: ensured by the caller.
             unsafe { model::product(([a], a_factor, a_step), b, offsets, sums, is_first) }
         }
 
         /// # Safety
-        /// As with registers.
+        /// The same as with registers.
         pub unsafe fn three_by_one(
             &self,
             a: ([*const u8; 3], Factor, usize),
@@ -503,7 +504,7 @@ mod imp {
             sums: [*mut f32; 3],
             is_first: bool,
         ) {
-            // SAFETY: the caller's promise.
+            // SAFETY: ensured by the caller.
             unsafe { model::product(a, ([b], b_factor), offsets, sums, is_first) }
         }
     }

@@ -61,7 +61,8 @@ impl Side {
         }
     }
 
-    /// The `rows` outermost rows of pixels of an image `[y, x]` along this edge; the whole image if it has fewer.
+    /// The `rows` outermost rows of pixels of an image `[y, x]` along this edge; the whole image if it has
+    /// fewer.
     pub fn band_mut<T>(self, image: &mut Array2<T>, rows: usize) -> ArrayViewMut2<'_, T> {
         let (height, width) = image.dim();
         match self {

@@ -30,12 +30,12 @@
 //! |u| at an end may be up to 0.02.
 //!
 //! # References
-//! A. Ladd, J. Fluid Mech. 271 (1994) 285: bounce-back from walls at rest and moving. M. Bouzidi, M. Firdaouss, P.
-//! Lallemand, Phys. Fluids 13 (2001) 3452, equation 5: interpolated bounce-back. I. Ginzburg, F. Verhaeghe, D.
-//! d'Humières, Commun. Comput. Phys. 3 (2008) 427, equation 4.1 with tables 3 and 4: a given velocity at a share δ of the
-//! way, here ½; anti-bounce-back for a given pressure. T. Krüger et al., The Lattice Boltzmann Method (2017), equation
-//! 5.53: anti-bounce-back as it is here, but with u of the wall. S. Khirevich, T. Patzek, Phys. Fluids 30 (2018) 093604:
-//! the order on staircases.
+//! A. Ladd, J. Fluid Mech. 271 (1994) 285: bounce-back from walls at rest and moving. M. Bouzidi, M.
+//! Firdaouss, P. Lallemand, Phys. Fluids 13 (2001) 3452, equation 5: interpolated bounce-back. I. Ginzburg,
+//! F. Verhaeghe, D. d'Humières, Commun. Comput. Phys. 3 (2008) 427, equation 4.1 with tables 3 and 4: a given
+//! velocity at a share δ of the way, here ½; anti-bounce-back for a given pressure. T. Krüger et al., The
+//! Lattice Boltzmann Method (2017), equation 5.53: anti-bounce-back as it is here, but with u of the wall. S.
+//! Khirevich, T. Patzek, Phys. Fluids 30 (2018) 093604: the order on staircases.
 
 use ndarray::Array2;
 

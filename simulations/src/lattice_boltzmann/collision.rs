@@ -7,8 +7,9 @@
 //!
 //! m* = m + s (m_eq - m) + (1 - s/2) S
 //!
-//! m_eq are the moments of the equilibrium f_i^eq = w_i ρ (1 + 3 e_i·u + 9/2 (e_i·u)² - 3/2 u²) and S those of the force
-//! term F_i = w_i [3 (e_i - u) + 9 (e_i·u) e_i]·F. In the order and normalisation of Lallemand & Luo (2000),
+//! m_eq are the moments of the equilibrium f_i^eq = w_i ρ (1 + 3 e_i·u + 9/2 (e_i·u)² - 3/2 u²) and S those
+//! of the force term F_i = w_i [3 (e_i - u) + 9 (e_i·u) e_i]·F. In the order and normalisation of Lallemand &
+//! Luo (2000),
 //!
 //! | moment | equilibrium m_eq | force S | rate |
 //! |---|---|---|---|
@@ -26,7 +27,8 @@
 //! between sites for Poiseuille flow along the lattice, at any viscosity.
 //!
 //! # Units
-//! Lattice units: f_i, e, ε are mass per site, j and q momentum, F momentum per site and step, ν sites² per step.
+//! Lattice units: f_i, e, ε are mass per site, j and q momentum, F momentum per site and step, ν sites² per
+//! step.
 //!
 //! # Limits
 //! ν from 0.005 to 1 (τ = 1/s_ν from 0.515 to 3.5): less viscous fluids are near the limit of stability, more
@@ -34,12 +36,13 @@
 //! equilibrium is truncated after u².
 //!
 //! # References
-//! P. Lallemand, L.-S. Luo, Phys. Rev. E 61 (2000) 6546: the moments; Y. Ba, H. Liu, Q. Li, Q. Kang, J. Sun, Phys. Rev. E
-//! 94 (2016) 023310, equations 11 to 13: in a colour-gradient model. Z. Guo, C. Zheng, B. Shi, Phys. Rev. E 65 (2002)
-//! 046308, equations 20 and 19: the force term, and the velocity with half the force. I. Ginzburg, D. d'Humières, Phys. Rev. E 68 (2003)
-//! 066614, equations 41 to 43: the rate s_q (their Λ² is 4/3 of Λ, and 1/4). S. Leclaire, A. Parmigiani, O. Malaspinas, B.
-//! Chopard, J. Latt, Phys. Rev. E 95 (2017) 033306, equations 13 and 14: ν in the interface and its rate; equation 4 is
-//! the equilibrium, here without its terms in ∇ρ, which go with a density ratio.
+//! P. Lallemand, L.-S. Luo, Phys. Rev. E 61 (2000) 6546: the moments; Y. Ba, H. Liu, Q. Li, Q. Kang, J. Sun,
+//! Phys. Rev. E 94 (2016) 023310, equations 11 to 13: in a colour-gradient model. Z. Guo, C. Zheng, B. Shi,
+//! Phys. Rev. E 65 (2002) 046308, equations 20 and 19: the force term, and the velocity with half the force.
+//! I. Ginzburg, D. d'Humières, Phys. Rev. E 68 (2003) 066614, equations 41 to 43: the rate s_q (their Λ² is
+//! 4/3 of Λ, and 1/4). S. Leclaire, A. Parmigiani, O. Malaspinas, B. Chopard, J. Latt, Phys. Rev. E 95 (2017)
+//! 033306, equations 13 and 14: ν in the interface and its rate; equation 4 is the equilibrium, here without
+//! its terms in ∇ρ, which go with a density ratio.
 
 use super::real::Real;
 use super::stencil::Q;

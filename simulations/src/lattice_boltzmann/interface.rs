@@ -26,13 +26,14 @@
 //! around a drop on a floor or on a grain of 30 sites.
 //!
 //! # References
-//! J. Brackbill, D. Kothe, C. Zemach, J. Comput. Phys. 100 (1992) 335: the continuum surface force. S. Lishchuk, C. Care,
-//! I. Halliday, Phys. Rev. E 67 (2003) 036701: in a lattice Boltzmann model of two colours; Y. Ba, H. Liu, Q. Li, Q. Kang,
-//! J. Sun, Phys. Rev. E 94 (2016) 023310, equations 23 to 26: with several relaxation times. H. Liu, A. Valocchi, Q. Kang,
-//! Phys. Rev. E 85 (2012) 046309: the stencil of ∇ρ^N. S. Leclaire, A. Parmigiani, O. Malaspinas, B. Chopard, J. Latt,
-//! Phys. Rev. E 95 (2017) 033306, equation 17: ∇ρ^N as the colour gradient. Z. Xu, H. Liu, A. Valocchi, Water Resour.
-//! Res. 53 (2017) 3770: the curvature within the interface; M. Sedahmed, R. Coelho, Phys. Fluids 36 (2024) 092117,
-//! equation 12: the same in three dimensions.
+//! J. Brackbill, D. Kothe, C. Zemach, J. Comput. Phys. 100 (1992) 335: the continuum surface force. S.
+//! Lishchuk, C. Care, I. Halliday, Phys. Rev. E 67 (2003) 036701: in a lattice Boltzmann model of two
+//! colours; Y. Ba, H. Liu, Q. Li, Q. Kang, J. Sun, Phys. Rev. E 94 (2016) 023310, equations 23 to 26: with
+//! several relaxation times. H. Liu, A. Valocchi, Q. Kang, Phys. Rev. E 85 (2012) 046309: the stencil of
+//! ∇ρ^N. S. Leclaire, A. Parmigiani, O. Malaspinas, B. Chopard, J. Latt, Phys. Rev. E 95 (2017) 033306,
+//! equation 17: ∇ρ^N as the colour gradient. Z. Xu, H. Liu, A. Valocchi, Water Resour. Res. 53 (2017) 3770:
+//! the curvature within the interface; M. Sedahmed, R. Coelho, Phys. Fluids 36 (2024) 092117, equation 12:
+//! the same in three dimensions.
 
 use super::real::Real;
 use super::stencil::Q;

@@ -29,10 +29,11 @@
 //! the same density.
 //!
 //! # References
-//! M. Latva-Kokko, D. Rothman, Phys. Rev. E 71 (2005) 056702: the recolouring. S. Leclaire, A. Parmigiani, O. Malaspinas,
-//! B. Chopard, J. Latt, Phys. Rev. E 95 (2017) 033306, equations 19 and 20: with the cosine. I. Halliday, A. Hollis, C.
-//! Care, Phys. Rev. E 76 (2007) 026708; T. Spencer, I. Halliday, C. Care, Phys. Rev. E 82 (2010) 066701, equation 69; M.
-//! Sedahmed, R. Coelho, Phys. Fluids 36 (2024) 092117, equation 17: with e_i·n, as here.
+//! M. Latva-Kokko, D. Rothman, Phys. Rev. E 71 (2005) 056702: the recolouring. S. Leclaire, A. Parmigiani, O.
+//! Malaspinas, B. Chopard, J. Latt, Phys. Rev. E 95 (2017) 033306, equations 19 and 20: with the cosine. I.
+//! Halliday, A. Hollis, C. Care, Phys. Rev. E 76 (2007) 026708; T. Spencer, I. Halliday, C. Care, Phys. Rev.
+//! E 82 (2010) 066701, equation 69; M. Sedahmed, R. Coelho, Phys. Fluids 36 (2024) 092117, equation 17: with
+//! e_i·n, as here.
 
 use super::real::Real;
 use super::stencil::{Q, WEIGHTS};

@@ -29,7 +29,8 @@ pub(super) const WEIGHTS: [f64; Q] =
 /// The direction of -e_i.
 pub(super) const OPPOSITE: [usize; Q] = [0, 3, 4, 1, 2, 7, 8, 5, 6];
 
-/// One value for each velocity. Unlike `array::from_fn` it is always inlined, which keeps the inner loops vectorised.
+/// One value for each velocity. Unlike `array::from_fn` it is always inlined, which keeps the inner loops
+/// vectorised.
 #[inline(always)]
 pub(super) fn each<U>(value: impl Fn(usize) -> U) -> [U; Q] {
     [value(0), value(1), value(2), value(3), value(4), value(5), value(6), value(7), value(8)]

@@ -24,8 +24,8 @@
 //! outside the limits of the lattice are an error, which names the nearest value that works.
 //!
 //! # References
-//! R. Lenormand, E. Touboul, C. Zarcone, J. Fluid Mech. 189 (1988) 165: the plane of Ca and M. Darcy's law ⟨u⟩ = k F/ν
-//! and Poiseuille's k = w²/12 of a slit give the compression.
+//! R. Lenormand, E. Touboul, C. Zarcone, J. Fluid Mech. 189 (1988) 165: the plane of Ca and M. Darcy's law
+//! ⟨u⟩ = k F/ν and Poiseuille's k = w²/12 of a slit give the compression.
 
 use porecast_base::Checks;
 

@@ -300,7 +300,8 @@ mod tests {
         let wall = beside(&floor, floor.index(19, 20)).unwrap();
         assert!((wall.distance - 0.5).abs() < 1e-12 && wall.curvature.abs() < 1e-12);
         assert!(wall.normal[0].abs() < 1e-12 && (wall.normal[1] + 1.0).abs() < 1e-12);
-        // x + y = 39½ is a staircase of single sites, half a diagonal of a site away from the sites beside it.
+        // x + y = 39½ is a staircase of single sites, half a diagonal of a site away from the sites beside
+        // it.
         let slope = layout((40, 40), |y, x| x + y >= 40.0);
         let wall = beside(&slope, slope.index(19, 20)).unwrap();
         assert!((wall.distance - 0.5 * root).abs() < 1e-12 && wall.curvature.abs() < 1e-12, "{wall:?}");

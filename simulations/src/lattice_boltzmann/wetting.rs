@@ -38,12 +38,12 @@
 //! grains of radius 20 or more, angles from 45° to 135° on grains of radius 8 or more.
 //!
 //! # References
-//! The geometric condition: H. Ding, P. Spelt, Phys. Rev. E 75 (2007) 046708. In colour-gradient models: S. Leclaire,
-//! A. Parmigiani, O. Malaspinas, B. Chopard, J. Latt, Phys. Rev. E 95 (2017) 033306, equation 30 (n·n_w = cos θ, only the
-//! direction is changed); Z. Xu, H. Liu, A. Valocchi, Water Resour. Res. 53 (2017) 3770. T. Akai, B. Bijeljic, M. Blunt,
-//! Adv. Water Resour. 116 (2018) 56, equations 2 (C_s), 3 (the normal from it) and 4 (the two candidate directions, the
-//! nearer one). The normal extrapolated into solid: M. Sedahmed, R. Coelho, Phys. Fluids 36 (2024) 092117, equation 35.
-//! The terms in δ, s and κ_w are ours.
+//! The geometric condition: H. Ding, P. Spelt, Phys. Rev. E 75 (2007) 046708. In colour-gradient models: S.
+//! Leclaire, A. Parmigiani, O. Malaspinas, B. Chopard, J. Latt, Phys. Rev. E 95 (2017) 033306, equation 30
+//! (n·n_w = cos θ, only the direction is changed); Z. Xu, H. Liu, A. Valocchi, Water Resour. Res. 53
+//! (2017) 3770. T. Akai, B. Bijeljic, M. Blunt, Adv. Water Resour. 116 (2018) 56, equations 2 (C_s), 3 (the
+//! normal from it) and 4 (the two candidate directions, the nearer one). The normal extrapolated into solid:
+//! M. Sedahmed, R. Coelho, Phys. Fluids 36 (2024) 092117, equation 35. The terms in δ, s and κ_w are ours.
 
 use super::boundary::Edge;
 use super::layout::{Layout, Site};

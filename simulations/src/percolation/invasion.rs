@@ -19,10 +19,10 @@ use crate::{Domain, Error, Result, Side};
 /// After every step the invaded set is connected to the inlet through pixels that share an edge.
 ///
 /// # References
-/// J. Gostick, N. Misaghian, J. Yang, E. Boek, *Simulating volume-controlled invasion of a non-wetting fluid in
-/// volumetric images using basic image processing tools*, Computers & Geosciences 158 (2022) 104978; with a
-/// queue instead of repeated image scans as in J. Gostick, N. Misaghian, A. Irannezhad, B. Zhao, Advances in
-/// Water Resources 193 (2024) 104799.
+/// J. Gostick, N. Misaghian, J. Yang, E. Boek, *Simulating volume-controlled invasion of a non-wetting fluid
+/// in volumetric images using basic image processing tools*, Computers & Geosciences 158 (2022) 104978; with
+/// a queue instead of repeated image scans as in J. Gostick, N. Misaghian, A. Irannezhad, B. Zhao, Advances
+/// in Water Resources 193 (2024) 104799.
 pub fn invade(domain: &Domain, inlet: Side) -> Invasion {
     let grid = Grid::of(domain);
     traverse(domain, grid, grid.edge(inlet), Vec::new())
@@ -196,8 +196,8 @@ impl Invasion {
     /// The same invasion with an incompressible defending fluid that leaves only through `outlet`. Defending
     /// fluid without a path to the outlet at the time of its invasion is trapped and stays.
     ///
-    /// A pixel invaded in step s is trapped exactly when every path of edge-sharing pore pixels from it to the
-    /// outlet has a pixel that is invaded before step s. The steps of the other pixels keep their order.
+    /// A pixel invaded in step s is trapped exactly when every path of edge-sharing pore pixels from it to
+    /// the outlet has a pixel that is invaded before step s. The steps of the other pixels keep their order.
     ///
     /// # References
     /// Y. Masson, *A fast two-step algorithm for invasion percolation with trapping*, Computers & Geosciences

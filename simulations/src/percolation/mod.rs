@@ -5,7 +5,8 @@
 //! assigns times to the steps, and [`simulate`] does all three.
 //!
 //! # References
-//! J. Gostick et al., Computers & Geosciences 158 (2022) 104978; Y. Masson, Computers & Geosciences 90 (2016) 41-48.
+//! J. Gostick et al., Computers & Geosciences 158 (2022) 104978; Y. Masson, Computers & Geosciences 90 (2016)
+//! 41-48.
 
 mod clock;
 mod config;

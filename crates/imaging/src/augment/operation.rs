@@ -341,7 +341,8 @@ mod tests {
         let mut down = sample.clone();
         Operation::TranslateY.apply(0.5, &mut down, FILL);
         assert_eq!(down.mask.unwrap(), array![[0, 0, 0, 0], [1, 2, 3, 4]]);
-        // Half a pixel below the centre, s = 2 moves the lower row right by one and the upper row left by one.
+        // Half a pixel below the centre, s = 2 moves the lower row right by one and the upper row left by
+        // one.
         Operation::ShearX.apply(2.0, &mut sample, FILL);
         assert_eq!(sample.mask.unwrap(), array![[2, 3, 4, 0], [0, 5, 6, 7]]);
     }

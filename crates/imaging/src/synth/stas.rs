@@ -41,7 +41,8 @@ impl Default for StasConfig {
     }
 }
 
-/// Optical density of the stains in red, green and blue (Ruifrok and Johnston, Anal. Quant. Cytol. Histol. 23, 2001).
+/// Optical density of the stains in red, green and blue (Ruifrok and Johnston, Anal. Quant. Cytol. Histol.
+/// 23, 2001).
 const HAEMATOXYLIN: [f32; 3] = [0.650, 0.704, 0.286];
 const EOSIN: [f32; 3] = [0.072, 0.990, 0.105];
 

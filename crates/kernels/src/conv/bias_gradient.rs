@@ -1,10 +1,10 @@
-//! The gradient for a bias.
+//! Gradient with respect to a bias.
 
 use rayon::prelude::*;
 
 use crate::simd::{Kernel, Level, Simd};
 
-/// The gradient of a bias: the sum of each channel's planes, over the batch.
+/// Gradient with respect to a bias: the sum of each channel's planes over the batch.
 pub(crate) fn channel_sums(level: Level, channels: usize, plane: usize, gradient: &[f32], sums: &mut [f32]) {
     assert_eq!(sums.len(), channels);
     if plane == 0 {

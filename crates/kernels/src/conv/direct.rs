@@ -12,10 +12,10 @@ use crate::memory::{Buffer, with_scratch};
 use crate::share::Shared;
 use crate::simd::{Kernel, Level, Simd};
 
-/// Bytes of a panel: a share of the second-level cache that leaves room for weights and output.
+/// Bytes of a panel: part of the second-level cache, with room left for weights and output.
 const PANEL_BYTES: usize = 384 * 1024;
-/// Tasks to aim for, so that any usual number of threads finds enough. A constant, for the sake of determinism: the
-/// thread count must not decide how the work is split.
+/// Approximate number of tasks, enough for any usual number of threads. It is constant so that the result is
+/// deterministic: the split of the work must not depend on the number of threads.
 const TASKS: usize = 16;
 
 /// Weights as `[out / 8][in][tap][8]`, the order in which the register tile reads them.
@@ -25,7 +25,7 @@ struct PackedWeights {
 }
 
 impl PackedWeights {
-    /// Packs `weight(out, in, tap)` and the bias, if any, filling the last block up with zeros.
+    /// Packs `weight(out, in, tap)` and the bias, if any; the last block is padded with zeros.
     pub fn new(
         [out_channels, in_channels, taps]: [usize; 3],
         weight: impl Fn(usize, usize, usize) -> f32 + Sync,
@@ -72,7 +72,7 @@ pub(crate) fn convolve(
     convolve_with(level, shape, x, weight, bias, finish, out);
 }
 
-/// Whether a convolution goes to the matrix registers.
+/// Whether a convolution uses the matrix registers.
 fn in_tiles(level: Level, shape: &ConvShape) -> bool {
     level == Level::Amx && matrix::is_suitable(shape)
 }
@@ -94,8 +94,8 @@ pub(crate) fn convolve_with(
     convolve_packed(level, shape, x, &PackedWeights::new(sizes, weight, bias), finish, out);
 }
 
-/// The gradient for the input of the convolution `shape`, whose [dense](ConvShape::dense) form has the
-/// [`input_gradient`](ConvShape::input_gradient) `backward`.
+/// Gradient with respect to the input of the convolution `shape`. `backward` is the
+/// [`input_gradient`](ConvShape::input_gradient) of its [dense](ConvShape::dense) form.
 pub(crate) fn convolve_input_gradient(
     level: Level,
     shape: &ConvShape,
@@ -126,7 +126,7 @@ pub(crate) fn convolve_input_gradient(
     convolve_with(level, backward, out_gradient, weight, None, finish, x_gradient);
 }
 
-/// The output gradient of the dense form: zero at the pixels that the strides leave out.
+/// The output gradient of the dense form: zero at the pixels skipped by the strides.
 fn spread(shape: &ConvShape, out_gradient: &[f32]) -> Buffer {
     let dense = shape.dense();
     let mut spread = Buffer::uninitialised(dense.out_len());
@@ -143,7 +143,7 @@ fn spread(shape: &ConvShape, out_gradient: &[f32]) -> Buffer {
     spread
 }
 
-/// Convolves with weights packed before.
+/// Convolves with packed weights.
 fn convolve_packed(
     level: Level,
     shape: &ConvShape,
@@ -188,7 +188,7 @@ fn convolve_packed(
     });
 }
 
-/// Output rows of a tile: as many as `budget` has room for, fewer where there would be too few tasks, though at least
+/// Output rows of a tile: as many as fit into `budget`, fewer if there would be too few tasks, but at least
 /// `least`.
 pub(crate) fn tile_rows_within(
     shape: &ConvShape,
@@ -204,8 +204,8 @@ pub(crate) fn tile_rows_within(
     height.div_ceil(height.div_ceil(rows))
 }
 
-/// Parts into which the blocks of output channels are split, and the blocks of a part: `least`, or all there are. Where
-/// there are few tiles, each part packs a panel of its own.
+/// Number of parts into which the blocks of output channels are split, and blocks per part (at least `least`,
+/// or all). If there are few tiles, each part packs its own panel.
 pub(crate) fn task_split(tiles: usize, blocks: usize, least: usize) -> (usize, usize) {
     let parts = (TASKS / tiles).clamp(1, blocks.div_ceil(least));
     let part = blocks.div_ceil(parts);
@@ -253,8 +253,8 @@ impl Kernel for Tile<'_> {
         };
         let mut rest = vectors.as_slice();
         while !rest.is_empty() {
-            // SAFETY: the instructions are the caller's promise. The panel holds every tap of its vectors and an
-            // overhang of a vector; no other task has the same rows and blocks.
+            // SAFETY: the caller ensures the instructions. The panel holds every tap of its vectors plus an
+            // overhang of one vector; no other task has the same rows and blocks.
             unsafe {
                 if let (3.., Some((some, after))) = (S::COLUMNS, rest.split_first_chunk::<3>()) {
                     product.columns::<S, 3>(some);
@@ -271,14 +271,14 @@ impl Kernel for Tile<'_> {
     }
 }
 
-/// The matrix product of a panel with packed weights.
+/// Matrix product of a panel and packed weights.
 struct Product<'a> {
     terms: Terms<'a>,
     packed: &'a [f32],
     weights: &'a PackedWeights,
     out_channels: usize,
     finish: ImageFinish<'a>,
-    /// The output channels of the image, each `plane` pixels.
+    /// The output channels of the image, `plane` pixels each.
     out: Shared<'a, f32>,
     plane: usize,
     /// Where the tile starts in each plane.
@@ -290,12 +290,12 @@ impl Product<'_> {
     /// All output channels of C vectors.
     ///
     /// # Safety
-    /// The processor has the instructions of `S`; the panel is valid for every tap of the vectors; no other task
-    /// writes their pixels in these blocks.
+    /// The processor has the instructions of `S`; the panel is valid for every tap of the vectors; no other
+    /// task writes their pixels in these blocks.
     #[inline(always)]
     unsafe fn columns<S: Simd, const C: usize>(&self, vectors: &[Vector; C]) {
         for block in self.blocks.clone() {
-            // SAFETY: the caller's promise; the rows are those of a block.
+            // SAFETY: ensured by the caller; the rows are those of a block.
             unsafe {
                 match S::ROWS {
                     8 => self.rows::<S, 8, C>(vectors, block, 0),

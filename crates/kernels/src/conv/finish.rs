@@ -1,11 +1,11 @@
-//! What happens to the sums of a convolution before they are stored.
+//! Final operations on the sums of a convolution before they are stored.
 
 use crate::simd::Simd;
 
-/// z = scale (y + onto) + shift, then the rectifier; each only where it is there.
+/// z = scale (y + onto) + shift, then the rectifier; each step is optional.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Finish<'a> {
-    /// `[images, out, plane]`, each image for equally many consecutive images of the batch.
+    /// `[images, out, plane]`; each image is used for the same number of consecutive images of the batch.
     pub onto: Option<&'a [f32]>,
     /// Scale and shift, `[out]` or `[batch, out]`.
     pub affine: Option<[&'a [f32]; 2]>,
@@ -14,7 +14,7 @@ pub(crate) struct Finish<'a> {
 }
 
 impl<'a> Finish<'a> {
-    /// What belongs to one image of a batch of outputs `[channels, plane]`.
+    /// The part for one image of a batch of outputs `[channels, plane]`.
     pub fn of_image(&self, image: usize, batch: usize, [channels, plane]: [usize; 2]) -> ImageFinish<'a> {
         let size = channels * plane;
         let onto = self.onto.map(|onto| {
@@ -41,13 +41,13 @@ pub(crate) struct ImageFinish<'a> {
 }
 
 impl ImageFinish<'_> {
-    /// A vector whose first `live` lanes are the pixels from `pixel` of a channel.
+    /// Finishes a vector whose first `live` lanes are the pixels of a channel from `pixel` on.
     ///
     /// # Safety
     /// The processor has the instructions of `S`.
     ///
     /// # Panics
-    /// When the channel or its pixels do not exist.
+    /// If the channel or its pixels do not exist.
     #[inline(always)]
     pub unsafe fn vector<S: Simd>(
         &self,
@@ -57,7 +57,7 @@ impl ImageFinish<'_> {
         live: usize,
     ) -> S::Vector {
         let mut z = sums;
-        // SAFETY: the instructions are the caller's promise; what is loaded is a slice of `live` floats.
+        // SAFETY: the caller ensures the instructions; the loads are from a slice of `live` floats.
         unsafe {
             if let Some(onto) = self.onto {
                 let onto = &onto[channel * self.plane + pixel..][..live];
@@ -80,7 +80,7 @@ impl ImageFinish<'_> {
         z
     }
 
-    /// The same for consecutive pixels in memory.
+    /// Like the method for vectors, for a slice of consecutive pixels.
     #[inline(always)]
     pub fn slice(&self, sums: &mut [f32], channel: usize, pixel: usize) {
         if let Some(onto) = self.onto {

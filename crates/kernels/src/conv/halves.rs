@@ -1,12 +1,13 @@
-//! Floats as sums of two bfloat16 halves, in the orders that tile products ask for.
+//! Splits floats into two bfloat16 halves, in the layouts required by tile products.
 //!
-//! The high half is the float rounded to bfloat16, the low one the rest, rounded again: sixteen significant bits in
-//! all. Infinities and NaN stay out of range.
+//! The high half is the float rounded to bfloat16; the low half is the remainder, rounded again. Together
+//! they have sixteen significant bits. Infinities and NaN are not preserved as finite values.
 
-/// Halves of two rows, pair by pair `[a₀ b₀ a₁ b₁ ...]`, a pair in the bits of each float; zeros beyond the rows.
+/// Halves of two rows as interleaved pairs `[a₀ b₀ a₁ b₁ ...]`, one pair in the bits of each float; zeros
+/// after the rows.
 ///
 /// # Panics
-/// Where the processor has no bfloat16, or the lengths do not fit.
+/// If the processor has no bfloat16, or the lengths do not match.
 pub(crate) fn split_pairs(a: &[f32], b: &[f32], high: &mut [f32], low: &mut [f32]) {
     assert!(a.len() == b.len() && a.len() <= high.len() && high.len() == low.len());
     #[cfg(test)]
@@ -16,10 +17,10 @@ pub(crate) fn split_pairs(a: &[f32], b: &[f32], high: &mut [f32], low: &mut [f32
     imp::split_pairs(a, b, high, low);
 }
 
-/// Halves of a row in its own order, two in the bits of each float.
+/// Halves of a row in the order of the row, two in the bits of each float.
 ///
 /// # Panics
-/// Where the processor has no bfloat16, or the lengths do not fit or are no multiples of 32.
+/// If the processor has no bfloat16, the lengths do not match, or they are not multiples of 32.
 pub(crate) fn split(a: &[f32], high: &mut [f32], low: &mut [f32]) {
     assert!(a.len() == 2 * high.len() && a.len() == 2 * low.len() && a.len().is_multiple_of(32));
     #[cfg(test)]
@@ -48,18 +49,18 @@ mod imp {
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     fn pairs(a: &[f32], b: &[f32], high: &mut [f32], low: &mut [f32]) {
         debug_assert!(b.len() == a.len() && high.len() >= a.len() && low.len() == high.len());
-        // From sixteen of a and sixteen of b to pairs.
+        // Interleaves sixteen halves of a with sixteen of b.
         let mut order = [0u16; 32];
         for (place, order) in order.iter_mut().enumerate() {
             *order = (place / 2 + place % 2 * 16) as u16;
         }
         // SAFETY: the array is 64 bytes.
         let order = unsafe { _mm512_loadu_si512(order.as_ptr().cast()) };
-        // Of sixteen lanes from `first`, those below `end`.
+        // Mask of those of the sixteen lanes from `first` on that are below `end`.
         let mask = |first: usize, end: usize| ((1u32 << end.saturating_sub(first).min(16)) - 1) as u16;
         for first in (0..high.len()).step_by(16) {
             let (there, mask) = (mask(first, a.len()), mask(first, high.len()));
-            // SAFETY: the masks keep to the floats of each slice, and masked lanes are not touched.
+            // SAFETY: the masks limit accesses to the floats of each slice; masked lanes are not accessed.
             unsafe {
                 let a = _mm512_maskz_loadu_ps(there, a.as_ptr().wrapping_add(first));
                 let b = _mm512_maskz_loadu_ps(there, b.as_ptr().wrapping_add(first));
@@ -94,7 +95,7 @@ mod imp {
         }
     }
 
-    /// Sixteen floats and sixteen more, rounded.
+    /// Rounds sixteen floats and sixteen more.
     #[target_feature(enable = "avx512f,avx512bf16")]
     fn halves(first: __m512, second: __m512) -> __m512i {
         // SAFETY: both types are 64 bytes of plain bits.
@@ -121,14 +122,14 @@ mod model {
         }
     }
 
-    /// The high halves of two floats, and the low ones; the first float's are the lower bits.
+    /// The high and the low halves of two floats; those of the first float are in the lower bits.
     fn pair(first: f32, second: f32) -> [f32; 2] {
         let high = [first, second].map(rounded);
         let low = [rounded(first - high[0]), rounded(second - high[1])];
         [high, low].map(|[first, second]| f32::from_bits(first.to_bits() >> 16 | second.to_bits()))
     }
 
-    /// A float rounded to bfloat16, to even where it lies half-way.
+    /// A float rounded to bfloat16, ties to even.
     fn rounded(float: f32) -> f32 {
         let bits = float.to_bits();
         match float.is_nan() {

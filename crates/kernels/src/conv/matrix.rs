@@ -1,9 +1,10 @@
-//! Convolution by tile products (AMX): output channels by pixels, summed over pairs of input channels.
+//! Convolution by tile products (AMX): output channels times pixels, summed over pairs of input channels.
 //!
-//! The input of a row tile is packed as pairs of channels, halves of both side by side, so that a tile of pixels is
-//! sixteen pairs of sixteen pixels; a tap is an offset. Where rows are wide, the pairs of a row follow each other and
-//! then come those of the next row: a step of sixteen pairs runs on from one kernel row into the next, and few channels
-//! fill it too. Narrow rows lie end to end for each pair, and a tile of pixels spans several.
+//! The input of a row tile is packed as pairs of channels, with the halves of both channels side by side, so
+//! that a tile of pixels is sixteen pairs of sixteen pixels; each tap is an offset. Wide rows are stored row
+//! by row, with all pairs of a row before the next row. A step of sixteen pairs can then continue into the
+//! next kernel row, so that few channels also fill it. Narrow rows are stored end to end for each pair, and a
+//! tile of pixels spans several rows.
 
 use std::ops::Range;
 
@@ -24,7 +25,7 @@ const PANEL_BYTES: usize = 800 * 1024;
 /// Floats that hold the weights of a step for sixteen output channels, both halves.
 const STEP: usize = 2 * TILE;
 
-/// How the input of a row tile lies in memory, in pairs of halves (a float each).
+/// Memory layout of the input of a row tile, in pairs of halves (one float each).
 #[derive(Clone, Debug)]
 struct Layout {
     shape: ConvShape,
@@ -32,11 +33,11 @@ struct Layout {
     rows: usize,
     is_wide: bool,
     pairs: usize,
-    /// From one pixel row to the next, from one pair to the next, from one horizontal tap's copy to the next.
+    /// Distances between pixel rows, between pairs, and between the copies for horizontal taps.
     row: usize,
     pair: usize,
     copy: usize,
-    /// All high halves; the low ones follow.
+    /// Length of all high halves; the low halves follow.
     len: usize,
 }
 
@@ -62,35 +63,35 @@ impl Layout {
         Self { shape: *shape, rows, is_wide, pairs, row, pair, copy: 0, len: pairs * pair }
     }
 
-    /// Kernel rows whose pairs follow each other.
+    /// Number of kernel rows whose pairs are consecutive.
     fn joined(&self) -> usize {
         if self.is_wide && self.shape.dilation[0] == 1 { self.shape.kernel[0] } else { 1 }
     }
 
-    /// Steps of joined kernel rows.
+    /// Number of steps of the joined kernel rows.
     fn steps_of_joined(&self) -> usize {
         (self.joined() * self.pairs).div_ceil(SIDE)
     }
 
-    /// Steps of all taps.
+    /// Number of steps of all taps.
     fn steps(&self) -> usize {
         self.shape.taps() / self.joined() * self.steps_of_joined()
     }
 
-    /// Floats behind the last row that the last step of its pairs runs on into.
+    /// Floats after the last row into which the last step of its pairs continues.
     fn tail(&self) -> usize {
         (self.steps_of_joined() * SIDE - self.joined() * self.pairs) * self.pair
     }
 
-    /// First kernel row, kernel column and first pair of a step. Columns change fastest: they read the same lines of
-    /// the cache.
+    /// First kernel row, kernel column and first pair of a step. Columns vary fastest, because they read the
+    /// same cache lines.
     fn step(&self, step: usize) -> [usize; 3] {
         let columns = self.shape.kernel[1];
         let (place, column) = (step / columns, step % columns);
         [place / self.steps_of_joined() * self.joined(), column, place % self.steps_of_joined() * SIDE]
     }
 
-    /// Bytes from an output pixel to a step's first pair.
+    /// Bytes from an output pixel to the first pair of a step.
     fn offset(&self, step: usize) -> usize {
         let [row, column, pair] = self.step(step);
         let column = match self.shape.stride[1] > 1 {
@@ -100,12 +101,12 @@ impl Layout {
         (row * self.shape.dilation[0] * self.row + column + pair * self.pair) * size_of::<f32>()
     }
 
-    /// Floats of a panel: both halves, and two lines to pack from.
+    /// Floats of a panel: both halves, and two lines of scratch for packing.
     fn floats(&self) -> usize {
         2 * self.len + 2 * self.shape.in_size[1].max(self.pair)
     }
 
-    /// Packs `rows` output rows' input from `first_row`.
+    /// Packs the input of `rows` output rows from `first_row` on.
     #[inline(always)]
     fn pack(&self, image: &[f32], first_row: usize, rows: usize, scratch: &mut [f32]) {
         let shape = &self.shape;
@@ -143,7 +144,7 @@ impl Layout {
                     line.pack([source(2 * pair, row), source(2 * pair + 1, row)], copy, high, low);
                 }
             }
-            // What a step may run on into, for now: the next copy starts there.
+            // End of the region that a step may continue into; the next copy starts there.
             let end = copy * self.copy + in_rows * self.row;
             high[end..][..self.tail()].fill(0.0);
             low[end..][..self.tail()].fill(0.0);
@@ -172,16 +173,16 @@ impl Layout {
     }
 }
 
-/// How two rows of the input become pairs.
+/// Converts two rows of the input to pairs.
 struct Line<'a> {
     shape: &'a ConvShape,
-    /// Room for two rows.
+    /// Scratch for two rows.
     lines: &'a mut [f32],
 }
 
 impl Line<'_> {
-    /// Packs the rows of two channels with the padding of the convolution, for a horizontal tap where its stride is not
-    /// one; a missing row is all zeros.
+    /// Packs the rows of two channels with the padding of the convolution; for strides other than one,
+    /// separately for each horizontal tap. A missing row is all zeros.
     #[inline(always)]
     fn pack(&mut self, from: [Option<&[f32]>; 2], tap: usize, high: &mut [f32], low: &mut [f32]) {
         let (pad, stride) = (self.shape.padding[1], self.shape.stride[1]);
@@ -215,19 +216,19 @@ impl Line<'_> {
     }
 }
 
-/// A tile of pixels: where the panel holds it, and which output pixels of the row tile it is, if they are consecutive.
+/// A tile of pixels: its offset in the panel, and its output pixels in the row tile, if they are consecutive.
 #[derive(Clone, Copy, Debug)]
 struct Column {
     from: usize,
     run: Option<(usize, usize)>,
 }
 
-/// Input rows of `rows` output rows.
+/// Number of input rows for `rows` output rows.
 fn in_rows(shape: &ConvShape, rows: usize) -> usize {
     (rows - 1) * shape.stride[0] + shape.dilation[0] * (shape.kernel[0] - 1) + 1
 }
 
-/// Whether each row has tiles of its own.
+/// Whether each row has its own tiles.
 fn is_wide(shape: &ConvShape) -> bool {
     let width = shape.out_size[1];
     let reach = shape.dilation[1] * (shape.kernel[1] - 1);
@@ -235,7 +236,7 @@ fn is_wide(shape: &ConvShape) -> bool {
     !rows_end_to_end || width + reach >= width.next_multiple_of(SIDE)
 }
 
-/// Whether this way pays: at least half of the pixels that are computed are wanted.
+/// Whether this method is worthwhile: at least half of the computed pixels are needed.
 pub(crate) fn is_suitable(shape: &ConvShape) -> bool {
     let width = shape.out_size[1];
     let computed = match is_wide(shape) {
@@ -297,8 +298,8 @@ pub(crate) fn convolve(
     });
 }
 
-/// Weights as `[out / 16][step][half][out of 16][pair]`. The pairs of a step are consecutive input channels, and go on
-/// with those of the next kernel row where rows are joined.
+/// Weights as `[out / 16][step][half][out of 16][pair]`. The pairs of a step are consecutive input channels;
+/// if rows are joined, they continue with those of the next kernel row.
 fn pack_weights(layout: &Layout, weight: impl Fn(usize, usize, usize) -> f32 + Sync) -> Buffer {
     let shape = &layout.shape;
     let columns = shape.kernel[1];
@@ -333,7 +334,7 @@ fn pack_weights(layout: &Layout, weight: impl Fn(usize, usize, usize) -> f32 + S
     packed
 }
 
-/// One row tile: packs its input, multiplies, and finishes the sums.
+/// One row tile: packs its input, multiplies, and finishes and stores the sums.
 struct Tile<'a> {
     layout: &'a Layout,
     offsets: &'a [usize],
@@ -375,13 +376,13 @@ impl Kernel for Tile<'_> {
         let mut block = self.blocks.start;
         while block < self.blocks.end {
             let is_pair = block + 1 < self.blocks.end;
-            // The last tiles may be fewer; what is computed twice is stored once.
+            // The last group may have fewer tiles; results that are computed twice are stored once.
             for columns in columns.chunks(if is_pair { 2 } else { 3 }) {
                 let at = |index: usize| {
                     panel.wrapping_add(columns[index.min(columns.len() - 1)].from * size_of::<f32>())
                 };
-                // SAFETY: every step of every column is inside the panel as asserted, and those of a block inside its
-                // weights; no other task has these rows and blocks.
+                // SAFETY: every step of every column is inside the panel (asserted), and those of a block are
+                // inside its weights; no other task has these rows and blocks.
                 unsafe {
                     if is_pair {
                         let a = [block_start(block), block_start(block + 1)];
@@ -419,7 +420,8 @@ impl Tile<'_> {
     /// Finishes and stores the sums of sixteen output channels for a tile of pixels.
     ///
     /// # Safety
-    /// The processor has the instructions of `S`, whose vectors are rows of a tile; no other task writes these pixels.
+    /// The processor has the instructions of `S`, whose vectors are rows of a tile; no other task writes
+    /// these pixels.
     #[inline(always)]
     unsafe fn store<S: Simd>(&self, block: usize, column: &Column, sums: &[f32]) {
         let shape = &self.layout.shape;
@@ -428,8 +430,8 @@ impl Tile<'_> {
         debug_assert!(S::LANES == SIDE && sums.len() >= TILE);
         for index in 0..SIDE.min(shape.out_channels - block * SIDE) {
             let channel = block * SIDE + index;
-            // SAFETY: the instructions are the caller's promise; the pointers cover what is loaded and stored, which
-            // the caller promises is this task's.
+            // SAFETY: the caller ensures the instructions; the pointers cover all loads and stores, which the
+            // caller ensures are only this task's.
             unsafe {
                 let row = S::add(S::load(sums.as_ptr().add(index * SIDE)), S::splat(self.starts[channel]));
                 if let Some((pixel, live)) = column.run {
@@ -443,7 +445,7 @@ impl Tile<'_> {
                     }
                     continue;
                 }
-                // Pieces of rows, with columns between them that are none.
+                // The tile spans pieces of rows, separated by columns that are not part of the output.
                 let mut lanes = [0.0f32; SIDE];
                 S::store(lanes.as_mut_ptr(), row);
                 let mut lane = 0;

@@ -1,9 +1,10 @@
-//! The weight gradient by tile products (AMX): input channels by output channels, summed over pixels.
+//! Weight gradient by tile products (AMX): input channels times output channels, summed over pixels.
 //!
-//! A unit is a few rows of an image. Its input lies in rows with room for the kernel's reach, halves of each channel in
-//! their own order; a tap is an offset, and sixteen channels by 32 pixels are one factor. The output gradient lies in
-//! rows of the same length, zero where the input has its edge, as pairs of pixels `[pair][out]`: the other factor. Each
-//! task sums its units into weights of its own, which are added in the order of the tasks.
+//! A unit is a few rows of an image. Its input is stored in rows with room for the kernel's reach, with the
+//! halves of each channel in pixel order. Each tap is an offset; sixteen channels by 32 pixels form the first
+//! factor. The output gradient is stored in rows of the same length, zero at the edge columns of the input,
+//! as pairs of pixels `[pair][out]`: the second factor. Each task sums its units into its own weights, which
+//! are added in the order of the tasks.
 
 use rayon::prelude::*;
 
@@ -15,31 +16,33 @@ use crate::share::Shared;
 use crate::simd::{Kernel, Simd};
 use crate::tiles::{self, Factor, SIDE, Sums, TILE, TILE_BYTES, Tiles};
 
-/// Pixels of a unit. Fewer pack more rows twice, more do not stay in the second-level cache.
+/// Pixels of a unit. With fewer, more rows are packed twice; with more, a unit does not fit into the
+/// second-level cache.
 const PIXELS: usize = 1024;
-/// Tasks to aim for, a constant for the sake of determinism.
+/// Approximate number of tasks, constant so that the result is deterministic.
 const TASKS: usize = 16;
 /// Pixels of a step.
 const STEP: usize = 2 * SIDE;
-/// Steps that all taps take before the next ones: what they read stays in the first-level cache.
+/// Number of steps processed for all taps before the next steps, so that their input stays in the first-level
+/// cache.
 const STEPS: usize = 8;
 
-/// How the work is split, and how a unit lies in memory.
+/// Split of the work, and memory layout of a unit.
 struct Plan {
     shape: ConvShape,
-    /// Output rows of a unit, and units of an image.
+    /// Output rows per unit, and units per image.
     rows: usize,
     units: usize,
     chunks: usize,
-    /// Parts of the input channels, and blocks of sixteen in each.
+    /// Parts of the input channels, and blocks of sixteen channels per part.
     parts: usize,
     part_blocks: usize,
     out_blocks: usize,
-    /// Pixels from row to row.
+    /// Pixels from one row to the next.
     line: usize,
     /// Steps of a unit.
     steps: usize,
-    /// Pixels of a channel of the input, of one copy of it, and of a channel of the gradient.
+    /// Pixels per channel of the input, per copy of it, and per channel of the gradient.
     channel: usize,
     copy: usize,
     gradient: usize,
@@ -59,7 +62,7 @@ impl Plan {
         let steps = (rows * line).div_ceil(STEP);
         let reach =
             if is_dense { down * (kernel_height - 1) * line + across * (kernel_width - 1) } else { 0 };
-        // Halves lie two to a float.
+        // Each float holds two halves.
         let copy = 2 * odd_lines((steps * STEP + reach).div_ceil(2));
         let copies = if is_dense { 1 } else { shape.taps() };
         let in_blocks = shape.in_channels.div_ceil(SIDE);
@@ -83,7 +86,7 @@ impl Plan {
         }
     }
 
-    /// Floats of a task's own weights `[out / 16][in / 16][tap][in of 16][out of 16]`.
+    /// Floats of the weights of one task, `[out / 16][in / 16][tap][in of 16][out of 16]`.
     fn partial(&self) -> usize {
         self.out_blocks * self.part_blocks * self.shape.taps() * TILE
     }
@@ -97,7 +100,7 @@ impl Plan {
         }
     }
 
-    /// Floats of the halves of the input, of the pairs of the gradient, and of what they are made from.
+    /// Floats of the input halves, of the gradient pairs, and of the scratch from which they are packed.
     fn scratch(&self) -> [usize; 3] {
         [
             self.part_blocks * SIDE * self.channel,
@@ -107,7 +110,7 @@ impl Plan {
     }
 }
 
-/// Whether this way pays: at least half of the pixels that are computed are wanted.
+/// Whether this method is worthwhile: at least half of the computed pixels are needed.
 pub(crate) fn is_suitable(shape: &ConvShape) -> bool {
     let plan = Plan::new(shape);
     2 * plan.rows * shape.out_size[1] >= plan.steps * STEP
@@ -171,7 +174,7 @@ impl Kernel for Task<'_> {
                 input,
             );
             let planes = &out_gradient[image * out_image..][..out_image];
-            // SAFETY: the instructions are the caller's promise.
+            // SAFETY: the caller ensures the instructions.
             unsafe {
                 pack_gradient::<S>(plan, planes, first_row, rows, lines, gradient);
                 multiply(plan, &tiles, input, gradient, sums, unit == units.start);
@@ -296,7 +299,7 @@ unsafe fn multiply(
     let a_factor = Factor { row: 2 * plan.channel * half, low: plan.channel * half };
     let b_factor = Factor { row: SIDE * size_of::<f32>(), low: TILE_BYTES };
     let a_step = STEP * half;
-    // What is computed twice is the same twice.
+    // Rows that are computed twice give the same result.
     let a = |row: usize| {
         let row = row.min(rows - 1);
         let pixel = row / taps * SIDE * 2 * plan.channel + plan.offset(row % taps);
@@ -322,8 +325,8 @@ unsafe fn multiply(
                     true => sums.pointer(((block + column) * rows + first + row) * TILE, TILE),
                     false => unwanted,
                 };
-                // SAFETY: every step of every row of tiles is inside the input as asserted, and every step of the
-                // blocks inside the gradient; the sums are this task's.
+                // SAFETY: every step of every row of tiles is inside the input (asserted), and every step of
+                // the blocks is inside the gradient; the sums belong to this task only.
                 unsafe {
                     if is_pair {
                         tiles.two_by_two(

@@ -1,22 +1,24 @@
-//! Input rows copied so that every tap of a kernel is at a fixed offset.
+//! Panels: copies of input rows in which every tap of a kernel is at a fixed offset.
 //!
-//! Two layouts. For wide rows of a stride-one convolution one padded copy, in which the taps of a kernel row are
-//! neighbours: loads are unaligned and output rows are separate runs. Otherwise one copy for each horizontal tap (for
-//! each tap, where the vertical stride is not one), shifted so that its columns are the output's: the rows of a tile
-//! then follow each other without gaps and form a single run, however narrow they are.
+//! There are two layouts. For wide rows and stride one there is one padded copy, in which the taps of a
+//! kernel row are neighbours: loads are unaligned, and each output row is a separate run. Otherwise there is
+//! one copy for each horizontal tap (for each tap if the vertical stride is not one), shifted so that its
+//! columns match those of the output. The rows of a tile are then contiguous and form a single run, however
+//! narrow they are.
 
 use super::shape::ConvShape;
 
-/// Floats that may be read beyond the last output pixel of a panel, one vector less one.
+/// Floats that may be read beyond the last output pixel of a panel: at most one vector minus one.
 const OVERHANG: usize = 16;
-/// Rows at least this wide, or of whole widest vectors, are worth a padded copy with runs of their own.
+/// Rows of at least this width, or of a multiple of the widest vector, use a padded copy with one run per
+/// row.
 const WIDE: usize = 64;
 
-/// How the input of a row tile lies in memory.
+/// Memory layout of the input of a row tile.
 #[derive(Clone, Debug)]
 pub(crate) struct Panel {
     shape: ConvShape,
-    /// Most output rows in a tile.
+    /// Largest number of output rows in a tile.
     pub rows: usize,
     /// Floats from one channel to the next.
     pub channel: usize,
@@ -27,11 +29,11 @@ pub(crate) struct Panel {
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    /// One copy with zeros left and right; `line` floats from row to row.
+    /// One copy with zeros on the left and right; rows are `line` floats apart.
     Padded { line: usize },
-    /// A copy for each horizontal tap, `copy` floats apart, rows shared by the vertical taps.
+    /// One copy for each horizontal tap, `copy` floats apart; vertical taps share rows.
     Shifted { copy: usize },
-    /// A copy for each tap, `copy` floats apart.
+    /// One copy for each tap, `copy` floats apart.
     Gathered { copy: usize },
 }
 
@@ -43,7 +45,8 @@ pub(crate) struct Runs {
     pub line: usize,
 }
 
-/// A vector of output pixels: where the panel holds it, which pixel of the tile is its first, and how many exist.
+/// A vector of output pixels: its offset in the panel, its first pixel in the tile, and its number of valid
+/// pixels.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Vector {
     pub from: usize,
@@ -88,7 +91,7 @@ impl Panel {
         channels * self.channel + OVERHANG
     }
 
-    /// Floats from row to row where there is one copy with zeros left and right.
+    /// Floats from row to row if there is one padded copy.
     pub fn padded_line(&self) -> Option<usize> {
         match self.kind {
             Kind::Padded { line } => Some(line),
@@ -125,7 +128,7 @@ impl Panel {
         }
     }
 
-    /// Copies rows of a tile that starts at the first of them, for a kernel one row high.
+    /// Copies the rows of a tile from its first row on, for a kernel that is one row high.
     #[inline(always)]
     pub fn pack_rows(&self, plane: &[f32], rows: usize, to: &mut [f32]) {
         debug_assert_eq!((self.shape.kernel[0], self.shape.padding[0]), (1, 0));
@@ -133,7 +136,7 @@ impl Panel {
         self.pack(plane, 0, rows, to);
     }
 
-    /// Copies one channel's part of the tile that starts at output row `first_row` and has `rows` rows.
+    /// Copies one channel of the tile that starts at output row `first_row` and has `rows` rows.
     #[inline(always)]
     pub fn pack(&self, plane: &[f32], first_row: usize, rows: usize, to: &mut [f32]) {
         debug_assert!(rows <= self.rows && to.len() >= self.channel);
@@ -177,8 +180,8 @@ impl Panel {
     }
 }
 
-/// Copies columns `first`, `first + stride`, ... of a row with `pad` zeros before it and as many as needed after it;
-/// a missing row is all zeros.
+/// Copies columns `first`, `first + stride`, ... of a row, with `pad` zeros before it and as many as needed
+/// after it. A missing row is all zeros.
 #[inline(always)]
 pub(crate) fn copy_row(from: Option<&[f32]>, pad: usize, first: usize, stride: usize, to: &mut [f32]) {
     let Some(from) = from else {
@@ -203,7 +206,7 @@ pub(crate) fn copy_row(from: Option<&[f32]>, pad: usize, first: usize, stride: u
     zero(right);
 }
 
-/// Mostly there is a single value, for which a call would take longer than the row.
+/// Usually there is a single value, for which a function call would take longer than the copy.
 #[inline(always)]
 fn zero(values: &mut [f32]) {
     match values {
@@ -213,7 +216,8 @@ fn zero(values: &mut [f32]) {
     }
 }
 
-/// At least `floats`, as an odd number of cache lines: successive blocks then fall on different sets of the cache.
+/// At least `floats`, rounded up to an odd number of cache lines, so that successive blocks use different
+/// cache sets.
 pub(crate) fn odd_lines(floats: usize) -> usize {
     (floats.div_ceil(16) | 1) * 16
 }

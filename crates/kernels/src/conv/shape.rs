@@ -15,7 +15,7 @@ pub(crate) struct ConvShape {
 }
 
 impl ConvShape {
-    /// The shape with its output size, or `None` where the dilated kernel is larger than the padded input.
+    /// The shape with its output size, or `None` if the dilated kernel is larger than the padded input.
     pub fn new(
         [batch, in_channels, in_height, in_width]: [usize; 4],
         [out_channels, kernel_height, kernel_width]: [usize; 3],
@@ -70,8 +70,8 @@ impl ConvShape {
         Self { stride: [1, 1], out_size: [size(0), size(1)], ..*self }
     }
 
-    /// The convolution that maps an output gradient to the input gradient, with the kernel flipped and its channels
-    /// exchanged. `None` for strides other than one, or where the padding reaches beyond the kernel.
+    /// The convolution that maps an output gradient to the input gradient: the kernel is flipped and its
+    /// channels are swapped. `None` for strides other than one, or if the padding extends beyond the kernel.
     pub fn input_gradient(&self) -> Option<Self> {
         if self.stride != [1, 1] {
             return None;

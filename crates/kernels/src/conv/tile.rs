@@ -1,13 +1,13 @@
-//! The register tile that all convolutions are made of.
+//! The register tile used by all convolutions.
 
 use super::panel::Vector;
 use crate::simd::Simd;
 
-/// Output channels whose weights lie together.
+/// Output channels whose weights are interleaved.
 pub(crate) const BLOCK: usize = 8;
 
-/// What is summed for an output: channels of a panel, `channel` floats apart, and in each the taps at their offsets.
-/// The weights are `[channel][tap][BLOCK]`.
+/// The terms summed for an output: channels of a panel, `channel` floats apart, and in each the taps at their
+/// offsets. The weights are `[channel][tap][BLOCK]`.
 #[derive(Clone, Copy)]
 pub(crate) struct Terms<'a> {
     pub channels: usize,
@@ -16,7 +16,7 @@ pub(crate) struct Terms<'a> {
 }
 
 impl Terms<'_> {
-    /// Floats from a panel pointer that are read, beyond the vector itself.
+    /// Floats read from a panel pointer beyond the vector itself.
     pub fn reach(&self) -> usize {
         (self.channels.max(1) - 1) * self.channel + self.taps.iter().max().unwrap_or(&0)
     }
@@ -26,12 +26,12 @@ impl Terms<'_> {
         self.channels * self.taps.len() * BLOCK
     }
 
-    /// The sums of R output channels for C vectors of pixels, on top of `start`.
+    /// The sums of R output channels for C vectors of pixels, added to `start`.
     ///
     /// # Safety
-    /// The processor has the instructions of `S`. The panel is valid for [`reach`](Self::reach) + LANES floats from
-    /// each vector's place; the weights are valid for R floats at every multiple of [`BLOCK`] below
-    /// [`weights`](Self::weights), and `start` for R floats.
+    /// The processor has the instructions of `S`. The panel is valid for [`reach`](Self::reach) + LANES
+    /// floats from each vector's place; the weights are valid for R floats at every multiple of [`BLOCK`]
+    /// below [`weights`](Self::weights), and `start` for R floats.
     #[inline(always)]
     pub unsafe fn sum<S: Simd, const R: usize, const C: usize>(
         &self,
@@ -40,7 +40,7 @@ impl Terms<'_> {
         weights: *const f32,
         start: *const f32,
     ) -> [[S::Vector; C]; R] {
-        // SAFETY: every address is inside the ranges that the caller promises.
+        // SAFETY: every address is inside the ranges ensured by the caller.
         unsafe {
             let mut sums = [[S::splat(0.0); C]; R];
             for (row, sums) in sums.iter_mut().enumerate() {
@@ -50,7 +50,7 @@ impl Terms<'_> {
             for (from, vector) in from.iter_mut().zip(vectors) {
                 *from = from.add(vector.from);
             }
-            // A known number of taps needs no inner loop.
+            // A constant number of taps needs no inner loop.
             match *self.taps {
                 [a, b, c] => self.add_products::<S, R, C>([a, b, c].iter(), from, weights, &mut sums),
                 _ => self.add_products::<S, R, C>(self.taps.iter(), from, weights, &mut sums),
@@ -71,7 +71,7 @@ impl Terms<'_> {
     ) {
         for _ in 0..self.channels {
             for &tap in taps.clone() {
-                // SAFETY: every address is inside the ranges that the caller promises.
+                // SAFETY: every address is inside the ranges ensured by the caller.
                 unsafe {
                     let mut pixels = [S::splat(0.0); C];
                     for (pixels, from) in pixels.iter_mut().zip(&from) {

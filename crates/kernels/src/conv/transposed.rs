@@ -1,7 +1,8 @@
-//! Transposed convolution whose kernel equals its stride.
+//! Transposed convolution with a kernel size equal to its stride.
 //!
-//! Its output blocks do not overlap: each input pixel becomes a block of `stride` pixels. So it is a 1x1 convolution
-//! to one channel for each output channel and place in the block, followed by a rearrangement.
+//! The output blocks do not overlap: each input pixel becomes a block of `stride` pixels. The operation is
+//! therefore a 1x1 convolution with one output channel per channel and position in the block, followed by a
+//! rearrangement.
 
 use rayon::prelude::*;
 
@@ -23,7 +24,7 @@ pub(crate) struct TransposedShape {
 }
 
 impl TransposedShape {
-    /// Places in a block.
+    /// Number of positions in a block.
     fn places(&self) -> usize {
         self.stride[0] * self.stride[1]
     }
@@ -58,7 +59,7 @@ impl TransposedShape {
         }
     }
 
-    /// From `(out, place)` channels back to the input's.
+    /// The convolution from `(out, place)` channels back to the input channels.
     fn backward(&self) -> ConvShape {
         self.pointwise(self.out_channels * self.places(), self.in_channels)
     }
@@ -85,7 +86,7 @@ pub(crate) fn convolve_transposed(
     join_places(shape, &apart, out);
 }
 
-/// The gradients for the input and, into the second slice, for the weight; each only if asked for.
+/// Gradients with respect to the input and (second slice) the weight; each is computed only if requested.
 pub(crate) fn convolve_transposed_gradients(
     level: Level,
     shape: &TransposedShape,

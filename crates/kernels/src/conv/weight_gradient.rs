@@ -1,9 +1,9 @@
-//! The gradient for the weights: products of the output gradient with the panel, summed over pixels.
+//! Weight gradient: products of the output gradient and the panel, summed over pixels.
 //!
-//! The output gradient of a tile is transposed to `[pixel][out]`, so that a vector holds output channels, and the
-//! input is broadcast from the same panels as in the forward pass: its rows, or for 3x3 kernels the components of
-//! [`winograd`](super::winograd). Each task sums its tiles into weights of its own; these are added in the order of
-//! the tasks, and Winograd's components become kernel rows at the very end.
+//! The output gradient of a tile is transposed to `[pixel][out]`, so that a vector holds output channels. The
+//! input is broadcast from the same panels as in the forward pass: from its rows or, for 3x3 kernels, from
+//! the components of [`winograd`](super::winograd). Each task sums its tiles into its own weights. These are
+//! added in the order of the tasks, and at the end Winograd's components are converted to kernel rows.
 
 mod collect;
 mod product;
@@ -22,14 +22,15 @@ use crate::memory::{Buffer, with_scratch};
 use crate::share::Shared;
 use crate::simd::{Kernel, Level, Simd};
 
-/// Pixels that are summed in registers before the sums in memory are touched; more than this make a tile too large
-/// for the cache.
+/// Pixels summed in registers before the sums in memory are updated. With more pixels a tile does not fit
+/// into the cache.
 const PIXELS: usize = 512;
-/// Tasks to aim for, a constant for the sake of determinism.
+/// Approximate number of tasks, constant so that the result is deterministic.
 const TASKS: usize = 16;
-/// Input channels that are worth a task of their own, which transposes the output gradient once more.
+/// Smallest number of input channels for a separate task, because each task transposes the output gradient
+/// again.
 const PART: usize = 32;
-/// Output channels are padded to whole pairs of the widest vector.
+/// Output channels are padded to a multiple of two of the widest vectors.
 const OUT_BLOCK: usize = 32;
 
 /// Writes the gradient of the weights `[out, in, kh, kw]` for the input `x` and the output gradient.
@@ -65,23 +66,23 @@ pub(crate) fn weight_gradient(
     });
 }
 
-/// How the work is split: chunks of units (some rows of an image) by parts of the input channels.
+/// Split of the work: chunks of units (some rows of an image) times parts of the input channels.
 struct Plan {
-    /// Winograd's components, or none: then a unit's rows are output rows and not groups of them.
+    /// Whether Winograd components are used. If so, the rows of a unit are groups of output rows.
     is_winograd: bool,
     panel: Panel,
-    /// Rows (or groups) of an image.
+    /// Rows (or groups) per image.
     rows: usize,
-    /// Units of an image.
+    /// Units per image.
     units: usize,
-    /// Units that are packed and multiplied together.
+    /// Units packed and multiplied together.
     together: usize,
     chunks: usize,
     parts: usize,
-    /// Input channels of a part.
+    /// Input channels per part.
     part_channels: usize,
     padded_out: usize,
-    /// Floats of a task's own weights, `[component][in][tap][padded out]`.
+    /// Floats of the weights of one task, `[component][in][tap][padded out]`.
     partial: usize,
 }
 
@@ -90,7 +91,7 @@ impl Plan {
         let is_winograd = winograd::is_suitable(shape);
         let panel_shape = if is_winograd { winograd::component_rows(shape) } else { *shape };
         let [rows, width] = panel_shape.out_size;
-        // Overlapping rows of neighbouring units are packed twice, so that a few rows are the least.
+        // Overlapping rows of neighbouring units are packed twice, so a unit should have several rows.
         let least = if is_winograd { 1 } else { 8 };
         let panel = Panel::new(&panel_shape, (PIXELS / width).max(least).min(rows));
         let units = rows.div_ceil(panel.rows);
@@ -115,12 +116,12 @@ impl Plan {
         if self.is_winograd { COMPONENTS } else { 1 }
     }
 
-    /// Most pixels that are multiplied together.
+    /// Largest number of pixels multiplied together.
     fn pixels(&self) -> usize {
         self.together * self.panel.rows * self.panel.width()
     }
 
-    /// Floats of the panels of a unit.
+    /// Floats of the panels of one unit.
     fn unit_panel(&self) -> usize {
         self.panel.len(self.components() * self.part_channels).next_multiple_of(16)
     }
@@ -172,7 +173,7 @@ impl Kernel for Task<'_> {
         let (mut unit, end) = (chunk * all_units / plan.chunks, (chunk + 1) * all_units / plan.chunks);
         let mut runs = Vec::new();
         while unit < end {
-            // Pack a few units, whose pixels follow each other in the transposed gradient.
+            // Pack a few units, whose pixels are contiguous in the transposed gradient.
             let last = (unit + plan.together).min(end);
             let mut pixels = 0;
             for other in unit..last {
@@ -188,7 +189,7 @@ impl Kernel for Task<'_> {
                 let image_gradient = &out_gradient[image * out_image..][..out_image];
                 let packed = &mut packed[base..][..plan.unit_panel()];
                 let to = Transposed { all: &mut *transposed, pixels, first_pixel };
-                // SAFETY: the instructions are the caller's promise.
+                // SAFETY: the caller ensures the instructions.
                 unsafe {
                     if plan.is_winograd {
                         let wanted = first_channel..first_channel + channels;
@@ -222,7 +223,7 @@ impl Kernel for Task<'_> {
                     pixels,
                 };
                 let sums = &mut sums[component * sum_rows * plan.padded_out..];
-                // SAFETY: the instructions are the caller's promise; the panels hold every offset of the runs.
+                // SAFETY: the caller ensures the instructions; the panels hold every offset of the runs.
                 unsafe {
                     accumulate::<S>(&product, plan.padded_out, shape.out_channels, sums);
                 }

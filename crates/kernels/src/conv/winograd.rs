@@ -1,12 +1,12 @@
-//! Convolution 3x3 with half the multiplications: Winograd's F(4, 3) along the height.
+//! 3x3 convolution with half the multiplications: Winograd's F(4, 3) along the height.
 //!
-//! Four output rows need six input rows. With the matrices below, yᵢ = Σ_c Aᵢc (G w)_c (Bᵀ d)_c: the six input rows
-//! become six components (Bᵀ), the three kernel rows likewise (G), each component is a convolution with a 1x3 kernel
-//! along the width, and the six results become four output rows (A). 6 x 3 products replace 4 x 9. The same with A
-//! and B exchanged sums the weight gradient: components of the output gradient (A) times components of the input (Bᵀ),
-//! and at the end Gᵀ.
+//! Four output rows need six input rows. With the matrices below, yᵢ = Σ_c Aᵢc (G w)_c (Bᵀ d)_c: Bᵀ
+//! transforms the six input rows into six components, and G does the same with the three kernel rows. Each
+//! component is a convolution with a 1x3 kernel along the width. A transforms the six results into four
+//! output rows. 6 x 3 products replace 4 x 9. The weight gradient uses the same scheme with A and B
+//! exchanged: components of the output gradient (A) times components of the input (Bᵀ), followed by Gᵀ.
 //!
-//! Vectors lie along the width, so that the transforms are plain sums of rows. Lavin and Gray, "Fast algorithms for
+//! Vectors run along the width, so that the transforms are sums of rows. Lavin and Gray, "Fast algorithms for
 //! convolutional neural networks" (2016), equations 5 to 11; interpolation points 0, ±1, ±2, ∞.
 
 use rayon::prelude::*;
@@ -39,7 +39,7 @@ pub(crate) const KERNEL_TO_COMPONENTS: [[f32; KERNEL]; COMPONENTS] = [
     [0.0, 0.0, 1.0],
 ];
 
-/// Whether this way is possible and pays.
+/// Whether this method is possible and worthwhile.
 pub(crate) fn is_suitable(shape: &ConvShape) -> bool {
     shape.kernel == [3, 3]
         && shape.stride == [1, 1]
@@ -47,16 +47,17 @@ pub(crate) fn is_suitable(shape: &ConvShape) -> bool {
         && shape.padding == [1, 1]
         && shape.in_channels >= 8
         && shape.out_channels >= 8
-        // Rows of the last group that do not exist are computed in vain.
+        // Missing rows of the last group are computed unnecessarily.
         && shape.out_size[0] >= GROUP
 }
 
-/// Which kernel rows and columns, and which channel is which, in the weights of a convolution.
+/// Orientation of the kernel and order of the channels in the weights of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     /// Weights `[out, in, 3, 3]`.
     Forward,
-    /// Weights `[in, out, 3, 3]` of the convolution whose input gradient this is; the kernel is turned round.
+    /// Weights `[in, out, 3, 3]` of the convolution whose input gradient is computed; the kernel is rotated
+    /// by 180°.
     Backward,
 }
 
@@ -118,7 +119,7 @@ pub(crate) fn convolve(
     });
 }
 
-/// The convolution 1x3 of a component: its rows are groups.
+/// The 1x3 convolution of a component; its rows are groups.
 pub(crate) fn component_rows(shape: &ConvShape) -> ConvShape {
     let size = [shape.out_size[0].div_ceil(GROUP), shape.out_size[1]];
     ConvShape { in_size: size, out_size: size, kernel: [1, 3], padding: [0, 1], ..*shape }
@@ -171,7 +172,7 @@ impl Kernel for PackBlock<'_> {
         let live = BLOCK.min(shape.out_channels - first);
         let (packed, _) = packed.as_chunks_mut::<BLOCK>();
         for input in 0..shape.in_channels {
-            // The nine taps, eight output channels each.
+            // The nine taps of eight output channels.
             let mut taps = [[0.0f32; BLOCK]; KERNEL * KERNEL];
             for lane in 0..live {
                 let index = match direction {
@@ -201,8 +202,8 @@ impl Kernel for PackBlock<'_> {
     }
 }
 
-/// The components of the six input rows of a group of one channel, `stride` apart from `start`. Rows outside the
-/// image are `zeros`.
+/// Components of the six input rows of a group of one channel, `stride` apart from `start` on. Rows outside
+/// the image are `zeros`.
 #[inline(always)]
 fn input_components(
     plane: &[f32],
@@ -268,7 +269,7 @@ fn component_rows_mut(
     [&mut a[..width], &mut b[..width], &mut c[..width], &mut d[..width], &mut e[..width], &mut f[..width]]
 }
 
-/// One tile: packs the components of its input, multiplies, and transforms the products to output rows.
+/// One tile: packs the components of its input, multiplies, and transforms the products into output rows.
 struct Tile<'a> {
     shape: &'a ConvShape,
     panel: &'a Panel,
@@ -287,7 +288,7 @@ struct Tile<'a> {
     blocks: std::ops::Range<usize>,
 }
 
-/// Packs the components of some channels: component-major, as the weights.
+/// Packs the components of some channels, component-major like the weights.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)] // Sizes, input, place, scratch, output.
 pub(crate) fn pack_components(
@@ -306,7 +307,7 @@ pub(crate) fn pack_components(
     for (index, channel) in channels.enumerate() {
         let plane = &image[channel * plane..][..plane];
         if let Some(line) = panel.padded_line() {
-            // Straight to their places, between a zero on either side.
+            // Writes directly into the panel, with a zero on either side.
             let stride = count * panel.channel;
             for group in 0..groups {
                 let start = index * panel.channel + group * line + 1;
@@ -350,7 +351,7 @@ impl Kernel for Tile<'_> {
         self.panel.vectors(self.groups, S::LANES, &mut vectors);
         let mut rest = vectors.as_slice();
         while !rest.is_empty() {
-            // SAFETY: the instructions are the caller's promise; the vectors are those of the panel.
+            // SAFETY: the caller ensures the instructions; the vectors are those of the panel.
             unsafe {
                 if let (3.., Some((some, after))) = (S::COLUMNS, rest.split_first_chunk::<3>()) {
                     self.columns::<S, 3>(some);
@@ -375,7 +376,7 @@ impl Tile<'_> {
     #[inline(always)]
     unsafe fn columns<S: Simd, const C: usize>(&self, vectors: &[Vector; C]) {
         for block in self.blocks.clone() {
-            // SAFETY: the caller's promise; the rows are those of a block.
+            // SAFETY: ensured by the caller; the rows are those of a block.
             unsafe {
                 match S::ROWS {
                     8 => self.rows::<S, 8, C>(vectors, block, 0),
@@ -450,7 +451,7 @@ impl Tile<'_> {
         let (group, column) = (self.first_group + vector.to / width, vector.to % width);
         let inside = column + vector.live <= width;
         for (index, row) in rows.into_iter().enumerate() {
-            // SAFETY: the pointers cover what is stored, which the caller promises is this task's.
+            // SAFETY: the pointers cover all stores, which the caller ensures are only this task's.
             unsafe {
                 if inside && group * GROUP + index < height {
                     let pixel = (group * GROUP + index) * width + column;
@@ -462,7 +463,7 @@ impl Tile<'_> {
                         S::store_first(to, vector.live, row);
                     }
                 } else if !inside {
-                    // The vector goes on in the next groups.
+                    // The vector continues into the next groups.
                     let mut lanes = [0.0f32; 16];
                     S::store(lanes.as_mut_ptr(), row);
                     let (mut group, mut column, mut lanes) = (group, column, &mut lanes[..vector.live]);

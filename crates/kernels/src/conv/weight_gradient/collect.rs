@@ -1,4 +1,4 @@
-//! The sums of all tasks, as weights.
+//! Sums the results of all tasks into weights.
 
 use super::Plan;
 use crate::conv::shape::ConvShape;
@@ -46,7 +46,7 @@ impl Kernel for Collect<'_> {
                     }
                     continue;
                 }
-                // Here a tap is a kernel column.
+                // With Winograd, a tap is a kernel column.
                 for row in 0..3 {
                     let mut sums = [0.0f32; LINE];
                     for (factors, found) in KERNEL_TO_COMPONENTS.iter().zip(&found) {

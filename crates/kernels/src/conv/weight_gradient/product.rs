@@ -1,20 +1,20 @@
-//! The product itself: rows of the sums by vectors of output channels, in register tiles.
+//! The matrix product: rows of the sums times vectors of output channels, in register tiles.
 
 use super::transposed::out_vectors;
 use crate::conv::panel::Panel;
 use crate::simd::Simd;
 
-/// Consecutive pixels in the panels.
+/// A run of consecutive pixels in the panels.
 #[derive(Clone, Copy)]
 pub(super) struct Run {
     pub from: usize,
     pub len: usize,
 }
 
-/// Packed panels and the transposed gradient of the same pixels.
+/// Packed panels and the transposed gradient for the same pixels.
 pub(super) struct Product<'a> {
     pub panel: &'a Panel,
-    /// Rows of the sums: channels by taps, taps fastest.
+    /// Number of rows of the sums: channels by taps, taps fastest.
     pub sum_rows: usize,
     pub packed: &'a [f32],
     pub transposed: &'a [f32],
@@ -23,7 +23,7 @@ pub(super) struct Product<'a> {
 }
 
 impl Product<'_> {
-    /// What row `row` is multiplied with, for pixel 0; that of row 0 for rows beyond the last.
+    /// Panel values for row `row` at pixel 0; rows beyond the last use those of row 0.
     fn start(&self, row: usize) -> *const f32 {
         let (channel, tap) = (row / self.panel.taps.len(), row % self.panel.taps.len());
         let offset =
@@ -33,13 +33,13 @@ impl Product<'_> {
     }
 }
 
-/// Where the G rows of a register tile are read.
+/// Addresses of the G rows of a register tile.
 trait Rows<const G: usize>: Copy {
-    /// The place of a row at a pixel.
+    /// Address of a row at a pixel.
     fn place(&self, row: usize, pixel: usize) -> *const f32;
 }
 
-/// A pointer for each row.
+/// One pointer per row.
 #[derive(Clone, Copy)]
 struct Apart<const G: usize>([*const f32; G]);
 
@@ -50,10 +50,10 @@ impl<const G: usize> Rows<G> for Apart<G> {
     }
 }
 
-/// A pointer for every three rows, the taps of a channel: fewer than there are registers.
+/// One pointer per channel, that is per three rows (taps); these fit into registers.
 #[derive(Clone, Copy)]
 struct InThrees<const G: usize> {
-    /// The first G / 3 are used.
+    /// Only the first G / 3 are used.
     channels: [*const f32; G],
     taps: [usize; 3],
 }
@@ -76,7 +76,8 @@ pub(super) unsafe fn accumulate<S: Simd>(
     out_channels: usize,
     sums: &mut [f32],
 ) {
-    // As many rows as the accumulators of a forward tile hold in two vectors: of output channels, or else of pixels.
+    // Two accumulators per row, as many in total as in a forward tile. They hold two vectors of output
+    // channels or, if one vector holds all channels, the sums of alternate pixels.
     let group = S::ROWS * S::COLUMNS / 2;
     let line = out_vectors::<S>(out_channels) * S::LANES;
     for first_out in (0..out_channels).step_by(line) {
@@ -84,7 +85,7 @@ pub(super) unsafe fn accumulate<S: Simd>(
         for first in (0..product.sum_rows).step_by(group) {
             let live = group.min(product.sum_rows - first);
             let sums = &mut sums[first * padded_out + first_out..];
-            // SAFETY: by the caller's promise.
+            // SAFETY: ensured by the caller.
             unsafe {
                 match (group, line == S::LANES) {
                     (12, true) => rows::<S, 12, 1, 2>(product, gradient, first, live, padded_out, sums),
@@ -142,7 +143,7 @@ unsafe fn tile<S: Simd, const G: usize, const V: usize, const P: usize>(
     debug_assert_eq!(product.runs.iter().map(|run| run.len).sum::<usize>(), product.pixels);
     debug_assert_eq!(product.pixels * V * S::LANES, gradient.len());
     debug_assert!((live - 1) * padded_out + V * S::LANES <= sums.len());
-    // SAFETY: every address is inside the ranges promised and just asserted.
+    // SAFETY: every address is inside the ranges ensured by the caller and asserted above.
     unsafe {
         let mut acc = [[[S::splat(0.0); V]; G]; P];
         let mut gradient = gradient.as_ptr();
@@ -161,7 +162,7 @@ unsafe fn tile<S: Simd, const G: usize, const V: usize, const P: usize>(
                 gradient = gradient.add(V * S::LANES);
             }
         }
-        // Every row by a constant index, or the sums would be kept in memory throughout.
+        // Each row needs a constant index, otherwise the compiler keeps the sums in memory.
         let [first, others @ ..] = &mut acc[..] else { return };
         for other in others {
             for (first, other) in first.iter_mut().zip(other) {
@@ -192,7 +193,7 @@ unsafe fn step<S: Simd, const G: usize, const V: usize>(
     pixel: usize,
     acc: &mut [[S::Vector; V]; G],
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: ensured by the caller.
     unsafe {
         let mut lanes = [S::splat(0.0); V];
         for (vector, lanes) in lanes.iter_mut().enumerate() {

@@ -1,4 +1,4 @@
-//! The output gradient, or Winograd's components of it, transposed to vectors of output channels.
+//! Transposes the output gradient, or its Winograd components, to vectors of output channels.
 
 use crate::conv::shape::ConvShape;
 use crate::conv::winograd::{self, COMPONENTS, GROUP};
@@ -16,7 +16,8 @@ pub(super) fn padded_block<S: Simd>(out_channels: usize) -> usize {
     out_channels.next_multiple_of(out_vectors::<S>(out_channels) * S::LANES)
 }
 
-/// Where the output gradient goes: `[component][out block][pixel][out of the block]`, from `first_pixel` of `pixels`.
+/// Destination of the output gradient: `[component][out block][pixel][out of the block]`, from `first_pixel`
+/// of `pixels`.
 pub(super) struct Transposed<'a> {
     pub all: &'a mut [f32],
     pub pixels: usize,
@@ -24,7 +25,7 @@ pub(super) struct Transposed<'a> {
 }
 
 impl Transposed<'_> {
-    /// Takes `count` pixels from `first` of each channel.
+    /// Transposes `count` pixels from `first` of each channel.
     ///
     /// # Safety
     /// The processor has the instructions of `S`.
@@ -42,7 +43,7 @@ impl Transposed<'_> {
         }
     }
 
-    /// Takes the components of groups of rows.
+    /// Transposes the components of groups of rows.
     ///
     /// # Safety
     /// The processor has the instructions of `S`.
@@ -95,13 +96,13 @@ impl Transposed<'_> {
         }
     }
 
-    /// Floats from pixel to pixel.
+    /// Floats from one pixel to the next.
     #[inline(always)]
     fn line<S: Simd>(&self, shape: &ConvShape) -> usize {
         out_vectors::<S>(shape.out_channels) * S::LANES
     }
 
-    /// Where a vector of output channels starts.
+    /// Start of a vector of output channels.
     #[inline(always)]
     fn place<S: Simd>(&self, shape: &ConvShape, component: usize, lanes: usize) -> usize {
         let line = self.line::<S>(shape);
@@ -110,8 +111,8 @@ impl Transposed<'_> {
     }
 }
 
-/// Transposes `count` pixels from `first` of `live` channels, at most LANES, `plane` floats apart; channels that do
-/// not exist are zero.
+/// Transposes `count` pixels from `first` of `live` channels (at most LANES), `plane` floats apart. Missing
+/// channels are zero.
 ///
 /// # Safety
 /// The processor has the instructions of `S`.
