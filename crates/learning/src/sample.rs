@@ -1,6 +1,6 @@
 //! Samples as the engine sees them: input, time, target, and which pixels are scored.
 //!
-//! A domain is whatever is encoded once: a porous domain with its frames, or an image, which is a single sample.
+//! A domain here is what is encoded once: a porous domain with its frames, or an image, which is a single sample.
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 

@@ -1,4 +1,4 @@
-//! What invasions and annotated images have in common for whoever trains, predicts and scores: a dataset of named
+//! What training, prediction and scoring need of invasions and of annotated images alike: a dataset of named
 //! samples, and files of predictions for them.
 
 use std::fmt::Debug;

@@ -99,7 +99,7 @@ impl Journal {
         Ok(self.writer()?.records)
     }
 
-    /// An unfinished trial that nobody works on, or a new one at the point that `propose` makes of those before it,
+    /// An unfinished trial that no process works on, or a new one at the point that `propose` makes of those before it,
     /// as long as fewer than `wanted` have begun.
     ///
     /// # Errors
@@ -135,7 +135,7 @@ impl Journal {
     pub fn end(&self, claim: Claim, outcome: Outcome) -> Result<()> {
         let mut writer = self.writer()?;
         writer.add(&Line::Ended { number: claim.number, outcome })?;
-        // Under the journal's lock, so that nobody can be about to open the file.
+        // The journal is locked, so no other process can be opening the file.
         let path = self.trial_path(claim.number);
         drop(claim.lock);
         std::fs::remove_file(&path).map_err(|e| Error::output(&path, e))

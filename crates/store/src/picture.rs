@@ -1,6 +1,6 @@
 //! Pictures of domains and invasion sequences: one palette, pixel for pixel, laid out in sheets.
 //!
-//! Grey grains, pale defending fluid, blue invading fluid: told apart by lightness alone, so that they survive
+//! Grey grains, pale defending fluid, blue invading fluid: they differ in lightness, so that they survive
 //! colour blindness and a grey printer.
 
 use image::{Rgb, RgbImage, imageops};

@@ -191,7 +191,7 @@ pub struct Card<D: TrainedOn> {
 pub const VERSION: u32 = 1;
 
 impl<D: TrainedOn> Card<D> {
-    /// The card of a run that begins.
+    /// The card of a new run.
     pub fn new(name: &str, seed: u64, device: &str, dataset: D, split: D::Split) -> Self {
         Self {
             format: D::FORMAT.to_owned(),
@@ -344,7 +344,7 @@ impl RunFolder {
         self.read()
     }
 
-    /// The networks of a run, whatever they were trained on.
+    /// The networks of a run of either task.
     ///
     /// # Errors
     /// The folder is not a run.

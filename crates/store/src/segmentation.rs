@@ -281,7 +281,7 @@ impl SegmentationDataset {
         })
     }
 
-    /// Pixels of each class of image `index`; `None` where nobody drew a mask. Its image is not read.
+    /// Pixels of each class of image `index`; `None` for an image without a mask. The image itself is not read.
     ///
     /// # Errors
     /// As [`sample`](Self::sample).

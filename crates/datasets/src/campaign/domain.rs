@@ -23,7 +23,7 @@ const MAX_CROPS: usize = 50;
 
 /// Why a domain was not simulated.
 pub(super) enum Failure {
-    /// It cannot be: the campaign goes on without it.
+    /// The domain cannot be simulated: the campaign continues without it.
     Domain(Error),
     /// The campaign has to stop.
     Campaign(Error),

@@ -14,7 +14,7 @@ use crate::sample::HostBatch;
 use order::Pick;
 use porecast_base::Result;
 
-/// What a network is trained on, whatever the task.
+/// What a network is trained on, for either task.
 pub trait Samples: Send + Sync {
     /// The samples of some picks, which all have the same number of frames.
     ///

@@ -19,7 +19,7 @@ pub(super) struct Pass<'a, B: Backend> {
     unet: &'a Unet<B>,
     /// What blocks are told of the time `[frames, channels]`.
     time: Option<Tensor<B, 2>>,
-    /// Seed of what the blocks draw; each block begins a generator anew. `None` goes on with the one that is there.
+    /// Seed of what the blocks draw; each block starts a generator of its own. `None` continues the current one.
     seed: Option<u64>,
     /// Number of blocks so far.
     count: u64,

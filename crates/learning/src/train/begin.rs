@@ -1,4 +1,4 @@
-//! The folder of a run: begun anew, begun again in place of another, or gone on with.
+//! The folder of a run: new, replacing another run, or resumed.
 
 use std::path::{Path, PathBuf};
 

@@ -7,7 +7,7 @@ use porecast_store::config::optimizer::{ScheduleConfig, ScheduleShape};
 /// Learning rate over the highest one, before optimiser step `step` (from 0) of `total`, in epoch `epoch` (from 0),
 /// after `drops` drops of the plateau schedule.
 ///
-/// A linear warm-up multiplies whatever the shape gives; the cosine begins behind it and is that of Loshchilov &
+/// A linear warm-up multiplies the factor of the shape; the cosine begins after it and is that of Loshchilov &
 /// Hutter (2017), equation 5, without restarts.
 pub fn factor(config: &ScheduleConfig, step: u64, total: u64, epoch: usize, drops: u32) -> f64 {
     let warmup = config.warmup_steps as u64;

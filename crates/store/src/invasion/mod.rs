@@ -328,8 +328,8 @@ impl InvasionDataset {
     }
 }
 
-/// Hexadecimal SHA-256 of everything a network can learn from: identifiers, geometry, times and frames. Whoever reads all
-/// sequences of a dataset can compute it on the way.
+/// Hexadecimal SHA-256 of everything a network can learn from: identifiers, geometry, times and frames. A caller that reads
+/// all sequences of a dataset computes it while reading.
 #[derive(Debug, Clone, Default)]
 pub struct Fingerprint(Sha256);
 
