@@ -37,7 +37,7 @@ impl<B: Kernels> Conv<B> {
     }
 }
 
-/// Everything that decides what a [`Conv`] is.
+/// Sizes and options of a [`Conv`].
 #[derive(Debug, Clone, Copy)]
 pub struct ConvShape {
     /// Channels of the input.

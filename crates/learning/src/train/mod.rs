@@ -63,7 +63,7 @@ struct Member {
     /// The fold it is validated on, where there are folds.
     fold: Option<usize>,
     takes_time: bool,
-    /// Everything that decides which weights there are.
+    /// Description of the model; a checkpoint must match it.
     architecture: String,
     objective: Objective,
     data: Arc<dyn Samples>,
