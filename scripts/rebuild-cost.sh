@@ -21,12 +21,11 @@ changes=(
     "lattice Boltzmann|lattice_boltzmann/collision.rs|n(0.5) * fx|n(0.51) * fx"
 )
 
+# User and system time of a command and its children.
 cost() {
-    local before after
-    before=$(awk '{ print $16 + $17 }' /proc/$$/stat)
-    "$@" >/dev/null 2>&1 || { echo "$* failed" >&2; exit 1; }
-    after=$(awk '{ print $16 + $17 }' /proc/$$/stat)
-    echo $(((after - before) / 100))
+    local TIMEFORMAT='%U %S' seconds
+    seconds=$({ time "$@" >/dev/null 2>&1; } 2>&1) || { echo "$* failed" >&2; exit 1; }
+    awk '{ printf "%.0f\n", $1 + $2 }' <<<"$seconds"
 }
 
 program() { cost cargo build --release; }
