@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Digests of what a small fixed pipeline writes: datasets, weights, predictions, scores, figures and pages.
 #
-#   scripts/digests.sh [PROGRAM] > digests.txt    one line a file; wall times are left out
+#   scripts/digests.sh [PROGRAM] > digests.txt    one line a file
 #
-# Two programs that print the same compute the same, byte for byte. The program's version stands in some files.
+# Two programs that print the same compute the same on this processor, byte for byte. Not compared: wall times, checkpoints,
+# and decimal numbers in HTML pages and runs.csv (the scores stand in scores.json). Some files hold the program's version.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
