@@ -8,7 +8,7 @@ use std::time::Instant;
 use porecast_simulations::domain::Crop;
 use porecast_simulations::domain::connectivity::{no_path, percolates};
 use porecast_simulations::lattice_boltzmann::{self, LatticeBoltzmannConfig, Underway};
-use porecast_simulations::{Domain, percolation};
+use porecast_simulations::{Domain, FluidPair, percolation};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -40,24 +40,33 @@ impl Campaign {
     pub(super) fn simulate(&self, index: usize, state: &Path) -> std::result::Result<Recorded, Failure> {
         let seed = domain_seed(self.config.seed, index);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut draws = 1;
+        loop {
+            match self.draw(&mut rng, seed, state) {
+                Err(Failure::Domain(error)) if draws < self.config.draws && is_refused(&error) => draws += 1,
+                other => return other,
+            }
+        }
+    }
+
+    /// Draws a domain and its fluids, and simulates them.
+    fn draw(&self, rng: &mut ChaCha8Rng, seed: u64, state: &Path) -> std::result::Result<Recorded, Failure> {
         let config = &self.config;
-        let kind = config.draw_kind(&mut rng);
+        let kind = config.draw_kind(rng);
         let shape = (config.height, config.width);
-        let domain = match (kind.draw_generator(&mut rng), &kind.image) {
-            (Some(generator), _) => generator.generate(shape, config.voxel_size_m, config.inlet, &mut rng)?,
-            (None, Some(source)) => self.crop(source, &mut rng)?,
+        let domain = match (kind.draw_generator(rng), &kind.image) {
+            (Some(generator), _) => generator.generate(shape, config.voxel_size_m, config.inlet, rng)?,
+            (None, Some(source)) => self.crop(source, rng)?,
             (None, None) => unreachable!("a validated kind of domain has a generator or an image"),
         };
+        let (fluids, settings) = config.draw_physics(rng);
         match config.simulator {
             Simulator::Percolation => {
                 let sequence =
-                    percolation::simulate(&domain, config.inlet, &config.fluids, &config.percolation, seed)?;
+                    percolation::simulate(&domain, config.inlet, &fluids, &config.percolation, seed)?;
                 Ok(sequence.into())
             }
-            Simulator::LatticeBoltzmann => {
-                let settings = config.draw_lattice_boltzmann(&mut rng);
-                self.drain(&domain, &settings, seed, state)
-            }
+            Simulator::LatticeBoltzmann => self.drain(&domain, &fluids, &settings, seed, state),
         }
     }
 
@@ -65,6 +74,7 @@ impl Campaign {
     fn drain(
         &self,
         domain: &Domain,
+        fluids: &FluidPair,
         settings: &LatticeBoltzmannConfig,
         seed: u64,
         state: &Path,
@@ -81,7 +91,7 @@ impl Campaign {
             last_save = Instant::now();
             if is_stopping || failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let (inlet, fluids) = (self.config.inlet, &self.config.fluids);
+        let inlet = self.config.inlet;
         let mut run = |saved| {
             lattice_boltzmann::simulate_resumable(domain, inlet, fluids, settings, seed, saved, &mut watch)
         };
@@ -113,6 +123,11 @@ impl Campaign {
         }
         Err(no_path(config.inlet))
     }
+}
+
+/// Whether a domain was refused before its first time step.
+fn is_refused(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Config | ErrorKind::Simulation)
 }
 
 /// Seed of a domain: a stream of its own for each index of the campaign's generator.

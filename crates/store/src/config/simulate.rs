@@ -47,11 +47,55 @@ pub struct SimulateConfig {
     /// Capillary numbers of a lattice Boltzmann campaign: each domain draws one of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capillary_numbers: Vec<f64>,
+    /// Physical quantities that differ from domain to domain.
+    #[serde(default, skip_serializing_if = "PhysicsRanges::is_empty")]
+    pub vary: PhysicsRanges,
+    /// Draws for one domain until one can be simulated: generators and the lattice refuse some.
+    #[serde(default = "one_draw", skip_serializing_if = "is_one")]
+    pub draws: usize,
     /// The two fluids.
     #[serde(default)]
     pub fluids: FluidPair,
     /// The kinds of domain, mixed by weight.
     pub domain: Vec<DomainKind>,
+}
+
+/// Ranges `[lowest, highest]` from which each domain draws a physical quantity.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PhysicsRanges {
+    /// Capillary number, uniform in its logarithm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capillary_number: Option<(f64, f64)>,
+    /// Viscosity of the invading over that of the defending fluid, uniform in its logarithm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub viscosity_ratio: Option<(f64, f64)>,
+    /// Contact angle in degrees through the defending phase, uniform.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact_angle_deg: Option<(f64, f64)>,
+}
+
+impl PhysicsRanges {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        let ranges = [
+            ("capillary_number", self.capillary_number, 1e-6, 1.0),
+            ("viscosity_ratio", self.viscosity_ratio, 1e-3, 1e3),
+            ("contact_angle_deg", self.contact_angle_deg, 0.0, 89.99),
+        ];
+        let mut problems = Vec::new();
+        for (key, range, lowest, highest) in ranges {
+            let Some((low, high)) = range else { continue };
+            if !(lowest <= low && low <= high && high <= highest) {
+                let allowed = format!("[lowest, highest] within [{lowest}, {highest}]");
+                problems.push(Problem::outside(key, format!("[{low}, {high}]"), allowed));
+            }
+        }
+        problems
+    }
 }
 
 /// What invades the domains.
@@ -123,20 +167,39 @@ fn one() -> f64 {
     1.0
 }
 
+fn one_draw() -> usize {
+    1
+}
+
+fn is_one(draws: &usize) -> bool {
+    *draws == 1
+}
+
 impl SimulateConfig {
     /// The campaign without the number of domains: what has to agree for a dataset to be continued.
     pub fn identity(&self) -> Self {
         Self { domains: 0, ..self.clone() }
     }
 
-    /// The lattice Boltzmann settings of a domain, with the capillary number drawn where there are several.
-    pub fn draw_lattice_boltzmann(&self, rng: &mut impl Rng) -> LatticeBoltzmannConfig {
+    /// Draws the fluids and the lattice Boltzmann settings of a domain.
+    pub fn draw_physics(&self, rng: &mut impl Rng) -> (FluidPair, LatticeBoltzmannConfig) {
         let mut config = self.lattice_boltzmann.unwrap_or_default();
+        let mut fluids = self.fluids;
         if !self.capillary_numbers.is_empty() {
             let drawn = self.capillary_numbers[rng.random_range(0..self.capillary_numbers.len())];
             config.injection = Injection::CapillaryNumber(drawn);
         }
-        config
+        let mut uniform = |(low, high): (f64, f64)| low + rng.random::<f64>() * (high - low);
+        if let Some((low, high)) = self.vary.capillary_number {
+            config.injection = Injection::CapillaryNumber(uniform((low.ln(), high.ln())).exp());
+        }
+        if let Some((low, high)) = self.vary.viscosity_ratio {
+            config.viscosity_ratio = Some(uniform((low.ln(), high.ln())).exp());
+        }
+        if let Some(range) = self.vary.contact_angle_deg {
+            fluids.contact_angle_deg = uniform(range);
+        }
+        (fluids, config)
     }
 
     /// Draws the kind of a domain by weight.
@@ -161,6 +224,8 @@ impl SimulateConfig {
             return table
                 .into_iter()
                 .chain((!self.capillary_numbers.is_empty()).then(|| unused("capillary_numbers")))
+                .chain(self.vary.capillary_number.map(|_| unused("vary.capillary_number")))
+                .chain(self.vary.viscosity_ratio.map(|_| unused("vary.viscosity_ratio")))
                 .collect();
         }
         let config = self.lattice_boltzmann.unwrap_or_default();
@@ -170,6 +235,9 @@ impl SimulateConfig {
             problems.extend(
                 config.problems().into_iter().map(|problem| Problem::new("capillary_numbers", problem.what)),
             );
+        }
+        if !self.capillary_numbers.is_empty() && self.vary.capillary_number.is_some() {
+            problems.push(Problem::new("vary.capillary_number", "give this range or capillary_numbers, not both"));
         }
         problems.dedup();
         problems
@@ -275,6 +343,10 @@ impl Validate for SimulateConfig {
         problems.extend(positive("voxel_size_m", self.voxel_size_m));
         problems.extend(below("percolation", self.percolation.problems()));
         problems.extend(self.lattice_boltzmann_problems());
+        problems.extend(below("vary", self.vary.problems()));
+        if !(1..=1000).contains(&self.draws) {
+            problems.push(Problem::outside("draws", self.draws, "[1, 1000]"));
+        }
         problems.extend(positive("fluids.surface_tension", self.fluids.surface_tension));
         problems.extend(positive("fluids.viscosity_invading", self.fluids.viscosity_invading));
         problems.extend(positive("fluids.viscosity_defending", self.fluids.viscosity_defending));
