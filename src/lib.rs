@@ -9,7 +9,7 @@
 //! ```
 //! use porecast::simulate::{self, SimulateOptions};
 //! use porecast::train::{self, TrainOptions};
-//! use porecast::{Domain, Predictor, Side, Verbosity};
+//! use porecast::{Domain, Physics, Predictor, Side, Verbosity};
 //!
 //! let folder = tempfile::tempdir()?;
 //! let path = |name: &str| folder.path().join(name);
@@ -61,7 +61,7 @@
 //! let domain = Domain { solid, voxel_size_m: 35e-6 };
 //! let predictor = Predictor::open(&path("run"))?;
 //! let times = predictor.times();
-//! let frames = predictor.frames(&domain, Side::Top, &times)?; // probability of the invading phase [time, y, x]
+//! let frames = predictor.frames(&domain, Side::Top, &Physics::default(), &times)?; // probability of the invading phase [time, y, x]
 //! assert_eq!(frames.dim(), (5, 48, 24));
 //! assert!(frames.iter().all(|p| (0.0..=1.0).contains(p)));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -115,7 +115,7 @@ pub use porecast_store as store;
 
 pub use porecast_base::{Error, ErrorKind, Result, Verbosity};
 pub use porecast_simulations::{Domain, DomainConfig, FluidPair, Side, TimeUnit, Trajectory};
-pub use porecast_store::{InvasionDataset, PredictionFile, RunFolder, SegmentationDataset};
+pub use porecast_store::{InvasionDataset, Physics, PredictionFile, RunFolder, SegmentationDataset};
 
 pub use porecast_datasets::{campaign as simulate, import, inspect, prepare, synth};
 pub use porecast_learning::{Device, MaskPredictor, Predictor, predict, search, train};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use porecast_base::{Result, Verbosity};
 use porecast_learning::predict::{self, PredictOptions};
 use porecast_simulations::Side;
+use porecast_store::Physics;
 
 /// Arguments of `porecast predict`.
 #[derive(Debug, clap::Args)]
@@ -30,6 +31,15 @@ pub struct Args {
     /// Edge where the invading fluid enters; that of the training data when absent.
     #[arg(long, value_parser = super::parse_side)]
     pub inlet: Option<Side>,
+    /// Capillary number of the injection, for a run that is told it.
+    #[arg(long)]
+    pub capillary_number: Option<f64>,
+    /// Viscosity of the invading over that of the defending fluid, for a run that is told it.
+    #[arg(long)]
+    pub viscosity_ratio: Option<f64>,
+    /// Contact angle in degrees through the defending fluid, for a run that is told it.
+    #[arg(long)]
+    pub contact_angle: Option<f64>,
     /// Grey level from which an image is pore, between 0 and 1.
     #[arg(long, default_value_t = 0.5)]
     pub threshold: f64,
@@ -49,8 +59,24 @@ pub struct Args {
 
 /// Runs it.
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
-    let Args { run, input, output, times, part, inlet, threshold, invert, tile, device, force } = args;
-    let options =
-        PredictOptions { run, input, output, times, part, inlet, threshold, invert, tile, device, force };
+    let physics = Physics {
+        capillary_number: args.capillary_number,
+        viscosity_ratio: args.viscosity_ratio,
+        contact_angle_deg: args.contact_angle,
+    };
+    let options = PredictOptions {
+        run: args.run,
+        input: args.input,
+        output: args.output,
+        times: args.times,
+        part: args.part,
+        inlet: args.inlet,
+        physics,
+        threshold: args.threshold,
+        invert: args.invert,
+        tile: args.tile,
+        device: args.device,
+        force: args.force,
+    };
     predict::run(&options, verbosity)
 }

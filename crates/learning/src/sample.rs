@@ -13,6 +13,8 @@ pub struct HostBatch {
     pub input_shape: [usize; 3],
     /// Input `[domain, channel, y, x]`.
     pub input: Vec<f32>,
+    /// Physical quantities `[domain, quantity]`, scaled; empty where the network is not told them.
+    pub physics: Vec<f32>,
     /// Time of each sample, scaled to about [0, 1]; the samples of the first domain first.
     pub times: Vec<f32>,
     /// Class of each pixel `[sample, y, x]`; of an invasion 1 where the invading phase is and 0 elsewhere.
@@ -28,6 +30,8 @@ pub struct HostBatch {
 pub struct Batch<B: Backend> {
     /// `[domains, channels, h, w]`.
     pub input: Tensor<B, 4>,
+    /// `[domains, quantities]`.
+    pub physics: Option<Tensor<B, 2>>,
     /// `[samples]`.
     pub times: Tensor<B, 1>,
     /// `[samples, 1, h, w]`.
@@ -50,7 +54,10 @@ impl HostBatch {
         let scored = Tensor::<B, 4>::from_data(TensorData::new(self.scored, [domains, 1, 1, h * w]), device)
             .repeat_dim(1, samples / domains)
             .reshape([samples, 1, h, w]);
+        let quantities = self.physics.len() / domains;
         Batch {
+            physics: (quantities > 0)
+                .then(|| Tensor::from_data(TensorData::new(self.physics, [domains, quantities]), device)),
             input: Tensor::from_data(TensorData::new(self.input, [domains, channels, h, w]), device),
             times: Tensor::from_data(TensorData::new(self.times, [samples]), device),
             target: Tensor::from_data(TensorData::new(self.target, [samples, 1, h, w]), device),

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Serializable;
+use super::physics::QuantityScale;
 use porecast_base::atomic;
 use porecast_base::{Error, Result};
 use porecast_imaging::split::Split;
@@ -60,6 +61,9 @@ pub struct DatasetCard {
     pub time_scale: f64,
     /// Mean time of each frame over the training domains: the times predicted when none are asked for.
     pub mean_times: Vec<f64>,
+    /// Physical quantities that the network is told, and how.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub physics: Vec<QuantityScale>,
 }
 
 /// One trained network.

@@ -11,9 +11,9 @@ use super::order::Pick;
 use super::packed::{Mirror, PackedMask};
 use crate::sample::HostBatch;
 use porecast_base::{Error, Result};
-use porecast_store::InvasionDataset;
 use porecast_store::config::train::Channel;
 use porecast_store::invasion::Fingerprint;
+use porecast_store::{InvasionDataset, Physics, Quantity, QuantityScale};
 
 /// The sequences of a dataset, frames at one bit a pixel.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ struct Sequence {
     pore: PackedMask,
     frames: Vec<PackedMask>,
     times: Vec<f64>,
+    physics: Physics,
+    porosity: f64,
 }
 
 impl InvasionData {
@@ -57,6 +59,8 @@ impl InvasionData {
                         .map(|frame| PackedMask::new(frame.iter().copied(), width))
                         .collect(),
                     times: trajectory.times,
+                    physics: Physics::from(&trajectory.parameters),
+                    porosity: trajectory.domain.porosity(),
                 })
             })
             .collect::<Result<_>>()?;
@@ -88,6 +92,21 @@ impl InvasionData {
         &self.domains[domain].times
     }
 
+    /// A physical quantity of some domains.
+    ///
+    /// # Errors
+    /// A domain has none; `path` names the dataset in the message.
+    pub fn quantity(&self, quantity: Quantity, domains: &[usize], path: &Path) -> Result<Vec<f64>> {
+        let value = |&index: &usize| {
+            let Sequence { id, physics, porosity, .. } = &self.domains[index];
+            quantity.of(physics, *porosity).ok_or_else(|| {
+                let what = format!("domain {id:?} has no {}, which `physics` asks for", quantity.name());
+                Error::input(path, what)
+            })
+        };
+        domains.iter().map(value).collect()
+    }
+
     /// Pixels of the classes solid, defending, invading in some frames of some domains.
     pub fn class_counts(&self, domains: &[usize], frames: &[usize]) -> [u64; 3] {
         let (_, height, width) = self.shape;
@@ -106,12 +125,13 @@ impl InvasionData {
     }
 
     /// A batch; times are divided by `time_scale`. All picks have the same number of frames.
-    fn batch(&self, picks: &[Pick], time_scale: f64) -> HostBatch {
+    fn batch(&self, picks: &[Pick], time_scale: f64, physics: &[QuantityScale]) -> HostBatch {
         let (_, height, width) = self.shape;
         let mut batch = HostBatch {
             domains: picks.len(),
             input_shape: [self.channel_count, height, width],
             input: Vec::new(),
+            physics: Vec::new(),
             times: Vec::new(),
             target: Vec::new(),
             scored: Vec::new(),
@@ -124,6 +144,10 @@ impl InvasionData {
                 batch.input.extend_from_slice(plane);
                 pick.mirror.apply(&mut batch.input[start..], width);
             }
+            batch.physics.extend(physics.iter().map(|scale| {
+                let value = scale.quantity.of(&sequence.physics, sequence.porosity);
+                scale.scaled(value.expect("quantities were checked when the card was made"))
+            }));
             sequence.pore.append_to(&mut batch.scored, height, pick.mirror);
             for &frame in &pick.frames {
                 sequence.frames[frame].append_to(&mut batch.target, height, pick.mirror);
@@ -142,11 +166,13 @@ pub struct TimedInvasions {
     pub data: InvasionData,
     /// The time that a network is told as 1.
     pub time_scale: f64,
+    /// Physical quantities that the network is told.
+    pub physics: Vec<QuantityScale>,
 }
 
 impl Samples for TimedInvasions {
     fn batch(&self, picks: &[Pick]) -> Result<HostBatch> {
-        Ok(self.data.batch(picks, self.time_scale))
+        Ok(self.data.batch(picks, self.time_scale, &self.physics))
     }
 
     /// The mirror that exchanges the two sides of the flow.

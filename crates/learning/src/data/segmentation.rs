@@ -121,6 +121,7 @@ impl Samples for SegmentationData {
             domains: picks.len(),
             input_shape: [channels, height, width],
             input: Vec::with_capacity(picks.len() * channels * height * width),
+            physics: Vec::new(),
             times: vec![0.0; picks.len()],
             target: Vec::with_capacity(picks.len() * height * width),
             scored: Vec::with_capacity(picks.len() * height * width),

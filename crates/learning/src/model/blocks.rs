@@ -8,7 +8,7 @@ use super::ops::{Conv, Joined, Kernels, Norm, activate, drop_samples, join};
 use super::time_embedding::TimeInjection;
 use porecast_store::config::model::{ActivationKind, ModelConfig};
 
-/// Convolution, norm, time, activation, dropout, convolution, norm, activation; a residual block adds what it is
+/// Convolution, norm, time and physics, activation, dropout, convolution, norm, activation; a residual block adds what it is
 /// given before the last activation.
 #[derive(Module, Debug)]
 pub struct Block<B: Backend> {
@@ -26,12 +26,13 @@ pub struct Block<B: Backend> {
 }
 
 impl<B: Kernels> Block<B> {
-    /// A block from `inputs` to `outputs` channels, told the time where `takes_time`, at `depth` from 0 to 1.
+    /// A block from `inputs` to `outputs` channels at `depth` from 0 to 1; with `is_told` it takes an embedding of time or
+    /// physics.
     pub fn init(
         config: &ModelConfig,
         inputs: usize,
         outputs: usize,
-        takes_time: bool,
+        is_told: bool,
         depth: f64,
         device: &B::Device,
     ) -> Self {
@@ -39,7 +40,7 @@ impl<B: Kernels> Block<B> {
         Self {
             first: Conv::init(inputs, outputs, 3, device),
             first_norm: Norm::init(unet.norm, outputs, device),
-            time: takes_time
+            time: is_told
                 .then(|| TimeInjection::init(config.time.mode, config.time.channels, outputs, device)),
             dropout: DropoutConfig::new(config.dropout).init(),
             second: Conv::init(outputs, outputs, 3, device),
@@ -51,14 +52,15 @@ impl<B: Kernels> Block<B> {
         }
     }
 
-    /// `inputs` channels to `outputs`, height and width kept; `time` `[n, embedding]`.
-    pub fn forward(&self, x: Joined<B>, time: Option<&Tensor<B, 2>>) -> Tensor<B, 4> {
+    /// `inputs` channels to `outputs`, height and width kept; `embedding` `[n, channels]`.
+    pub fn forward(&self, x: Joined<B>, embedding: Option<&Tensor<B, 2>>) -> Tensor<B, 4> {
         let activation = Some(self.activation);
         let shortcut = self.is_residual.then(|| match &self.shortcut {
             Some(shortcut) => shortcut.forward_joined(x.clone()),
             None => join(x.clone()),
         });
-        let condition = self.time.as_ref().zip(time).map(|(injection, time)| injection.forward(time.clone()));
+        let told = self.time.as_ref().zip(embedding);
+        let condition = told.map(|(injection, embedding)| injection.forward(embedding.clone()));
         let x = self.first_norm.after(&self.first, x, condition, activation);
         let x = self.dropout.forward(x).into();
         match shortcut {

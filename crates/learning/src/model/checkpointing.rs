@@ -7,6 +7,7 @@ use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::Network;
+use super::ends::interpolate;
 use super::ops::{Kernels, TrainBackend};
 use super::unet::Unet;
 use porecast_base::Result;
@@ -17,8 +18,8 @@ type Inner<B> = <B as AutodiffBackend>::InnerBackend;
 /// A pass through the blocks of a UNet, either plain or checkpointed.
 pub(super) struct Pass<'a, B: Backend> {
     unet: &'a Unet<B>,
-    /// What blocks are told of the time `[frames, channels]`.
-    time: Option<Tensor<B, 2>>,
+    /// What blocks are told: the embedding of time and physics `[samples, channels]`.
+    told: Option<Tensor<B, 2>>,
     /// Seed of what the blocks draw; each block starts a generator of its own. `None` continues the current one.
     seed: Option<u64>,
     /// Number of blocks so far.
@@ -30,8 +31,8 @@ pub(super) struct Pass<'a, B: Backend> {
 struct Checkpoints<B: Backend> {
     /// A copy without gradients and with running statistics of its own, for the pass forward.
     blind: Unet<B>,
-    /// The embedding of the time, with its graph.
-    time: Option<Tensor<B, 2>>,
+    /// What blocks were told, with its graph and without.
+    told: Vec<[Tensor<B, 2>; 2]>,
     blocks: Vec<Computed<B>>,
 }
 
@@ -48,19 +49,20 @@ type Again<B> = Box<dyn FnOnce(&Unet<B>) -> Vec<Tensor<B, 4>>>;
 impl<'a, B: Kernels> Pass<'a, B> {
     /// A plain pass.
     pub(super) fn new(unet: &'a Unet<B>) -> Self {
-        Self { unet, time: None, seed: None, count: 0, checkpoints: None }
+        Self { unet, told: None, seed: None, count: 0, checkpoints: None }
     }
 
-    /// Sets what the blocks that follow are told of the time.
-    pub(super) fn tell(&mut self, time: Option<Tensor<B, 2>>) {
-        self.time = time;
-        if let Some(checkpoints) = &mut self.checkpoints {
-            checkpoints.time = self.time.clone();
-            self.time = self.time.take().map(|time| time.detach().require_grad());
+    /// Sets what the blocks that follow are told.
+    pub(super) fn tell(&mut self, embedding: Option<Tensor<B, 2>>) {
+        self.told = embedding;
+        if let (Some(checkpoints), Some(embedding)) = (&mut self.checkpoints, self.told.take()) {
+            let leaf = embedding.clone().detach().require_grad();
+            checkpoints.told.push([embedding, leaf.clone()]);
+            self.told = Some(leaf);
         }
     }
 
-    /// Computes a block of features, a skip and the time.
+    /// Computes a block of features, a skip and what blocks are told.
     pub(super) fn block(
         &mut self,
         x: Tensor<B, 4>,
@@ -87,12 +89,12 @@ impl<'a, B: Kernels> Pass<'a, B> {
             begin::<B>(&inputs[0].device(), seed, self.count);
         }
         self.count += 1;
-        let time = self.time.clone();
-        let Some(checkpoints) = &mut self.checkpoints else { return block(self.unet, inputs, time) };
+        let told = self.told.clone();
+        let Some(checkpoints) = &mut self.checkpoints else { return block(self.unet, inputs, told) };
         let blind_inputs = inputs.iter().map(|input| input.clone().detach()).collect();
-        let outputs = block(&checkpoints.blind, blind_inputs, time.clone().map(Tensor::detach));
+        let outputs = block(&checkpoints.blind, blind_inputs, told.clone().map(Tensor::detach));
         let outputs: Vec<_> = outputs.into_iter().map(|output| output.detach().require_grad()).collect();
-        let again: Again<B> = Box::new(move |unet| block(unet, inputs, time));
+        let again: Again<B> = Box::new(move |unet| block(unet, inputs, told));
         checkpoints.blocks.push(Computed { outputs: outputs.clone(), again });
         outputs
     }
@@ -120,6 +122,7 @@ fn begin<B: Backend>(device: &B::Device, seed: u64, index: u64) {
 pub fn gradients<B: TrainBackend>(
     network: &Network<B>,
     input: Tensor<B, 4>,
+    physics: Option<Tensor<B, 2>>,
     times: Tensor<B, 1>,
     seed: u64,
     loss: impl FnOnce(Vec<Tensor<B, 4>>) -> Result<Tensor<B, 1>>,
@@ -127,20 +130,20 @@ pub fn gradients<B: TrainBackend>(
     let device = input.device();
     let Network::Unet(unet) = network else {
         B::seed(&device, seed);
-        let levels = network.decode_levels(network.encode(input), times);
+        let levels = network.decode_levels(network.encode(input, physics), times);
         return Ok(GradientsParams::from_grads(loss(levels)?.backward(), network));
     };
     // Nothing is remembered of a computation without a parameter that asks for its gradient.
     let blind = Unet::<B>::from_inner(unet.valid()).no_grad();
-    let checkpoints = Checkpoints { blind, time: None, blocks: Vec::new() };
+    let checkpoints = Checkpoints { blind, told: Vec::new(), blocks: Vec::new() };
     let mut pass = Pass { seed: Some(seed), checkpoints: Some(checkpoints), ..Pass::new(unet) };
-    let total = loss(unet.levels_in(&mut pass, input, times))?;
-    let told = pass.time;
-    let Checkpoints { time, mut blocks, .. } = pass.checkpoints.expect("a checkpointed pass");
+    let levels = unet.levels_in(&mut pass, input, physics, times.clone());
+    let total = loss(at_times(levels, unet.knots, times))?;
+    let Checkpoints { told, mut blocks, .. } = pass.checkpoints.expect("a checkpointed pass");
 
     let mut accumulator = GradientsAccumulator::new();
     let mut found = total.backward();
-    let mut time_slope = None;
+    let mut told_slopes = vec![None; told.len()];
     let mut slopes: Vec<Vec<Slope<B>>> = blocks.iter().map(|block| vec![None; block.outputs.len()]).collect();
     loop {
         // A block's output may serve several others: what it gets from each adds up.
@@ -149,7 +152,9 @@ pub fn gradients<B: TrainBackend>(
                 add(slope, output.grad(&found));
             }
         }
-        add(&mut time_slope, told.as_ref().and_then(|time| time.grad(&found)));
+        for ([_, leaf], slope) in told.iter().zip(&mut told_slopes) {
+            add(slope, leaf.grad(&found));
+        }
         accumulator.accumulate(network, GradientsParams::from_grads(found, network));
         let (Some(block), Some(slopes)) = (blocks.pop(), slopes.pop()) else { break };
         begin::<B>(&device, seed, blocks.len() as u64);
@@ -160,11 +165,25 @@ pub fn gradients<B: TrainBackend>(
         // The number whose gradients are those of the loss.
         found = terms.reduce(|a, b| a + b).expect("the loss depends on every block").backward();
     }
-    if let (Some(time), Some(slope)) = (time, time_slope) {
-        let found = (time * Tensor::from_inner(slope)).sum().backward();
-        accumulator.accumulate(network, GradientsParams::from_grads(found, network));
+    let terms = told.into_iter().zip(told_slopes).filter_map(|([embedding, _], slope)| {
+        slope.map(|slope| (embedding * Tensor::from_inner(slope)).sum())
+    });
+    if let Some(sum) = terms.reduce(|a, b| a + b) {
+        accumulator.accumulate(network, GradientsParams::from_grads(sum.backward(), network));
     }
     Ok(accumulator.grads())
+}
+
+/// Logits at `times` where the network gives those of knots.
+fn at_times<B: Kernels>(
+    levels: Vec<Tensor<B, 4>>,
+    knots: Option<usize>,
+    times: Tensor<B, 1>,
+) -> Vec<Tensor<B, 4>> {
+    match knots {
+        Some(knots) => levels.into_iter().map(|logits| interpolate(logits, knots, times.clone())).collect(),
+        None => levels,
+    }
 }
 
 /// Gradient of the loss for an output of a block, as far as it is known.
@@ -184,17 +203,19 @@ fn add<B: Backend, const D: usize>(sum: &mut Option<Tensor<B, D>>, more: Option<
 pub(super) fn gradients_at_once<B: TrainBackend>(
     network: &Network<B>,
     input: Tensor<B, 4>,
+    physics: Option<Tensor<B, 2>>,
     times: Tensor<B, 1>,
     seed: u64,
     loss: impl FnOnce(Vec<Tensor<B, 4>>) -> Tensor<B, 1>,
 ) -> GradientsParams {
     let levels = match network {
         Network::Unet(unet) => {
-            unet.levels_in(&mut Pass { seed: Some(seed), ..Pass::new(unet) }, input, times)
+            let pass = &mut Pass { seed: Some(seed), ..Pass::new(unet) };
+            at_times(unet.levels_in(pass, input, physics, times.clone()), unet.knots, times)
         }
         Network::Vit(_) => {
             B::seed(&input.device(), seed);
-            network.decode_levels(network.encode(input), times)
+            network.decode_levels(network.encode(input, physics), times)
         }
     };
     GradientsParams::from_grads(loss(levels).backward(), network)

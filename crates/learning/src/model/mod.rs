@@ -5,6 +5,7 @@ mod blocks;
 pub mod checkpointing;
 pub mod context;
 pub mod encoder;
+mod ends;
 pub mod global_branch;
 pub mod ops;
 mod squeeze_excitation;
@@ -18,6 +19,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::{Tensor, backend::Backend};
 
+pub use ends::Ends;
 use ops::Kernels;
 use porecast_base::Result;
 use porecast_store::config::model::{Architecture, ModelConfig};
@@ -38,6 +40,8 @@ pub enum Network<B: Backend> {
 /// What a network knows of domains before it is told the time.
 #[derive(Debug, Clone)]
 pub enum Features<B: Backend> {
+    /// Logits at the knots of a whole sequence `[domains, knots * outputs, height, width]`, and how many knots.
+    Sequence(Tensor<B, 4>, usize),
     /// Of a UNet.
     Unet(UnetFeatures<B>),
     /// Of a vision transformer.
@@ -46,18 +50,10 @@ pub enum Features<B: Backend> {
 
 impl<B: Kernels> Network<B> {
     /// A network with fresh weights, drawn from the backend's generator in the order of its layers.
-    ///
-    /// `takes_time` is false for a network of a single frame.
-    pub fn init(
-        config: &ModelConfig,
-        inputs: usize,
-        outputs: usize,
-        takes_time: bool,
-        device: &B::Device,
-    ) -> Self {
+    pub fn init(config: &ModelConfig, ends: Ends, device: &B::Device) -> Self {
         let network = match config.architecture {
-            Architecture::Unet => Self::Unet(Unet::init(config, inputs, outputs, takes_time, device)),
-            Architecture::Vit => Self::Vit(Vit::init(config, inputs, outputs, takes_time, device)),
+            Architecture::Unet => Self::Unet(Unet::init(config, ends, device)),
+            Architecture::Vit => Self::Vit(Vit::init(config, ends, device)),
         };
         network.draw();
         network
@@ -66,11 +62,18 @@ impl<B: Kernels> Network<B> {
     /// Everything that does not depend on time, computed once for each domain.
     ///
     /// # Shapes
-    /// `input` `[domains, inputs, height, width]`, any height and width.
-    pub fn encode(&self, input: Tensor<B, 4>) -> Features<B> {
+    /// `input` `[domains, inputs, height, width]`, any height and width; `physics` `[domains, quantities]`.
+    pub fn encode(&self, input: Tensor<B, 4>, physics: Option<Tensor<B, 2>>) -> Features<B> {
+        let untimed = Tensor::zeros([input.dims()[0]], &input.device());
         match self {
-            Self::Unet(unet) => Features::Unet(unet.encode(input)),
-            Self::Vit(vit) => Features::Vit(vit.encode(input)),
+            Self::Unet(unet) => match (unet.encode(input, physics), unet.knots) {
+                (features, Some(knots)) => Features::Sequence(unet.decode(features, untimed), knots),
+                (features, None) => Features::Unet(features),
+            },
+            Self::Vit(vit) => match (vit.encode(input, physics), vit.knots) {
+                (features, Some(knots)) => Features::Sequence(vit.decode(features, untimed), knots),
+                (features, None) => Features::Vit(features),
+            },
         }
     }
 
@@ -81,6 +84,7 @@ impl<B: Kernels> Network<B> {
     /// `[domains * k, outputs, height, width]`.
     pub fn decode(&self, features: Features<B>, times: Tensor<B, 1>) -> Tensor<B, 4> {
         match (self, features) {
+            (_, Features::Sequence(logits, knots)) => ends::interpolate(logits, knots, times),
             (Self::Unet(unet), Features::Unet(features)) => unet.decode(features, times),
             (Self::Vit(vit), Features::Vit(features)) => vit.decode(features, times),
             _ => unreachable!("features come from the same network"),
@@ -109,8 +113,13 @@ impl<B: Kernels> Network<B> {
 
     /// Logits: [`encode`](Self::encode), then [`decode`](Self::decode).
     #[cfg(test)]
-    pub fn forward(&self, input: Tensor<B, 4>, times: Tensor<B, 1>) -> Tensor<B, 4> {
-        self.decode(self.encode(input), times)
+    pub fn forward(
+        &self,
+        input: Tensor<B, 4>,
+        physics: Option<Tensor<B, 2>>,
+        times: Tensor<B, 1>,
+    ) -> Tensor<B, 4> {
+        self.decode(self.encode(input, physics), times)
     }
 }
 
@@ -274,6 +283,10 @@ mod tests {
         ]
     }
 
+    fn ends(inputs: usize, outputs: usize, takes_time: bool) -> Ends {
+        Ends { takes_time, ..Ends::new(inputs, outputs) }
+    }
+
     fn random<B: Backend, const D: usize>(shape: [usize; D]) -> Tensor<B, D> {
         Tensor::random(shape, Distribution::Uniform(0.0, 1.0), &Default::default())
     }
@@ -284,8 +297,11 @@ mod tests {
         for (name, config) in variants().into_iter().chain(on_encoders()) {
             for head in [Head::Regression, Head::MultiClass] {
                 for takes_time in [true, false] {
-                    let network =
-                        Network::<Flex>::init(&config, 2, head.channels(), takes_time, &Default::default());
+                    let network = Network::<Flex>::init(
+                        &config,
+                        ends(2, head.channels(), takes_time),
+                        &Default::default(),
+                    );
                     for (h, w) in [(16, 8), (13, 21), (4, 4)] {
                         let logits = network.forward(random([2, 2, h, w]), random([6]));
                         assert_eq!(logits.dims(), [6, head.channels(), h, w], "{name} {head:?} {takes_time}");
@@ -296,14 +312,30 @@ mod tests {
     }
 
     #[test]
+    fn a_sequence_network_tells_domains_apart_by_their_physics() {
+        let _alone = seeded();
+        let ends = Ends { physics: 2, knots: Some(4), ..ends(1, 3, false) };
+        for (name, config) in variants().into_iter().chain(on_encoders()) {
+            let network = Network::<Flex>::init(&config, ends, &Default::default());
+            let input = random::<Flex, 4>([1, 1, 13, 21]).repeat_dim(0, 2);
+            let physics = Tensor::from_data([[0.0, 1.0], [1.0, -1.0]], &Default::default());
+            let times = Tensor::from_data([0.0, 0.5, 1.0, 0.0, 0.5, 1.0], &Default::default());
+            let logits = network.forward(input, Some(physics), times);
+            assert_eq!(logits.dims(), [6, 3, 13, 21], "{name}");
+            let change = logits.clone().narrow(0, 0, 3) - logits.narrow(0, 3, 3);
+            assert!(change.abs().max().into_scalar() > 1e-4, "{name} ignores the physics");
+        }
+    }
+
+    #[test]
     fn encoding_once_gives_the_same_as_encoding_for_each_frame() {
         let _alone = seeded();
         for (name, config) in variants().into_iter().chain(on_encoders()) {
-            let network = Network::<Flex>::init(&config, 1, 3, true, &Default::default());
+            let network = Network::<Flex>::init(&config, ends(1, 3, true), &Default::default());
             let (input, times) = (random::<Flex, 4>([1, 1, 16, 16]), random::<Flex, 1>([3]));
-            let together = network.forward(input.clone(), times.clone());
+            let together = network.forward(input.clone(), None, times.clone());
             for i in 0..3 {
-                let alone = network.forward(input.clone(), times.clone().narrow(0, i, 1));
+                let alone = network.forward(input.clone(), None, times.clone().narrow(0, i, 1));
                 let worst = (together.clone().narrow(0, i, 1) - alone).abs().max().into_scalar();
                 assert!(worst < 1e-4, "{name} frame {i}: {worst}");
             }
@@ -346,9 +378,9 @@ mod tests {
         let large = on_encoders().into_iter().map(|variant| (variant, 64));
         for ((name, mut config), size) in small.chain(large) {
             config.unet.stochastic_depth = 0.0;
-            let network = Network::<Ad>::init(&config, 1, 3, true, &Default::default());
+            let network = Network::<Ad>::init(&config, ends(1, 3, true), &Default::default());
             let times = Tensor::from_data([0.0, 1.0, 0.0, 1.0], &Default::default());
-            let levels = network.decode_levels(network.encode(random([2, 1, size, size])), times);
+            let levels = network.decode_levels(network.encode(random([2, 1, size, size]), None), times);
             assert_eq!(levels.len(), 1 + config.unet.deep_supervision, "{name}");
 
             let logits = levels[0].clone().inner();
@@ -375,7 +407,7 @@ mod tests {
         let small = variants().into_iter().map(|variant| (variant, 16, 80, 2e-2));
         let large = on_encoders().into_iter().map(|variant| (variant, 32, 45, 1e-2));
         for ((name, config), size, steps, rate) in small.chain(large) {
-            let mut network = Network::<Ad>::init(&config, 1, 3, true, &Default::default());
+            let mut network = Network::<Ad>::init(&config, ends(1, 3, true), &Default::default());
             let mut adam = AdamConfig::new().init();
             let scored = random::<Ad, 4>([1, 1, size, size]).greater_elem(0.3).float();
             let input = scored.clone();
@@ -387,7 +419,7 @@ mod tests {
             let target = Tensor::cat(vec![early.clone(), early.ones_like()], 0) * scored.clone();
             let times = Tensor::<Ad, 1>::from_data([0.1, 0.9], &Default::default());
             let evaluate = |network: &Network<Ad>| {
-                let logits = network.forward(input.clone(), times.clone());
+                let logits = network.forward(input.clone(), None, times.clone());
                 loss.evaluate(vec![logits], target.clone(), scored.clone()).total
             };
             let first = evaluate(&network).into_scalar();
@@ -422,28 +454,51 @@ mod tests {
         for (name, mut config) in variants().into_iter().chain(on_encoders()) {
             config.dropout = 0.2;
             config.unet.stochastic_depth = 0.0;
-            let network = Network::<Ad>::init(&config, 1, 3, true, &Default::default());
             let (input, times) = (random::<Ad, 4>([2, 1, 24, 32]), random::<Ad, 1>([4]));
-            let evaluate = |levels: Vec<Tensor<Ad, 4>>| {
-                let sums = levels.into_iter().map(|logits| (logits.clone() * logits).mean());
-                sums.reduce(|a, b| a + b).expect("a level")
-            };
-            // A copy with running statistics of its own.
-            let other = Network::<Ad>::from_inner(network.valid());
-            let stepwise = checkpointing::gradients(&network, input.clone(), times.clone(), 3, |levels| {
-                Ok(evaluate(levels))
-            });
-            // The same numbers drop out: the seed of each step is that of the step.
-            let whole = checkpointing::gradients_at_once(&other, input.clone(), times.clone(), 3, evaluate);
-            let gradients = [&whole, &stepwise.expect("no step fails")];
-            network.visit(&mut Compare { name, gradients });
-            let [one, two] = [network, other]
-                .map(|network| network.valid().forward(input.clone().inner(), times.clone().inner()));
-            let worst = (one.clone() - two).abs().max().into_scalar();
-            assert!(
-                worst <= 1e-4 * one.abs().max().into_scalar(),
-                "{name}: running statistics differ, {worst}"
-            );
+            for (ends, physics) in [
+                (ends(1, 3, true), None),
+                (Ends { physics: 2, ..ends(1, 3, true) }, Some(random::<Ad, 2>([2, 2]))),
+                (Ends { physics: 2, knots: Some(3), ..ends(1, 3, false) }, Some(random::<Ad, 2>([2, 2]))),
+            ] {
+                let network = Network::<Ad>::init(&config, ends, &Default::default());
+                let evaluate = |levels: Vec<Tensor<Ad, 4>>| {
+                    let sums = levels.into_iter().map(|logits| (logits.clone() * logits).mean());
+                    sums.reduce(|a, b| a + b).expect("a level")
+                };
+                // A copy with running statistics of its own.
+                let other = Network::<Ad>::from_inner(network.valid());
+                let stepwise = checkpointing::gradients(
+                    &network,
+                    input.clone(),
+                    physics.clone(),
+                    times.clone(),
+                    3,
+                    |levels| Ok(evaluate(levels)),
+                );
+                // The same numbers drop out: the seed of each step is that of the step.
+                let whole = checkpointing::gradients_at_once(
+                    &other,
+                    input.clone(),
+                    physics.clone(),
+                    times.clone(),
+                    3,
+                    evaluate,
+                );
+                let gradients = [&whole, &stepwise.expect("no step fails")];
+                network.visit(&mut Compare { name, gradients });
+                let [one, two] = [network, other].map(|network| {
+                    network.valid().forward(
+                        input.clone().inner(),
+                        physics.clone().map(Tensor::inner),
+                        times.clone().inner(),
+                    )
+                });
+                let worst = (one.clone() - two).abs().max().into_scalar();
+                assert!(
+                    worst <= 1e-4 * one.abs().max().into_scalar(),
+                    "{name}: running statistics differ, {worst}"
+                );
+            }
         }
     }
 
@@ -451,8 +506,8 @@ mod tests {
     fn coarse_heads_halve_the_resolution() {
         let _alone = seeded();
         for (name, config) in variants().into_iter().chain(on_encoders()) {
-            let network = Network::<Flex>::init(&config, 1, 3, true, &Default::default());
-            let features = network.encode(random([1, 1, 13, 22]));
+            let network = Network::<Flex>::init(&config, ends(1, 3, true), &Default::default());
+            let features = network.encode(random([1, 1, 13, 22]), None);
             let times = random::<Flex, 1>([2]);
             let finest = network.decode(features.clone(), times.clone());
             for (level, logits) in network.decode_levels(features, times).into_iter().enumerate() {
@@ -474,15 +529,15 @@ mod tests {
         let (_, mut config) = variants().swap_remove(0);
         config.unet.residual = true;
         config.unet.stochastic_depth = 0.9;
-        let network = Network::<Ad>::init(&config, 1, 3, false, &Default::default());
+        let network = Network::<Ad>::init(&config, ends(1, 3, false), &Default::default());
         let input = random::<Ad, 4>([1, 1, 16, 16]).repeat_dim(0, 16);
         let spread = |logits: Tensor<Flex, 4>| {
             let first = logits.clone().narrow(0, 0, 1);
             (logits - first).abs().max().into_scalar()
         };
         let times = Tensor::<Ad, 1>::zeros([16], &Default::default());
-        assert!(spread(network.forward(input.clone(), times.clone()).inner()) > 1e-3);
-        assert!(spread(network.valid().forward(input.inner(), times.inner())) < 1e-5);
+        assert!(spread(network.forward(input.clone(), None, times.clone()).inner()) > 1e-3);
+        assert!(spread(network.valid().forward(input.inner(), None, times.inner())) < 1e-5);
     }
 
     #[test]
@@ -491,7 +546,7 @@ mod tests {
         let _alone = seeded();
         let (_, mut config) = variants().swap_remove(0);
         config.unet.levels = 1;
-        let network = Network::<Flex>::init(&config, 1, 3, true, &Default::default());
+        let network = Network::<Flex>::init(&config, ends(1, 3, true), &Default::default());
         let names: Vec<_> =
             network.collect(None, None, false).iter().map(|tensor| tensor.full_path()).collect();
         let linear = |place: &str| ["weight", "bias"].map(|value| format!("Unet.{place}.{value}"));
@@ -519,7 +574,7 @@ mod tests {
     fn the_network_of_the_study_has_its_size() {
         let _alone = seeded();
         let config = ModelConfig::default();
-        let network = Network::<Ad>::init(&config, 1, 3, false, &Default::default());
+        let network = Network::<Ad>::init(&config, ends(1, 3, false), &Default::default());
         // 1.94 million in the study's UNet of base 16 and four levels; its last layer has 435.
         assert!((1_900_000..2_000_000).contains(&network.parameter_count()), "{}", network.parameter_count());
     }

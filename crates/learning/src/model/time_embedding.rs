@@ -1,4 +1,4 @@
-//! Time as a vector, and how it changes features.
+//! Time and physics as vectors, and how they change features.
 
 use std::f32::consts::PI;
 
@@ -43,7 +43,50 @@ impl<B: Kernels> TimeEmbedding<B> {
     }
 }
 
-/// Changes features by a time embedding.
+/// Two linear layers from physical quantities, scaled to about mean 0 and standard deviation 1, to the embedding.
+#[derive(Module, Debug)]
+pub struct PhysicsEmbedding<B: Backend> {
+    first: Linear<B>,
+    second: Linear<B>,
+}
+
+impl<B: Kernels> PhysicsEmbedding<B> {
+    /// From `quantities` to a width of `channels`.
+    pub fn init(quantities: usize, channels: usize, device: &B::Device) -> Self {
+        Self {
+            first: LinearConfig::new(quantities, channels).init(device),
+            second: LinearConfig::new(channels, channels).init(device),
+        }
+    }
+
+    /// `[n, quantities]` to `[n, channels]`.
+    pub fn forward(&self, physics: Tensor<B, 2>) -> Tensor<B, 2> {
+        silu(self.second.forward(silu(self.first.forward(physics))))
+    }
+}
+
+/// Embedding of some samples: that of their times plus that of the physics of their domains, which comes first where
+/// a domain has several samples.
+///
+/// # Shapes
+/// `physics` `[domains, channels]`, `time` `[domains * k, channels]`; result `[domains * k, channels]`.
+pub fn sum_embeddings<B: Kernels>(
+    physics: Option<Tensor<B, 2>>,
+    time: Option<Tensor<B, 2>>,
+    samples: usize,
+) -> Option<Tensor<B, 2>> {
+    let physics = physics.map(|physics| {
+        let [domains, channels] = physics.dims();
+        let k = samples / domains;
+        physics.reshape([domains, 1, channels]).repeat_dim(1, k).reshape([samples, channels])
+    });
+    match (physics, time) {
+        (Some(physics), Some(time)) => Some(physics + time),
+        (physics, time) => physics.or(time),
+    }
+}
+
+/// Changes features by an embedding.
 #[derive(Module, Debug)]
 pub struct TimeInjection<B: Backend> {
     linear: Linear<B>,
@@ -61,9 +104,9 @@ impl<B: Kernels> TimeInjection<B> {
     /// x + shift, or x (1 + scale) + shift, channel by channel, for normalised features x.
     ///
     /// # Shapes
-    /// `time` `[n, embedding]`.
-    pub fn forward(&self, time: Tensor<B, 2>) -> Condition<B> {
-        let change = self.linear.forward(time);
+    /// `embedding` `[n, channels]`.
+    pub fn forward(&self, embedding: Tensor<B, 2>) -> Condition<B> {
+        let change = self.linear.forward(embedding);
         if !self.scales {
             return Condition { scale: None, shift: change };
         }

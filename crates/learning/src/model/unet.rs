@@ -10,9 +10,10 @@ use super::blocks::Block;
 use super::checkpointing::Pass;
 use super::context::Context;
 use super::encoder::Encoder;
+use super::ends::Ends;
 use super::global_branch::GlobalBranch;
 use super::ops::{Conv, Joined, Kernels, Upsample, max_pool};
-use super::time_embedding::TimeEmbedding;
+use super::time_embedding::{PhysicsEmbedding, TimeEmbedding, sum_embeddings};
 use super::{pad_to_multiple, repeat_each};
 use porecast_base::Result;
 use porecast_store::config::model::{ModelConfig, Skips, TimePlace};
@@ -43,6 +44,8 @@ pub struct Unet<B: Backend> {
     coarse_heads: Vec<Conv<B>>,
     #[module(skip)]
     merge: Skips,
+    physics: Option<PhysicsEmbedding<B>>,
+    pub(super) knots: Option<usize>,
 }
 
 /// What the UNet knows of domains before it is told the time.
@@ -54,24 +57,23 @@ pub struct UnetFeatures<B: Backend> {
     skips: Vec<Tensor<B, 4>>,
     /// The padded input.
     input: Tensor<B, 4>,
+    /// Embedding of the physics `[domains, channels]`.
+    physics: Option<Tensor<B, 2>>,
     /// Height and width before padding.
     size: [usize; 2],
 }
 
 impl<B: Kernels> Unet<B> {
     /// A UNet with fresh weights.
-    pub fn init(
-        config: &ModelConfig,
-        inputs: usize,
-        outputs: usize,
-        takes_time: bool,
-        device: &B::Device,
-    ) -> Self {
+    pub fn init(config: &ModelConfig, ends: Ends, device: &B::Device) -> Self {
+        let Ends { inputs, takes_time, .. } = ends;
+        let outputs = ends.last_channels();
         let unet = &config.unet;
         let levels = unet.levels;
         let channels = |level: usize| unet.channels(level);
         let foreign = unet.encoder.kind.channels();
         let at = |place| takes_time && config.time.enters.contains(&place);
+        let is_told = |place| ends.physics > 0 || at(place);
         let own_at = |place| foreign.is_none() && at(place);
         let depth = |level: usize| (level + 1) as f64 / (levels + 1) as f64;
         let own_levels = if foreign.is_some() { 0 } else { levels };
@@ -95,11 +97,18 @@ impl<B: Kernels> Unet<B> {
             encoder: (0..own_levels)
                 .map(|level| {
                     let from = if level == 0 { inputs } else { channels(level - 1) };
-                    Block::init(config, from, channels(level), at(TimePlace::Encoder), depth(level), device)
+                    Block::init(
+                        config,
+                        from,
+                        channels(level),
+                        is_told(TimePlace::Encoder),
+                        depth(level),
+                        device,
+                    )
                 })
                 .collect(),
             bottleneck: foreign.is_none().then(|| {
-                Block::init(config, encoded, unet.deepest(), at(TimePlace::Bottleneck), 1.0, device)
+                Block::init(config, encoded, unet.deepest(), is_told(TimePlace::Bottleneck), 1.0, device)
             }),
             attention: unet.attention.enabled.then(|| {
                 SelfAttention::init(unet.deepest(), unet.attention.heads, unet.attention.positional, device)
@@ -111,8 +120,8 @@ impl<B: Kernels> Unet<B> {
             decoder: (0..levels)
                 .rev()
                 .map(|level| {
-                    let takes_time = at(TimePlace::Decoder);
-                    Block::init(config, merged(level), channels(level), takes_time, depth(level), device)
+                    let is_told = is_told(TimePlace::Decoder);
+                    Block::init(config, merged(level), channels(level), is_told, depth(level), device)
                 })
                 .collect(),
             head: Conv::init(channels(0), outputs, 3, device),
@@ -128,6 +137,9 @@ impl<B: Kernels> Unet<B> {
                 .map(|level| Conv::init(channels(level), outputs, 3, device))
                 .collect(),
             merge: unet.skips,
+            physics: (ends.physics > 0)
+                .then(|| PhysicsEmbedding::init(ends.physics, config.time.channels, device)),
+            knots: ends.knots,
         }
     }
 
@@ -138,8 +150,8 @@ impl<B: Kernels> Unet<B> {
     }
 
     /// Everything that does not depend on time.
-    pub fn encode(&self, input: Tensor<B, 4>) -> UnetFeatures<B> {
-        self.encode_in(&mut Pass::new(self), input)
+    pub fn encode(&self, input: Tensor<B, 4>, physics: Option<Tensor<B, 2>>) -> UnetFeatures<B> {
+        self.encode_in(&mut Pass::new(self), input, physics)
     }
 
     /// Logits `[domains * k, outputs, height, width]` at `times` `[domains * k]`.
@@ -157,16 +169,28 @@ impl<B: Kernels> Unet<B> {
         &self,
         pass: &mut Pass<'_, B>,
         input: Tensor<B, 4>,
+        physics: Option<Tensor<B, 2>>,
         times: Tensor<B, 1>,
     ) -> Vec<Tensor<B, 4>> {
-        let features = self.encode_in(pass, input);
+        let times =
+            if self.knots.is_some() { Tensor::zeros([input.dims()[0]], &input.device()) } else { times };
+        let features = self.encode_in(pass, input, physics);
         self.decode_in(pass, features, times, &self.coarse_heads)
     }
 
-    fn encode_in(&self, pass: &mut Pass<'_, B>, input: Tensor<B, 4>) -> UnetFeatures<B> {
+    fn encode_in(
+        &self,
+        pass: &mut Pass<'_, B>,
+        input: Tensor<B, 4>,
+        physics: Option<Tensor<B, 2>>,
+    ) -> UnetFeatures<B> {
         let [_, _, height, width] = input.dims();
+        let physics =
+            self.physics.as_ref().zip(physics).map(|(embedding, physics)| embedding.forward(physics));
         let input = pad_to_multiple(input, 1 << self.decoder.len());
-        let mut features = UnetFeatures { x: input.clone(), skips: Vec::new(), input, size: [height, width] };
+        let size = [height, width];
+        pass.tell(physics.clone());
+        let mut features = UnetFeatures { x: input.clone(), skips: Vec::new(), input, physics, size };
         if !self.encoder_takes_time {
             self.contract(pass, &mut features);
             if !self.bottleneck_takes_time {
@@ -186,7 +210,8 @@ impl<B: Kernels> Unet<B> {
         coarse_heads: &[Conv<B>],
     ) -> Vec<Tensor<B, 4>> {
         let frames = times.dims()[0];
-        pass.tell(self.embedding.as_ref().map(|embedding| embedding.forward(times)));
+        let time = self.embedding.as_ref().map(|embedding| embedding.forward(times));
+        pass.tell(sum_embeddings(features.physics.take(), time, frames));
         // Skips stay one for each domain: the decoder repeats what it needs of them.
         features.x = pass.block(features.x, None, move |_, x, _, _| spread(x, frames));
         if self.encoder_takes_time {

@@ -10,7 +10,7 @@ use porecast_simulations::domain::{Polarity, connectivity::percolates};
 use porecast_simulations::{Domain, Side};
 use porecast_store::prediction::{self, PredictionHeader, PredictionWriter};
 use porecast_store::run::RunCard;
-use porecast_store::{Dataset, InvasionDataset, MissingPredictions, image, picture, table};
+use porecast_store::{Dataset, InvasionDataset, MissingPredictions, Physics, image, picture, table};
 use serde::Serialize;
 
 use super::predictor::{Moment, Predictor};
@@ -32,12 +32,12 @@ pub(super) fn run(options: &PredictOptions, device: Device, verbosity: Verbosity
     let extension = options.input.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     if ["png", "tif", "tiff"].contains(&extension.as_str()) {
         refuse_part(options)?;
-        predict_image(&predictor, options, &mut shown)?;
+        predict_image(&predictor, options, &mut shown, verbosity)?;
     } else {
         let dataset = open_dataset(options)?;
         let ids = ids_of_part(predictor.card().parts(), dataset.domain_ids(), options.part.as_deref())?;
         let path = options.output.join(PREDICTIONS);
-        predict_dataset(&predictor, &dataset, &ids, &path, Some(&mut shown), verbosity)?;
+        predict_dataset(&predictor, &dataset, &ids, &path, &options.physics, Some(&mut shown), verbosity)?;
         shown.domains = Some(ids.len());
     }
     say(verbosity, &format!("{}: {}", shown.finish()?, options.output.display()));
@@ -57,7 +57,8 @@ pub(super) fn predict_parts(
     let predictor = Predictor::on(run, device)?;
     parts.iter().try_for_each(|part| {
         let dataset = InvasionDataset::open(&part.dataset)?;
-        predict_dataset(&predictor, &dataset, &part.ids, &part.predictions, None, verbosity)
+        let physics = Physics::default();
+        predict_dataset(&predictor, &dataset, &part.ids, &part.predictions, &physics, None, verbosity)
     })
 }
 
@@ -75,12 +76,13 @@ fn open_dataset(options: &PredictOptions) -> Result<InvasionDataset> {
     Ok(dataset)
 }
 
-/// Predicts domains of a dataset into the file `path`, and shows them.
+/// Predicts domains of a dataset into the file `path`, and shows them. `physics` serves where the dataset has none.
 fn predict_dataset(
     predictor: &Predictor,
     dataset: &InvasionDataset,
     ids: &[String],
     path: &Path,
+    physics: &Physics,
     mut shown: Option<&mut Shown>,
     verbosity: Verbosity,
 ) -> Result<()> {
@@ -99,8 +101,11 @@ fn predict_dataset(
         for id in ids {
             let sequence = dataset.sequence(dataset.place(id)?)?;
             let moments = predictor.moments(&sequence.times);
-            let shown = shown.as_deref_mut();
-            predict_domain(predictor, &sequence.domain, dataset.inlet(), id, &moments, writer, shown)?;
+            let told = predictor
+                .told(&sequence.domain, &Physics::from(&sequence.parameters).or(physics))
+                .map_err(|e| Error::input(dataset.path(), format!("domain {id:?}: {e}")))?;
+            let case = Case { domain: &sequence.domain, inlet: dataset.inlet(), told };
+            predict_domain(predictor, &case, id, &moments, writer, shown.as_deref_mut())?;
             progress.advance(1, "");
         }
         progress.finish();
@@ -109,7 +114,12 @@ fn predict_dataset(
 }
 
 /// Predicts the domain of an image, and shows it.
-fn predict_image(predictor: &Predictor, options: &PredictOptions, shown: &mut Shown) -> Result<()> {
+fn predict_image(
+    predictor: &Predictor,
+    options: &PredictOptions,
+    shown: &mut Shown,
+    verbosity: Verbosity,
+) -> Result<()> {
     let card = predictor.card();
     let grey = image::read_grey(&options.input)?;
     let polarity = if options.invert { Polarity::PoreDark } else { Polarity::PoreBright };
@@ -117,6 +127,10 @@ fn predict_image(predictor: &Predictor, options: &PredictOptions, shown: &mut Sh
     let domain = Domain { solid, voxel_size_m: card.dataset.voxel_size_m };
     let inlet = options.inlet.unwrap_or(card.dataset.inlet);
     require_path(&domain, inlet, &options.input)?;
+    let told = predictor.told(&domain, &options.physics)?;
+    for warning in predictor.extrapolations(&domain, &options.physics) {
+        say(verbosity, &format!("warning: {warning}"));
+    }
     let moments = if options.times.is_empty() {
         predictor.moments(&card.dataset.mean_times)
     } else if predictor.takes_any_time() {
@@ -130,15 +144,23 @@ fn predict_image(predictor: &Predictor, options: &PredictOptions, shown: &mut Sh
     let (height, width) = domain.shape();
     let path = options.output.join(PREDICTIONS);
     prediction::write_frames(&path, &header(card, inlet), (moments.len(), height, width), |writer| {
-        predict_domain(predictor, &domain, inlet, &id, &moments, writer, Some(shown))
+        let case = Case { domain: &domain, inlet, told };
+        predict_domain(predictor, &case, &id, &moments, writer, Some(shown))
     })
+}
+
+/// What is predicted.
+struct Case<'a> {
+    domain: &'a Domain,
+    inlet: Side,
+    /// See [`Predictor::told`].
+    told: Vec<f32>,
 }
 
 /// Predicts a domain frame by frame: into the file, then to be shown.
 fn predict_domain(
     predictor: &Predictor,
-    domain: &Domain,
-    inlet: Side,
+    Case { domain, inlet, told }: &Case,
     id: &str,
     moments: &[Moment],
     writer: &mut PredictionWriter,
@@ -146,7 +168,7 @@ fn predict_domain(
 ) -> Result<()> {
     let times: Vec<f64> = moments.iter().map(|moment| moment.time).collect();
     writer.begin(id, &domain.solid, &times)?;
-    for (time, frame) in times.into_iter().zip(predictor.each_frame(domain, inlet, moments)) {
+    for (time, frame) in times.into_iter().zip(predictor.each_frame(domain, *inlet, told, moments)) {
         writer.frame(frame.view())?;
         if let Some(shown) = &mut shown {
             shown.add(id, time, domain, frame.view())?;

@@ -15,10 +15,11 @@ use porecast_store::run::{MemberCard, SegmentationRunCard};
 use super::TILE;
 use super::predictor::config_of;
 use super::tiles::Tiles;
-use super::trained::{self, Ends, Trained};
+use super::trained::{self, Trained};
 use super::views::View;
 use crate::data::normalize;
 use crate::device::Device;
+use crate::model::Ends;
 
 /// The networks of a run on annotated images, ready to segment images in memory.
 ///
@@ -58,7 +59,7 @@ impl MaskPredictor {
         let run = RunFolder::new(run);
         let card: SegmentationRunCard = run.card_of()?;
         let config: SegmentationConfig = config_of(&run, &card.members)?;
-        let ends = Ends { inputs: card.dataset.shape.0, outputs: config.outputs(), takes_time: false };
+        let ends = Ends::new(card.dataset.shape.0, config.outputs());
         let load = |member: &MemberCard| {
             Ok((
                 member.fold,
@@ -168,7 +169,7 @@ impl MaskPredictor {
         let outputs = self.config.outputs();
         let mut whole = Array3::zeros((outputs, height, width));
         for tile in Tiles::cover((height, width), self.tile).iter() {
-            let mut probability = network.encode(tile.of(image)).classes();
+            let mut probability = network.encode(tile.of(image), &[]).classes();
             if outputs == 1 {
                 let background = self.config.loss.background;
                 probability.mapv_inplace(|grey| background.foreground(grey));

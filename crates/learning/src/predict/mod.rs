@@ -19,7 +19,7 @@ use porecast_base::{Error, Result, Verbosity};
 use porecast_simulations::Side;
 use porecast_store::config::segmentation::SegmentationConfig;
 use porecast_store::config::train::TrainConfig;
-use porecast_store::{MissingPredictions, RunFolder, Task};
+use porecast_store::{MissingPredictions, Physics, RunFolder, Task};
 
 use crate::device::Device;
 use predictor::config_of;
@@ -50,6 +50,8 @@ pub struct PredictOptions {
     pub part: Option<String>,
     /// Edge where the invading fluid enters; that of the training data when absent.
     pub inlet: Option<Side>,
+    /// Rate and fluids, for a run that is told them; a dataset's own come first.
+    pub physics: Physics,
     /// Grey level from which an image is pore, between 0 and 1.
     pub threshold: f64,
     /// Read bright as solid.

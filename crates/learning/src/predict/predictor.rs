@@ -5,18 +5,19 @@ use std::path::Path;
 use ndarray::{Array2, Array3, ArrayView3, Axis, s};
 use porecast_base::{Error, Result};
 use porecast_simulations::{Domain, Side};
-use porecast_store::RunFolder;
 use porecast_store::config::train::TrainConfig;
 use porecast_store::config::{self, Validate};
 use porecast_store::run::{MemberCard, RunCard};
+use porecast_store::{Physics, QuantityScale, RunFolder};
 use serde::de::DeserializeOwned;
 
 use super::TILE;
 use super::orientation::Orientation;
 use super::tiles::Tiles;
-use super::trained::{self, Ends, Trained};
+use super::trained::{self, Trained};
 use crate::data::channels::channels;
 use crate::device::Device;
+use crate::model::Ends;
 
 /// Pixels times frames that are decoded at once.
 const DECODED_AT_ONCE: usize = 512 * 512;
@@ -28,11 +29,13 @@ const HELD_AT_ONCE: usize = 8 * 4096 * 4096;
 /// ```no_run
 /// use porecast_learning::Predictor;
 /// use porecast_simulations::{Domain, Side};
+/// use porecast_store::Physics;
 ///
 /// let predictor = Predictor::open("runs/time".as_ref())?;
 /// let solid = ndarray::Array2::from_shape_fn((256, 128), |(y, x)| y % 16 < 6 && (x + y / 2) % 16 < 6);
 /// let domain = Domain { solid, voxel_size_m: 35e-6 };
-/// let frames = predictor.frames(&domain, Side::Top, &predictor.times())?;
+/// let physics = Physics { capillary_number: Some(1e-2), ..Physics::default() };
+/// let frames = predictor.frames(&domain, Side::Top, &physics, &predictor.times())?;
 /// assert_eq!(frames.dim(), (predictor.times().len(), 256, 128));
 /// # Ok::<(), porecast_base::Error>(())
 /// ```
@@ -73,12 +76,8 @@ impl Predictor {
         let card = run.card()?;
         let config: TrainConfig = config_of(&run, &card.members)?;
         let load = |member: &MemberCard| {
-            let takes_time = member.frame.is_none();
-            let ends = Ends { inputs: config.inputs.len(), outputs: config.head.channels(), takes_time };
-            Ok((
-                member.frame,
-                trained::load(&run.member(&member.folder).best_path(), &config.model, ends, device)?,
-            ))
+            let path = run.member(&member.folder).best_path();
+            Ok((member.frame, trained::load(&path, &config.model, Ends::of_invasion(&config), device)?))
         };
         let networks = card.members.iter().map(load).collect::<Result<_>>()?;
         Ok(Self { config, card, networks, tile: TILE })
@@ -101,15 +100,22 @@ impl Predictor {
     }
 
     /// Probability of the invading phase in a domain at each of some times, 0 in solid. The fluid enters at `inlet`; the
-    /// domain is turned as the networks learnt it, and the prediction turned back.
+    /// domain is turned as the networks learnt it, and the prediction turned back. Of `physics` only the quantities that
+    /// the networks are told matter.
     ///
     /// # Shapes
     /// `[time, y, x]`.
     ///
     /// # Errors
-    /// A domain without pixels; a time that is negative or not finite; of single-frame networks, a time that is not one
+    /// A domain without pixels; a quantity that the networks are told and `physics` lacks; a time that is negative or not finite; of single-frame networks, a time that is not one
     /// of [`times`](Self::times).
-    pub fn frames(&self, domain: &Domain, inlet: Side, times: &[f64]) -> Result<Array3<f32>> {
+    pub fn frames(
+        &self,
+        domain: &Domain,
+        inlet: Side,
+        physics: &Physics,
+        times: &[f64],
+    ) -> Result<Array3<f32>> {
         let (height, width) = domain.shape();
         if height == 0 || width == 0 {
             return Err(Error::config("domain", format!("has {height} x {width} pixels; expected some")));
@@ -131,11 +137,54 @@ impl Predictor {
             };
             times.iter().map(moment).collect::<Result<_>>()?
         };
+        let told = self.told(domain, physics)?;
         let mut frames = Array3::zeros((moments.len(), height, width));
-        for (mut frame, predicted) in frames.outer_iter_mut().zip(self.each_frame(domain, inlet, &moments)) {
+        let predicted = self.each_frame(domain, inlet, &told, &moments);
+        for (mut frame, predicted) in frames.outer_iter_mut().zip(predicted) {
             frame.assign(&predicted);
         }
         Ok(frames)
+    }
+
+    /// What the networks are told of a domain's physics, scaled as in the training.
+    ///
+    /// # Errors
+    /// A quantity is missing or cannot be.
+    pub(super) fn told(&self, domain: &Domain, physics: &Physics) -> Result<Vec<f32>> {
+        let tell = |scale: &QuantityScale| {
+            let option = scale.quantity.option();
+            let Some(value) = scale.quantity.of(physics, domain.porosity()) else {
+                let what = format!(
+                    "is missing: the run was trained with the {}, from {:.3e} to {:.3e}",
+                    scale.quantity.name(),
+                    scale.least,
+                    scale.most
+                );
+                return Err(Error::config(option, what));
+            };
+            let told = scale.scaled(value);
+            if !told.is_finite() {
+                return Err(Error::config(option, format!("{value} is no {}", scale.quantity.name())));
+            }
+            Ok(told)
+        };
+        self.card.dataset.physics.iter().map(tell).collect()
+    }
+
+    /// Quantities of a domain that lie outside the training domains', in words.
+    pub(super) fn extrapolations(&self, domain: &Domain, physics: &Physics) -> Vec<String> {
+        let outside = |scale: &QuantityScale| {
+            let value = scale.quantity.of(physics, domain.porosity())?;
+            (!scale.covers(value)).then(|| {
+                format!(
+                    "{} {value:.4} is outside {:.4} to {:.4}, the range of the training domains",
+                    scale.quantity.name(),
+                    scale.least,
+                    scale.most
+                )
+            })
+        };
+        self.card.dataset.physics.iter().filter_map(outside).collect()
     }
 
     /// Whether a network is told the time, rather than knowing a single frame.
@@ -151,11 +200,12 @@ impl Predictor {
         times.iter().enumerate().filter_map(moment).collect()
     }
 
-    /// The frames `[y, x]` of a domain one after the other. They are predicted in groups of 512 MiB.
+    /// The frames `[y, x]` of a domain one after the other; `told` comes from [`told`](Self::told). They are predicted in groups of 512 MiB.
     pub(super) fn each_frame<'a>(
         &'a self,
         domain: &'a Domain,
         inlet: Side,
+        told: &'a [f32],
         moments: &'a [Moment],
     ) -> impl Iterator<Item = Array2<f32>> + 'a {
         let learnt = self.card.dataset.inlet;
@@ -164,7 +214,7 @@ impl Predictor {
         let input = channels(&turned, learnt, &self.config.inputs);
         let (_, height, width) = input.dim();
         moments.chunks((HELD_AT_ONCE / (height * width)).max(1)).flat_map(move |group| {
-            let frames = self.group(input.view(), group);
+            let frames = self.group(input.view(), told, group);
             (0..group.len()).map(move |index| {
                 let mut frame = turn.back(frames.index_axis(Axis(0), index).to_owned());
                 keep_pore_space(&mut frame, domain);
@@ -175,7 +225,7 @@ impl Predictor {
 
     /// Frames `[time, y, x]` of an input `[channel, y, x]`, tile by tile. What a network knows of a tile without the time is
     /// computed once.
-    fn group(&self, input: ArrayView3<'_, f32>, moments: &[Moment]) -> Array3<f32> {
+    fn group(&self, input: ArrayView3<'_, f32>, told: &[f32], moments: &[Moment]) -> Array3<f32> {
         let (_, height, width) = input.dim();
         let mut whole = Array3::zeros((moments.len(), height, width));
         for tile in Tiles::cover((height, width), self.tile).iter() {
@@ -184,7 +234,7 @@ impl Predictor {
             let mut start = 0;
             for moments in moments.chunk_by(|a, b| a.network == b.network) {
                 let (_, network) = &self.networks[moments[0].network];
-                let encoded = network.encode(tile.of(input));
+                let encoded = network.encode(tile.of(input), told);
                 for moments in moments.chunks(at_once) {
                     let scaled = |moment: &Moment| (moment.time / self.card.dataset.time_scale) as f32;
                     let times: Vec<f32> = moments.iter().map(scaled).collect();

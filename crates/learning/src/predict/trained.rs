@@ -14,7 +14,7 @@ use porecast_store::weights;
 
 use crate::device::{Device, on_device};
 use crate::model::ops::{Kernels, TrainBackend};
-use crate::model::{Features, Network};
+use crate::model::{Ends, Features, Network};
 use crate::task::invading_probability;
 
 /// A trained network.
@@ -22,8 +22,8 @@ pub(super) trait Trained: Debug + Send + Sync {
     /// Computes everything that does not depend on time.
     ///
     /// # Shapes
-    /// `image` `[channel, y, x]`.
-    fn encode(&self, image: ArrayView3<'_, f32>) -> Box<dyn Encoded + '_>;
+    /// `image` `[channel, y, x]`; `physics` scaled as in the training, empty where the network is not told any.
+    fn encode(&self, image: ArrayView3<'_, f32>, physics: &[f32]) -> Box<dyn Encoded + '_>;
 }
 
 /// An image that a network has encoded.
@@ -41,17 +41,6 @@ pub(super) trait Encoded {
     fn classes(self: Box<Self>) -> Array3<f32>;
 }
 
-/// Channels of a network's input and output.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ends {
-    /// Channels of the input.
-    pub inputs: usize,
-    /// Channels of the output.
-    pub outputs: usize,
-    /// Whether the network is told a time.
-    pub takes_time: bool,
-}
-
 /// Reads the weights of a network onto a device.
 ///
 /// # Errors
@@ -64,9 +53,9 @@ fn load_on<B: TrainBackend>(
     device: &B::Device,
     path: &Path,
     model: &ModelConfig,
-    Ends { inputs, outputs, takes_time }: Ends,
+    ends: Ends,
 ) -> Result<Box<dyn Trained>> {
-    let network = Network::<B::InnerBackend>::init(model, inputs, outputs, takes_time, device);
+    let network = Network::<B::InnerBackend>::init(model, ends, device);
     Ok(Box::new(OnDevice {
         network: network.with_weights(weights::read_network(path)?, path)?,
         device: device.clone(),
@@ -85,10 +74,12 @@ struct EncodedOnDevice<'a, B: Kernels> {
 }
 
 impl<B: Kernels> Trained for OnDevice<B> {
-    fn encode(&self, image: ArrayView3<'_, f32>) -> Box<dyn Encoded + '_> {
+    fn encode(&self, image: ArrayView3<'_, f32>, physics: &[f32]) -> Box<dyn Encoded + '_> {
         let (channels, height, width) = image.dim();
         let data = TensorData::new(image.iter().copied().collect(), [1, channels, height, width]);
-        let features = self.network.encode(Tensor::from_data(data, &self.device));
+        let told = || TensorData::new(physics.to_vec(), [1, physics.len()]);
+        let told = (!physics.is_empty()).then(|| Tensor::from_data(told(), &self.device));
+        let features = self.network.encode(Tensor::from_data(data, &self.device), told);
         Box::new(EncodedOnDevice { of: self, features })
     }
 }

@@ -8,16 +8,17 @@ use super::{Member, Setting, balanced, train_members};
 use crate::data::{InvasionData, TimedInvasions};
 use crate::device::{Device, on_device};
 use crate::loss::Objective;
+use crate::model::Ends;
 use crate::train::TrainOptions;
 use porecast_base::Verbosity;
 use porecast_base::progress::say;
 use porecast_base::{Error, Result};
-use porecast_store::InvasionDataset;
 use porecast_store::config;
 use porecast_store::config::loss::ClassWeights;
 use porecast_store::config::train::{Conditioning, TrainConfig};
 use porecast_store::domain_split;
 use porecast_store::run::{DatasetCard, RunCard};
+use porecast_store::{InvasionDataset, QuantityScale};
 
 /// Trains on invasions.
 ///
@@ -37,8 +38,6 @@ pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> 
         members: members(&config, &card, data)?,
         folder,
         seed: config.seed,
-        inputs: config.inputs.len(),
-        outputs: config.head.channels(),
         model: config.model,
         optimizer: config.optimizer,
         schedule: config.schedule,
@@ -62,22 +61,29 @@ pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> 
 fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<Vec<Member>> {
     let frame_count = card.dataset.shape.0;
     let networks: Vec<(Option<usize>, Vec<usize>)> = match &config.conditioning {
-        Conditioning::Time => vec![(None, (0..frame_count).collect())],
+        Conditioning::Time | Conditioning::Sequence(_) => vec![(None, (0..frame_count).collect())],
         Conditioning::SingleFrame(frames) => {
             frames.of(frame_count).into_iter().map(|frame| (Some(frame), vec![frame])).collect()
         }
     };
     let train = data.indices(&card.split.train, &config.dataset)?;
     let validation = data.indices(&card.split.validation, &config.dataset)?;
-    let data = Arc::new(TimedInvasions { data, time_scale: card.dataset.time_scale });
+    let (time_scale, physics) = (card.dataset.time_scale, card.dataset.physics.clone());
+    let data = Arc::new(TimedInvasions { data, time_scale, physics });
+    let ends = Ends::of_invasion(config);
+    let told = if config.physics.is_empty() { String::new() } else { format!(" {:?}", config.physics) };
+    let knots = ends.knots.map(|knots| format!(" {knots} knots")).unwrap_or_default();
     let member = |(frame, frames): (Option<usize>, Vec<usize>)| Member {
         label: frame.map(|frame| format!("frame {frame}: ")).unwrap_or_default(),
         folder: frame.map_or_else(|| PathBuf::from("."), |frame| format!("frame-{frame:02}").into()),
         seed_index: frame.unwrap_or(0) as u64,
         frame,
         fold: None,
-        takes_time: frame.is_none(),
-        architecture: format!("{:?} {:?} {:?} {frame:?}", config.model, config.inputs, config.head),
+        ends,
+        architecture: format!(
+            "{:?} {:?} {:?} {frame:?}{told}{knots}",
+            config.model, config.inputs, config.head
+        ),
         objective: objective(config, &data.data, &train, &frames),
         data: data.clone(),
         frames,
@@ -118,7 +124,7 @@ fn make_card(
     let frame_count = dataset.shape().0;
     for frame in match &config.conditioning {
         Conditioning::SingleFrame(frames) => frames.of(frame_count),
-        Conditioning::Time => Vec::new(),
+        Conditioning::Time | Conditioning::Sequence(_) => Vec::new(),
     } {
         if frame >= frame_count {
             return Err(Error::config(
@@ -137,7 +143,19 @@ fn make_card(
         .collect();
     let time_scale =
         train.iter().flat_map(|&i| data.times(i)).fold(0.0f64, |largest, &time| largest.max(time));
+    let everyone: Vec<usize> = split
+        .parts()
+        .into_iter()
+        .map(|(_, ids)| data.indices(ids, &config.dataset))
+        .collect::<Result<Vec<_>>>()?
+        .concat();
+    let physics = config.physics.iter().map(|&quantity| {
+        data.quantity(quantity, &everyone, &config.dataset)?;
+        Ok(QuantityScale::new(quantity, &data.quantity(quantity, &train, &config.dataset)?))
+    });
+    let physics = physics.collect::<Result<_>>()?;
     let dataset = DatasetCard {
+        physics,
         path: config.dataset.clone(),
         fingerprint: data.fingerprint().to_owned(),
         shape: dataset.shape(),

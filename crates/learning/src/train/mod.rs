@@ -22,6 +22,7 @@ use std::sync::Arc;
 use crate::data::Samples;
 use crate::device::Device;
 use crate::loss::Objective;
+use crate::model::Ends;
 use crate::model::ops::TrainBackend;
 use porecast_base::Result;
 use porecast_base::Verbosity;
@@ -38,10 +39,6 @@ use trainer::Trainer;
 struct Setting {
     folder: RunFolder,
     seed: u64,
-    /// Channels that a network is given.
-    inputs: usize,
-    /// Channels of its last layer.
-    outputs: usize,
     model: ModelConfig,
     optimizer: OptimizerConfig,
     schedule: ScheduleConfig,
@@ -62,7 +59,7 @@ struct Member {
     frame: Option<usize>,
     /// The fold it is validated on, where there are folds.
     fold: Option<usize>,
-    takes_time: bool,
+    ends: Ends,
     /// Description of the model; a checkpoint must match it.
     architecture: String,
     objective: Objective,

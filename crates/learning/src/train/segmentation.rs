@@ -11,6 +11,7 @@ use super::{Member, Setting, balanced, train_members};
 use crate::data::SegmentationData;
 use crate::device::{Device, on_device};
 use crate::loss::Objective;
+use crate::model::Ends;
 use crate::train::TrainOptions;
 use porecast_base::Verbosity;
 use porecast_base::progress::say;
@@ -49,8 +50,6 @@ pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> 
     let setting = Setting {
         folder: begun.write(&mut card, &config.dataset)?,
         seed: config.seed,
-        inputs: dataset.shape().0,
-        outputs: config.outputs(),
         model: config.model,
         optimizer: config.optimizer,
         schedule: config.schedule,
@@ -135,7 +134,7 @@ fn members(
                 seed_index,
                 frame: None,
                 fold: is_folded.then_some(fold),
-                takes_time: false,
+                ends: Ends::new(dataset.shape().0, config.outputs()),
                 frames: vec![0],
                 architecture: format!("{:?} {} {}", config.model, dataset.shape().0, config.outputs()),
                 objective: objective(config, &counts),

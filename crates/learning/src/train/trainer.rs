@@ -19,7 +19,7 @@ use crate::data::{Mirror, evenly_spread};
 use crate::loss::Terms;
 use crate::model::ops::{Kernels, TrainBackend};
 use crate::model::{Network, checkpointing};
-use crate::sample::HostBatch;
+use crate::sample::{Batch, HostBatch};
 use porecast_base::progress::{self, Progress};
 use porecast_base::{Error, ErrorKind, Result};
 use porecast_base::{interrupt, seed};
@@ -108,13 +108,13 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         start: Option<&Path>,
         device: &'a B::Device,
     ) -> Result<Self> {
-        let Setting { model, inputs, outputs, .. } = setting;
+        let model = &setting.model;
         let files = setting.folder.member(&member.folder);
         // Drawn on the CPU, so that a seed begins with the same weights on every device.
         let cpu = Default::default();
         Flex::seed(&cpu, seed::derive(setting.seed, "weights", member.seed_index));
-        let drawn = Network::<Autodiff<Flex>>::init(model, *inputs, *outputs, member.takes_time, &cpu);
-        let network = Network::<B>::init(model, *inputs, *outputs, member.takes_time, device);
+        let drawn = Network::<Autodiff<Flex>>::init(model, member.ends, &cpu);
+        let network = Network::<B>::init(model, member.ends, device);
         let mut network = optimizer::network_to_bytes(&drawn)
             .and_then(|bytes| optimizer::network_from_bytes(network, bytes, device))
             .expect("a network takes its own weights");
@@ -271,9 +271,11 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             };
             let gradients = if setting.training.gradient_checkpointing {
                 let seed = seed::derive(setting.seed, "checkpointing", self.state.samples_seen);
-                checkpointing::gradients(&self.network, batch.input, batch.times, seed, evaluate)?
+                let Batch { input, physics, times, .. } = batch;
+                checkpointing::gradients(&self.network, input, physics, times, seed, evaluate)?
             } else {
-                let levels = self.network.decode_levels(self.network.encode(batch.input), batch.times);
+                let features = self.network.encode(batch.input, batch.physics);
+                let levels = self.network.decode_levels(features, batch.times);
                 GradientsParams::from_grads(evaluate(levels)?.backward(), &self.network)
             };
             accumulator.accumulate(&self.network, gradients);
@@ -421,7 +423,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let objective = &self.member.objective;
         let names = host.names.clone();
         let batch = host.to_device::<B::InnerBackend>(self.device);
-        let features = network.encode(batch.input);
+        let features = network.encode(batch.input, batch.physics);
         let chunk = self.setting.training.batch_size;
         let mut scores = Vec::new();
         for start in (0..names.len()).step_by(chunk) {

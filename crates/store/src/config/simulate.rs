@@ -237,7 +237,10 @@ impl SimulateConfig {
             );
         }
         if !self.capillary_numbers.is_empty() && self.vary.capillary_number.is_some() {
-            problems.push(Problem::new("vary.capillary_number", "give this range or capillary_numbers, not both"));
+            problems.push(Problem::new(
+                "vary.capillary_number",
+                "give this range or capillary_numbers, not both",
+            ));
         }
         problems.dedup();
         problems

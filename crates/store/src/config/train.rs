@@ -8,6 +8,7 @@ use super::loss::LossConfig;
 use super::model::{Architecture, EncoderKind, ModelConfig, TimePlace};
 use super::optimizer::{OptimizerConfig, ScheduleConfig};
 use super::{Checks, Problem, Validate, plain_name};
+use crate::physics::Quantity;
 use porecast_base::below;
 
 /// A training, from dataset to weights.
@@ -30,6 +31,9 @@ pub struct TrainConfig {
     /// Channels of the input.
     #[serde(default = "Channel::default_list")]
     pub inputs: Vec<Channel>,
+    /// Physical quantities that the network is told; every domain of the dataset must have them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub physics: Vec<Quantity>,
     /// Shares of the domains.
     #[serde(default)]
     pub split: SplitConfig,
@@ -78,8 +82,18 @@ pub enum Conditioning {
     /// One network takes any time.
     #[default]
     Time,
+    /// One network gives the whole sequence at once.
+    Sequence(Knots),
     /// One network a frame.
     SingleFrame(Frames),
+}
+
+/// Times at which a network of whole sequences gives logits; those between are interpolated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Knots {
+    /// Number of knots, evenly spaced from time 0 to the last time of the training domains.
+    pub knots: usize,
 }
 
 /// Frames that get a network of their own.
@@ -273,6 +287,16 @@ impl Validate for TrainConfig {
         if let Conditioning::SingleFrame(Frames::List(list)) = &self.conditioning {
             checks.need(!list.is_empty(), "conditioning.single-frame", "[]", "\"all\" or at least one frame");
         }
+        if let Conditioning::Sequence(Knots { knots }) = self.conditioning {
+            checks.need((2..=512).contains(&knots), "conditioning.sequence.knots", knots, "2 to 512");
+        }
+        let told: std::collections::HashSet<_> = self.physics.iter().collect();
+        checks.need(
+            told.len() == self.physics.len(),
+            "physics",
+            format!("{:?}", self.physics),
+            "each quantity once",
+        );
         let is_unet = self.model.architecture == Architecture::Unet;
         checks.need(
             !(self.conditioning == Conditioning::Time && is_unet && self.model.time.enters.is_empty()),
