@@ -8,8 +8,8 @@ use super::ops::{Conv, Joined, Kernels, Norm, activate, drop_samples, join};
 use super::time_embedding::TimeInjection;
 use porecast_store::config::model::{ActivationKind, ModelConfig};
 
-/// Convolution, norm, time, activation, dropout, convolution, norm, activation; a residual block adds what it is
-/// given before the last activation.
+/// Convolution, norm, time, activation, dropout, convolution, norm, activation. A residual block
+/// adds its input before the last activation.
 #[derive(Module, Debug)]
 pub struct Block<B: Backend> {
     first: Conv<B>,
@@ -26,7 +26,8 @@ pub struct Block<B: Backend> {
 }
 
 impl<B: Kernels> Block<B> {
-    /// A block from `inputs` to `outputs` channels, told the time where `takes_time`, at `depth` from 0 to 1.
+    /// A block from `inputs` to `outputs` channels, with the time if `takes_time`; stochastic depth
+    /// grows with `depth` (0 to 1).
     pub fn init(
         config: &ModelConfig,
         inputs: usize,

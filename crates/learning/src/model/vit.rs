@@ -1,4 +1,4 @@
-//! A vision transformer that writes each patch's logits from its token.
+//! A vision transformer that maps the token of each patch to the logits of the patch.
 
 use burn::module::Module;
 use burn::nn::transformer::{TransformerEncoder, TransformerEncoderConfig, TransformerEncoderInput};
@@ -11,7 +11,8 @@ use super::time_embedding::TimeEmbedding;
 use super::{pad_to_multiple, repeat_each};
 use porecast_store::config::model::ModelConfig;
 
-/// Patches to tokens, time added to each, transformer layers, tokens to patches of logits.
+/// Embeds patches as tokens, adds the time, applies transformer layers and maps tokens to patches
+/// of logits.
 ///
 /// # References
 /// Dosovitskiy et al. (2021); positions are sinusoidal in y and x so that any size can be predicted.
@@ -27,7 +28,7 @@ pub struct Vit<B: Backend> {
     outputs: usize,
 }
 
-/// Tokens of domains, before they are told the time.
+/// Tokens of domains, before the time is added.
 #[derive(Debug, Clone)]
 pub struct VitFeatures<B: Backend> {
     /// `[n, width, rows, columns]`.

@@ -1,4 +1,4 @@
-//! Sequences of domains: those of a dataset, or that of an image.
+//! Sequences of the domains of a dataset, or of the domain in an image.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ const ANIMATION_EDGE: usize = 1024;
 /// Time between the frames of an animation.
 const FRAME_MS: u32 = 200;
 
-/// `porecast predict` with a run on invasions: the domains of a dataset, or that of an image.
+/// `porecast predict` with an invasion run: the domains of a dataset, or the domain in an image.
 ///
 /// # Errors
 /// As [`super::run`].
@@ -61,7 +61,7 @@ pub(super) fn predict_parts(
     })
 }
 
-/// The dataset to predict; it has times and an inlet of its own.
+/// Opens the dataset to predict, which has its own times and inlet.
 fn open_dataset(options: &PredictOptions) -> Result<InvasionDataset> {
     let dataset = InvasionDataset::open(&options.input)?;
     if !options.times.is_empty() {
@@ -75,7 +75,7 @@ fn open_dataset(options: &PredictOptions) -> Result<InvasionDataset> {
     Ok(dataset)
 }
 
-/// Predicts domains of a dataset into the file `path`, and shows them.
+/// Predicts domains of a dataset into the file `path`, and pictures and saturation into `shown`.
 fn predict_dataset(
     predictor: &Predictor,
     dataset: &InvasionDataset,
@@ -108,7 +108,7 @@ fn predict_dataset(
     })
 }
 
-/// Predicts the domain of an image, and shows it.
+/// Predicts the domain in an image.
 fn predict_image(predictor: &Predictor, options: &PredictOptions, shown: &mut Shown) -> Result<()> {
     let card = predictor.card();
     let grey = image::read_grey(&options.input)?;
@@ -134,7 +134,7 @@ fn predict_image(predictor: &Predictor, options: &PredictOptions, shown: &mut Sh
     })
 }
 
-/// Predicts a domain frame by frame: into the file, then to be shown.
+/// Predicts a domain frame by frame.
 fn predict_domain(
     predictor: &Predictor,
     domain: &Domain,
@@ -179,12 +179,12 @@ fn header(card: &RunCard, inlet: Side) -> PredictionHeader {
     }
 }
 
-/// What is shown of sequences: the saturation of every frame, and pictures of the first domain.
+/// The saturation of every frame, and pictures of the first domain.
 struct Shown {
     folder: PathBuf,
-    /// How many domains of a dataset there were.
+    /// Number of domains of a dataset.
     domains: Option<usize>,
-    /// Of which domain.
+    /// Identifier of the pictured domain, and its pictures.
     pictures: Option<(String, Pictures)>,
     rows: Vec<SaturationRow>,
 }
@@ -202,7 +202,7 @@ impl Shown {
         };
         if pictured == id { pictures.add(frame) } else { Ok(()) }
     }
-    /// Ends the files; says what was predicted.
+    /// Finishes the files; returns a summary.
     fn finish(self) -> Result<String> {
         let what = match (self.domains, &self.pictures) {
             (Some(domains), Some((id, _))) => format!("predicted {domains} domains, pictures of {id}"),
@@ -226,7 +226,7 @@ struct Pictures {
 
 impl Pictures {
     fn new(folder: &Path, solid: &Array2<bool>) -> Result<Self> {
-        // A whole folder, so that a shorter sequence leaves no frames of a longer one behind.
+        // The whole folder is replaced, so that no frames of an earlier, longer sequence remain.
         let frames = atomic::Folder::new(&folder.join("frames"))?;
         let (height, width) = solid.dim();
         let step = height.max(width).div_ceil(ANIMATION_EDGE) as isize;

@@ -1,4 +1,4 @@
-//! What the networks of a run predict of a domain: frames.
+//! Prediction of domains: frames.
 
 use std::path::Path;
 
@@ -18,12 +18,13 @@ use super::trained::{self, Ends, Trained};
 use crate::data::channels::channels;
 use crate::device::Device;
 
-/// Pixels times frames that are decoded at once.
+/// Largest number of pixels times frames that are decoded at once.
 const DECODED_AT_ONCE: usize = 512 * 512;
-/// Pixels times frames of a domain that are held at once (512 MiB): more are predicted in groups of frames.
+/// Largest number of pixels times frames of a domain in memory (512 MiB); more frames are predicted
+/// in groups.
 const HELD_AT_ONCE: usize = 8 * 4096 * 4096;
 
-/// The networks of a run on invasions, ready to predict domains in memory.
+/// The networks of an invasion run, ready to predict domains in memory.
 ///
 /// ```no_run
 /// use porecast_learning::Predictor;
@@ -40,18 +41,18 @@ const HELD_AT_ONCE: usize = 8 * 4096 * 4096;
 pub struct Predictor {
     config: TrainConfig,
     card: RunCard,
-    /// One for any time, or one a frame, in the order of the frames.
+    /// One for any time, or one per frame, in the order of the frames.
     networks: Vec<(Option<usize>, Box<dyn Trained>)>,
-    /// Largest edge that is predicted at once, in pixels.
+    /// Largest tile edge in pixels.
     tile: usize,
 }
 
-/// A time to predict, and the network that knows it.
+/// A time to predict, and the network that predicts it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Moment {
     /// Time, in the unit of the dataset.
     pub time: f64,
-    /// Position of the network.
+    /// Index of the network.
     network: usize,
 }
 
@@ -59,7 +60,8 @@ impl Predictor {
     /// Loads the networks of a run onto the CPU, each with the weights of its best epoch.
     ///
     /// # Errors
-    /// The folder is not a run on invasions with a trained network, or its weights do not fit its configuration.
+    /// The folder is not an invasion run with a trained network, or its weights do not fit its
+    /// configuration.
     pub fn open(run: &Path) -> Result<Self> {
         Self::on(run, Device::Flex)
     }
@@ -84,7 +86,8 @@ impl Predictor {
         Ok(Self { config, card, networks, tile: TILE })
     }
 
-    /// Predicts domains with a longer edge than `edge` pixels in overlapping tiles; 512 unless this is called.
+    /// Predicts domains with an edge longer than `edge` pixels in overlapping tiles; without this
+    /// call, 512.
     pub fn with_tile(self, edge: usize) -> Self {
         Self { tile: edge, ..self }
     }
@@ -94,21 +97,21 @@ impl Predictor {
         &self.card
     }
 
-    /// Times that the run can predict: the mean time of each frame over the training domains, in the unit of
-    /// [`card`](Self::card). Single-frame networks know their own frames only.
+    /// Times that the run can predict: the mean time of each frame over the training domains, in
+    /// the unit of [`card`](Self::card). Single-frame networks predict only their own frames.
     pub fn times(&self) -> Vec<f64> {
         self.moments(&self.card.dataset.mean_times).iter().map(|moment| moment.time).collect()
     }
 
-    /// Probability of the invading phase in a domain at each of some times, 0 in solid. The fluid enters at `inlet`; the
-    /// domain is turned as the networks learnt it, and the prediction turned back.
+    /// Probability of the invading phase in a domain at each of `times`, 0 in solid. The fluid
+    /// enters at `inlet`; the domain is turned as in the training, and the prediction turned back.
     ///
     /// # Shapes
     /// `[time, y, x]`.
     ///
     /// # Errors
-    /// A domain without pixels; a time that is negative or not finite; of single-frame networks, a time that is not one
-    /// of [`times`](Self::times).
+    /// The domain has no pixels; a time is negative or not finite; with single-frame networks, a
+    /// time is not one of [`times`](Self::times).
     pub fn frames(&self, domain: &Domain, inlet: Side, times: &[f64]) -> Result<Array3<f32>> {
         let (height, width) = domain.shape();
         if height == 0 || width == 0 {
@@ -138,12 +141,13 @@ impl Predictor {
         Ok(frames)
     }
 
-    /// Whether a network is told the time, rather than knowing a single frame.
+    /// Whether the network takes the time, rather than predicting a single frame.
     pub(super) fn takes_any_time(&self) -> bool {
         self.networks.iter().all(|(frame, _)| frame.is_none())
     }
 
-    /// The times of a sequence's frames that this run can predict: all of them, or those of its single-frame networks.
+    /// The times of a sequence's frames that this run can predict: all, or those of its
+    /// single-frame networks.
     pub(super) fn moments(&self, times: &[f64]) -> Vec<Moment> {
         let knows =
             |frame: usize| self.networks.iter().position(|(own, _)| own.is_none_or(|own| own == frame));
@@ -151,7 +155,7 @@ impl Predictor {
         times.iter().enumerate().filter_map(moment).collect()
     }
 
-    /// The frames `[y, x]` of a domain one after the other. They are predicted in groups of 512 MiB.
+    /// The frames `[y, x]` of a domain one after the other, predicted in groups of at most 512 MiB.
     pub(super) fn each_frame<'a>(
         &'a self,
         domain: &'a Domain,
@@ -173,8 +177,8 @@ impl Predictor {
         })
     }
 
-    /// Frames `[time, y, x]` of an input `[channel, y, x]`, tile by tile. What a network knows of a tile without the time is
-    /// computed once.
+    /// Frames `[time, y, x]` of an input `[channel, y, x]`, tile by tile. Each network encodes a
+    /// tile once.
     fn group(&self, input: ArrayView3<'_, f32>, moments: &[Moment]) -> Array3<f32> {
         let (_, height, width) = input.dim();
         let mut whole = Array3::zeros((moments.len(), height, width));
@@ -198,10 +202,10 @@ impl Predictor {
     }
 }
 
-/// The configuration of a run that has a network.
+/// The configuration of a run with a trained network.
 ///
 /// # Errors
-/// It cannot be read, or there is no network.
+/// The configuration cannot be read, or there is no network.
 pub(super) fn config_of<C: DeserializeOwned + Validate>(
     run: &RunFolder,
     members: &[MemberCard],
@@ -214,7 +218,7 @@ pub(super) fn config_of<C: DeserializeOwned + Validate>(
     Ok(config)
 }
 
-/// Nothing is ever in solid.
+/// Sets the probability in solid to 0.
 fn keep_pore_space(frame: &mut Array2<f32>, domain: &Domain) {
     frame.zip_mut_with(&domain.solid, |p, &solid| {
         if solid {
