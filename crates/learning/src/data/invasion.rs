@@ -140,7 +140,7 @@ impl InvasionData {
 pub struct TimedInvasions {
     /// The sequences.
     pub data: InvasionData,
-    /// The time that becomes 1.
+    /// Time that the network sees as 1.
     pub time_scale: f64,
 }
 

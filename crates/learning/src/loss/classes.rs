@@ -87,7 +87,6 @@ impl Classes {
         Tensor::cat(kept.into_iter().map(|class| x.clone().narrow(1, class, 1)).collect(), 1)
     }
 
-    /// Target times the class weights.
     fn weighted<B: Backend>(&self, y: Tensor<B, 4>) -> Tensor<B, 4> {
         let classes = y.dims()[1];
         let weights = if self.config.class_weights == SegmentationWeights::Dynamic {

@@ -26,7 +26,6 @@ pub(super) struct Pass<'a, B: Backend> {
     checkpoints: Option<Checkpoints<B>>,
 }
 
-/// Data for the backward pass.
 struct Checkpoints<B: Backend> {
     /// A copy for the forward pass, without gradients and with its own running statistics.
     blind: Unet<B>,

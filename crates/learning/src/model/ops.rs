@@ -1,4 +1,4 @@
-//! The layers of the networks. What computes them can change in this file alone.
+//! The layers of the networks, so that what computes them changes in one place.
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};

@@ -12,7 +12,7 @@ use porecast_store::config::model::TimeMode;
 
 /// Sinusoidal features of a time in [0, 1], then two linear layers.
 ///
-/// For n features, feature j is sin(πf_j t) and feature n/2 + j is cos(πf_j t), with f_j geometric
+/// Of c features, feature j is sin(πf_j t) and feature c/2 + j is cos(πf_j t), with f_j geometric
 /// from 1/2 to 32: the slowest separates early from late, the fastest separates neighbouring frames
 /// among about fifty.
 ///

@@ -68,7 +68,7 @@ pub(super) fn predict_parts(
 }
 
 /// Predicts images of a dataset into the file `path`, and masks and overlays into `shown`. Only the
-/// network of its validation fold predicts an image.
+/// networks validated on a fold predict the images in it.
 fn predict_dataset(
     predictor: &MaskPredictor,
     dataset: &SegmentationDataset,
@@ -203,7 +203,6 @@ fn read_input(
     Ok(Box::new(samples))
 }
 
-/// An identifier as a file name.
 fn file_name(id: &str) -> String {
     id.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
 }

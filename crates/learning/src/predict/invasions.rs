@@ -108,7 +108,6 @@ fn predict_dataset(
     })
 }
 
-/// Predicts the domain in an image.
 fn predict_image(predictor: &Predictor, options: &PredictOptions, shown: &mut Shown) -> Result<()> {
     let card = predictor.card();
     let grey = image::read_grey(&options.input)?;
@@ -134,7 +133,6 @@ fn predict_image(predictor: &Predictor, options: &PredictOptions, shown: &mut Sh
     })
 }
 
-/// Predicts a domain frame by frame.
 fn predict_domain(
     predictor: &Predictor,
     domain: &Domain,
@@ -219,7 +217,7 @@ struct Pictures {
     folder: PathBuf,
     frames: atomic::Folder,
     solid: Array2<bool>,
-    /// Every n-th pixel keeps an animation of a large domain small.
+    /// Step in pixels that keeps the animation of a large domain small.
     step: isize,
     animation: Vec<RgbImage>,
 }
@@ -233,7 +231,6 @@ impl Pictures {
         Ok(Self { folder: folder.to_owned(), frames, solid: solid.clone(), step, animation: Vec::new() })
     }
 
-    /// Draws the next frame.
     fn add(&mut self, frame: ArrayView2<'_, f32>) -> Result<()> {
         let path = self.frames.path().join(format!("frame-{:03}.png", self.animation.len()));
         image::write_png(&path, &picture::probability_image(self.solid.view(), frame))?;

@@ -1,4 +1,4 @@
-//! Prediction of images: the probability of each class.
+//! Predicts the probability of each class in images with the networks of a run.
 
 use std::path::Path;
 
@@ -70,8 +70,8 @@ impl MaskPredictor {
         Ok(Self { config, card, networks, tile: TILE })
     }
 
-    /// Predicts images with an edge longer than `edge` pixels in overlapping tiles; without this
-    /// call, 512.
+    /// Sets the largest tile edge, by default 512 pixels; larger images are predicted in
+    /// overlapping tiles.
     pub fn with_tile(self, edge: usize) -> Self {
         Self { tile: edge, ..self }
     }

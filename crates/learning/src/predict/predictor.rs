@@ -1,4 +1,4 @@
-//! Prediction of domains: frames.
+//! Predicts the frames of domains with the networks of a run.
 
 use std::path::Path;
 
@@ -86,8 +86,8 @@ impl Predictor {
         Ok(Self { config, card, networks, tile: TILE })
     }
 
-    /// Predicts domains with an edge longer than `edge` pixels in overlapping tiles; without this
-    /// call, 512.
+    /// Sets the largest tile edge, by default 512 pixels; larger domains are predicted in
+    /// overlapping tiles.
     pub fn with_tile(self, edge: usize) -> Self {
         Self { tile: edge, ..self }
     }

@@ -10,7 +10,6 @@ pub(super) struct Tiles {
     columns: Vec<Span>,
 }
 
-/// A tile.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tile<'a> {
     rows: &'a Span,

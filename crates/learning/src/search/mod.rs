@@ -122,7 +122,7 @@ impl Trial<'_> {
         self.claim.is_taken_up
     }
 
-    /// Values by the keys of the parameters.
+    /// Value of each parameter, by its key.
     pub fn point(&self) -> &Point {
         &self.claim.point
     }

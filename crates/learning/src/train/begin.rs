@@ -49,7 +49,7 @@ where
                 "exists already; pass --resume to go on with it or --force to replace it",
             ));
         }
-        folder.members()?; // only ever remove what is a run
+        folder.members()?; // fails if the folder is not a run
         std::fs::remove_dir_all(&path).map_err(|e| Error::output(&path, e))?;
     }
     Ok(Begun { folder, resolved: config::to_toml(config)?, is_resumed })

@@ -3,7 +3,7 @@
 //! The training loop is porecast's own, built on Burn's modules, autodiff, optimisers, gradient
 //! accumulation and records. Burn's `Learner` lacks three things that a run needs: resuming bit for
 //! bit (it does not restore the order of the data and the generator of dropout), clipping by the
-//! global norm, and stopping at the first impossible loss with the samples that caused it.
+//! global norm, and stopping at the first impossible loss, naming the samples that caused it.
 //!
 //! `invasion` and `segmentation` turn their configuration into a `Setting`; everything after that
 //! is the same for both.

@@ -63,7 +63,6 @@ struct Running {
     gradient_norm: f64,
     steps: u64,
     learning_rate: f64,
-    /// Time that steps waited for batches.
     waiting_seconds: f64,
 }
 
@@ -180,7 +179,6 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         })
     }
 
-    /// Trains to the end of the current epoch.
     fn train_epoch(&mut self) -> Result<()> {
         let (setting, member) = (self.setting, self.member);
         let config = &setting.training;
@@ -209,7 +207,6 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         trained
     }
 
-    /// Trains on the batches of an epoch as they arrive.
     fn train_batches(
         &mut self,
         batches: mpsc::Receiver<Result<HostBatch>>,
