@@ -1,4 +1,4 @@
-//! Where networks are computed.
+//! The device that computes the networks.
 
 use porecast_base::{Error, Result};
 
@@ -16,7 +16,7 @@ impl Device {
     /// Reads `flex` or `cuda[:index]`.
     ///
     /// # Errors
-    /// Another word, or `cuda` where the program was built without it.
+    /// `text` is another word, or `cuda` in a build without CUDA.
     pub fn parse(text: &str) -> Result<Self> {
         match text.split_once(':').unwrap_or((text, "0")) {
             ("flex", _) if text == "flex" => Ok(Self::Flex),
@@ -47,8 +47,10 @@ impl std::fmt::Display for Device {
 
 /// Calls a function that is generic over a training backend with the backend of a device.
 ///
-/// `on_device!(device, function(arguments...))` calls `function::<Backend>(&backend_device, arguments...)`, and
-/// `on_device!(device, function::<T>(arguments...))` calls `function::<Backend, T>(&backend_device, arguments...)`.
+/// `on_device!(device, function(arguments...))` calls
+/// `function::<Backend>(&backend_device, arguments...)`, and
+/// `on_device!(device, function::<T>(arguments...))` calls
+/// `function::<Backend, T>(&backend_device, arguments...)`.
 macro_rules! on_device {
     ($device:expr, $function:ident$(::<$type:ty>)?($($argument:expr),* $(,)?)) => {
         match $device {

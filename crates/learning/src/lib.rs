@@ -1,7 +1,7 @@
-//! Networks that learn how a fluid invades a porous domain, or what an image shows.
+//! Networks that predict how a fluid invades a porous domain, or that segment images.
 //!
-//! [`train::run`] trains the networks of a configuration into a run folder, [`search::run`] looks for good settings, and
-//! a [`Predictor`] predicts domains in memory with the networks of a run:
+//! [`train::run`] trains networks and writes a run folder, [`search::run`] searches for good
+//! settings, and a [`Predictor`] predicts domains in memory with the networks of a run:
 //!
 //! ```no_run
 //! use porecast_learning::Predictor;
@@ -13,8 +13,8 @@
 //! # Ok::<(), porecast_base::Error>(())
 //! ```
 //!
-//! This crate and `porecast-kernels` are the only ones that name Burn. No public function is generic over a backend: a
-//! [`Device`] chooses it. In the order of the pipeline:
+//! Only this crate and `porecast-kernels` use Burn. No public function is generic over a backend; a
+//! [`Device`] selects it. The modules in the order of the pipeline:
 //!
 //! | module | from | to |
 //! |---|---|---|

@@ -1,10 +1,11 @@
-//! Samples as the engine sees them: input, time, target, and which pixels are scored.
+//! Samples: input, time, target and scored pixels.
 //!
-//! A domain here is what is encoded once: a porous domain with its frames, or an image, which is a single sample.
+//! A domain is what a network encodes once: a porous domain with its frames, or an image, which is
+//! a single sample.
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
-/// A batch in memory: `domains` domains at `frames` times each.
+/// A batch in memory: some domains, each at the same number of times.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostBatch {
     /// Number of domains.
@@ -17,11 +18,12 @@ pub struct HostBatch {
     pub physics: Vec<f32>,
     /// Time of each sample, scaled to about [0, 1]; the samples of the first domain first.
     pub times: Vec<f32>,
-    /// Class of each pixel `[sample, y, x]`; of an invasion 1 where the invading phase is and 0 elsewhere.
+    /// Class of each pixel `[sample, y, x]`; for an invasion 1 in the invading phase and 0
+    /// elsewhere.
     pub target: Vec<f32>,
     /// Scored pixels `[domain, y, x]`, 0 or 1.
     pub scored: Vec<f32>,
-    /// What to call each sample in a message.
+    /// Name of each sample in messages.
     pub names: Vec<String>,
 }
 

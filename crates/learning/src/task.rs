@@ -1,4 +1,4 @@
-//! What a network is asked, made from the configuration and the data's own description.
+//! Probability of the invading phase, and the three classes of an invasion.
 
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Tensor, TensorData, backend::Backend};
@@ -20,8 +20,8 @@ pub fn invading_probability<B: Kernels>(head: Head, logits: Tensor<B, 4>) -> Ten
     }
 }
 
-/// The classes solid, defending, invading as a target of the cross-entropy, each times its weight: over the whole
-/// image, since solid is a class; a weight of zero for solid leaves the fluid mask.
+/// Cross-entropy target: the classes solid, defending and invading, each times its weight. It
+/// covers the whole image; a solid weight of zero restricts it to the pore space.
 ///
 /// # Shapes
 /// `invading` and `pore` `[n, 1, h, w]` of 0 and 1; result `[n, 3, h, w]`.

@@ -1,4 +1,4 @@
-//! Channels of the input, computed from the geometry alone.
+//! Input channels, computed from the geometry alone.
 
 use ndarray::{Array2, Array3, Axis};
 use porecast_simulations::domain::distance::squared_distance;
@@ -7,7 +7,7 @@ use porecast_simulations::{Domain, Side};
 
 use porecast_store::config::train::Channel;
 
-/// The channels of a domain.
+/// The input channels of a domain.
 ///
 /// # Shapes
 /// `[channel, y, x]`; every channel is 0 in solid, so that padding with zeros is padding with solid.
@@ -30,7 +30,7 @@ pub fn channels(domain: &Domain, inlet: Side, list: &[Channel]) -> Array3<f32> {
     out
 }
 
-/// Distance of a pixel's centre from the inlet over the length of the domain.
+/// Distance from the inlet to a pixel's centre, as a fraction of the length of the domain.
 fn depth(height: usize, width: usize, inlet: Side) -> Array2<f32> {
     Array2::from_shape_fn((height, width), |(y, x)| {
         let (position, length) = match inlet {
@@ -43,12 +43,13 @@ fn depth(height: usize, width: usize, inlet: Side) -> Array2<f32> {
     })
 }
 
-/// Distance to the nearest grain over 16 pixels, at most 1.
+/// Distance to the nearest grain in units of 16 pixels, at most 1.
 fn distance(domain: &Domain) -> Array2<f32> {
     squared_distance(&domain.solid).mapv(|squared| ((squared as f32).sqrt() / 16.0).min(1.0))
 }
 
-/// Pore volumes injected when percolation, with trapping, reaches the pixel; 1 where it never does.
+/// Pore volumes injected when invasion percolation with trapping reaches a pixel; 1 where it never
+/// does.
 fn percolation_time(domain: &Domain, inlet: Side) -> Array2<f32> {
     let invasion = invade(domain, inlet).with_trapping(inlet.opposite());
     let pore_count = domain.pore_count().max(1) as f32;
@@ -72,7 +73,7 @@ mod tests {
 
     #[test]
     fn percolation_time_rises_along_the_path_and_is_one_off_it() {
-        // A straight channel beside a pocket without a way in.
+        // A straight channel beside an isolated pore.
         let solid = array![[false, true, true], [false, true, false], [false, true, true],];
         let domain = Domain { solid, voxel_size_m: 1.0 };
         let all = channels(&domain, Side::Top, &[Channel::Percolation, Channel::Distance]);

@@ -1,4 +1,4 @@
-//! Invasion sequences in memory, ready to be put into batches.
+//! Invasion sequences in memory, and batches of them.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use porecast_store::config::train::Channel;
 use porecast_store::invasion::Fingerprint;
 use porecast_store::{InvasionDataset, Physics, Quantity, QuantityScale};
 
-/// The sequences of a dataset, frames at one bit a pixel.
+/// The sequences of a dataset; frames take one bit per pixel.
 #[derive(Debug, Clone)]
 pub struct InvasionData {
     shape: (usize, usize, usize),
@@ -76,7 +76,7 @@ impl InvasionData {
     /// Indices of the domains named by `ids`.
     ///
     /// # Errors
-    /// One is not in the data; `path` names the dataset in the message.
+    /// An identifier is not in the data; `path` names the dataset in the message.
     pub fn indices(&self, ids: &[String], path: &Path) -> Result<Vec<usize>> {
         ids.iter()
             .map(|id| {
@@ -159,12 +159,12 @@ impl InvasionData {
     }
 }
 
-/// Sequences whose times a network is told as shares of a largest one.
+/// Sequences whose times are divided by `time_scale` for the network.
 #[derive(Debug, Clone)]
 pub struct TimedInvasions {
     /// The sequences.
     pub data: InvasionData,
-    /// The time that a network is told as 1.
+    /// Time that the network sees as 1.
     pub time_scale: f64,
     /// Physical quantities that the network is told.
     pub physics: Vec<QuantityScale>,
@@ -175,7 +175,7 @@ impl Samples for TimedInvasions {
         Ok(self.data.batch(picks, self.time_scale, &self.physics))
     }
 
-    /// The mirror that exchanges the two sides of the flow.
+    /// The mirror that exchanges the two lateral sides.
     fn mirror(&self) -> Mirror {
         match self.data.inlet {
             Side::Top | Side::Bottom => Mirror::Horizontal,

@@ -1,4 +1,4 @@
-//! From datasets to batches: split by domain, channels from geometry, augmentation, seeded order.
+//! From datasets to batches: channels from the geometry, augmentation, seeded order.
 
 pub mod channels;
 mod invasion;
@@ -14,9 +14,9 @@ use crate::sample::HostBatch;
 use order::Pick;
 use porecast_base::Result;
 
-/// What a network is trained on, for either task.
+/// Training samples of either task.
 pub trait Samples: Send + Sync {
-    /// The samples of some picks, which all have the same number of frames.
+    /// A batch of the samples of `picks`, which all have the same number of frames.
     ///
     /// # Errors
     /// A sample cannot be read.
@@ -26,7 +26,7 @@ pub trait Samples: Send + Sync {
     fn mirror(&self) -> Mirror;
 }
 
-/// `count` of the frames, evenly spread, the last among them; all of them for 0.
+/// `count` evenly spread frames, including the last; all frames for 0.
 pub fn evenly_spread(frames: &[usize], count: usize) -> Vec<usize> {
     let n = frames.len();
     if count == 0 || count >= n {

@@ -1,4 +1,5 @@
-//! In what order samples are seen: a function of seed and epoch alone, so that a resumed run sees the same.
+//! The order of the samples. It depends on seed and epoch only, so a resumed run sees the same
+//! order.
 
 use rand::RngExt;
 use rand::seq::SliceRandom;
@@ -7,25 +8,26 @@ use super::packed::Mirror;
 use porecast_base::seed;
 use porecast_store::config::train::TrainingConfig;
 
-/// Some frames of one domain, that go into a batch together.
+/// Frames of one domain that go into the same batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pick {
     /// Index of the domain in the data.
     pub domain: usize,
     /// Indices of the frames.
     pub frames: Vec<usize>,
-    /// Mirror image to show.
+    /// Mirror to apply.
     pub mirror: Mirror,
-    /// The epoch whose augmentation is seen; none for the sample as it is.
+    /// Epoch that seeds the augmentation; `None` leaves the sample unchanged.
     pub epoch: Option<usize>,
 }
 
 /// The batches of an epoch.
 ///
-/// Every frame of every domain is seen once before any is seen again: the frames of each domain are shuffled and cut
-/// into groups of `frames_per_domain` (the last filled up from the first), the groups shuffled and cut into batches.
-/// `samples_per_epoch` takes a part of one such round, or several rounds. Each batch holds `batch_size` samples but
-/// for the last. `across` is the mirror that exchanges the two sides of the flow.
+/// One round shows every frame of every domain: it shuffles the frames of each domain, cuts them
+/// into groups of `frames_per_domain` (the last filled up from the first), shuffles the groups and
+/// cuts them into batches. `samples_per_epoch` takes part of a round, or several rounds. All
+/// batches but the last hold `batch_size` samples. `across` is the mirror that exchanges the two
+/// lateral sides.
 pub fn epoch(
     run_seed: u64,
     epoch: usize,

@@ -1,16 +1,16 @@
-//! Masks at one bit a pixel, so that a campaign of hundreds of domains fits in memory.
+//! Masks with one bit per pixel, so that hundreds of domains fit in memory.
 
-/// A mask `[y, x]` at one bit a pixel.
+/// A mask `[y, x]` with one bit per pixel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PackedMask {
     words: Vec<u64>,
     width: usize,
 }
 
-/// Mirror image to read.
+/// A mirror image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mirror {
-    /// As it is.
+    /// Unchanged.
     None,
     /// Upside down.
     Vertical,
@@ -40,14 +40,14 @@ impl PackedMask {
         mirror.apply(&mut out[start..], self.width);
     }
 
-    /// Pixels that are set.
+    /// Number of set pixels.
     pub fn count(&self) -> usize {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 }
 
 impl Mirror {
-    /// Mirrors an image in row order in place.
+    /// Mirrors an image, stored row by row, in place.
     pub fn apply(self, image: &mut [f32], width: usize) {
         match self {
             Self::None => {}

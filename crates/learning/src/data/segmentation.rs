@@ -1,4 +1,4 @@
-//! Annotated images as batches: read when they are needed, augmented on all processors.
+//! Batches of annotated images, read on demand and augmented on all processors.
 
 use ndarray::{Array3, ArrayViewMut2, Axis};
 use porecast_imaging::AnnotatedImage;
@@ -12,9 +12,9 @@ use porecast_base::{Error, Result};
 use porecast_store::SegmentationDataset;
 use porecast_store::config::segmentation::Normalization;
 
-/// Means and deviations of red, green and blue over ImageNet, of values from 0 to 1.
+/// Means and standard deviations of red, green and blue over ImageNet, for values from 0 to 1.
 const IMAGENET: [(f32, f32); 3] = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
-/// Least deviation that a channel is divided by.
+/// Smallest standard deviation that a channel is divided by.
 const LEAST_DEVIATION: f32 = 1e-3;
 
 /// The images of a dataset.
@@ -29,10 +29,12 @@ pub struct SegmentationData {
 }
 
 impl SegmentationData {
-    /// Prepares a dataset for a training of `epochs` epochs; copy-paste draws from the images of `train`.
+    /// Prepares a dataset for a training of `epochs` epochs; copy-paste draws from the images of
+    /// `train`.
     ///
     /// # Errors
-    /// An image cannot be read, or `normalization` is for images of three channels and these are not.
+    /// An image cannot be read, or `normalization` needs three channels and the images have another
+    /// number.
     pub fn new(
         dataset: SegmentationDataset,
         train: &[usize],
@@ -51,7 +53,7 @@ impl SegmentationData {
         Ok(Self { dataset, augment, normalization, patches: found, seed, epochs })
     }
 
-    /// Pixels of each class in the masks of some images.
+    /// Pixel counts of each class in the masks of the given images.
     ///
     /// # Errors
     /// A mask cannot be read.
@@ -76,10 +78,10 @@ impl SegmentationData {
     }
 }
 
-/// Refuses images that a normalisation is not for.
+/// Refuses images whose number of channels does not suit the normalisation.
 ///
 /// # Errors
-/// `normalization` is for images of three channels and these are not.
+/// `normalization` needs three channels and the images have another number.
 pub fn check_channels(dataset: &SegmentationDataset, normalization: Normalization) -> Result<()> {
     let channels = dataset.shape().0;
     if normalization == Normalization::Imagenet && channels != IMAGENET.len() {
@@ -91,7 +93,7 @@ pub fn check_channels(dataset: &SegmentationDataset, normalization: Normalizatio
     Ok(())
 }
 
-/// Brings the values of an image `[channel, y, x]` to what the network expects.
+/// Normalises an image `[channel, y, x]` in place.
 pub fn normalize(image: &mut Array3<f32>, normalization: Normalization) {
     let scale = |mut plane: ArrayViewMut2<'_, f32>, mean: f32, deviation: f32| {
         plane.mapv_inplace(|value| (value - mean) / deviation);
@@ -140,7 +142,7 @@ impl Samples for SegmentationData {
         Ok(batch)
     }
 
-    /// None: mirror images are for augmentation to draw.
+    /// [`Mirror::None`]: the augmentation draws mirror images.
     fn mirror(&self) -> Mirror {
         Mirror::None
     }

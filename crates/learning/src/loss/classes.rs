@@ -1,7 +1,7 @@
-//! The terms of annotated images, of any number of classes of which each pixel has one.
+//! Loss terms of annotated images, in which each pixel has one of any number of classes.
 //!
-//! A network of one logit z tells class 1 (foreground) from class 0: it is a network of two logits, 0 and z, whose
-//! class 0 is left out of the overlap.
+//! A single logit z stands for two logits, 0 for class 0 and z for class 1 (foreground); the
+//! overlap then leaves out class 0.
 
 use std::cell::LazyCell;
 
@@ -14,7 +14,7 @@ use super::{Overlap, cross_entropy, dice, focal, inverse_dice, iou, switching};
 use porecast_store::config::loss::Term;
 use porecast_store::config::segmentation_loss::{SegmentationLossConfig, SegmentationWeights};
 
-/// What the loss of annotated images knows besides its terms.
+/// Evaluates the loss terms of annotated images.
 #[derive(Debug, Clone)]
 pub(super) struct Classes {
     pub(super) config: SegmentationLossConfig,
@@ -25,8 +25,8 @@ impl Classes {
     /// The value of each term.
     ///
     /// # Shapes
-    /// `logits` `[n, k, h, w]`, one for each class or a single one for two classes; `target` (classes) and `scored`
-    /// (0 or 1) `[n, 1, h, w]`.
+    /// `logits` `[n, k, h, w]`, one for each class or a single one for two classes; `target`
+    /// (classes) and `scored` (0 or 1) `[n, 1, h, w]`.
     pub(super) fn values<B: Kernels>(
         &self,
         terms: &[(Term, f64)],
@@ -63,7 +63,8 @@ impl Classes {
         terms.iter().map(value).collect()
     }
 
-    /// 1 in the channel of the class `[n, classes, h, w]`, or the grey that a network of one logit is to draw.
+    /// Target `[n, classes, h, w]`: 1 in the channel of the class. On a grey or white background,
+    /// the complement of the target grey level and that level.
     fn channels<B: Backend>(&self, target: Tensor<B, 4>, classes: usize) -> Tensor<B, 4> {
         let channel = |class| target.clone().equal_elem(class as f32).float();
         let channels = Tensor::cat((0..classes).map(channel).collect(), 1);
@@ -75,7 +76,8 @@ impl Classes {
         Tensor::cat(vec![-grey.clone() + 1.0, grey], 1)
     }
 
-    /// The channels that the overlap is counted of: those not excluded, of one logit the foreground alone.
+    /// Channels that enter the overlap: all but the excluded ones; with a single logit only the
+    /// foreground.
     fn compared<B: Backend>(&self, x: Tensor<B, 4>, is_single: bool) -> Tensor<B, 4> {
         let is_kept = |class: &usize| !self.config.excluded.contains(class);
         let kept: Vec<_> = (usize::from(is_single)..x.dims()[1]).filter(is_kept).collect();
@@ -85,7 +87,6 @@ impl Classes {
         Tensor::cat(kept.into_iter().map(|class| x.clone().narrow(1, class, 1)).collect(), 1)
     }
 
-    /// Target times the weights of the classes.
     fn weighted<B: Backend>(&self, y: Tensor<B, 4>) -> Tensor<B, 4> {
         let classes = y.dims()[1];
         let weights = if self.config.class_weights == SegmentationWeights::Dynamic {
@@ -99,7 +100,8 @@ impl Classes {
         y * weights
     }
 
-    /// α for the foreground and 1 − α for the background of one logit; 0 or 1 for several classes.
+    /// With a single logit, 1 − α for the background and α for the foreground; with several
+    /// classes, 0 for the excluded ones and 1 for the others.
     fn focal_weights(&self, is_single: bool, classes: usize) -> Vec<f32> {
         if is_single {
             let alpha = self.config.focal_alpha as f32;
@@ -109,8 +111,8 @@ impl Classes {
         (0..classes).map(|class| if is_excluded(class) { 0.0 } else { 1.0 }).collect()
     }
 
-    /// True positives, predicted positives and actual positives among the scored pixels, of each class after the
-    /// background.
+    /// True positives, predicted positives and actual positives among the scored pixels, for each
+    /// class but the background.
     pub(super) fn counts<B: Kernels>(
         &self,
         logits: Tensor<B, 4>,
@@ -128,7 +130,7 @@ impl Classes {
         Tensor::cat(counts.collect(), 0)
     }
 
-    /// Where the grey of a logit is nearer to the target's than to the background's.
+    /// Where the predicted grey level is nearer to the target's than to the background's.
     fn is_foreground<B: Backend>(&self, logits: Tensor<B, 4>) -> Tensor<B, 4, Bool> {
         let (background, target) = self.config.background.levels();
         let between = f32::midpoint(background, target);
@@ -136,8 +138,8 @@ impl Classes {
         if target > background { logits.greater_elem(logit) } else { logits.lower_elem(logit) }
     }
 
-    /// Mean of the Dice coefficients of the classes that occur, but the background and those excluded, from summed
-    /// [`counts`](Self::counts); 1 where none occurs.
+    /// Mean Dice coefficient, from summed [`counts`](Self::counts), over the classes that are
+    /// predicted or present, without the background and excluded classes; 1 if there are none.
     pub(super) fn mean_dice(&self, counts: &[f64]) -> f64 {
         let of_classes = counts.chunks_exact(3).enumerate().filter_map(|(index, of_class)| {
             let total = of_class[1] + of_class[2];
@@ -214,14 +216,14 @@ mod tests {
             value(config(change), &[1.0, 1.0], &binary(), &TRUTH, SCORED)
         };
         let (ln2, ln43, ln4) = (2f64.ln(), (4f64 / 3.0).ln(), 4f64.ln());
-        // p = 1/2, 3/4, 1/4 against 1, 1/2, 1/2, then against 0, 1, 1.
+        // p = 1/2, 3/4, 1/4 against 1, 1/2, 1/2 on grey and 0, 1, 1 on white.
         let grey = (ln2 + 0.5 * (ln43 + ln4) + 0.5 * (ln4 + ln43)) / 3.0;
         close(of(|c| (c.cross_entropy, c.background) = (1.0, Background::Grey)), grey);
         close(of(|c| (c.dice, c.background) = (1.0, Background::Grey)), 1.0 - 2.0 * 1.0 / 3.5);
         close(of(|c| (c.cross_entropy, c.background) = (1.0, Background::White)), (ln2 + ln43 + ln4) / 3.0);
         close(of(|c| (c.dice, c.background) = (1.0, Background::White)), 1.0 - 2.0 * 1.0 / 3.5);
 
-        // Foreground by the nearer grey: above 3/4 on grey, below 1/2 on white.
+        // Foreground: above 3/4 on grey, below 1/2 on white.
         let predicted = |background| {
             let loss = Objective::of_classes(config(|c| c.background = background), vec![]);
             let logits = tensor::<Flex>(&[1.0, 1.2, -1.0, 0.1], [1, 1, 2, 2]);
@@ -280,7 +282,7 @@ mod tests {
             c.class_weights = SegmentationWeights::Dynamic;
         });
         close(value(dynamic.clone(), &[], &binary(), &TRUTH, SCORED), (of_one + of_zero / 2.0) / 2.0);
-        // Only one class is there.
+        // Only class 0 occurs.
         close(value(dynamic, &[], &binary(), &[0; 4], SCORED), (ln(2.0) + of_zero) / 3.0);
     }
 
@@ -348,7 +350,7 @@ mod tests {
             c.iou = 1.0;
         });
         close(value(all.clone(), &[1.0; 2], &binary(), &TRUTH, [0.0; 4]), 0.0);
-        // A sure and right prediction loses next to nothing, a sure and wrong one a finite amount.
+        // A confident correct prediction has almost no loss, a confident wrong one a finite loss.
         let sure = [40.0, -40.0, -40.0, 40.0];
         close(value(all.clone(), &[1.0; 2], &sure, &TRUTH, [1.0; 4]), 0.0);
         let wrong = value(all, &[1.0; 2], &sure.map(|z| -1e3 * z), &TRUTH, [1.0; 4]);

@@ -1,4 +1,4 @@
-//! The cross-entropy, of classes and of a single logit.
+//! Cross-entropy of several classes and of a single logit.
 
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Tensor, backend::Backend};
@@ -18,8 +18,8 @@ pub fn binary_cross_entropy<B: Backend>(z: Tensor<B, 4>, g: Tensor<B, 4>, m: Ten
     (-sum_pixels(log_likelihood * m.clone()) / (sum_pixels(m) + SMALL)).mean()
 }
 
-/// Cross-entropy −Σ y_c ln p_c / Σ y_c over pixels and classes; y is 1 in the channel of the class, times the weight
-/// of the class and of the pixel.
+/// Cross-entropy −Σ y_c ln p_c / Σ y_c over pixels and classes; y is 1 in the channel of the class,
+/// times the weight of the class and of the pixel.
 ///
 /// # Shapes
 /// `log_p` and `y` `[n, classes, h, w]`; result `[1]`.
@@ -27,7 +27,8 @@ pub fn binary_cross_entropy<B: Backend>(z: Tensor<B, 4>, g: Tensor<B, 4>, m: Ten
 /// # References
 /// Bishop (2006), Pattern recognition and machine learning, section 4.3.4.
 pub fn cross_entropy<B: Backend>(log_p: Tensor<B, 4>, y: Tensor<B, 4>) -> Tensor<B, 1> {
-    // Without a pixel that counts, 0 / 1. Weights inverse to counts are small: nothing can be added to them.
+    // If no pixel counts, this is 0 / 1. A constant in the denominator would distort the small
+    // totals of inverse-count weights.
     let total = y.clone().sum();
     -(log_p * y).sum() / (total.clone() + total.equal_elem(0.0).float())
 }
@@ -49,7 +50,8 @@ mod tests {
 
     #[test]
     fn cross_entropy_by_hand() {
-        // One pixel of each class and one more of solid; logits (0, 0, ln 2) everywhere: p = (1/4, 1/4, 1/2).
+        // One pixel of each class and one more of solid; logits (0, 0, ln 2) everywhere: p = (1/4,
+        // 1/4, 1/2).
         let ln2 = 2f32.ln();
         let log_p = Tensor::cat(vec![image([-2.0 * ln2; 4]), image([-2.0 * ln2; 4]), image([-ln2; 4])], 1);
         let g = image([0.0, 0.0, 1.0, 0.0]);

@@ -1,13 +1,14 @@
-//! The Dice loss, of classes and of what is not the class.
+//! The Dice loss of classes and of their complements.
 
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::{Overlap, SMALL};
 
-/// Dice loss 1 − (2 Σ p g m + s) / (Σ p m + Σ g m + s), s = 1e-6, mean over samples and classes; result `[1]`.
+/// Dice loss 1 − (2 Σ p g m + s) / (Σ p m + Σ g m + s), s = 1e-6, mean over samples and classes;
+/// result `[1]`.
 ///
 /// # References
-/// Milletari, Navab & Ahmadi (2016), with the sums of the first power.
+/// Milletari, Navab & Ahmadi (2016), with the sums of p and g, not of their squares.
 pub fn dice<B: Backend>(overlap: &Overlap<B>) -> Tensor<B, 1> {
     let total = overlap.predicted.clone() + overlap.actual.clone();
     (-((overlap.both.clone() * 2.0 + SMALL) / (total + SMALL)) + 1.0).mean()

@@ -1,14 +1,14 @@
-//! The focal loss, which weighs pixels by how far from right they are.
+//! The focal loss, which gives more weight to badly predicted pixels.
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use super::SMALL;
 
-/// Focal loss −Σ α_c y_c (1 − p_c)^γ ln p_c / (Σ y_c + s), s = 1e-6, over pixels and classes of weight α > 0; y is 1 in the
-/// channel of the class of a scored pixel.
+/// Focal loss −Σ α_c y_c (1 − p_c)^γ ln p_c / (Σ y_c + s), s = 1e-6, over pixels and classes of
+/// weight α > 0; y is 1 in the channel of the class of a scored pixel.
 ///
 /// # Shapes
-/// `log_p` and `y` `[n, classes, h, w]`, `alpha` one for each class; result `[1]`.
+/// `log_p` and `y` `[n, classes, h, w]`, `alpha` one value per class; result `[1]`.
 ///
 /// # References
 /// Lin et al. (2017), equation 5; the mean over pixels in place of the sum over objects.
@@ -30,7 +30,8 @@ mod tests {
 
     #[test]
     fn focal_by_hand() {
-        // Of the first class p = 1/2, 1/4, 1/4, 1/2; pixels of classes 0, 0, 1 and one unscored.
+        // p of class 0 is 1/2, 1/4, 1/4, 1/2; the pixels have classes 0, 0, 1, and the last is
+        // unscored.
         let p = [0.5f32, 0.25, 0.25, 0.5];
         let log_p = Tensor::cat(vec![image(p.map(f32::ln)), image(p.map(|p| (1.0 - p).ln()))], 1);
         let y = Tensor::cat(vec![image([1.0, 1.0, 0.0, 0.0]), image([0.0, 0.0, 1.0, 0.0])], 1);

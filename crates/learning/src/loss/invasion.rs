@@ -1,4 +1,5 @@
-//! The terms of an invasion, over the pore space but for the cross-entropy of three classes.
+//! Loss terms of an invasion, over the pore space; only the three-class cross-entropy also counts
+//! solid.
 
 use std::cell::LazyCell;
 
@@ -13,7 +14,7 @@ use porecast_store::config::loss::Term;
 use porecast_store::config::segmentation_loss::Over;
 use porecast_store::config::train::Head;
 
-/// What the loss of an invasion knows besides its terms.
+/// Evaluates the loss terms of an invasion.
 #[derive(Debug, Clone)]
 pub(super) struct Invasion {
     pub(super) head: Head,
@@ -25,7 +26,8 @@ impl Invasion {
     /// The value of each term.
     ///
     /// # Shapes
-    /// `logits` `[n, head channels, h, w]`, `g` (invading) and `m` (pore space) `[n, 1, h, w]` of 0 and 1.
+    /// `logits` `[n, head channels, h, w]`, `g` (invading) and `m` (pore space) `[n, 1, h, w]` of 0
+    /// and 1.
     pub(super) fn values<B: Kernels>(
         &self,
         terms: &[(Term, f64)],

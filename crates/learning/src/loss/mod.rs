@@ -1,5 +1,5 @@
-//! Losses of invasions and of annotated images: one file a term, and the [`Objective`] that sums them. Every term is
-//! bounded below by zero.
+//! Losses on invasions and annotated images: one file per term; [`Objective`] sums them. No term is
+//! negative.
 
 mod classes;
 mod cross_entropy;
@@ -30,11 +30,11 @@ pub use volume::{volume_hard, volume_soft};
 /// Sum over the pixels of each channel: `[n, c, h, w]` to `[n, c]`.
 fn sum_pixels<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 2> {
     let [n, c, _, _] = x.dims();
-    // One axis after the other: a GPU sums many rows at once, and each row by itself.
+    // One axis at a time: a GPU sums many rows in parallel.
     x.sum_dim(2).sum_dim(3).reshape([n, c])
 }
 
-/// The study's s: keeps the ratios finite when no pixel is scored.
+/// s of the published study; keeps the ratios finite when no pixel is scored.
 const SMALL: f32 = 1e-6;
 
 #[cfg(test)]
@@ -48,7 +48,6 @@ mod tests {
         Tensor::from_data(TensorData::new(values.to_vec(), [1, 1, 2, 2]), &Default::default())
     }
 
-    /// Asserts a loss.
     pub fn close(loss: Tensor<Flex, 1>, expected: f64) {
         let value = f64::from(loss.into_scalar());
         assert!((value - expected).abs() < 1e-5, "{value} instead of {expected}");

@@ -1,4 +1,4 @@
-//! What a training lowers, a weighted sum of terms, and how far from right a network is.
+//! The objective of a training, a weighted sum of loss terms, and the validation error.
 
 use burn::module::Module;
 use burn::tensor::{Slice, Tensor, backend::Backend};
@@ -41,14 +41,14 @@ pub struct Terms<B: Backend> {
 }
 
 impl Objective {
-    /// The loss of invasions; `class_weights` are those of solid, defending, invading.
+    /// The loss on invasions; `class_weights` in the order solid, defending, invading.
     pub fn of_invasion(head: Head, config: &LossConfig, class_weights: [f32; 3]) -> Self {
         let task = Task::Invasion(Invasion { head, class_weights });
         Self { terms: positive(&config.terms()), levels: vec![1.0], l1: 0.0, l2: 0.0, task }
     }
 
-    /// The loss of annotated images; `class_weights` has one weight for each class, used unless the configuration asks
-    /// for dynamic ones.
+    /// The loss on annotated images; `class_weights` has one weight per class, unused if the
+    /// configuration asks for dynamic ones.
     pub fn of_classes(config: SegmentationLossConfig, class_weights: Vec<f32>) -> Self {
         let (l1, l2, levels) = (config.l1, config.l2, config.levels.clone());
         let terms = positive(&config.terms());
@@ -60,8 +60,9 @@ impl Objective {
     /// The target of a coarse head is every second, fourth, ... pixel of the target.
     ///
     /// # Shapes
-    /// `levels` the logits `[n, k, h, w]` of each head, the finest first, height and width of head l divided by 2ˡ and
-    /// rounded up; `target` (classes; of an invasion 1 where the invading phase is) and `scored` (0 or 1) `[n, 1, h, w]`.
+    /// `levels`: logits `[n, k, h, w]` of each head, finest first; height and width of head l are
+    /// divided by 2ˡ, rounded up. `target` (class; for an invasion 1 in the invading phase) and
+    /// `scored` (0 or 1): `[n, 1, h, w]`.
     ///
     /// # References
     /// Lee et al. (2015), equation 4.
@@ -87,8 +88,8 @@ impl Objective {
         Terms { weights: self.terms.clone(), values: Tensor::cat(values, 0), total }
     }
 
-    /// Largest value that a term can take: overlap, volume and squared error are shares, the logarithmic ones are limited
-    /// by the range of 32-bit logits.
+    /// Largest value that a term can take. Overlap, volume and squared error lie between 0 and 1;
+    /// the range of 32-bit logits limits the logarithmic terms.
     pub fn upper_bound(&self, term: Term) -> f64 {
         let of_head = match term {
             Term::BinaryCrossEntropy | Term::CrossEntropy | Term::Focal => 1e6,
@@ -97,15 +98,15 @@ impl Objective {
         of_head * self.levels.iter().sum::<f64>()
     }
 
-    /// Penalty on the weights of a network `[1]`; `None` where there is none.
+    /// Elastic-net penalty on the weights of a network `[1]`; `None` if there is none.
     pub fn penalty<B: Backend, M: Module<B>>(&self, network: &M) -> Option<Tensor<B, 1>> {
         elastic_net(network, self.l1, self.l2)
     }
 
-    /// Sums over samples that [`error`](Self::error) is computed from once they are added up.
+    /// Sums over the samples of a batch; [`error`](Self::error) takes their total over all batches.
     ///
     /// # Shapes
-    /// As [`evaluate`](Self::evaluate), of the finest head.
+    /// As [`evaluate`](Self::evaluate), for the finest head.
     pub fn counts<B: Kernels>(
         &self,
         logits: Tensor<B, 4>,
@@ -118,8 +119,8 @@ impl Objective {
         }
     }
 
-    /// How far from right a network is: the mean squared error of an invasion; of images 1 less the mean Dice
-    /// coefficient of the classes but the background, over all pixels.
+    /// Validation error. For invasions the mean squared error; for images 1 minus the mean Dice
+    /// coefficient over all scored pixels, without the background and excluded classes.
     pub fn error(&self, counts: &[f64]) -> f64 {
         match &self.task {
             Task::Invasion(_) => counts[0] / counts[1],
@@ -132,7 +133,7 @@ fn positive(terms: &[(Term, f64)]) -> Vec<(Term, f64)> {
     terms.iter().copied().filter(|(_, weight)| *weight > 0.0).collect()
 }
 
-/// Every 2ˡ-th pixel.
+/// Every 2ˡ-th pixel along both axes.
 fn thinned<B: Backend>(x: Tensor<B, 4>, level: usize) -> Tensor<B, 4> {
     if level == 0 {
         return x;

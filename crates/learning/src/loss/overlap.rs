@@ -1,13 +1,14 @@
-//! Sizes of predicted and true regions: what the losses that compare regions are computed of.
+//! Sizes of predicted and true regions, the input of the overlap losses.
 
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::sum_pixels;
 use porecast_store::config::segmentation_loss::Over;
 
-/// Sizes of predicted and true regions, by sample (or one for the batch) and class.
+/// Sizes of predicted and true regions, per class and per sample (or for the whole batch).
 ///
-/// Probabilities p, truth g of 0 and 1, mask m; every loss of it is a mean over samples and classes, result `[1]`.
+/// p are the probabilities, g the target, m the mask. Each overlap loss is a mean over samples and
+/// classes, `[1]`.
 #[derive(Debug, Clone)]
 pub struct Overlap<B: Backend> {
     /// Σ p g m
@@ -21,7 +22,7 @@ pub struct Overlap<B: Backend> {
 }
 
 impl<B: Backend> Overlap<B> {
-    /// Counts the regions.
+    /// Sums over the pixels.
     ///
     /// # Shapes
     /// `p` and `g` `[n, classes, h, w]`, `m` `[n, 1, h, w]`.
@@ -34,7 +35,7 @@ impl<B: Backend> Overlap<B> {
         Self { both: sum(p.clone() * g.clone()), predicted: sum(p), actual: sum(g), pixels: sum(m) }
     }
 
-    /// The regions of what is not the class: p and g are replaced by 1 − p and 1 − g.
+    /// The complements: 1 − p and 1 − g in place of p and g.
     pub fn inverse(&self) -> Self {
         let outside = self.predicted.clone() + self.actual.clone() - self.both.clone();
         Self {

@@ -1,10 +1,11 @@
-//! Penalties on the weights themselves.
+//! The elastic-net penalty on the weights.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Tensor, backend::Backend};
 
-/// Elastic net l₁ Σ |w| + l₂ Σ w² over the weights of convolutions and linear layers: all parameters of two axes or
-/// more; biases and norms are left out. `None` where both factors are zero or nothing has weights.
+/// Elastic net l₁ Σ |w| + l₂ Σ w² over all parameters with two axes or more: the weights of
+/// convolutions and linear layers, not biases and norms. `None` if both factors are zero or there
+/// are no such weights.
 ///
 /// # Shapes
 /// Result `[1]`.

@@ -1,11 +1,12 @@
-//! The switching loss, which weighs the rarer side of an image.
+//! The switching loss, which weights foreground or background, whichever is rarer.
 
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::{Overlap, SMALL, dice, inverse_dice};
 
-/// λ D + (1 − λ) D′ where the share Σ g m / Σ m of the foreground (all classes here) in the batch is at most `threshold`,
-/// else (1 − λ) D + λ D′; D is the Dice loss and D′ the inverse one, so that λ goes to the rarer side; result `[1]`.
+/// λ D + (1 − λ) D′ if the share Σ g m / Σ m of the foreground (all compared classes) in the batch
+/// is at most `threshold`, else (1 − λ) D + λ D′. D is the Dice loss and D′ the inverse Dice loss,
+/// so λ goes to the rarer side. Result `[1]`.
 ///
 /// # References
 /// Dang et al. (2019), arXiv 1908.08004, without the cross-entropy, which is a term of its own.
@@ -30,7 +31,7 @@ mod tests {
         let overlap = Overlap::of(image(p), image([1.0, 0.0, 0.0, 0.0]), image([1.0; 4]), Over::Sample);
         close(switching(&overlap, 0.75, 0.5), 0.75 * 0.5 + 0.25 / 6.0);
         close(switching(&overlap, 0.75, 0.2), 0.25 * 0.5 + 0.75 / 6.0);
-        // Three of four: the background is. Dice 1 - 2 / 4, inverse 1 - 2 / 4.
+        // Three of four: the background is rarer. Dice 1 - 2 / 4, inverse 1 - 2 / 4.
         let overlap = Overlap::of(image(p), image([1.0, 1.0, 1.0, 0.0]), image([1.0; 4]), Over::Sample);
         close(dice(&overlap), 0.5);
         close(inverse_dice(&overlap), 0.5);

@@ -11,7 +11,8 @@ use porecast_store::config::model::Positional;
 /// x + attention(norm(x) + position), each pixel a token.
 ///
 /// # References
-/// Vaswani et al. (2017), section 3.2.2; the residual, normalised first, as in Xiong et al. (2020).
+/// Vaswani et al. (2017), section 3.2.2; the residual with the norm first as in Xiong et al.
+/// (2020).
 #[derive(Module, Debug)]
 pub struct SelfAttention<B: Backend> {
     norm: LayerNorm<B>,

@@ -1,5 +1,5 @@
-//! Gradient checkpointing: a pass forward keeps the outputs of the network's blocks alone, and the pass back computes each
-//! block once more.
+//! Gradient checkpointing: the forward pass keeps only the outputs of the network's blocks, and the
+//! backward pass computes each block again.
 
 use burn::module::{AutodiffModule, Module};
 use burn::optim::{GradientsAccumulator, GradientsParams};
@@ -27,9 +27,8 @@ pub(super) struct Pass<'a, B: Backend> {
     checkpoints: Option<Checkpoints<B>>,
 }
 
-/// What the pass back needs.
 struct Checkpoints<B: Backend> {
-    /// A copy without gradients and with running statistics of its own, for the pass forward.
+    /// A copy for the forward pass, without gradients and with its own running statistics.
     blind: Unet<B>,
     /// What blocks were told, with its graph and without.
     told: Vec<[Tensor<B, 2>; 2]>,
@@ -38,7 +37,7 @@ struct Checkpoints<B: Backend> {
 
 /// A block that was computed without a graph.
 struct Computed<B: Backend> {
-    /// What came out; what follows begins its graph here.
+    /// Its outputs, where the graph of the next block begins.
     outputs: Vec<Tensor<B, 4>>,
     /// Computes the block again, with a graph.
     again: Again<B>,
@@ -79,7 +78,8 @@ impl<'a, B: Kernels> Pass<'a, B> {
         outputs.into_iter().next().expect("a block gives features")
     }
 
-    /// Computes a block of any number of tensors. A checkpointed block keeps its inputs and its outputs alone.
+    /// Computes a block from any number of tensors. A checkpointed block keeps only its inputs and
+    /// outputs.
     pub(super) fn blocks(
         &mut self,
         inputs: Vec<Tensor<B, 4>>,
@@ -100,19 +100,20 @@ impl<'a, B: Kernels> Pass<'a, B> {
     }
 }
 
-/// Begins the generator of the backend anew for a block.
+/// Seeds the backend's generator for a block.
 fn begin<B: Backend>(device: &B::Device, seed: u64, index: u64) {
     B::seed(device, seed::derive(seed, "step", index));
 }
 
-/// Gradients of `loss`, a function of the logits of all heads, as in [`Network::decode_levels`], for the parameters
-/// of the network.
+/// Gradients of `loss` for the parameters of the network. `loss` is a function of the logits of all
+/// heads, as in [`Network::decode_levels`].
 ///
-/// What is drawn in a block, by dropout say, comes from a generator begun anew with `seed`. Running statistics of batch
-/// norms see each batch once, on the way back. A vision transformer is computed at once.
+/// Random draws in a block, such as dropout, come from a generator seeded from `seed`. Running
+/// statistics of batch norms see each batch once, in the backward pass. A vision transformer is not
+/// checkpointed.
 ///
 /// # Shapes
-/// As [`Network::forward`].
+/// As [`Network::encode`] and [`Network::decode`].
 ///
 /// # Errors
 /// Those of `loss`.
@@ -133,7 +134,7 @@ pub fn gradients<B: TrainBackend>(
         let levels = network.decode_levels(network.encode(input, physics), times);
         return Ok(GradientsParams::from_grads(loss(levels)?.backward(), network));
     };
-    // Nothing is remembered of a computation without a parameter that asks for its gradient.
+    // Without trainable parameters, the forward pass builds no graph.
     let blind = Unet::<B>::from_inner(unet.valid()).no_grad();
     let checkpoints = Checkpoints { blind, told: Vec::new(), blocks: Vec::new() };
     let mut pass = Pass { seed: Some(seed), checkpoints: Some(checkpoints), ..Pass::new(unet) };
@@ -146,7 +147,7 @@ pub fn gradients<B: TrainBackend>(
     let mut told_slopes = vec![None; told.len()];
     let mut slopes: Vec<Vec<Slope<B>>> = blocks.iter().map(|block| vec![None; block.outputs.len()]).collect();
     loop {
-        // A block's output may serve several others: what it gets from each adds up.
+        // Several blocks may use an output: their gradients add up.
         for (block, slopes) in blocks.iter().zip(&mut slopes) {
             for (output, slope) in block.outputs.iter().zip(slopes) {
                 add(slope, output.grad(&found));
@@ -162,7 +163,7 @@ pub fn gradients<B: TrainBackend>(
             .into_iter()
             .zip(slopes)
             .filter_map(|(output, slope)| slope.map(|slope| (output * Tensor::from_inner(slope)).sum()));
-        // The number whose gradients are those of the loss.
+        // The gradients of this sum are those of the loss.
         found = terms.reduce(|a, b| a + b).expect("the loss depends on every block").backward();
     }
     let terms = told.into_iter().zip(told_slopes).filter_map(|([embedding, _], slope)| {
@@ -198,7 +199,7 @@ fn add<B: Backend, const D: usize>(sum: &mut Option<Tensor<B, D>>, more: Option<
     }
 }
 
-/// [`gradients`] without checkpointing, with the same draws in each block: what it is compared with.
+/// Reference for [`gradients`]: no checkpointing, the same random draws in each block.
 #[cfg(test)]
 pub(super) fn gradients_at_once<B: TrainBackend>(
     network: &Network<B>,

@@ -1,4 +1,4 @@
-//! What widens the view at the bottleneck of a UNet: dilated convolutions, one after the other or side by side.
+//! Dilated convolutions, in series or in parallel, that widen the view at the bottleneck of a UNet.
 
 use burn::module::Module;
 use burn::tensor::{Tensor, backend::Backend};
@@ -7,18 +7,18 @@ use super::ops::{Conv, ConvNorm, ConvShape, Kernels, activate, mean_of_channels}
 use super::squeeze_excitation::SqueezeExcitation;
 use porecast_store::config::model::{ActivationKind, ContextKind, UnetConfig};
 
-/// Either way of widening.
+/// A context module of either kind.
 #[allow(clippy::large_enum_variant, reason = "a network has one at most")]
 #[derive(Module, Debug)]
 pub enum Context<B: Backend> {
-    /// One after the other.
+    /// In series.
     Atrous(Atrous<B>),
-    /// Side by side.
+    /// In parallel.
     Pyramid(Pyramid<B>),
 }
 
 impl<B: Kernels> Context<B> {
-    /// What the configuration asks for, for `channels`.
+    /// The configured module for `channels` channels, if any.
     pub fn init(config: &UnetConfig, channels: usize, device: &B::Device) -> Option<Self> {
         match config.context.kind {
             ContextKind::None => None,
@@ -36,7 +36,8 @@ impl<B: Kernels> Context<B> {
     }
 }
 
-/// Dilated 3x3 convolutions one after the other, all added up, then squeeze-and-excitation.
+/// Dilated 3x3 convolutions in series; the input and all their outputs are summed and pass through
+/// squeeze-and-excitation.
 ///
 /// # References
 /// Zhou, Zhang & Wu (2018), the centre of D-LinkNet; Hu, Shen & Sun (2018).
@@ -65,11 +66,11 @@ impl<B: Kernels> Atrous<B> {
     }
 }
 
-/// Atrous spatial pyramid pooling: a 1x1 convolution, dilated 3x3 convolutions and the mean of the image, side by
-/// side, joined by a 1x1 convolution.
+/// Atrous spatial pyramid pooling: a 1x1 convolution, dilated 3x3 convolutions and the mean of the
+/// image, in parallel, joined by a 1x1 convolution.
 ///
 /// # References
-/// Chen et al. (2017), section 3.3. The mean has no norm: over a batch of one nothing would be left of it.
+/// Chen et al. (2017), section 3.3. The mean has no norm, which would remove it in a batch of one.
 #[derive(Module, Debug)]
 pub struct Pyramid<B: Backend> {
     point: ConvNorm<B>,

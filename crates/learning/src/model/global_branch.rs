@@ -1,4 +1,5 @@
-//! The coarse branch of a UNet: it sees the whole image and tells every scale of the fine branch.
+//! The global branch of a UNet: it sees the whole image at low resolution and is fused into the
+//! fine features at every scale.
 
 use burn::module::Module;
 use burn::nn::transformer::{TransformerEncoder, TransformerEncoderConfig, TransformerEncoderInput};
@@ -12,11 +13,12 @@ use super::ops::Joined;
 use super::ops::{Conv, Kernels, join, max_pool};
 use porecast_store::config::model::ModelConfig;
 
-/// Blocks from half the resolution downwards, a transformer over the coarsest, and a fusion at each scale.
+/// Blocks at 1/2 of the resolution and below, a transformer at the coarsest scale, and a fusion at
+/// each scale.
 ///
 /// # References
-/// A second branch of low resolution with a wide view follows Yu et al. (2018), BiSeNet; the transformer, Vaswani
-/// et al. (2017), normalised first as in Xiong et al. (2020).
+/// Yu et al. (2018), BiSeNet, for a second branch of low resolution with a wide view; Vaswani et
+/// al. (2017) for the transformer, with the norm first as in Xiong et al. (2020).
 #[derive(Module, Debug)]
 pub struct GlobalBranch<B: Backend> {
     blocks: Vec<Block<B>>,
@@ -25,7 +27,7 @@ pub struct GlobalBranch<B: Backend> {
 }
 
 impl<B: Kernels> GlobalBranch<B> {
-    /// A branch beside features of `fine` channels at 1/2, 1/4, ... of the resolution.
+    /// A branch for fine features of `fine` channels at 1/2, 1/4, ... of the resolution.
     pub fn init(config: &ModelConfig, inputs: usize, fine: &[usize], device: &B::Device) -> Self {
         let unet = &config.unet;
         let blocks: Vec<_> = (0..fine.len())
@@ -53,14 +55,14 @@ impl<B: Kernels> GlobalBranch<B> {
         }
     }
 
-    /// Tells `features`, at 1/2, 1/4, ... of the resolution of `input`, what the branch sees.
+    /// Fuses the branch into `features`, which are at 1/2, 1/4, ... of the resolution of `input`.
     pub fn tell<'a>(&self, input: Tensor<B, 4>, features: impl Iterator<Item = &'a mut Tensor<B, 4>>) {
         let mut x = input;
         let last = self.blocks.len() - 1;
         for (level, ((block, fusion), fine)) in
             self.blocks.iter().zip(&self.fusions).zip(features).enumerate()
         {
-            // The image is averaged, features keep their peaks, as in the fine branch.
+            // Average pooling of the image; maximum pooling of features, as in the fine branch.
             x = if level == 0 { avg_pool2d(x, [2, 2], [2, 2], [0, 0], true, false) } else { max_pool(x) };
             x = block.forward(x.into(), None);
             if level == last {
@@ -80,8 +82,8 @@ impl<B: Kernels> GlobalBranch<B> {
     }
 }
 
-/// fine + σ(W [fine, coarse]) V coarse, W and V 1x1 convolutions: what is taken from the coarse branch is decided
-/// pixel by pixel and channel by channel.
+/// fine + σ(W [fine, coarse]) V coarse, with 1x1 convolutions W and V: a gate for each pixel and
+/// channel.
 #[derive(Module, Debug)]
 pub struct Fusion<B: Backend> {
     gate: Conv<B>,

@@ -1,4 +1,4 @@
-//! Networks: from the channels of a domain and a time to logits.
+//! Networks that map the channels of a domain and a time to logits.
 
 pub mod attention;
 mod blocks;
@@ -37,7 +37,7 @@ pub enum Network<B: Backend> {
     Vit(Vit<B>),
 }
 
-/// What a network knows of domains before it is told the time.
+/// Features of domains, before the time enters.
 #[derive(Debug, Clone)]
 pub enum Features<B: Backend> {
     /// Logits at the knots of a whole sequence `[domains, knots * outputs, height, width]`, and how many knots.
@@ -59,7 +59,7 @@ impl<B: Kernels> Network<B> {
         network
     }
 
-    /// Everything that does not depend on time, computed once for each domain.
+    /// Computes everything that does not depend on time, once for each domain.
     ///
     /// # Shapes
     /// `input` `[domains, inputs, height, width]`, any height and width; `physics` `[domains, quantities]`.
@@ -91,8 +91,8 @@ impl<B: Kernels> Network<B> {
         }
     }
 
-    /// As [`decode`](Self::decode), with the logits of the heads that are there for training alone: those at level l
-    /// of the decoder have height and width divided by 2ˡ, rounded up; the finest is first.
+    /// Logits of all heads, finest first. The coarser heads serve training only; height and width
+    /// of those at level l are divided by 2ˡ, rounded up.
     pub fn decode_levels(&self, features: Features<B>, times: Tensor<B, 1>) -> Vec<Tensor<B, 4>> {
         match (self, features) {
             (Self::Unet(unet), Features::Unet(features)) => unet.decode_levels(features, times),
@@ -100,10 +100,11 @@ impl<B: Kernels> Network<B> {
         }
     }
 
-    /// The network with these weights of its encoder; `path` names their file in errors. A vision transformer has none.
+    /// The network with `weights` in its encoder; `path` names the file in errors. A vision
+    /// transformer stays unchanged.
     ///
     /// # Errors
-    /// The weights are of another encoder.
+    /// The weights belong to another encoder.
     pub fn with_encoder_weights(self, weights: Weights, path: &Path) -> Result<Self> {
         match self {
             Self::Unet(unet) => Ok(Self::Unet(unet.with_encoder_weights(weights, path)?)),
@@ -160,7 +161,7 @@ mod tests {
 
     type Ad = Autodiff<Flex>;
 
-    /// Begins Flex's generator anew, which all threads share, and keeps the other tests from drawing meanwhile.
+    /// Reseeds Flex's generator, which all threads share, and locks the other tests out meanwhile.
     fn seeded() -> std::sync::MutexGuard<'static, ()> {
         static GENERATOR: std::sync::Mutex<()> = std::sync::Mutex::new(());
         let alone = GENERATOR.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -168,7 +169,7 @@ mod tests {
         alone
     }
 
-    /// Every kind of network, small.
+    /// A small network of every kind.
     fn variants() -> Vec<(&'static str, ModelConfig)> {
         let unet = UnetConfig { base_channels: 4, levels: 2, ..UnetConfig::default() };
         let time = |enters: &[TimePlace], mode| TimeConfig { enters: enters.to_vec(), mode, channels: 8 };
@@ -254,7 +255,7 @@ mod tests {
         ]
     }
 
-    /// Networks on encoders of others.
+    /// Networks with a ResNet or EfficientNet encoder.
     fn on_encoders() -> Vec<(&'static str, ModelConfig)> {
         let unet = UnetConfig {
             base_channels: 4,
@@ -342,8 +343,8 @@ mod tests {
         }
     }
 
-    /// Ends of the paths of parameters that no loss depends on: biases of convolutions that a norm follows, which it
-    /// takes out again, and those of attention's keys, which softmax takes out.
+    /// Path endings of parameters without effect on the loss: biases of convolutions before a norm,
+    /// which removes them, and of attention keys, which softmax removes.
     const WITHOUT_EFFECT: [&str; 3] = [".first.inner.bias", ".second.inner.bias", ".key.bias"];
 
     #[test]
@@ -374,7 +375,7 @@ mod tests {
             }
         }
         let small = variants().into_iter().map(|variant| (variant, 16));
-        // Two pixels a side are left at the last level: of a single one, a norm leaves nothing.
+        // The last level has 2 x 2 pixels; with a single one, a norm would leave nothing.
         let large = on_encoders().into_iter().map(|variant| (variant, 64));
         for ((name, mut config), size) in small.chain(large) {
             config.unet.stochastic_depth = 0.0;
@@ -412,7 +413,7 @@ mod tests {
             let scored = random::<Ad, 4>([1, 1, size, size]).greater_elem(0.3).float();
             let input = scored.clone();
             let scored = scored.repeat_dim(0, 2);
-            // The invaded part grows with time: the network has to use it.
+            // The invaded part grows with time, so the network has to use the time.
             let early = Tensor::<Ad, 4>::zeros([1, 1, size - 4, size], &Default::default());
             let front = Tensor::<Ad, 4>::ones([1, 1, 4, size], &Default::default());
             let early = Tensor::cat(vec![front, early], 2);

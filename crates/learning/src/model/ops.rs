@@ -1,4 +1,4 @@
-//! The layers that networks are made of, named once: what computes them can change here alone.
+//! The layers of the networks, so that what computes them changes in one place.
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
@@ -46,13 +46,13 @@ pub struct ConvShape {
     pub outputs: usize,
     /// Height and width of the kernel, odd.
     pub kernel: usize,
-    /// Pixels from one application of the kernel to the next.
+    /// Stride in pixels.
     pub stride: usize,
-    /// Pixels from one value of the kernel to the next.
+    /// Dilation in pixels.
     pub dilation: usize,
-    /// Groups of channels that do not see each other.
+    /// Groups of channels that are convolved separately.
     pub groups: usize,
-    /// Whether a value of its own is added to each output channel.
+    /// Whether each output channel has a bias.
     pub has_bias: bool,
 }
 
@@ -76,7 +76,7 @@ impl ConvShape {
     }
 }
 
-/// The part of an activation that is computed together with a norm.
+/// The activation that is computed together with a norm; identity for the kinds in [`unfused`].
 fn fused(kind: ActivationKind) -> Activation {
     match kind {
         ActivationKind::Relu => Activation::Relu,
@@ -85,7 +85,7 @@ fn fused(kind: ActivationKind) -> Activation {
     }
 }
 
-/// The part that is not.
+/// The activations that are computed after the norm; the others leave `x` unchanged.
 fn unfused<B: Kernels>(kind: ActivationKind, x: Tensor<B, 4>) -> Tensor<B, 4> {
     match kind {
         ActivationKind::Relu | ActivationKind::Silu => x,
@@ -94,7 +94,7 @@ fn unfused<B: Kernels>(kind: ActivationKind, x: Tensor<B, 4>) -> Tensor<B, 4> {
     }
 }
 
-/// An activation, element by element.
+/// Applies an activation.
 pub fn activate<B: Kernels>(kind: ActivationKind, x: Tensor<B, 4>) -> Tensor<B, 4> {
     match kind {
         ActivationKind::Relu => burn::tensor::activation::relu(x),
@@ -133,7 +133,8 @@ pub enum Norm<B: Backend> {
 }
 
 impl<B: Kernels> Norm<B> {
-    /// A normalisation of `channels`; groups hold 8 channels, or all where there are fewer.
+    /// A normalisation of `channels`. Groups hold 8 channels; a number that 8 does not divide makes
+    /// one group.
     pub fn init(kind: NormKind, channels: usize, device: &B::Device) -> Self {
         match kind {
             NormKind::Batch => Self::Batch(BatchNormConfig::new(channels).init(device)),
@@ -144,7 +145,7 @@ impl<B: Kernels> Norm<B> {
         }
     }
 
-    /// A convolution, this norm, the change that `condition` asks for, and the activation.
+    /// A convolution, this norm, the modulation by `condition` and the activation.
     pub fn after(
         &self,
         conv: &Conv<B>,
@@ -176,7 +177,7 @@ pub struct ConvNorm<B: Backend> {
 }
 
 impl<B: Kernels> ConvNorm<B> {
-    /// A convolution without bias, which the norm would take out again.
+    /// The convolution has no bias: the norm would remove it.
     pub fn init(
         shape: ConvShape,
         norm: NormKind,
@@ -230,7 +231,8 @@ pub fn max_pool<B: Kernels>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     porecast_kernels::max_pool2x2(x)
 }
 
-/// The maximum of each 3x3 square around every second pixel: `[n, c, h, w]` to `[n, c, h / 2, w / 2]`, rounded up.
+/// The maximum of each 3x3 square around every second pixel: `[n, c, h, w]` to
+/// `[n, c, h / 2, w / 2]`, rounded up.
 pub fn max_pool_overlapping<B: Kernels>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     max_pool2d(x, [3, 3], [2, 2], [1, 1], [1, 1], false)
 }
@@ -252,10 +254,10 @@ pub fn join<B: Kernels>(Joined { shared, own }: Joined<B>) -> Tensor<B, 4> {
     }
 }
 
-/// Stochastic depth: leaves the whole of some samples out and scales the others up, in training alone.
+/// Stochastic depth: in training, sets some samples to zero and scales up the others.
 ///
 /// # References
-/// Huang et al. (2016); scaled in training rather than in prediction.
+/// Huang et al. (2016); scaled in training instead of prediction.
 pub fn drop_samples<B: Kernels>(x: Tensor<B, 4>, probability: f64) -> Tensor<B, 4> {
     let device = x.device();
     if probability == 0.0 || !B::ad_enabled(&device) {

@@ -1,4 +1,4 @@
-//! Squeeze-and-excitation: each channel is weighted by what all of them are on average.
+//! Squeeze-and-excitation: weights each channel by a function of the means of all channels.
 
 use burn::module::Module;
 use burn::tensor::activation::sigmoid;
@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use super::ops::{Conv, Kernels, activate, mean_of_channels};
 use porecast_store::config::model::ActivationKind;
 
-/// x σ(W₂ f(W₁ mean(x))), the mean over the pixels.
+/// x σ(W₂ f(W₁ mean(x))), with the mean over the pixels.
 ///
 /// # References
 /// Hu, Shen & Sun (2018), equations 2 and 3.
@@ -20,7 +20,7 @@ pub struct SqueezeExcitation<B: Backend> {
 }
 
 impl<B: Kernels> SqueezeExcitation<B> {
-    /// Weights for `channels`, through `reduced` values.
+    /// A layer for `channels` channels with `reduced` hidden values.
     pub fn init(channels: usize, reduced: usize, activation: ActivationKind, device: &B::Device) -> Self {
         Self {
             reduce: Conv::init(channels, reduced, 1, device),

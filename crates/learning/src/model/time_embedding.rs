@@ -12,8 +12,9 @@ use porecast_store::config::model::TimeMode;
 
 /// Sinusoidal features of a time in [0, 1], then two linear layers.
 ///
-/// Feature 2j is sin(πf_j t), feature 2j+1 is cos(πf_j t), f_j geometric from 1/2 to 32: the slowest tells early
-/// from late, the fastest tells a frame of about fifty from its neighbour.
+/// Of c features, feature j is sin(πf_j t) and feature c/2 + j is cos(πf_j t), with f_j geometric
+/// from 1/2 to 32: the slowest separates early from late, the fastest separates neighbouring frames
+/// among about fifty.
 ///
 /// # References
 /// Vaswani et al. (2017), section 3.5; Ho, Jain & Abbeel (2020), appendix B, for time in a UNet.

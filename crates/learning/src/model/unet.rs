@@ -1,4 +1,4 @@
-//! The UNet, told the time at its bottleneck, encoder or decoder.
+//! The UNet; the time enters its bottleneck, encoder or decoder.
 
 use std::path::Path;
 
@@ -21,12 +21,12 @@ use porecast_store::weights::Weights;
 
 /// Encoder, bottleneck and decoder with skips, and a 3x3 convolution to the logits.
 ///
-/// The encoder is the UNet's own blocks, or one of [`Encoder`], which leaves no bottleneck block and no skip of full
-/// resolution.
+/// The encoder is the UNet's own blocks or an [`Encoder`], which has no bottleneck block and no
+/// skip of full resolution.
 ///
 /// # References
-/// Ronneberger, Fischer & Brox (2015), with padded convolutions and normalisation; heads at coarser levels of the
-/// decoder follow Lee et al. (2015).
+/// Ronneberger, Fischer & Brox (2015), with padded convolutions and normalisation; heads at coarser
+/// levels of the decoder follow Lee et al. (2015).
 #[derive(Module, Debug)]
 pub struct Unet<B: Backend> {
     embedding: Option<TimeEmbedding<B>>,
@@ -48,10 +48,10 @@ pub struct Unet<B: Backend> {
     pub(super) knots: Option<usize>,
 }
 
-/// What the UNet knows of domains before it is told the time.
+/// Features of domains, before the time enters.
 #[derive(Debug, Clone)]
 pub struct UnetFeatures<B: Backend> {
-    /// The features under way; the padded input at first.
+    /// The current features; the padded input at first.
     x: Tensor<B, 4>,
     /// The skips, finest first.
     skips: Vec<Tensor<B, 4>>,
@@ -77,7 +77,7 @@ impl<B: Kernels> Unet<B> {
         let own_at = |place| foreign.is_none() && at(place);
         let depth = |level: usize| (level + 1) as f64 / (levels + 1) as f64;
         let own_levels = if foreign.is_some() { 0 } else { levels };
-        // What the encoder gives the bottleneck, and what comes with each skip of the decoder.
+        // Channels that enter the bottleneck, and channels of the skip at each level.
         let encoded = foreign.map_or(channels(levels - 1), |channels| channels[channels.len() - 1]);
         let skip = |level: usize| match foreign {
             None => Some(channels(level)),
@@ -143,7 +143,7 @@ impl<B: Kernels> Unet<B> {
         }
     }
 
-    /// The UNet with these weights of its encoder; `path` names their file in errors.
+    /// The UNet with `weights` in its encoder; `path` names the file in errors.
     pub(super) fn with_encoder_weights(mut self, weights: Weights, path: &Path) -> Result<Self> {
         self.pretrained = self.pretrained.map(|encoder| encoder.place(weights, path)).transpose()?;
         Ok(self)
@@ -159,12 +159,13 @@ impl<B: Kernels> Unet<B> {
         self.decode_in(&mut Pass::new(self), features, times, &[]).swap_remove(0)
     }
 
-    /// [`decode`](Self::decode), then the logits of the coarser heads, height and width divided by 2, 4, ...
+    /// Logits of all heads, finest first; height and width of the coarser ones are divided by 2, 4,
+    /// ...
     pub fn decode_levels(&self, features: UnetFeatures<B>, times: Tensor<B, 1>) -> Vec<Tensor<B, 4>> {
         self.decode_in(&mut Pass::new(self), features, times, &self.coarse_heads)
     }
 
-    /// A pass through the whole network: the logits of all heads, the finest first.
+    /// A pass through the whole network; returns the logits of all heads, finest first.
     pub(super) fn levels_in(
         &self,
         pass: &mut Pass<'_, B>,
@@ -200,8 +201,7 @@ impl<B: Kernels> Unet<B> {
         features
     }
 
-    /// What [`encode`](Self::encode) left to do since it takes the time, the decoder and the heads; the finest logits
-    /// come first.
+    /// The stages that depend on time, the decoder and the heads; returns the finest logits first.
     fn decode_in(
         &self,
         pass: &mut Pass<'_, B>,
@@ -235,7 +235,7 @@ impl<B: Kernels> Unet<B> {
         levels
     }
 
-    /// The levels of the encoder, each leaves a skip, and the coarse branch.
+    /// The encoder, which leaves a skip at each level, and the global branch.
     fn contract(&self, pass: &mut Pass<'_, B>, features: &mut UnetFeatures<B>) {
         for level in 0..self.encoder.len() {
             let skip = pass.block(features.x.clone(), None, move |unet, x, _, time| {
@@ -252,7 +252,7 @@ impl<B: Kernels> Unet<B> {
             features.x = features.skips.pop().expect("an encoder has five levels");
         }
         if self.global.is_some() {
-            // A skip of full resolution has nothing beside it in the coarse branch.
+            // The global branch has no features of full resolution.
             let finest = features.skips.len() + 1 - self.decoder.len();
             let mut fine = features.skips.split_off(finest);
             fine.push(features.x.clone());
@@ -267,7 +267,7 @@ impl<B: Kernels> Unet<B> {
         }
     }
 
-    /// The bottleneck block, the attention and the context behind it.
+    /// The bottleneck block, self-attention and context.
     fn squeeze(&self, pass: &mut Pass<'_, B>, features: &mut UnetFeatures<B>) {
         features.x = pass.block(features.x.clone(), None, |unet, x, _, time| {
             let x = match &unet.bottleneck {
@@ -306,13 +306,13 @@ impl<B: Kernels> Unet<B> {
     }
 }
 
-/// Repeats what each domain has for each of its frames.
+/// Repeats the features of each domain for each of its frames.
 fn spread<B: Kernels>(x: Tensor<B, 4>, frames: usize) -> Tensor<B, 4> {
     let repeats = frames / x.dims()[0];
     repeat_each(x, repeats)
 }
 
-/// Takes the padding off.
+/// Removes the padding.
 fn crop<B: Kernels>(x: Tensor<B, 4>, [height, width]: [usize; 2]) -> Tensor<B, 4> {
     let [n, channels, h, w] = x.dims();
     if (h, w) == (height, width) { x } else { x.slice([0..n, 0..channels, 0..height, 0..width]) }

@@ -1,4 +1,4 @@
-//! A vision transformer that writes each patch's logits from its token.
+//! A vision transformer that maps the token of each patch to the logits of the patch.
 
 use burn::module::Module;
 use burn::nn::transformer::{TransformerEncoder, TransformerEncoderConfig, TransformerEncoderInput};
@@ -30,7 +30,7 @@ pub struct Vit<B: Backend> {
     pub(super) knots: Option<usize>,
 }
 
-/// Tokens of domains, before they are told the time.
+/// Tokens of domains, before the time is added.
 #[derive(Debug, Clone)]
 pub struct VitFeatures<B: Backend> {
     /// `[n, width, rows, columns]`.

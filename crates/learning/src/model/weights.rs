@@ -16,18 +16,20 @@ impl<B: Kernels> Network<B> {
     /// # Errors
     /// A weight cannot be serialised; `path` names the file in the message.
     pub fn to_bytes(&self, path: &Path) -> Result<Vec<u8>> {
-        // Burn's own entries lie in a hash map: one entry has one order, and equal weights have equal bytes.
+        // Burn keeps metadata in a hash map of random order; with one entry, equal weights give
+        // equal bytes.
         let mut store = SafetensorsStore::from_bytes(None).clear_metadata().metadata("producer", "porecast");
         self.save_into(&mut store).map_err(|e| Error::output(path, e))?;
         store.get_bytes().map_err(|e| Error::output(path, e))
     }
 
-    /// This network with the weights in the bytes of a safetensors file; `path` names the file in errors.
+    /// This network with the weights in the bytes of a safetensors file; `path` names the file in
+    /// errors.
     ///
     /// # Errors
     /// The bytes are damaged or belong to another architecture.
     pub fn with_weights(mut self, bytes: Vec<u8>, path: &Path) -> Result<Self> {
-        // What does not fit is reported below, in one line rather than in Burn's table.
+        // Mismatches are reported below, in one line instead of Burn's table.
         let mut store = SafetensorsStore::from_bytes(Some(bytes)).validate(false).allow_partial(true);
         let other = |what: String| {
             let what = what.lines().next().unwrap_or_default().to_owned();
@@ -46,7 +48,7 @@ impl<B: Kernels> Network<B> {
         }
     }
 
-    /// Reads every weight, in the order of the layers: Burn draws fresh weights when they are first read.
+    /// Reads every weight in the order of the layers: Burn draws a weight when it is first read.
     pub(super) fn draw(&self) {
         struct Read;
         impl<B: Backend> ModuleVisitor<B> for Read {
@@ -59,7 +61,7 @@ impl<B: Kernels> Network<B> {
 }
 
 impl<B: TrainBackend> Network<B> {
-    /// Parameters that an optimiser changes; running statistics are not among them.
+    /// Number of trainable parameters, without running statistics.
     pub fn parameter_count(&self) -> usize {
         struct Count(usize);
         impl<B: Backend> ModuleVisitor<B> for Count {

@@ -1,4 +1,4 @@
-//! Masks of images: those of a dataset, or of the files of a study.
+//! Masks of the images of a dataset, or of image files in the format of the run's source.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -23,8 +23,8 @@ use crate::device::Device;
 /// Grey of the foreground in the PNG of a mask of two classes.
 const WHITE: u8 = 255;
 
-/// `porecast predict` with a run on images: a dataset into a file of predictions, or the files of a study; of both, masks
-/// and overlays.
+/// `porecast predict` with a segmentation run: writes masks and overlays, and for a dataset also a
+/// file of predictions.
 ///
 /// # Errors
 /// As [`super::run`].
@@ -67,8 +67,8 @@ pub(super) fn predict_parts(
     })
 }
 
-/// Predicts images of a dataset into the file `path`, and shows them. An image that was validated on is predicted by the
-/// network of its fold alone.
+/// Predicts images of a dataset into the file `path`, and masks and overlays into `shown`. Only the
+/// networks validated on a fold predict the images in it.
 fn predict_dataset(
     predictor: &MaskPredictor,
     dataset: &SegmentationDataset,
@@ -102,7 +102,7 @@ fn predict_dataset(
     })
 }
 
-/// Predicts the files of a study, or a photograph. Files that cannot be read are left out; an error if none can.
+/// Predicts image files, or a photograph. Skips files that cannot be read; fails if none can.
 fn predict_files(
     predictor: &MaskPredictor,
     input: &Path,
@@ -125,7 +125,7 @@ fn predict_files(
     damaged.filter(|_| shown.count == 0).map_or(Ok(()), Err)
 }
 
-/// What is shown of images: each mask as a file, and on its image.
+/// Masks and overlays: each mask as a file, and drawn on its image.
 struct Shown {
     classes: Vec<String>,
     masks: atomic::Folder,
@@ -143,7 +143,8 @@ impl Shown {
         })
     }
 
-    /// Writes a mask as PNG and as labelme JSON, in the size that the image had.
+    /// Writes a mask as PNG and as labelme JSON, in the original size of the image, and the
+    /// overlay.
     fn add(&mut self, sample: &AnnotatedImage, mask: &Array2<u8>) -> Result<()> {
         self.count += 1;
         let name = file_name(&sample.id);
@@ -165,7 +166,7 @@ impl Shown {
     }
 }
 
-/// The images of a study's files, masks or not; or a photograph.
+/// The images in files of the run's source format, with or without masks; or a photograph.
 fn read_input(
     path: &Path,
     config: &SegmentationConfig,
@@ -202,12 +203,11 @@ fn read_input(
     Ok(Box::new(samples))
 }
 
-/// An identifier as the name of a file.
 fn file_name(id: &str) -> String {
     id.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
 }
 
-/// The fold that each image of the run's own dataset was validated on, where that fold has a network.
+/// Validation fold of each image of the run's own dataset, if that fold has a network.
 fn folds_of<'a>(
     card: &'a SegmentationRunCard,
     dataset: &SegmentationDataset,

@@ -1,4 +1,4 @@
-//! Sequences of domains: those of a dataset, or that of an image.
+//! Sequences of the domains of a dataset, or of the domain in an image.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ const ANIMATION_EDGE: usize = 1024;
 /// Time between the frames of an animation.
 const FRAME_MS: u32 = 200;
 
-/// `porecast predict` with a run on invasions: the domains of a dataset, or that of an image.
+/// `porecast predict` with an invasion run: the domains of a dataset, or the domain in an image.
 ///
 /// # Errors
 /// As [`super::run`].
@@ -62,7 +62,7 @@ pub(super) fn predict_parts(
     })
 }
 
-/// The dataset to predict; it has times and an inlet of its own.
+/// Opens the dataset to predict, which has its own times and inlet.
 fn open_dataset(options: &PredictOptions) -> Result<InvasionDataset> {
     let dataset = InvasionDataset::open(&options.input)?;
     if !options.times.is_empty() {
@@ -201,12 +201,12 @@ fn header(card: &RunCard, inlet: Side) -> PredictionHeader {
     }
 }
 
-/// What is shown of sequences: the saturation of every frame, and pictures of the first domain.
+/// The saturation of every frame, and pictures of the first domain.
 struct Shown {
     folder: PathBuf,
-    /// How many domains of a dataset there were.
+    /// Number of domains of a dataset.
     domains: Option<usize>,
-    /// Of which domain.
+    /// Identifier of the pictured domain, and its pictures.
     pictures: Option<(String, Pictures)>,
     rows: Vec<SaturationRow>,
 }
@@ -224,7 +224,7 @@ impl Shown {
         };
         if pictured == id { pictures.add(frame) } else { Ok(()) }
     }
-    /// Ends the files; says what was predicted.
+    /// Finishes the files; returns a summary.
     fn finish(self) -> Result<String> {
         let what = match (self.domains, &self.pictures) {
             (Some(domains), Some((id, _))) => format!("predicted {domains} domains, pictures of {id}"),
@@ -241,21 +241,20 @@ struct Pictures {
     folder: PathBuf,
     frames: atomic::Folder,
     solid: Array2<bool>,
-    /// Every n-th pixel keeps an animation of a large domain small.
+    /// Step in pixels that keeps the animation of a large domain small.
     step: isize,
     animation: Vec<RgbImage>,
 }
 
 impl Pictures {
     fn new(folder: &Path, solid: &Array2<bool>) -> Result<Self> {
-        // A whole folder, so that a shorter sequence leaves no frames of a longer one behind.
+        // The whole folder is replaced, so that no frames of an earlier, longer sequence remain.
         let frames = atomic::Folder::new(&folder.join("frames"))?;
         let (height, width) = solid.dim();
         let step = height.max(width).div_ceil(ANIMATION_EDGE) as isize;
         Ok(Self { folder: folder.to_owned(), frames, solid: solid.clone(), step, animation: Vec::new() })
     }
 
-    /// Draws the next frame.
     fn add(&mut self, frame: ArrayView2<'_, f32>) -> Result<()> {
         let path = self.frames.path().join(format!("frame-{:03}.png", self.animation.len()));
         image::write_png(&path, &picture::probability_image(self.solid.view(), frame))?;

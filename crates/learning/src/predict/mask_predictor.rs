@@ -1,4 +1,4 @@
-//! What the networks of a run predict of an image: the probability of each class.
+//! Predicts the probability of each class in images with the networks of a run.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ use crate::data::normalize;
 use crate::device::Device;
 use crate::model::Ends;
 
-/// The networks of a run on annotated images, ready to segment images in memory.
+/// The networks of a segmentation run, ready to segment images in memory.
 ///
 /// ```no_run
 /// use porecast_learning::MaskPredictor;
@@ -36,9 +36,9 @@ use crate::model::Ends;
 pub struct MaskPredictor {
     pub(super) config: SegmentationConfig,
     card: SegmentationRunCard,
-    /// Each with the fold that it was validated on.
+    /// Each with its validation fold.
     networks: Vec<(Option<usize>, Box<dyn Trained>)>,
-    /// Largest edge that is predicted at once, in pixels.
+    /// Largest tile edge in pixels.
     tile: usize,
 }
 
@@ -46,7 +46,8 @@ impl MaskPredictor {
     /// Loads the networks of a run onto the CPU, each with the weights of its best epoch.
     ///
     /// # Errors
-    /// The folder is not a run on images with a trained network, or its weights do not fit its configuration.
+    /// The folder is not a segmentation run with a trained network, or its weights do not fit its
+    /// configuration.
     pub fn open(run: &Path) -> Result<Self> {
         Self::on(run, Device::Flex)
     }
@@ -70,7 +71,8 @@ impl MaskPredictor {
         Ok(Self { config, card, networks, tile: TILE })
     }
 
-    /// Predicts images with a longer edge than `edge` pixels in overlapping tiles; 512 unless this is called.
+    /// Sets the largest tile edge, by default 512 pixels; larger images are predicted in
+    /// overlapping tiles.
     pub fn with_tile(self, edge: usize) -> Self {
         Self { tile: edge, ..self }
     }
@@ -80,14 +82,15 @@ impl MaskPredictor {
         &self.card
     }
 
-    /// Probability of each class, of the foreground alone where there are two, by all networks of the run. The image
-    /// goes through the colours and the size that the run's configuration asks for; the result has its own size.
+    /// Probability of each class (of two classes, only the foreground) by all networks of the run.
+    /// The image is converted to the colours and size in the run's configuration; the result has
+    /// the size of `image`.
     ///
     /// # Shapes
     /// `image` `[channel, y, x]`, values in [0, 1]; result `[class, y, x]`.
     ///
     /// # Errors
-    /// An image without pixels, or of other channels than the run learnt.
+    /// The image has no pixels, or another number of channels than the training images.
     pub fn probability(&self, image: &Array3<f32>) -> Result<Array3<f32>> {
         let (channels, height, width) = image.dim();
         self.expect_channels(channels, Path::new("image"))?;
@@ -106,7 +109,7 @@ impl MaskPredictor {
         Ok(fit.undo(self.probability_of_fitted(fitted.image, None).view()))
     }
 
-    /// Class of each pixel of an image, after the post-processing that the run's configuration asks for.
+    /// Class of each pixel of an image, after the post-processing in the run's configuration.
     ///
     /// # Shapes
     /// `image` `[channel, y, x]`, values in [0, 1]; result `[y, x]`.
@@ -117,7 +120,7 @@ impl MaskPredictor {
         Ok(self.mask_of(&self.probability(image)?))
     }
 
-    /// From probabilities `[class, y, x]` to classes.
+    /// Converts probabilities `[class, y, x]` to classes.
     pub(super) fn mask_of(&self, probability: &Array3<f32>) -> Array2<u8> {
         if probability.dim().0 == 1 {
             let foreground = probability.index_axis(Axis(0), 0);
@@ -127,7 +130,8 @@ impl MaskPredictor {
         }
     }
 
-    /// Refuses images of other channels than the run learnt; `place` names them.
+    /// Refuses images with another number of channels than the training images; `place` names them
+    /// in the error.
     pub(super) fn expect_channels(&self, found: usize, place: &Path) -> Result<()> {
         let learnt = self.card.dataset.shape.0;
         if found == learnt {
@@ -136,8 +140,8 @@ impl MaskPredictor {
         Err(Error::mismatch(place, format!("has {found} channels, the run learnt {learnt}")))
     }
 
-    /// Probability of each class in an image as it is in the dataset; by the networks of one fold where `fold` is given,
-    /// otherwise by all.
+    /// Probability of each class in an image as stored in the dataset, by the networks of `fold`,
+    /// or by all if there is none.
     ///
     /// # Shapes
     /// `image` `[channel, y, x]`; result `[class, y, x]`.
@@ -180,7 +184,7 @@ impl MaskPredictor {
     }
 }
 
-/// 1 for the class that is most probable and 0 for the others.
+/// 1 for the most probable class, 0 for the others.
 fn vote(probability: &Array3<f32>) -> Array3<f32> {
     let first = if probability.dim().0 == 1 { 1 } else { 0 };
     let class = most_probable(probability);

@@ -1,8 +1,9 @@
-//! Prediction: whole invasion sequences or masks, of arrays in memory, of images, or of the samples of a dataset.
+//! Prediction of invasion sequences or masks, for arrays in memory, images, or the samples of a
+//! dataset.
 //!
-//! [`Predictor`] and [`MaskPredictor`] hold the networks of a run and predict one sample; `invasions` and `images` go
-//! through the input of a command with them and write files. `trained` hides Burn's backend, `tiles` cuts what is too
-//! large for a network.
+//! [`Predictor`] and [`MaskPredictor`] hold the networks of a run and predict one sample;
+//! `invasions` and `images` apply them to the input of a command and write files. `trained` hides
+//! Burn's backend, `tiles` splits samples that are too large for a network.
 
 mod images;
 mod invasions;
@@ -27,28 +28,28 @@ use predictor::config_of;
 pub use mask_predictor::MaskPredictor;
 pub use predictor::Predictor;
 
-/// Edge of the largest tile that is predicted at once, in pixels.
+/// Default for the largest tile edge, in pixels.
 const TILE: usize = 512;
-/// Edge of the smallest tile that can be asked for, in pixels.
+/// Smallest tile edge that is allowed, in pixels.
 const SMALLEST_TILE: usize = 16;
-/// Name of the file of predictions in the output of a command.
+/// Name of the prediction file in the output of a command.
 const PREDICTIONS: &str = "predictions.h5";
 
-/// What `porecast predict` is asked.
+/// Arguments of `porecast predict`.
 #[derive(Debug, Clone)]
 pub struct PredictOptions {
     /// Run folder.
     pub run: PathBuf,
-    /// An image of a domain (PNG, TIFF; dark is solid), or a dataset. With a segmentation run: a dataset, a photograph (PNG,
-    /// JPEG), or files in the format of the run's source.
+    /// An image of a domain (PNG, TIFF; dark is solid), or a dataset. With a segmentation run: a
+    /// dataset, a photograph (PNG, JPEG), or files in the format of the run's source.
     pub input: PathBuf,
     /// Folder to write: predictions.h5, frames, animation, saturation; or masks and overlays.
     pub output: PathBuf,
-    /// Times to predict, in the dataset's unit; the training set's mean times when absent.
+    /// Times to predict, in the dataset's unit; the training set's mean times if absent.
     pub times: Vec<f64>,
-    /// Of a dataset, only the domains of this part of the run's split: train, validation or test.
+    /// Only the samples of a dataset in this part of the run's split: train, validation or test.
     pub part: Option<String>,
-    /// Edge where the invading fluid enters; that of the training data when absent.
+    /// Edge where the invading fluid enters; that of the training data if absent.
     pub inlet: Option<Side>,
     /// Rate and fluids, for a run that is told them; a dataset's own come first.
     pub physics: Physics,
@@ -67,7 +68,8 @@ pub struct PredictOptions {
 /// `porecast predict`: predicts images, or the samples of a dataset.
 ///
 /// # Errors
-/// An unusable run, image or dataset, a domain that does not percolate, an existing output without `--force`.
+/// An unusable run, image or dataset, a domain that does not percolate, an existing output without
+/// `--force`.
 pub fn run(options: &PredictOptions, verbosity: Verbosity) -> Result<()> {
     let device = Device::parse(&options.device)?;
     check(options)?;
@@ -80,7 +82,7 @@ pub fn run(options: &PredictOptions, verbosity: Verbosity) -> Result<()> {
         Task::Segmentation => images::run(options, device, verbosity),
     };
     if done.is_err() && !existed {
-        // Goes only when it is empty.
+        // Only removes an empty folder.
         let _ = std::fs::remove_dir(&options.output);
     }
     done
@@ -103,7 +105,7 @@ fn check(args: &PredictOptions) -> Result<()> {
     Ok(())
 }
 
-/// The samples of a part of a run's split, or `all` of a dataset.
+/// The samples of a part of a run's split; `all` if no part is named.
 fn ids_of_part(
     parts: [(&'static str, Vec<String>); 3],
     all: &[String],
@@ -116,7 +118,7 @@ fn ids_of_part(
         .ok_or_else(|| Error::config("--part", format!("{part:?} is unknown; use train, validation or test")))
 }
 
-/// Refuses the part of a split where the input is not a dataset.
+/// Refuses `--part` if the input is not a dataset.
 fn refuse_part(options: &PredictOptions) -> Result<()> {
     match options.part {
         Some(_) => Err(Error::config("--part", "names a part of a dataset's split, not of images")),
@@ -124,9 +126,9 @@ fn refuse_part(options: &PredictOptions) -> Result<()> {
     }
 }
 
-/// Makes the predictions that `evaluate` and `compare` need. The networks of a run are loaded once for all of its parts
-/// that follow one another. Of a run whose weights are gone the configuration alone is checked: it is scored on the
-/// predictions that it has.
+/// Makes the predictions that `evaluate` and `compare` need. Consecutive parts of a run share its
+/// loaded networks. If a run's weights are gone, only its configuration is checked, and the run is
+/// scored on the predictions that it has.
 ///
 /// # Errors
 /// As [`run`].

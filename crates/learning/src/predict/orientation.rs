@@ -1,9 +1,9 @@
-//! Turning a domain so that its inlet lies where the network learnt it.
+//! Turns a domain so that its inlet lies where it did in the training.
 
 use ndarray::{Array, Axis, Dimension};
 use porecast_simulations::Side;
 
-/// A turn of images: axes exchanged or not, then mirrored along the flow or not.
+/// A turn of images: optionally exchanges the axes, then optionally mirrors along the flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Orientation {
     swaps: bool,
@@ -13,7 +13,7 @@ pub struct Orientation {
 }
 
 impl Orientation {
-    /// The turn that brings the inlet from `from` to `to`. The two sides of the flow may be exchanged by it.
+    /// The turn that brings the inlet from `from` to `to`. It may exchange the two lateral sides.
     pub fn between(from: Side, to: Side) -> Self {
         let is_vertical = |side| matches!(side, Side::Top | Side::Bottom);
         let is_first = |side| matches!(side, Side::Top | Side::Left);
@@ -53,7 +53,7 @@ impl Orientation {
     }
 }
 
-/// Rows one after the other in memory; no copy where they are.
+/// Converts to row-major order; copies only if needed.
 fn standard<T: Clone, D: Dimension>(image: Array<T, D>) -> Array<T, D> {
     if image.is_standard_layout() { image } else { image.as_standard_layout().into_owned() }
 }

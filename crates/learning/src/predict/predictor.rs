@@ -1,4 +1,4 @@
-//! What the networks of a run predict of a domain: frames.
+//! Predicts the frames of domains with the networks of a run.
 
 use std::path::Path;
 
@@ -19,12 +19,13 @@ use crate::data::channels::channels;
 use crate::device::Device;
 use crate::model::Ends;
 
-/// Pixels times frames that are decoded at once.
+/// Largest number of pixels times frames that are decoded at once.
 const DECODED_AT_ONCE: usize = 512 * 512;
-/// Pixels times frames of a domain that are held at once (512 MiB): more are predicted in groups of frames.
+/// Largest number of pixels times frames of a domain in memory (512 MiB); more frames are predicted
+/// in groups.
 const HELD_AT_ONCE: usize = 8 * 4096 * 4096;
 
-/// The networks of a run on invasions, ready to predict domains in memory.
+/// The networks of an invasion run, ready to predict domains in memory.
 ///
 /// ```no_run
 /// use porecast_learning::Predictor;
@@ -43,18 +44,18 @@ const HELD_AT_ONCE: usize = 8 * 4096 * 4096;
 pub struct Predictor {
     config: TrainConfig,
     card: RunCard,
-    /// One for any time, or one a frame, in the order of the frames.
+    /// One for any time, or one per frame, in the order of the frames.
     networks: Vec<(Option<usize>, Box<dyn Trained>)>,
-    /// Largest edge that is predicted at once, in pixels.
+    /// Largest tile edge in pixels.
     tile: usize,
 }
 
-/// A time to predict, and the network that knows it.
+/// A time to predict, and the network that predicts it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Moment {
     /// Time, in the unit of the dataset.
     pub time: f64,
-    /// Position of the network.
+    /// Index of the network.
     network: usize,
 }
 
@@ -62,7 +63,8 @@ impl Predictor {
     /// Loads the networks of a run onto the CPU, each with the weights of its best epoch.
     ///
     /// # Errors
-    /// The folder is not a run on invasions with a trained network, or its weights do not fit its configuration.
+    /// The folder is not an invasion run with a trained network, or its weights do not fit its
+    /// configuration.
     pub fn open(run: &Path) -> Result<Self> {
         Self::on(run, Device::Flex)
     }
@@ -83,7 +85,8 @@ impl Predictor {
         Ok(Self { config, card, networks, tile: TILE })
     }
 
-    /// Predicts domains with a longer edge than `edge` pixels in overlapping tiles; 512 unless this is called.
+    /// Sets the largest tile edge, by default 512 pixels; larger domains are predicted in
+    /// overlapping tiles.
     pub fn with_tile(self, edge: usize) -> Self {
         Self { tile: edge, ..self }
     }
@@ -93,8 +96,8 @@ impl Predictor {
         &self.card
     }
 
-    /// Times that the run can predict: the mean time of each frame over the training domains, in the unit of
-    /// [`card`](Self::card). Single-frame networks know their own frames only.
+    /// Times that the run can predict: the mean time of each frame over the training domains, in
+    /// the unit of [`card`](Self::card). Single-frame networks predict only their own frames.
     pub fn times(&self) -> Vec<f64> {
         self.moments(&self.card.dataset.mean_times).iter().map(|moment| moment.time).collect()
     }
@@ -192,7 +195,8 @@ impl Predictor {
         self.networks.iter().all(|(frame, _)| frame.is_none())
     }
 
-    /// The times of a sequence's frames that this run can predict: all of them, or those of its single-frame networks.
+    /// The times of a sequence's frames that this run can predict: all, or those of its
+    /// single-frame networks.
     pub(super) fn moments(&self, times: &[f64]) -> Vec<Moment> {
         let knows =
             |frame: usize| self.networks.iter().position(|(own, _)| own.is_none_or(|own| own == frame));
@@ -248,10 +252,10 @@ impl Predictor {
     }
 }
 
-/// The configuration of a run that has a network.
+/// The configuration of a run with a trained network.
 ///
 /// # Errors
-/// It cannot be read, or there is no network.
+/// The configuration cannot be read, or there is no network.
 pub(super) fn config_of<C: DeserializeOwned + Validate>(
     run: &RunFolder,
     members: &[MemberCard],
@@ -264,7 +268,7 @@ pub(super) fn config_of<C: DeserializeOwned + Validate>(
     Ok(config)
 }
 
-/// Nothing is ever in solid.
+/// Sets the probability in solid to 0.
 fn keep_pore_space(frame: &mut Array2<f32>, domain: &Domain) {
     frame.zip_mut_with(&domain.solid, |p, &solid| {
         if solid {

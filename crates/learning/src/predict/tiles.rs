@@ -1,4 +1,5 @@
-//! Overlapping tiles whose weights add up to one, so that domains of any size are predicted in bounded memory.
+//! Overlapping tiles whose weights add up to one, so that domains of any size are predicted in
+//! bounded memory.
 
 use ndarray::{ArrayView3, ArrayViewMut3, s};
 
@@ -9,14 +10,13 @@ pub(super) struct Tiles {
     columns: Vec<Span>,
 }
 
-/// One of the tiles.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tile<'a> {
     rows: &'a Span,
     columns: &'a Span,
 }
 
-/// Where a tile lies along an axis.
+/// Position of a tile along an axis.
 #[derive(Debug, Clone, PartialEq)]
 struct Span {
     start: usize,
@@ -25,7 +25,8 @@ struct Span {
 }
 
 impl Tiles {
-    /// Covers an image of some height and width with tiles whose edges have `edge` pixels at most.
+    /// Covers an image of the given height and width with tiles whose edges have at most `edge`
+    /// pixels.
     pub(super) fn cover((height, width): (usize, usize), edge: usize) -> Self {
         Self { rows: spans(height, edge), columns: spans(width, edge) }
     }
@@ -48,7 +49,7 @@ impl Tile<'_> {
         image.slice_move(s![.., top..top + height, left..left + width])
     }
 
-    /// Adds what was predicted of the tile to the whole, weighted along both axes.
+    /// Adds the prediction for the tile to the whole, weighted along both axes.
     ///
     /// # Shapes
     /// Both `[plane, y, x]`, `whole` of the image's height and width.
@@ -65,7 +66,8 @@ impl Tile<'_> {
     }
 }
 
-/// Covers `length` pixels with spans of at most `edge` that overlap by an eighth of it or more.
+/// Covers `length` pixels with spans of at most `edge` pixels that overlap by an eighth of `edge`
+/// or more.
 fn spans(length: usize, edge: usize) -> Vec<Span> {
     let edge = edge.clamp(1, length.max(1));
     let stride = edge - edge / 8;
@@ -75,7 +77,7 @@ fn spans(length: usize, edge: usize) -> Vec<Span> {
         // Spread evenly: the last tile ends with the axis.
         _ => (0..count).map(|i| i * (length - edge) / (count - 1)).collect(),
     };
-    // A tent, cut off so that it is flat where no other tile reaches; then normalised.
+    // Ramps over an eighth of the edge at both ends, flat in between; then normalised.
     let tent = |i: usize| (i.min(edge - 1 - i) + 1).min(edge / 8 + 1) as f32;
     let mut total = vec![0.0f32; length];
     for start in &starts {

@@ -1,4 +1,4 @@
-//! A trained network on a device. Only this file of the prediction names Burn.
+//! A trained network on a device. No other file of `predict` uses Burn.
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -28,13 +28,13 @@ pub(super) trait Trained: Debug + Send + Sync {
 
 /// An image that a network has encoded.
 pub(super) trait Encoded {
-    /// Probability of the invading phase at times that are scaled as in the training.
+    /// Probability of the invading phase at times scaled as in the training.
     ///
     /// # Shapes
     /// `[time, y, x]`.
     fn invading(&self, head: Head, times: &[f32]) -> Array3<f32>;
 
-    /// Probability of each class; of a network with one output, the sigmoid of that.
+    /// Probability of each class; the sigmoid of a single output.
     ///
     /// # Shapes
     /// `[output, y, x]`.

@@ -1,10 +1,10 @@
-//! Views of an image: mirrored and turned, and what is predicted of them turned back.
+//! Mirrored and transposed views of an image, and the way back for their predictions.
 
 use ndarray::{Array3, ArrayView3, Axis};
 
 use porecast_store::config::segmentation::Views;
 
-/// One of the eight ways to lay a square on itself: a transposition, then mirror images.
+/// One of the eight symmetries of a square: an optional transposition, then optional mirrors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct View {
     transposed: bool,
@@ -41,7 +41,7 @@ impl View {
         view.as_standard_layout().into_owned()
     }
 
-    /// What was predicted of the view, as it lies in the image.
+    /// Maps the prediction for the view back onto the image.
     pub fn back(self, prediction: ArrayView3<'_, f32>) -> Array3<f32> {
         let mut view = prediction;
         self.mirror(&mut view);

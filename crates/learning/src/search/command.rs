@@ -1,4 +1,4 @@
-//! The loop of a search: trains trial after trial until the study has as many as it wants.
+//! The search loop: trains one trial after another until the study is complete.
 
 use std::path::{Path, PathBuf};
 
@@ -12,25 +12,25 @@ use porecast_store::run::StudyFolder;
 use super::{Study, Trial};
 use crate::train::{self, IfExists, TrainOptions};
 
-/// What `porecast search` is asked.
+/// Arguments of `porecast search`.
 #[derive(Debug, Clone)]
 pub struct SearchOptions {
     /// Search configuration (TOML).
     pub config: PathBuf,
-    /// Folder of the study; `runs/<name of the configuration>` when absent.
+    /// Folder of the study; `runs/<name of the configuration>` if absent.
     pub output: Option<PathBuf>,
     /// Where to compute: `flex` (CPU) or `cuda[:index]`.
     pub device: String,
-    /// Change a value of the search configuration; may be repeated.
+    /// Changes to the search configuration, as `key=value`.
     pub set: Vec<String>,
 }
 
-/// Trains until the study has as many trials as it wants; after each of them, `report` is given the folder and the
-/// configuration of the search. Returns the folder and the best trial with its validation loss.
+/// Trains until the study has all its trials; calls `report` after each trial and at the end.
+/// Returns the folder and the best trial with its validation loss.
 ///
 /// # Errors
-/// The configuration has problems, no trial could be trained, the journal is of another study, a file cannot be written,
-/// or the user stopped it: the same command goes on.
+/// The configuration has problems, no trial could be trained, the journal belongs to another study,
+/// a file cannot be written, or the user interrupted it; the same command continues.
 pub fn run(
     options: &SearchOptions,
     verbosity: Verbosity,
@@ -57,7 +57,7 @@ pub fn run(
     Err(Error::new(ErrorKind::Diverged, path.display().to_string(), what))
 }
 
-/// Trains a trial and notes how it ended.
+/// Trains a trial and records the outcome.
 fn try_out(
     trial: Trial<'_>,
     config: &SearchConfig,
@@ -81,7 +81,8 @@ fn try_out(
     };
     match train::run(&training, Verbosity { quiet: true, ..verbosity }) {
         Ok(()) => trial.end(Outcome::Value(validation_loss(&run)?)),
-        // Values that cannot be trained with tell the estimator something; a full disk or an interrupt does not.
+        // The estimator learns from diverged or invalid settings, but not from a full disk or an
+        // interrupt.
         Err(error) if matches!(error.kind(), ErrorKind::Diverged | ErrorKind::Config) => {
             say(verbosity, &format!("trial {} failed: {error}", trial.number()));
             trial.end(Outcome::Failed(error.to_string()))
@@ -90,7 +91,7 @@ fn try_out(
     }
 }
 
-/// Mean over the networks of a run of their lowest validation losses.
+/// Mean of the lowest validation losses of a run's networks.
 fn validation_loss(run: &RunFolder) -> Result<f64> {
     let members = run.members()?;
     let sum: f64 = members.iter().map(|member| member.best_validation_loss).sum();

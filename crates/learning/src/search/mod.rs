@@ -1,5 +1,5 @@
-//! Search for good settings: trials proposed by a tree-structured Parzen estimator, kept in a journal that several
-//! processes share and that survives any of them.
+//! Search for good settings: a tree-structured Parzen estimator proposes trials, and a journal that
+//! several processes can share records them.
 
 mod command;
 mod parzen;
@@ -16,7 +16,7 @@ use porecast_store::config::search::{Parameter, SearchConfig};
 use porecast_store::config::search_space;
 use porecast_store::journal::{self, Claim, Journal, Outcome, Point, Record};
 
-/// A search under way.
+/// A search for good settings.
 ///
 /// ```
 /// use porecast_learning::search::Study;
@@ -50,8 +50,8 @@ pub struct Study {
     journal: Journal,
 }
 
-/// A trial that this process has taken on; when it is dropped or its process ends without
-/// [`end`](Self::end), another takes it up.
+/// A trial that this process works on. If it is dropped, or its process ends, before
+/// [`end`](Self::end), it becomes free for any process.
 #[derive(Debug)]
 pub struct Trial<'a> {
     study: &'a Study,
@@ -59,17 +59,17 @@ pub struct Trial<'a> {
 }
 
 impl Study {
-    /// Opens a study, or begins it where there is no journal yet.
+    /// Opens a study, or begins it if there is no journal yet.
     ///
     /// # Errors
-    /// The journal cannot be read or written, or belongs to a study of other parameters.
+    /// The journal cannot be read or written, or belongs to a study with other parameters.
     pub fn open(journal: &Path, config: SearchConfig) -> Result<Self> {
         let journal = Journal::open(journal, &config)?;
         Ok(Self { config, journal })
     }
 
-    /// The next trial for this process: one that its process has left unfinished, or a new one. `None` when as many
-    /// have begun as are wanted and none is left unfinished.
+    /// The next trial for this process: an unfinished one that no process works on, or a new one.
+    /// `None` if all trials have begun and none is free.
     ///
     /// # Errors
     /// The journal cannot be read or written.
@@ -96,7 +96,7 @@ impl Study {
         Ok(journal::best(&trials).map(|(record, value)| (record.clone(), value)))
     }
 
-    /// The point of a new trial. Given the same trials before it, it is the same.
+    /// The point of a new trial, determined by the seed and the trials before it.
     fn propose(&self, records: &[Record]) -> Point {
         let mut generator = seed::generator(self.config.seed, "trial", records.len() as u64);
         let halves = parzen::Halves::of(records, self.config.startup);
@@ -112,28 +112,29 @@ impl Study {
 }
 
 impl Trial<'_> {
-    /// Its number, from 0.
+    /// Number of the trial, from 0.
     pub fn number(&self) -> usize {
         self.claim.number
     }
 
-    /// Whether another process has begun it before.
+    /// Whether it was begun before and left unfinished.
     pub fn is_taken_up(&self) -> bool {
         self.claim.is_taken_up
     }
 
-    /// Values by the keys of the parameters.
+    /// Value of each parameter, by its key.
     pub fn point(&self) -> &Point {
         &self.claim.point
     }
 
-    /// The changes of the training's configuration, as [`config::load`](porecast_store::config::load) takes them.
+    /// The point as changes to the training configuration, in the form that
+    /// [`config::load`](porecast_store::config::load) takes.
     pub fn sets(&self) -> Vec<String> {
         let set = |(key, value): (&String, &Value)| format!("{key}={value}");
         self.claim.point.iter().map(set).collect()
     }
 
-    /// Notes how it ended; a value that is not finite is a failure.
+    /// Records the outcome; a value that is not finite counts as a failure.
     ///
     /// # Errors
     /// The journal cannot be written.
@@ -254,7 +255,7 @@ mod tests {
         let path = folder.path().join("journal");
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                // Each with its own handle, as a process has.
+                // Each thread opens the journal itself, as a process would.
                 scope.spawn(|| run(&Study::open(&path, config(40)).expect("a journal")));
             }
         });
@@ -267,7 +268,7 @@ mod tests {
     fn a_killed_process_leaves_its_trial_to_others() {
         const JOURNAL: &str = "PORECAST_TEST_JOURNAL";
         if let Some(path) = std::env::var_os(JOURNAL) {
-            // This is the process to be killed.
+            // This process is the one to be killed.
             let study = Study::open(Path::new(&path), config(2)).expect("a journal");
             let _trial = study.next_trial().expect("a journal");
             std::thread::sleep(std::time::Duration::from_secs(600));

@@ -1,11 +1,12 @@
-//! The tree-structured Parzen estimator: where good trials are dense and the others are not.
+//! The tree-structured Parzen estimator: proposes values where good trials are dense and the others
+//! sparse.
 //!
-//! Each parameter is estimated on its own. Kernels are logistic rather than normal: their distribution function has a
-//! closed form, so that they can be cut off at the ends of the range exactly.
+//! Each parameter is estimated on its own. Kernels are logistic, not normal: their distribution
+//! function has a closed form, which makes truncation at the ends of the range exact.
 //!
 //! # References
-//! Bergstra, Bardenet, Bengio & Kégl (2011), section 4. The widths of the kernels and the size of the good part follow
-//! section 3 of Watanabe (2023), Tree-structured Parzen estimator.
+//! Bergstra, Bardenet, Bengio & Kégl (2011), section 4. The widths of the kernels and the size of
+//! the good part follow section 3 of Watanabe (2023), Tree-structured Parzen estimator.
 
 use rand::RngExt;
 use serde_json::Value;
@@ -16,18 +17,20 @@ use porecast_store::journal::{Outcome, Record};
 
 /// Candidates drawn for each value.
 const CANDIDATES: usize = 24;
-/// Good trials at most.
+/// Largest number of good trials.
 const GOOD_AT_MOST: usize = 25;
 
 /// The trials so far: the good ones and the others.
 pub(super) struct Halves<'a> {
     good: Vec<&'a Record>,
-    /// Worse, failed, or still running: those keep processes from trying the same at the same time.
+    /// Worse, failed or still running; running ones keep parallel processes from trying the same
+    /// point.
     other: Vec<&'a Record>,
 }
 
 impl<'a> Halves<'a> {
-    /// The tenth with the lowest values, rounded up, and the others; `None` before `startup` trials have a value.
+    /// Splits off the tenth with the lowest values, rounded up and at most [`GOOD_AT_MOST`]; `None`
+    /// before `startup` trials have a value.
     pub(super) fn of(records: &'a [Record], startup: usize) -> Option<Self> {
         let value = |record: &Record| match record.outcome {
             Some(Outcome::Value(value)) if value.is_finite() => Some(value),
@@ -44,8 +47,8 @@ impl<'a> Halves<'a> {
     }
 }
 
-/// A value for which the ratio of the density of good trials to that of the others is high: the best of some drawn
-/// from the good ones.
+/// The value with the highest ratio of the good density to the other, among candidates drawn from
+/// the good density.
 pub(super) fn draw(key: &str, values: &Values, halves: &Halves, generator: &mut impl RngExt) -> Value {
     let of = |records: &[&Record]| -> Vec<Value> {
         records.iter().filter_map(|record| record.point.get(key).cloned()).collect()
@@ -67,7 +70,7 @@ pub(super) fn draw(key: &str, values: &Values, halves: &Halves, generator: &mut 
     space::at(values, best)
 }
 
-/// Shares of the choices, each counted once more than it occurs.
+/// Shares of the choices, with one added to each count.
 fn shares(list: &[Value], found: &[Value]) -> Vec<f64> {
     let total = (found.len() + list.len()) as f64;
     list.iter()
@@ -86,14 +89,15 @@ fn pick(shares: &[f64], generator: &mut impl RngExt) -> usize {
     shares.len() - 1
 }
 
-/// A mixture of kernels between 0 and 1 and the even density, each with the same weight.
+/// A mixture, with equal weights, of the uniform density and kernels on [0, 1].
 struct Density {
     /// Centres and scales.
     kernels: Vec<(f64, f64)>,
 }
 
 impl Density {
-    /// A kernel at each point, as wide as the way to its farther neighbour.
+    /// A kernel at each point; its standard deviation is the distance to the farther neighbour or
+    /// end of the range.
     fn of(mut points: Vec<f64>) -> Self {
         points.sort_by(f64::total_cmp);
         let narrowest = 1.0 / (points.len() + 1).min(100) as f64;

@@ -15,7 +15,7 @@ use porecast_store::run::{Card, TrainedOn};
 /// A run folder that a training may write to.
 pub(super) struct Begun {
     folder: RunFolder,
-    /// The configuration, every default spelt out.
+    /// The configuration with all defaults filled in.
     resolved: String,
     is_resumed: bool,
 }
@@ -23,14 +23,15 @@ pub(super) struct Begun {
 /// Claims the folder of a run.
 ///
 /// # Errors
-/// There is a run already and neither `--resume` nor `--force` is given, or it has another configuration.
+/// The folder holds a run and neither `--resume` nor `--force` is given, or the run to resume has
+/// another configuration.
 pub(super) fn begin<C>(args: &TrainOptions, name: &str, config: &C) -> Result<Begun>
 where
     C: PartialEq + Serialize + DeserializeOwned + Validate,
 {
     let path = args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
     let folder = RunFolder::new(&path);
-    // A run has begun once its configuration is there; one that was killed before that begins now.
+    // A run begins with its configuration file; without one, a killed run starts anew.
     let is_resumed = args.if_exists == IfExists::Resume && folder.config_path().exists();
     if is_resumed {
         let before: C = config::load(&folder.config_path(), &[])?;
@@ -48,18 +49,18 @@ where
                 "exists already; pass --resume to go on with it or --force to replace it",
             ));
         }
-        folder.members()?; // only ever remove what is a run
+        folder.members()?; // fails if the folder is not a run
         std::fs::remove_dir_all(&path).map_err(|e| Error::output(&path, e))?;
     }
     Ok(Begun { folder, resolved: config::to_toml(config)?, is_resumed })
 }
 
 impl Begun {
-    /// Writes card and configuration; a resumed run keeps the members that it has. `split` names what the split came
-    /// from in errors.
+    /// Writes card and configuration; a resumed run keeps its finished members. `split` names the
+    /// source of the split in errors.
     ///
     /// # Errors
-    /// Dataset or split are no longer what the run began with, or the folder cannot be written.
+    /// Dataset or split have changed since the run began, or the folder cannot be written.
     pub(super) fn write<D: TrainedOn>(self, card: &mut Card<D>, split: &Path) -> Result<RunFolder> {
         let Self { folder, resolved, is_resumed } = self;
         if is_resumed {

@@ -1,4 +1,4 @@
-//! Trainings on invasion sequences: one network for any time, or one a frame.
+//! Training on invasion sequences: one network for any time, or one per frame.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> 
     on_device!(device, train_members(&setting, &mut card))
 }
 
-/// The networks of a run: one, or one a frame.
+/// The networks of a run: one, or one per frame.
 fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<Vec<Member>> {
     let frame_count = card.dataset.shape.0;
     let networks: Vec<(Option<usize>, Vec<usize>)> = match &config.conditioning {
@@ -93,7 +93,7 @@ fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<V
     Ok(networks.into_iter().map(member).collect())
 }
 
-/// The loss, with class weights from the training data where they are asked to be balanced.
+/// The loss; balanced class weights come from the training data.
 fn objective(config: &TrainConfig, data: &InvasionData, train: &[usize], frames: &[usize]) -> Objective {
     let weights = match &config.loss.class_weights {
         ClassWeights::Equal => [1.0; 3],

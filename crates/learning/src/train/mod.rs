@@ -1,12 +1,12 @@
 //! Training: from a dataset and a configuration to a run folder.
 //!
-//! The loop is our own, over Burn's modules, autodiff, optimisers, gradient accumulation and records. Burn's
-//! `Learner` stands in the way of three things that a run must have: resuming bit for bit (it does not restore the
-//! order of the data and the generator of dropout), clipping by the global norm, and stopping at the first
-//! impossible loss with the samples that caused it.
+//! The training loop is porecast's own, built on Burn's modules, autodiff, optimisers, gradient
+//! accumulation and records. Burn's `Learner` lacks three things that a run needs: resuming bit for
+//! bit (it does not restore the order of the data and the generator of dropout), clipping by the
+//! global norm, and stopping at the first impossible loss, naming the samples that caused it.
 //!
-//! `invasion` and `segmentation` make a `Setting` of their configuration; nothing after that asks which of the two
-//! it was.
+//! `invasion` and `segmentation` turn their configuration into a `Setting`; everything after that
+//! is the same for both.
 
 mod average;
 mod begin;
@@ -35,7 +35,7 @@ use porecast_store::config::train::{Start, TrainingConfig};
 use porecast_store::run::{Card, MemberCard, TrainedOn};
 use trainer::Trainer;
 
-/// Everything the members of a run share, and the members.
+/// The members of a run, and the settings that they share.
 struct Setting {
     folder: RunFolder,
     seed: u64,
@@ -49,62 +49,63 @@ struct Setting {
 
 /// One network of a run.
 struct Member {
-    /// What is put before its lines: `frame 5: `.
+    /// Prefix of its messages, such as `frame 5: `.
     label: String,
-    /// Its folder below the run folder.
+    /// Folder below the run folder.
     folder: PathBuf,
-    /// Tells its seeds from those of the other members.
+    /// Distinguishes its seeds from those of the other members.
     seed_index: u64,
-    /// The frame it predicts, where there is one network a frame.
+    /// The frame it predicts, if there is one network per frame.
     frame: Option<usize>,
-    /// The fold it is validated on, where there are folds.
+    /// The fold it is validated on, if there are folds.
     fold: Option<usize>,
     ends: Ends,
     /// Description of the model; a checkpoint must match it.
     architecture: String,
     objective: Objective,
     data: Arc<dyn Samples>,
-    /// Frames it is shown.
+    /// Frames to train on.
     frames: Vec<usize>,
-    /// Domains, or images, its weights are fitted to.
+    /// Training domains or images.
     train: Vec<usize>,
-    /// Those the best epoch is chosen on.
+    /// Validation domains or images; they determine the best epoch.
     validation: Vec<usize>,
 }
 
-/// What `porecast train` is asked.
+/// Arguments of `porecast train`.
 #[derive(Debug, Clone)]
 pub struct TrainOptions {
     /// Training configuration (TOML).
     pub config: PathBuf,
-    /// Run folder to make; `runs/<name of the configuration>` when absent.
+    /// Run folder to write; `runs/<name of the configuration>` if absent.
     pub output: Option<PathBuf>,
     /// Where to compute: `flex` (CPU) or `cuda[:index]`.
     pub device: String,
-    /// Change a configuration value; may be repeated.
+    /// Changes to the configuration, as `key=value`.
     pub set: Vec<String>,
-    /// Of a segmentation split in folds, train the network of this fold only; the others can follow with --resume.
+    /// For a segmentation split in folds: train only the network of this fold; the others can
+    /// follow with `--resume`.
     pub fold: Option<usize>,
-    /// What to do with a run that is in the folder already.
+    /// What to do if the folder already holds a run.
     pub if_exists: IfExists,
 }
 
-/// What a training does with a run that is in its folder already.
+/// What a training does if its folder already holds a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfExists {
-    /// Leave it alone and fail.
+    /// Fail and leave it unchanged.
     Refuse,
-    /// Go on from its last checkpoint; begin where there is none.
+    /// Continue from its last checkpoint, or begin if there is none.
     Resume,
-    /// Remove it and begin anew.
+    /// Remove it and train anew.
     Replace,
 }
 
-/// `porecast train`: trains every member of a run, or goes on where it stopped.
+/// `porecast train`: trains every member of a run, or continues a stopped run.
 ///
 /// # Errors
-/// Unusable configuration or dataset, an existing run without `--resume` or `--force`, a loss that is not finite, an
-/// interrupt, or a disk that cannot be written.
+/// Unusable configuration or dataset, an existing run without `--resume` or `--force`, a loss that
+/// is not finite, an interrupt, or a disk that cannot be written.
 pub fn run(args: &TrainOptions, verbosity: Verbosity) -> Result<()> {
     let device = Device::parse(&args.device)?;
     if SegmentationConfig::is_in(&args.config) {
@@ -134,14 +135,14 @@ fn train_members<B: TrainBackend>(
     Ok(())
 }
 
-/// Puts a member into the list, in the place of an earlier state of the same one.
+/// Adds a member to the list, or replaces its earlier entry.
 fn record(members: &mut Vec<MemberCard>, done: MemberCard) {
     members.retain(|member| member.folder != done.folder);
     members.push(done);
     members.sort_by(|a, b| (a.frame, a.fold, &a.folder).cmp(&(b.frame, b.fold, &b.folder)));
 }
 
-/// Weights inverse to the counts, mean one; a class that never occurs gets none.
+/// Weights inverse to the counts, mean one; a class that never occurs gets weight zero.
 fn balanced(counts: &[u64]) -> Vec<f32> {
     let inverse = counts.iter().map(|&count| if count == 0 { 0.0 } else { 1.0 / count as f64 });
     let inverse: Vec<f64> = inverse.collect();

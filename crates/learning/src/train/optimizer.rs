@@ -1,4 +1,4 @@
-//! The optimisers behind one type, with the clipping of the global norm that Burn's lack.
+//! One type for all optimisers, and clipping by the global norm, which Burn lacks.
 
 use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};
 use burn::optim::adaptor::OptimizerAdaptor;

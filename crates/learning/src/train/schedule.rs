@@ -4,11 +4,11 @@ use std::f64::consts::PI;
 
 use porecast_store::config::optimizer::{ScheduleConfig, ScheduleShape};
 
-/// Learning rate over the highest one, before optimiser step `step` (from 0) of `total`, in epoch `epoch` (from 0),
-/// after `drops` drops of the plateau schedule.
+/// Learning rate as a fraction of the configured one, before optimiser step `step` (from 0) of
+/// `total`, in epoch `epoch` (from 0), after `drops` drops of the plateau schedule.
 ///
-/// A linear warm-up multiplies the factor of the shape; the cosine begins after it and is that of Loshchilov &
-/// Hutter (2017), equation 5, without restarts.
+/// A linear warm-up multiplies the factor of the shape. The cosine begins after the warm-up and
+/// follows Loshchilov & Hutter (2017), equation 5, without restarts.
 pub fn factor(config: &ScheduleConfig, step: u64, total: u64, epoch: usize, drops: u32) -> f64 {
     let warmup = config.warmup_steps as u64;
     let rise = if step < warmup { (step + 1) as f64 / warmup as f64 } else { 1.0 };

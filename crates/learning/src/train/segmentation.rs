@@ -1,4 +1,5 @@
-//! Trainings on annotated images: one network, one a fold, or several on samples drawn with replacement.
+//! Training on annotated images: one network, one per fold, or an ensemble on samples drawn with
+//! replacement.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -68,7 +69,7 @@ pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> 
     on_device!(device, train_members(&setting, &mut card))
 }
 
-/// The networks of a run; of one fold `only` where that is asked for.
+/// The networks of a run; only those of fold `only` if it is given.
 fn members(
     config: &SegmentationConfig,
     card: &SegmentationRunCard,
@@ -147,7 +148,7 @@ fn members(
     Ok(members)
 }
 
-/// The share of the training images that is used: whole groups, drawn by the seed.
+/// The configured share of the training images: whole groups, drawn by the seed.
 fn share(config: &SegmentationConfig, dataset: &SegmentationDataset, mut images: Vec<usize>) -> Vec<usize> {
     let share = config.ensemble.training_share;
     if share >= 1.0 {
@@ -162,13 +163,13 @@ fn share(config: &SegmentationConfig, dataset: &SegmentationDataset, mut images:
     images
 }
 
-/// As many of the images as there are, drawn with replacement (Breiman, 1996).
+/// Bootstrap sample: as many images as there are, drawn with replacement (Breiman, 1996).
 fn bag_of(images: &[usize], run_seed: u64, index: u64) -> Vec<usize> {
     let mut generator = seed::generator(run_seed, "bag", index);
     images.iter().map(|_| images[generator.random_range(0..images.len())]).collect()
 }
 
-/// The loss, with class weights from the training data where they are asked to be balanced.
+/// The loss; balanced class weights come from the training data.
 fn objective(config: &SegmentationConfig, counts: &[u64]) -> Objective {
     let weights = match &config.loss.class_weights {
         SegmentationWeights::Equal | SegmentationWeights::Dynamic => vec![1.0; counts.len()],

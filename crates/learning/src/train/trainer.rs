@@ -28,28 +28,29 @@ use porecast_store::config::optimizer::ScheduleShape;
 use porecast_store::run::{MemberCard, MemberFolder};
 use porecast_store::{checkpoint, table, weights};
 
-/// Batches that are made before they are needed.
+/// Batches prepared in advance.
 const BATCHES_AHEAD: usize = 2;
 
-/// Where a training stands; together with the weights and the optimiser's history it determines what follows.
+/// Progress of a training; together with the weights and the optimiser's history it determines what
+/// follows.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct State {
-    /// [`Member::architecture`] of the network that the weights are of.
+    /// [`Member::architecture`] of the weights.
     architecture: String,
     /// Finished epochs.
     epoch: usize,
-    /// Finished batches of the epoch under way.
+    /// Finished batches of the current epoch.
     batch: usize,
     steps: u64,
     samples_seen: u64,
     wall_seconds: f64,
-    /// Sums over the epoch under way.
+    /// Sums over the current epoch.
     running: Running,
     rows: Vec<Row>,
     best: Option<(usize, f64)>,
     /// Epochs since the validation loss last fell.
     stale: usize,
-    /// The same, counted anew after each drop of the plateau schedule.
+    /// The same, reset after each drop of the plateau schedule.
     stale_since_drop: usize,
     drops: u32,
     is_finished: bool,
@@ -62,11 +63,10 @@ struct Running {
     gradient_norm: f64,
     steps: u64,
     learning_rate: f64,
-    /// Time that steps waited for their batches.
     waiting_seconds: f64,
 }
 
-/// An epoch in `metrics.csv`.
+/// One epoch, a row of `metrics.csv`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Row {
     epoch: usize,
@@ -80,7 +80,7 @@ struct Row {
     waiting_seconds: f64,
 }
 
-/// Some samples of the validation.
+/// Validation result of some samples.
 struct Scored {
     loss: f64,
     /// See [`Objective::counts`](crate::loss::Objective::counts).
@@ -88,7 +88,7 @@ struct Scored {
     samples: f64,
 }
 
-/// The training of one network, at some point of it.
+/// The training of one network.
 pub(super) struct Trainer<'a, B: TrainBackend> {
     setting: &'a Setting,
     member: &'a Member,
@@ -101,7 +101,8 @@ pub(super) struct Trainer<'a, B: TrainBackend> {
 }
 
 impl<'a, B: TrainBackend> Trainer<'a, B> {
-    /// A training at its last checkpoint, or at its beginning: fresh weights, or those in `start`.
+    /// A training from its last checkpoint, or from the beginning: fresh weights, or those in
+    /// `start`.
     pub(super) fn new(
         setting: &'a Setting,
         member: &'a Member,
@@ -110,7 +111,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
     ) -> Result<Self> {
         let model = &setting.model;
         let files = setting.folder.member(&member.folder);
-        // Drawn on the CPU, so that a seed begins with the same weights on every device.
+        // The CPU draws the weights, so that a seed gives the same ones on every device.
         let cpu = Default::default();
         Flex::seed(&cpu, seed::derive(setting.seed, "weights", member.seed_index));
         let drawn = Network::<Autodiff<Flex>>::init(model, member.ends, &cpu);
@@ -142,7 +143,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         Ok(trainer)
     }
 
-    /// Trains to the end and says what came out.
+    /// Trains to the end and returns the member's card.
     pub(super) fn run(mut self) -> Result<MemberCard> {
         interrupt::listen();
         let config = &self.setting.training;
@@ -178,7 +179,6 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         })
     }
 
-    /// Trains to the end of the epoch under way.
     fn train_epoch(&mut self) -> Result<()> {
         let (setting, member) = (self.setting, self.member);
         let config = &setting.training;
@@ -194,11 +194,11 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let label = format!("{}epoch {}/{}", member.label, self.state.epoch + 1, config.epochs);
         let progress = Progress::new(label, batches.len(), self.state.batch, setting.verbosity);
         let rest = &batches[self.state.batch..];
-        // Batches are made while the network learns from the ones before.
+        // A thread prepares batches while the network trains on earlier ones.
         let trained = std::thread::scope(|scope| {
             let (send, receive) = mpsc::sync_channel(BATCHES_AHEAD);
             scope.spawn(move || {
-                // The receiver goes away when the training is stopped.
+                // Sending fails once the training has stopped.
                 rest.iter().all(|picks| send.send(member.data.batch(picks)).is_ok())
             });
             self.train_batches(receive, batches.len(), total_steps, &progress)
@@ -207,7 +207,6 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         trained
     }
 
-    /// Trains on the batches of an epoch as they come.
     fn train_batches(
         &mut self,
         batches: mpsc::Receiver<Result<HostBatch>>,
@@ -257,7 +256,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let mut accumulator = GradientsAccumulator::new();
         let mut mean_loss = 0.0;
         let mut seen = Vec::new();
-        // Dropout's generator restarts at each step, so that a resumed run draws the same.
+        // Dropout's generator restarts at each step, so that a resumed run draws the same values.
         B::seed(self.device, seed::derive(setting.seed, "dropout", self.state.steps));
         for host in batches {
             let samples = host.samples() as u64;
@@ -317,7 +316,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         Ok(mean_loss)
     }
 
-    /// The total loss, when every term is where it can be.
+    /// The total loss; an error if a term is outside its bounds.
     fn check(&self, terms: &Terms<B>, names: &[String]) -> Result<f64> {
         let values = terms.values.clone().into_data();
         let mut total = 0.0;
@@ -351,12 +350,13 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         )
     }
 
-    /// The network that is scored and saved: the average of the weights where one is kept.
+    /// The network to validate and save: the averaged weights if an average is kept.
     fn scored_network(&self) -> Network<B::InnerBackend> {
         self.average.clone().unwrap_or_else(|| self.network.valid())
     }
 
-    /// Ends the epoch: validation, best weights, the row of the table, the plateau.
+    /// Ends the epoch: validates, saves the best weights, writes `metrics.csv` and updates the
+    /// plateau schedule.
     fn validate(&mut self) -> Result<()> {
         let began = Instant::now();
         let network = self.scored_network();
@@ -418,7 +418,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         table::write_csv(&self.files.metrics_path(), &self.state.rows)
     }
 
-    /// Scores a batch of one domain, part by part.
+    /// Scores a batch of one domain in parts of `batch_size` samples.
     fn score(&self, network: &Network<B::InnerBackend>, host: HostBatch) -> Result<Vec<Scored>> {
         let objective = &self.member.objective;
         let names = host.names.clone();
@@ -469,7 +469,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let other = |e: &dyn std::fmt::Display| {
             Error::input(&path, format!("belongs to another architecture ({e}); train anew with --force"))
         };
-        // Burn's records take weights of any shape: they have to be known to fit.
+        // Burn's records load weights of any shape, so compare the architecture first.
         if state.architecture != self.state.architecture {
             return Err(other(&"the model of its configuration differs"));
         }

@@ -1,4 +1,4 @@
-//! EfficientNet-B0 to B3 without their head.
+//! EfficientNet-B0 to B3 without the classifier head.
 
 use burn::module::Module;
 use burn::tensor::{Tensor, backend::Backend};
@@ -34,7 +34,8 @@ pub struct EfficientNet<B: Backend> {
 }
 
 impl<B: Kernels> EfficientNet<B> {
-    /// A network for images of `inputs` channels; the last block is left out with probability `left_out`.
+    /// An encoder for `inputs` channels. Stochastic depth drops the last block with probability
+    /// `left_out`, the others in proportion to their depth.
     pub fn init(kind: EncoderKind, inputs: usize, left_out: f64, device: &B::Device) -> Self {
         let (width, depth) = match kind {
             EncoderKind::EfficientnetB1 => (1.0, 1.1),
@@ -89,19 +90,20 @@ impl<B: Kernels> EfficientNet<B> {
     }
 }
 
-/// The multiple of 8 nearest to `width` times the channels, not below nine tenths of that.
+/// The multiple of 8 nearest to `width` times the channels, at least nine tenths of it and at
+/// least 8.
 fn scaled(channels: usize, width: f64) -> usize {
     let wanted = channels as f64 * width;
     let rounded = ((wanted + 4.0) as usize / 8 * 8).max(8);
     if (rounded as f64) < 0.9 * wanted { rounded + 8 } else { rounded }
 }
 
-/// Convolution and norm, with the activation of the network where `is_activated`.
+/// Convolution and norm, followed by SiLU if `is_activated`.
 fn layer<B: Kernels>(shape: ConvShape, is_activated: bool, device: &B::Device) -> ConvNorm<B> {
     ConvNorm::init(shape, NormKind::Batch, is_activated.then_some(ActivationKind::Silu), device)
 }
 
-/// A 1x1 convolution to more channels, one within each of them, weights for each, and a 1x1 convolution to fewer.
+/// A 1x1 expansion, a depthwise convolution, squeeze-and-excitation and a 1x1 projection.
 #[derive(Module, Debug)]
 pub struct InvertedResidual<B: Backend> {
     expand: Option<ConvNorm<B>>,
@@ -141,7 +143,7 @@ impl<B: Kernels> InvertedResidual<B> {
     }
 }
 
-/// Name in a library's files of the parameter at a path of [`EfficientNet`].
+/// Name in a library's weight files of the parameter at `path` in [`EfficientNet`].
 pub fn name(path: &[&str], library: Library) -> Option<String> {
     let (stage, block, part, rest) = match path {
         ["stem", rest @ ..] => {
@@ -154,7 +156,7 @@ pub fn name(path: &[&str], library: Library) -> Option<String> {
         ["stages", stage, block, part, rest @ ..] => (stage.parse::<usize>().ok()?, block, *part, rest),
         _ => return None,
     };
-    // The first stage does not expand: what follows moves up by one.
+    // The first stage has no expansion, so its later layers move up by one.
     let order = ["expand", "depthwise", "excitation", "project"].iter().position(|p| *p == part)?;
     let skipped = usize::from(stage == 0);
     if part == "excitation" {

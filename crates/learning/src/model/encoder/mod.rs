@@ -1,4 +1,4 @@
-//! Encoders known from image classification, whose weights others have trained.
+//! Image-classification encoders, which can take pretrained weights.
 
 pub mod efficientnet;
 pub mod resnet;
@@ -16,7 +16,7 @@ use porecast_base::{Error, Result};
 use porecast_store::config::model::EncoderKind;
 use porecast_store::weights::Weights;
 
-/// An encoder of any kind but the UNet's own blocks.
+/// An encoder other than the UNet's own blocks.
 #[derive(Module, Debug)]
 pub enum Encoder<B: Backend> {
     /// ResNet.
@@ -25,7 +25,7 @@ pub enum Encoder<B: Backend> {
     EfficientNet(EfficientNet<B>),
 }
 
-/// Where a weight file comes from, as far as the names of its tensors differ.
+/// The library of a weight file, which determines the names of its tensors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Library {
     /// `torchvision.models`
@@ -35,8 +35,8 @@ pub enum Library {
 }
 
 impl<B: Kernels> Encoder<B> {
-    /// An encoder with fresh weights, none for the UNet's own blocks. Its last residual block is left out for a
-    /// sample in training with probability `left_out`, the others in proportion to their depth.
+    /// An encoder with fresh weights; `None` for the UNet's own blocks. Stochastic depth drops the
+    /// last residual block with probability `left_out`, the others in proportion to their depth.
     pub fn init(kind: EncoderKind, inputs: usize, left_out: f64, device: &B::Device) -> Option<Self> {
         use EncoderKind as Kind;
         match kind {
@@ -62,12 +62,12 @@ impl<B: Kernels> Encoder<B> {
         }
     }
 
-    /// The encoder with weights of torchvision or timm, running statistics included; `path` names their file in errors.
-    /// The classifier among them is left out; the first layer is adapted to the channels of the input by
-    /// [`adapt_first_layer`].
+    /// The encoder with weights of torchvision or timm, running statistics included. The classifier
+    /// is ignored; [`adapt_first_layer`] fits the first layer to the input channels. `path` names
+    /// the file in errors.
     ///
     /// # Errors
-    /// The weights lack a tensor, have one of another shape, or one that has no place.
+    /// A tensor is missing, has another shape, or is unknown.
     pub fn place(mut self, mut weights: Weights, path: &Path) -> Result<Self> {
         let library = self.library(&weights).ok_or_else(|| {
             let names: Vec<_> = weights.keys().take(3).map(String::as_str).collect();
@@ -130,7 +130,7 @@ impl<B: Kernels> Encoder<B> {
         }
     }
 
-    /// Name in a file of the parameter at a path of this module.
+    /// Name in a weight file of the parameter at `path` in this module.
     fn name(&self, path: &str, library: Library) -> String {
         let steps: Vec<_> = path.split('.').collect();
         let name = match (self, steps.as_slice()) {
@@ -145,7 +145,7 @@ impl<B: Kernels> Encoder<B> {
         self.stems().into_iter().find(|(_, stem)| weights.contains_key(*stem)).map(|(library, _)| library)
     }
 
-    /// Names of the first layer.
+    /// Name of the first layer's weights in each library.
     fn stems(&self) -> [(Library, &'static str); 2] {
         match self {
             Self::Resnet(_) => [Library::Torchvision, Library::Timm].map(|library| (library, "conv1.weight")),
@@ -163,14 +163,16 @@ impl<B: Kernels> Encoder<B> {
     }
 }
 
-/// Weights of a first layer for three channels, for `inputs` channels: the same sum over the channels, so that an
-/// image with the same values in all channels gives the same features.
+/// Converts the first layer's weights from three channels to `inputs` channels. Their sum over the
+/// channels stays the same, so an image with equal channels gives the same features.
 ///
-/// The first three channels keep their own weights and each further one gets the mean of the three, all times
-/// 3 / `inputs`; with fewer than three, each gets the sum over `inputs`.
+/// With more than three channels, the first three keep their weights and each further one gets the
+/// mean of the three, all times 3 / `inputs`. With fewer, each gets the sum of the three divided by
+/// `inputs`.
 ///
 /// # Shapes
-/// `[outputs, 3, kernel, kernel]` to `[outputs, inputs, kernel, kernel]`; other shapes are left as they are.
+/// `[outputs, 3, kernel, kernel]` to `[outputs, inputs, kernel, kernel]`; other shapes are returned
+/// unchanged.
 pub fn adapt_first_layer(data: TensorData, inputs: usize) -> TensorData {
     let shape = data.shape.to_vec();
     let [outputs, 3, height, width] = shape[..] else { return data };
@@ -192,13 +194,13 @@ pub fn adapt_first_layer(data: TensorData, inputs: usize) -> TensorData {
     TensorData::new(adapted, [outputs, inputs, height, width])
 }
 
-/// Whether a tensor belongs to the part behind the features.
+/// Whether a tensor belongs to the classifier.
 fn is_classifier(name: &str) -> bool {
-    // The norm bn2 of a ResNet lies in a block and has its path before it.
+    // The bn2 of a ResNet is inside a block, so its name does not start with bn2.
     ["fc.", "classifier.", "conv_head.", "bn2.", "features.8."].iter().any(|part| name.starts_with(part))
 }
 
-/// What a parameter of a convolution with norm belongs to.
+/// The part of a [`ConvNorm`](super::ops::ConvNorm) that a parameter belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Layer {
     Convolution,
@@ -289,7 +291,7 @@ mod tests {
         Encoder::init(kind, inputs, 0.0, &Default::default()).expect("not the UNet's own blocks")
     }
 
-    /// What a file of a library holds, filled by the formula.
+    /// A weight file of a library, filled by the formula.
     fn library_file(encoder: &Encoder<Flex>, library: Library) -> Weights {
         let own = encoder.collect(None, None, false).into_iter().map(|own| {
             let name = encoder.name(&own.full_path(), library);
@@ -370,7 +372,7 @@ mod tests {
         );
         holds(refuse(&|file| file.clear()), &["conv1.weight"]);
 
-        // The tensors of a ResNet18 are all in a ResNet34.
+        // A ResNet34 has every tensor of a ResNet18.
         let file = library_file(&encoder(EncoderKind::Resnet34, 3), Library::Timm);
         holds(
             small.clone().place(file, Path::new("some.pth")).expect_err("larger").to_string(),

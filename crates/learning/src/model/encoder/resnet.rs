@@ -1,4 +1,4 @@
-//! ResNet18, ResNet34 and ResNet50 without their classifier.
+//! ResNet18, ResNet34 and ResNet50 without the classifier.
 
 use burn::module::Module;
 use burn::tensor::activation::relu;
@@ -11,7 +11,8 @@ use porecast_store::config::model::{ActivationKind, EncoderKind, NormKind};
 /// A 7x7 convolution, maximum pooling and four stages of residual blocks.
 ///
 /// # References
-/// He et al. (2016), table 1; the stride of a bottleneck block lies in its 3x3 convolution, as in torchvision.
+/// He et al. (2016), table 1; the stride of a bottleneck block lies in its 3x3 convolution, as in
+/// torchvision.
 #[derive(Module, Debug)]
 pub struct Resnet<B: Backend> {
     stem: ConvNorm<B>,
@@ -19,7 +20,8 @@ pub struct Resnet<B: Backend> {
 }
 
 impl<B: Kernels> Resnet<B> {
-    /// A network for images of `inputs` channels; the last block is left out with probability `left_out`.
+    /// An encoder for `inputs` channels. Stochastic depth drops the last block with probability
+    /// `left_out`, the others in proportion to their depth.
     pub fn init(kind: EncoderKind, inputs: usize, left_out: f64, device: &B::Device) -> Self {
         let (repeats, expansion) = match kind {
             EncoderKind::Resnet18 => ([2, 2, 2, 2], 1),
@@ -61,7 +63,7 @@ impl<B: Kernels> Resnet<B> {
     }
 }
 
-/// f(shortcut(x) + change(x)), f the rectifier.
+/// ReLU(shortcut(x) + change(x)).
 #[derive(Module, Debug)]
 pub struct Residual<B: Backend> {
     convolutions: Vec<ConvNorm<B>>,
@@ -70,7 +72,8 @@ pub struct Residual<B: Backend> {
 }
 
 impl<B: Kernels> Residual<B> {
-    /// Two 3x3 convolutions, or a 1x1, a 3x3 and a 1x1 where the last width differs from the one before.
+    /// A basic block (two 3x3 convolutions) if `width` equals `outputs`, else a bottleneck block
+    /// (1x1, 3x3, 1x1).
     fn init([inputs, width, outputs]: [usize; 3], stride: usize, left_out: f64, device: &B::Device) -> Self {
         let make = |shape: ConvShape, is_activated: bool| {
             ConvNorm::init(shape, NormKind::Batch, is_activated.then_some(ActivationKind::Relu), device)
@@ -100,7 +103,7 @@ impl<B: Kernels> Residual<B> {
     }
 }
 
-/// Name in torchvision and timm, which agree, of the parameter at a path of [`Resnet`].
+/// Name of the parameter at `path` in [`Resnet`]; the same in torchvision and timm.
 pub fn name(path: &[&str], _: Library) -> Option<String> {
     let number = |text: &str| text.parse::<usize>().ok().map(|n| n + 1);
     Some(match path {
