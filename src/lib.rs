@@ -3,8 +3,9 @@
 //!
 //! # From a solid array to frames
 //!
-//! A run is the output folder of a training. [`Predictor`] loads its networks and predicts arrays in memory. This example
-//! simulates six small domains, trains a small network for one epoch and predicts another domain:
+//! A run is the output folder of a training. [`Predictor`] loads its networks and predicts arrays in
+//! memory. This example simulates six small domains, trains a small network for one epoch and predicts
+//! another domain:
 //!
 //! ```
 //! use porecast::simulate::{self, SimulateOptions};

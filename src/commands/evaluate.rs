@@ -19,8 +19,8 @@ pub struct Args {
     /// Dataset with the true sequences or masks; without it, the dataset that the run was trained on.
     #[arg(long)]
     pub dataset: Option<PathBuf>,
-    /// Folder for scores and figures; without it, `<run>/evaluation`, or `<run>/evaluation-<dataset>` for another
-    /// dataset.
+    /// Folder for scores and figures; without it, `<run>/evaluation`, or `<run>/evaluation-<dataset>` for
+    /// another dataset.
     #[arg(short, long)]
     pub output: Option<PathBuf>,
     /// Device that computes missing predictions: `flex` (CPU) or `cuda[:index]`.

@@ -11,7 +11,8 @@ use porecast_datasets::inspect::{self, InspectOptions};
     after_help = "Examples:\n  porecast inspect data/demo.h5\n  porecast inspect runs/demo --png demo.png\n  porecast inspect data/stas.h5 --png images.png\n  porecast inspect data/stas.h5 --augment configs/segmentation/stas.toml --png augmented.png"
 )]
 pub struct Args {
-    /// Dataset, predictions, run folder, grey image (PNG, TIFF), or HDF5, npz, safetensors, CSV, TOML or JSON file.
+    /// Dataset, predictions, run folder, grey image (PNG, TIFF), or HDF5, npz, safetensors, CSV, TOML or
+    /// JSON file.
     pub path: PathBuf,
     /// Draw images of a segmentation dataset as augmented by this configuration.
     #[arg(long, value_name = "CONFIG", requires = "png")]

@@ -15,19 +15,20 @@ pub struct Args {
     /// Run folder.
     #[arg(long)]
     pub run: PathBuf,
-    /// Image of a domain (PNG, TIFF; dark is solid), or dataset. For a segmentation run: a dataset, a photograph (PNG,
-    /// JPEG), or files in the source format of the run.
+    /// Image of a domain (PNG, TIFF; dark is solid), or dataset. For a segmentation run: a dataset, a
+    /// photograph (PNG, JPEG), or files in the source format of the run.
     pub input: PathBuf,
     /// Output folder: predictions.h5, frames, animation and saturation; for images, masks and overlays.
     #[arg(short, long)]
     pub output: PathBuf,
-    /// Times to predict for an image, in the unit of the training data; without it, the mean times of the training data.
+    /// Times to predict for an image, in the unit of the training data; without it, the mean times of the
+    /// training data.
     #[arg(long, value_delimiter = ',')]
     pub times: Vec<f64>,
-    /// Predict only this part of a dataset: train, validation or test, as split for the run.
+    /// Predict only this part of a dataset, by the run's split: train, validation or test.
     #[arg(long)]
     pub part: Option<String>,
-    /// Edge where the invading fluid enters; without it, the same edge as in the training data.
+    /// Edge where the invading fluid enters; without it, the edge in the training data.
     #[arg(long, value_parser = super::parse_side)]
     pub inlet: Option<Side>,
     /// Grey level (0 to 1) from which a pixel is pore, or solid with --invert.

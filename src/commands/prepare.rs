@@ -22,7 +22,8 @@ pub struct Args {
     /// Folder or file of the study; without it, the configuration's `source.path`.
     #[arg(long, value_name = "PATH")]
     pub source: Option<PathBuf>,
-    /// Copy the npz archive without outliers, shared masks and repeated images to this file and prepare the copy.
+    /// Copy the npz archive without outliers, shared masks and repeated images to this file and prepare the
+    /// copy.
     #[arg(long, value_name = "FILE.npz")]
     pub clean: Option<PathBuf>,
     /// Change a configuration value; may be repeated.

@@ -135,7 +135,8 @@ fn an_evaluated_run_has_scores_tables_and_figures() {
     let steps = rows(&folder.join("per_time_step.csv"));
     assert_eq!(steps.len(), 3 * 4 * FRAMES, "three parts, four sources");
     for row in steps.iter().filter(|row| row["source"] == "time") {
-        // p = 0.9 where the truth is 1: the MSE is 0.01 times the saturation, and the thresholded mask is exact.
+        // p = 0.9 where the truth is 1: the MSE is 0.01 times the saturation, and the thresholded mask is
+        // exact.
         assert!(row["mse"].parse::<f64>().unwrap() <= 0.0101);
         assert_eq!((row["iou"].as_str(), row["saturation_error"].as_str()), ("1", "0"));
     }

@@ -1,4 +1,4 @@
-//! `porecast import`: both published file layouts, and faulty files.
+//! `porecast import`: both published file layouts, faulty files and warnings.
 
 use std::fs;
 use std::path::Path;

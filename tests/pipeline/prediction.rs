@@ -197,7 +197,7 @@ fn a_run_is_scored_on_a_dataset_that_it_has_never_seen() {
     let summary =
         |folder: &str| std::fs::read_to_string(project.path(folder).join("summary.csv")).expect("scores");
     assert!(summary("run/evaluation-other").contains("all,mean frame,"));
-    // With fewer frames, the mean frame of the training domains still exists; at another size it does not.
+    // The mean-frame baseline also applies to a dataset with fewer frames, but not to domains of another size.
     dataset(&project.path("fewer.h5"), 3, (32, 32), 4);
     evaluate("fewer.h5");
     assert!(summary("run/evaluation-fewer").contains("all,mean frame,"));

@@ -219,7 +219,7 @@ fn a_damaged_image_is_named_and_the_rest_is_read() {
     for name in names(&images).iter().filter(|name| name.ends_with(".jpg")) {
         cut(name);
     }
-    // Remove the other sources of images: this annotation embeds its image.
+    // Remove what is still readable: the slide of bare glass and the public images.
     fs::remove_file(folder.join("data/stas/Train_Annotations/00000004.json")).unwrap();
     fs::remove_dir_all(folder.join("data/stas/Public_Image")).unwrap();
     refused(folder, &["prepare", toml, "-o", "none.h5"], &["data/stas", "00000000.jpg"]);

@@ -102,7 +102,7 @@ fn a_run_is_scored_on_images_that_were_prepared_for_nothing_else() {
     study.train("run").args(["--set", "training.epochs=1"]).succeeds();
     study.porecast(["evaluate", "run", "--dataset", "new.h5", "-o", "new/evaluation"]).succeeds();
     assert!((0.0..=1.0).contains(&summary(&study.path("new"), "all,network,dice,set")));
-    // The mean mask needs the training images.
+    // The mean-mask baseline needs the training images.
     let mean = "all,mean mask,dice,set";
     assert!((0.0..=1.0).contains(&summary(&study.path("new"), mean)));
     std::fs::remove_file(study.path("terrain.h5")).expect("the training images");

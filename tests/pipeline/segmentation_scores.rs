@@ -51,7 +51,8 @@ impl Masks {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    /// A dataset whose test part is two patients with two slices each, one slice without a mask, and a run `plain`.
+    /// A dataset whose test part is two patients with two slices each, one slice without a mask, and a run
+    /// `plain`.
     fn new() -> Self {
         let workshop = Self::empty();
         workshop.write_dataset("data.h5");
@@ -80,8 +81,8 @@ impl Masks {
         .unwrap();
     }
 
-    /// Validation and test predictions. `a`: one of two pixels found. `b`: one of two found, one false positive. `c`: no
-    /// pixels, as in truth. `v0`: post-processing removes a pixel.
+    /// Validation and test predictions. `a`: one of two pixels found. `b`: one of two found, one false
+    /// positive. `c`: no pixels, as in truth. `v0`: post-processing removes a pixel.
     fn predicted() -> [Vec<Predicted>; 2] {
         [
             vec![("v0", array![[0.9, 0.9], [0.0, 0.0]], Some(array![[1, 0], [0, 0]]))],

@@ -257,7 +257,7 @@ fn count_parts(parts: &Path) -> usize {
         .count()
 }
 
-/// Whether all domains are finished, so that the merge is running.
+/// Whether all domains are finished and the merge is running.
 fn is_merging(parts: &Path) -> bool {
     count_parts(parts) == 30
 }
@@ -435,7 +435,7 @@ fn pressure_and_velocity_are_kept_when_asked_for() {
     );
 }
 
-/// Time step of a saved state.
+/// Number of time steps in a saved state.
 fn saved_steps(state: &Path) -> Option<u64> {
     let bytes = fs::read(state).ok()?;
     Some(u64::from_le_bytes(bytes.get(20..28)?.try_into().ok()?))

@@ -12,8 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use tempfile::TempDir;
 
-/// The program under test. HDF5 file locking is off, because a program started while a test has a file open inherits
-/// the lock of that file.
+/// The program under test. HDF5 file locking is off, because a program started while a test has a file open
+/// inherits the lock of that file.
 pub fn porecast() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_porecast"));
     program.env("HDF5_USE_FILE_LOCKING", "FALSE");
@@ -178,8 +178,8 @@ pub fn fails(command: &mut Command, code: i32, words: &[&str]) -> String {
     failed(&command.output().expect("the command starts"), code, words)
 }
 
-/// Asserts that a command failed with `code` and all of `words`; returns the whole message. The message must not come
-/// from a panic and must have at most two lines, apart from a list of problems.
+/// Asserts that a command failed with `code` and all of `words`; returns the whole message. The message
+/// must not come from a panic and must have at most two lines, apart from a list of problems.
 pub fn failed(output: &Output, code: i32, words: &[&str]) -> String {
     let stderr = format!("\n{}", text(&output.stderr));
     assert_eq!(output.status.code(), Some(code), "{stderr}");

@@ -37,8 +37,8 @@ fn a_gpu_trains_to_the_loss_of_the_cpu() {
 #[test]
 fn training_stops_when_the_validation_loss_stays() {
     let project = Project::new();
-    // The learning rate is too small to change the weights. Group norm has no running statistics that would change
-    // the loss.
+    // The learning rate is too small to change the weights. Group norm has no running statistics that would
+    // change the loss.
     let config = project.config(
         "[loss]\ncross_entropy = 1.0\n[optimizer]\nlearning_rate = 1e-30\nweight_decay = 0.0\n\
          [training]\nepochs = 9\npatience = 2\nsamples_per_epoch = 4",

@@ -1,8 +1,10 @@
-//! `porecast import`: checks published sequences frame by frame and writes them as a dataset of schema version 1.
+//! `porecast import`: checks published sequences frame by frame and writes them as a dataset of schema
+//! version 1.
 //!
-//! Labels recovered from pictures flicker at the edges of grains. A pixel is solid if more than half of its labels are
-//! solid. Fluid labels of a solid pixel are ignored. A pore pixel labelled solid keeps the fluid of the previous frame;
-//! before its first fluid label it takes that first fluid. Corrected labels are counted and reported.
+//! Labels recovered from pictures flicker at the edges of grains. A pixel is solid if more than half of its
+//! labels are solid. Fluid labels of a solid pixel are ignored. A pore pixel labelled solid keeps the fluid
+//! of the previous frame; before its first fluid label it takes that first fluid. Corrected labels are
+//! counted and reported.
 
 use std::collections::HashMap;
 use std::fs;
@@ -61,8 +63,8 @@ pub struct Imported {
 /// Runs `porecast import`.
 ///
 /// # Errors
-/// A file cannot be read or has another layout, the files differ in shape or share a name, the voxel size is not
-/// positive, or the output exists or cannot be written.
+/// A file cannot be read, has another layout or no pore space, the files differ in shape or share a name,
+/// the voxel size is not positive, or the output exists or cannot be written.
 pub fn run(options: &ImportOptions) -> Result<Imported> {
     if options.output.exists() && !options.force {
         return Err(Error::exists(&options.output));
@@ -259,7 +261,8 @@ mod tests {
 
     #[test]
     fn solid_is_what_most_frames_say_and_flicker_keeps_the_last_fluid() {
-        // A row in three frames. Pixels: always solid; mostly solid; invaded, solid once; solid at first; defending fluid.
+        // A row in three frames. Pixels: always solid; mostly solid; invaded, solid once; solid at first;
+        // defending fluid.
         let labels = array![[[0, 0, 2, 0, 1]], [[0, 2, 0, 1, 1]], [[0, 0, 2, 2, 1]]];
         let (solid, phase, conflicts) = from_labels(&labels);
         assert_eq!(solid, array![[true, true, false, false, false]]);

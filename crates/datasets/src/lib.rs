@@ -1,6 +1,6 @@
-//! Creates datasets. [`campaign`] simulates random domains, [`import`] reads published sequences, and [`prepare`] reads
-//! the files of a segmentation study ([`synth`] writes synthetic files of these studies). [`inspect`] shows the content of
-//! every file that porecast reads or writes.
+//! Creates datasets. [`campaign`] simulates random domains, [`import`] reads published sequences, and
+//! [`prepare`] reads the files of a segmentation study ([`synth`] writes synthetic files of these studies).
+//! [`inspect`] shows the content of every file that porecast reads or writes.
 //!
 //! Simulate a campaign of two domains and open its dataset:
 //!

@@ -87,7 +87,7 @@ impl Campaign {
             lattice_boltzmann::simulate_resumable(domain, inlet, fluids, settings, seed, saved, &mut watch)
         };
         let drainage = match run(saved.as_deref()) {
-            // The saved state is damaged: start again.
+            // A disk can lose confirmed writes: start again.
             Err(error) if error.kind() == ErrorKind::SavedState => run(None),
             other => other,
         };
@@ -99,7 +99,7 @@ impl Campaign {
         }
     }
 
-    /// Draws a crop of an image that percolates.
+    /// Draws crops of an image until one percolates.
     fn crop(&self, source: &ImageSource, rng: &mut ChaCha8Rng) -> Result<Domain> {
         let grey = self.images.get(source);
         let (config, side) = (&self.config, source.segmentation.downscale);
@@ -116,14 +116,14 @@ impl Campaign {
     }
 }
 
-/// Seed of a domain: the first number of ChaCha stream `index` of the campaign's seed.
+/// Seed of a domain: the first number in stream `index` of a ChaCha generator with the campaign's seed.
 fn domain_seed(campaign_seed: u64, index: usize) -> u64 {
     let mut rng = ChaCha8Rng::seed_from_u64(campaign_seed);
     rng.set_stream(index as u64);
     rng.next_u64()
 }
 
-/// The error when the user stops the campaign.
+/// Error for a campaign that the user stopped.
 pub(super) fn interrupted() -> Error {
     Error::new(
         ErrorKind::Interrupted,

@@ -1,10 +1,11 @@
 //! `porecast simulate`: simulates a campaign of domains on all cores and writes a dataset.
 //!
-//! Each finished domain is written atomically to its own file, `<dataset>.parts/<index>.h5`. When all domains are
-//! finished, they are merged into a new file that replaces the dataset atomically, and the parts are removed. A campaign
-//! can therefore be killed at any moment: the next run simulates the missing domains. Each domain depends only on the
-//! configuration and its index, so interruptions do not change the result. Lattice Boltzmann simulations also save their
-//! state to `<dataset>.parts/<identifier>.state` and continue from it bit for bit.
+//! Each finished domain is written atomically to its own file, `<dataset>.parts/<index>.h5`. When all
+//! domains are finished, they are merged into a new file that replaces the dataset atomically, and the
+//! parts are removed. A campaign can therefore be killed at any moment: the next run simulates the missing
+//! domains. Each domain depends only on the configuration and its index, so interruptions do not change the
+//! result. Lattice Boltzmann simulations also save their state to `<dataset>.parts/<identifier>.state` and
+//! continue from it bit for bit.
 
 mod domain;
 mod images;
@@ -59,9 +60,9 @@ pub struct Shard {
 /// Runs `porecast simulate`.
 ///
 /// # Errors
-/// The configuration or an image cannot be used, the output exists and is not of this campaign, another process is
-/// writing it, a file cannot be written, the run was interrupted, or some domains could not be simulated (the others are
-/// in the dataset).
+/// The configuration or an image cannot be used, the output exists and is not of this campaign, another
+/// process is writing it, a file cannot be written, the run was interrupted, or some domains could not be
+/// simulated (the others are in the dataset).
 pub fn run(options: &SimulateOptions, verbosity: Verbosity) -> Result<()> {
     let config: SimulateConfig = config::load(&options.config, &options.set)?;
     let (target, shard) = match options.shard {
@@ -119,7 +120,7 @@ struct Campaign {
     images: Images,
     /// The simulator and the resolved configuration.
     origin: Origin,
-    /// First eight hexadecimal digits of the hash of the campaign; domain identifiers begin with them.
+    /// First eight hexadecimal digits of the hash of the campaign, the beginning of its domain identifiers.
     name: String,
     /// Time between two saved states of a lattice Boltzmann simulation.
     save_interval: Duration,

@@ -1,4 +1,5 @@
-//! The folder of an unfinished campaign: one file per finished domain, and saved states of simulations in progress.
+//! The folder of an unfinished campaign: one file per finished domain, and saved states of simulations in
+//! progress.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Creates the folder if it is absent and locks it, and with it the dataset `target`, against other processes.
+    /// Creates the folder if it is absent; locks it and the dataset `target` against other processes.
     pub(super) fn hold(target: &Path) -> Result<Self> {
         let folder = parts_folder(target);
         fs::create_dir_all(&folder).map_err(|e| Error::output(&folder, e))?;

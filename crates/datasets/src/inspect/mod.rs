@@ -23,7 +23,7 @@ use porecast_store::{
 const ROWS: usize = 12;
 /// Largest numbers of domains (rows) and frames (columns) in a picture.
 const SHEET: (usize, usize) = (5, 6);
-/// Smallest longer edge of a frame in a picture, in pixels; smaller frames are enlarged by a whole factor.
+/// Frames in a picture are enlarged by a whole factor until their longer edge has at least this many pixels.
 const PICTURE_EDGE: usize = 160;
 
 /// Content of a file.
@@ -38,7 +38,8 @@ struct Inspection {
 /// Options of `porecast inspect`.
 #[derive(Debug, Clone)]
 pub struct InspectOptions {
-    /// Dataset, predictions, run folder, grey image (PNG, TIFF), or HDF5, npz, safetensors, CSV, TOML or JSON file.
+    /// Dataset, predictions, run folder, grey image (PNG, TIFF), or HDF5, npz, safetensors, CSV, TOML or
+    /// JSON file.
     pub path: PathBuf,
     /// Draw images of a segmentation dataset as augmented by this configuration.
     pub augment: Option<PathBuf>,
@@ -48,8 +49,8 @@ pub struct InspectOptions {
     pub force: bool,
 }
 
-/// Runs `porecast inspect`: draws the requested picture and returns the text to print. The text has only the first rows
-/// of a long table unless `verbosity` is verbose.
+/// Runs `porecast inspect`: draws the requested picture and returns the text to print. The text has only
+/// the first rows of a long table unless `verbosity` is verbose.
 ///
 /// # Errors
 /// The file is missing, damaged or of unknown kind, or the picture exists or cannot be drawn or written.
@@ -226,7 +227,8 @@ fn run_folder(run: &RunFolder) -> Result<Inspection> {
     trained(run, samples, predictions)
 }
 
-/// Describes a run. `samples` describes its dataset. The picture shows test predictions, else those of another part.
+/// Describes a run; `samples` describes its dataset. The picture shows predictions of the test part or else
+/// another.
 fn trained<C: TrainedOn>(
     run: &RunFolder,
     samples: impl Fn(&C) -> Vec<(&'static str, String)>,

@@ -129,7 +129,8 @@ fn certainty(prediction: MaskPrediction) -> AnnotatedImage {
 /// Draws augmented images of a dataset: each row shows an image, then the same image as augmented in the first epochs.
 ///
 /// # Errors
-/// The configuration is invalid or has other classes, or the dataset cannot be read or has no image with a mask.
+/// The configuration is invalid or has other classes, or the dataset cannot be read or has no image with a
+/// mask.
 pub fn augmented(path: &Path, config: &Path) -> Result<RgbImage> {
     let place = config;
     let config: SegmentationConfig = config::load(config, &[])?;

@@ -9,8 +9,8 @@ use porecast_imaging::format::{Format, NpzStack};
 use porecast_base::{Error, Result};
 use porecast_store::config::segmentation::SourceConfig;
 
-/// Writes the source without outliers, shared masks and repeated images to `to`; returns warnings that name the removed
-/// samples, and the kept samples with only background.
+/// Writes the source without outliers, shared masks and repeated images to `to`; returns warnings that name
+/// the removed samples, and the kept samples with only background.
 ///
 /// # Errors
 /// The source is not an npz archive or cannot be read, no sample would remain, or `to` cannot be written.

@@ -1,9 +1,9 @@
-//! `porecast prepare`: converts the files of a segmentation study to one dataset of images of equal shape, with its card
-//! and its split.
+//! `porecast prepare`: converts the files of a segmentation study to one dataset of images of equal shape,
+//! with its card and its split.
 //!
-//! Images are processed one at a time. As configured, the stains are normalised to reference colours, the image is resized
-//! bilinearly and its mask to the nearest pixel, and both are cut into tiles. A damaged or unusual file gives a warning
-//! that names it; the other files are still read.
+//! Images are processed one at a time. As configured, the stains are normalised to reference colours, the
+//! image is resized bilinearly and its mask by nearest neighbour, and both are cut into tiles. A damaged or
+//! unusual file gives a warning that names it; the other files are still read.
 
 mod card;
 mod clean;
@@ -31,7 +31,8 @@ pub struct PrepareOptions {
     pub output: Option<PathBuf>,
     /// Folder or file of the study; without it, the configuration's `source.path`.
     pub source: Option<PathBuf>,
-    /// Copy the npz archive without outliers, shared masks and repeated images to this file and prepare the copy.
+    /// Copy the npz archive without outliers, shared masks and repeated images to this file and prepare the
+    /// copy.
     pub clean: Option<PathBuf>,
     /// Changes of configuration values, each `key=value`.
     pub set: Vec<String>,
@@ -53,9 +54,9 @@ pub struct Prepared {
 /// Runs `porecast prepare`.
 ///
 /// # Errors
-/// The configuration is invalid, the source is missing or has no usable image, its images do not fit the configuration or
-/// cannot be split as configured, an output exists or cannot be written, or the user stopped the command. If reading or
-/// splitting fails, no new output remains except a cleaned archive.
+/// The configuration is invalid, the source is missing or has no usable image, its images do not fit the
+/// configuration or cannot be split as configured, an output exists or cannot be written, or the user
+/// stopped the command. If reading or splitting fails, no new output remains except a cleaned archive.
 pub fn run(options: &PrepareOptions, verbosity: Verbosity) -> Result<Prepared> {
     let mut config: SegmentationConfig = config::load(&options.config, &options.set)?;
     let output = options.output.clone().unwrap_or_else(|| config.dataset.clone());
@@ -136,7 +137,7 @@ fn summary(dataset: &SegmentationDataset, split: Option<&Split>) -> String {
     )
 }
 
-/// Collected while reading the images.
+/// Facts collected while the images are read.
 #[derive(Default)]
 struct Images {
     /// Images with a mask, to be split.

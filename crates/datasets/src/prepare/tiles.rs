@@ -5,8 +5,8 @@ use porecast_imaging::AnnotatedImage;
 
 /// The tiles of a scene, row by row. Pixels at the right and lower edges that do not fill a tile are dropped.
 ///
-/// Tiles of one column form a group, which a split keeps together. Tiles of neighbouring columns touch, so a test on columns
-/// of a training scene is less strict than a test on another scene.
+/// Tiles of one column form a group, which a split keeps together. Tiles of neighbouring columns touch, so
+/// a test on columns of a training scene is less strict than a test on another scene.
 pub fn tiles(scene: &AnnotatedImage, (height, width): (usize, usize)) -> Vec<AnnotatedImage> {
     let (rows, columns) = (scene.shape().0 / height, scene.shape().1 / width);
     let mut tiles = Vec::with_capacity(rows * columns);
