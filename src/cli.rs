@@ -1,4 +1,4 @@
-//! The command line: what can be typed.
+//! The command line of the program.
 
 use clap::{Parser, Subcommand};
 use porecast_base::Verbosity;
@@ -11,21 +11,21 @@ use crate::commands::{
 #[derive(Debug, Parser)]
 #[command(name = "porecast", version, about, arg_required_else_help = true)]
 pub struct Cli {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
-    /// How much to say.
+    /// How much to print.
     #[command(flatten)]
     pub verbosity: VerbosityArgs,
 }
 
-/// How much the program says.
+/// How much the program prints.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct VerbosityArgs {
-    /// Say nothing but errors.
+    /// Print only errors.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say more.
+    /// Print more: `inspect` shows every row of a table.
     #[arg(short, long, global = true)]
     pub verbose: bool,
 }
@@ -36,28 +36,28 @@ impl From<VerbosityArgs> for Verbosity {
     }
 }
 
-/// The commands, in the order of the pipeline.
+/// Commands in the order of the pipeline.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Simulate a campaign of invasions into a dataset.
+    /// Simulate the invasion of many domains and write a dataset.
     Simulate(simulate::Args),
-    /// Turn published sequences into a dataset.
+    /// Convert published invasion sequences to a dataset.
     Import(import::Args),
-    /// Write synthetic images in the on-disk format of a segmentation study.
+    /// Write synthetic images in the file format of a segmentation study.
     Synth(synth::Args),
-    /// Turn the files of a segmentation study into a dataset.
+    /// Convert the files of a segmentation study to a dataset.
     Prepare(prepare::Args),
-    /// Show what is in any file that porecast reads or writes.
+    /// Show the content of any file that porecast reads or writes.
     Inspect(inspect::Args),
-    /// Train a network, or one network a frame.
+    /// Train one network, or one per frame, fold or bag.
     Train(train::Args),
-    /// Search for settings whose training ends best; several processes can share it.
+    /// Search for the settings with the lowest validation loss; several processes can share a search.
     Search(search::Args),
-    /// Predict the invasion sequence of domains, or the masks of images.
+    /// Predict the invasion sequences of domains or the masks of images.
     Predict(predict::Args),
-    /// Score a run on its training, validation and test domains, beside the baselines.
+    /// Score a run and the baselines on the training, validation and test data.
     Evaluate(evaluate::Args),
-    /// Score several runs side by side.
+    /// Compare the scores of several runs.
     Compare(compare::Args),
     /// Write one self-contained HTML page for a run or a comparison.
     Report(report::Args),

@@ -1,10 +1,11 @@
 //! porecast predicts how an invading fluid fills a porous medium: geometry in, the whole invasion sequence out. It also
-//! segments static images with the same engine. The program `porecast` is one short file a command over this library.
+//! segments static images with the same networks. The program `porecast` calls this library.
 //!
 //! # From a solid array to frames
 //!
-//! A run is the folder that a training leaves behind. [`Predictor`] loads its networks and predicts arrays in memory.
-//! Here the run is as small as one can be, of a campaign of six small domains:
+//! A run is the output folder of a training. [`Predictor`] loads its networks and predicts arrays in
+//! memory. This example simulates six small domains, trains a small network for one epoch and predicts
+//! another domain:
 //!
 //! ```
 //! use porecast::simulate::{self, SimulateOptions};
@@ -80,7 +81,7 @@
 //! let config = PercolationConfig { frames: 5, ..PercolationConfig::default() };
 //! let sequence = percolation::simulate(&domain, Side::Top, &FluidPair::default(), &config, 1)?;
 //!
-//! // A front that moves straight through the pore space, as far as the saturation says.
+//! // Prediction: a flat front that advances with the true saturation.
 //! let pore = domain.pore_space();
 //! for (truth, saturation) in sequence.phase.outer_iter().zip(sequence.saturation()) {
 //!     let filled = |(y, x): (usize, usize)| pore[(y, x)] && (y as f64) < saturation * 64.0;
@@ -91,9 +92,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Where things are
+//! # Modules
 //!
-//! In the order of the pipeline; each crate is a module here as well.
+//! In the order of the pipeline; each crate is also a module here.
 //!
 //! | module | what it does |
 //! |---|---|

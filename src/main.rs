@@ -1,4 +1,4 @@
-//! The `porecast` program: one match on the command, one call each.
+//! The `porecast` program: calls the function of each command.
 
 mod cli;
 mod commands;

@@ -18,7 +18,7 @@ pub struct Args {
     /// Folder for the tables and figures.
     #[arg(short, long)]
     pub output: PathBuf,
-    /// Where to compute missing predictions.
+    /// Device that computes missing predictions: `flex` (CPU) or `cuda[:index]`.
     #[arg(long, default_value = "flex")]
     pub device: String,
     /// Replace an existing comparison.
@@ -26,7 +26,7 @@ pub struct Args {
     pub force: bool,
 }
 
-/// Runs it.
+/// Runs `porecast compare`.
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { runs, output, device, force } = args;
     let options = CompareOptions { runs, output, force };

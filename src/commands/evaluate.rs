@@ -14,23 +14,24 @@ use super::print;
     after_help = "Examples:\n  porecast evaluate runs/time\n  porecast evaluate runs/time --dataset data/other.h5\n  porecast evaluate predictions.h5 --dataset data/demo.h5 -o scores/"
 )]
 pub struct Args {
-    /// Run folder, or a predictions file of any program (then `--dataset` and `-o` are needed).
+    /// Run folder, or predictions file of any program (it needs `--dataset` and `-o`).
     pub input: PathBuf,
-    /// Dataset with the true sequences; the run's own when absent.
+    /// Dataset with the true sequences or masks; without it, the dataset that the run was trained on.
     #[arg(long)]
     pub dataset: Option<PathBuf>,
-    /// Folder for scores and figures; `<run>/evaluation` when absent.
+    /// Folder for scores and figures; without it, `<run>/evaluation`, or `<run>/evaluation-<dataset>` for
+    /// another dataset.
     #[arg(short, long)]
     pub output: Option<PathBuf>,
-    /// Where to compute missing predictions.
+    /// Device that computes missing predictions: `flex` (CPU) or `cuda[:index]`.
     #[arg(long, default_value = "flex")]
     pub device: String,
-    /// Replace existing scores and predict anew.
+    /// Replace existing scores and the run's predictions.
     #[arg(long)]
     pub force: bool,
 }
 
-/// Runs it.
+/// Runs `porecast evaluate`.
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { input, dataset, output, device, force } = args;
     let options = EvaluateOptions { input, dataset, output, force };

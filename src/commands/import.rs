@@ -12,7 +12,7 @@ use porecast_simulations::Side;
     after_help = "Examples:\n  porecast import sequences/ -o data/benchmark.h5 --inlet left --voxel-size 35e-6\n  porecast import labels.npz -o data/published.h5 --inlet top"
 )]
 pub struct Args {
-    /// Files, or folders of files: HDF5 of the CO2-water benchmark, or npz label stacks.
+    /// Files or folders: HDF5 files of the CO2-water benchmark, or npz label stacks.
     #[arg(required = true)]
     pub inputs: Vec<PathBuf>,
     /// Dataset to write.
@@ -24,12 +24,12 @@ pub struct Args {
     /// Edge length of a pixel in metres.
     #[arg(long, default_value_t = 1.0)]
     pub voxel_size: f64,
-    /// Replace an existing file.
+    /// Replace an existing dataset.
     #[arg(long)]
     pub force: bool,
 }
 
-/// Runs it.
+/// Runs `porecast import`.
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { inputs, output, inlet, voxel_size, force } = args;
     let options = ImportOptions { inputs, output, inlet, voxel_size, force };

@@ -11,12 +11,13 @@ use porecast_datasets::inspect::{self, InspectOptions};
     after_help = "Examples:\n  porecast inspect data/demo.h5\n  porecast inspect runs/demo --png demo.png\n  porecast inspect data/stas.h5 --png images.png\n  porecast inspect data/stas.h5 --augment configs/segmentation/stas.toml --png augmented.png"
 )]
 pub struct Args {
-    /// A dataset, predictions, run folder, image, npz or safetensors file.
+    /// Dataset, predictions, run folder, grey image (PNG, TIFF), or HDF5, npz, safetensors, CSV, TOML or
+    /// JSON file.
     pub path: PathBuf,
-    /// Draw what the augmentation of this configuration does to images of a segmentation dataset.
+    /// Draw images of a segmentation dataset as augmented by this configuration.
     #[arg(long, value_name = "CONFIG", requires = "png")]
     pub augment: Option<PathBuf>,
-    /// Draw a picture as well.
+    /// Draw a picture of the content.
     #[arg(long, value_name = "FILE")]
     pub png: Option<PathBuf>,
     /// Replace an existing picture.
@@ -24,7 +25,7 @@ pub struct Args {
     pub force: bool,
 }
 
-/// Runs it.
+/// Runs `porecast inspect`.
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { path, augment, png, force } = args;
     let options = InspectOptions { path, augment, png, force };

@@ -1,4 +1,4 @@
-//! The commands, each in a file: arguments in, one call, words out.
+//! One file per command: it parses the arguments, calls the library and prints the result.
 
 pub mod compare;
 pub mod evaluate;
@@ -16,7 +16,7 @@ use std::io::Write;
 
 use porecast_simulations::Side;
 
-/// Prints on standard output. A reader that has gone away (`| head`) is no failure.
+/// Prints to standard output. A closed pipe (`| head`) is not an error.
 fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }

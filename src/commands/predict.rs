@@ -16,19 +16,20 @@ pub struct Args {
     /// Run folder.
     #[arg(long)]
     pub run: PathBuf,
-    /// An image of a domain (PNG, TIFF; dark is solid), or a dataset. With a segmentation run: a dataset, a photograph (PNG,
-    /// JPEG), or files in the format of the run's source.
+    /// Image of a domain (PNG, TIFF; dark is solid), or dataset. For a segmentation run: a dataset, a
+    /// photograph (PNG, JPEG), or files in the source format of the run.
     pub input: PathBuf,
-    /// Folder to write: predictions.h5, frames, animation, saturation; or masks and overlays.
+    /// Output folder: predictions.h5, frames, animation and saturation; for images, masks and overlays.
     #[arg(short, long)]
     pub output: PathBuf,
-    /// Times to predict, in the dataset's unit; the training set's mean times when absent.
+    /// Times to predict for an image, in the unit of the training data; without it, the mean times of the
+    /// training data.
     #[arg(long, value_delimiter = ',')]
     pub times: Vec<f64>,
-    /// Of a dataset, only the domains of this part of the run's split: train, validation or test.
+    /// Predict only this part of a dataset, by the run's split: train, validation or test.
     #[arg(long)]
     pub part: Option<String>,
-    /// Edge where the invading fluid enters; that of the training data when absent.
+    /// Edge where the invading fluid enters; without it, the edge in the training data.
     #[arg(long, value_parser = super::parse_side)]
     pub inlet: Option<Side>,
     /// Capillary number of the injection, for a run that is told it.
@@ -43,13 +44,13 @@ pub struct Args {
     /// Grey level from which an image is pore, between 0 and 1.
     #[arg(long, default_value_t = 0.5)]
     pub threshold: f64,
-    /// Read bright as solid.
+    /// Bright pixels are solid, dark pixels pore.
     #[arg(long)]
     pub invert: bool,
-    /// Largest tile edge in pixels; larger domains are predicted in overlapping tiles.
+    /// Largest tile edge in pixels; larger domains and images are predicted in overlapping tiles.
     #[arg(long, default_value_t = 512)]
     pub tile: usize,
-    /// Where to compute: `flex` (CPU) or `cuda[:index]`.
+    /// Device: `flex` (CPU) or `cuda[:index]`.
     #[arg(long, default_value = "flex")]
     pub device: String,
     /// Replace an existing output.
@@ -57,7 +58,7 @@ pub struct Args {
     pub force: bool,
 }
 
-/// Runs it.
+/// Runs `porecast predict`.
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let physics = Physics {
         capillary_number: args.capillary_number,

@@ -5,35 +5,36 @@ use std::path::PathBuf;
 use porecast_base::{Result, Verbosity};
 use porecast_datasets::prepare::{self, PrepareOptions, Prepared};
 
-/// Warnings that are printed; the card has all.
+/// Largest number of printed warnings; the card lists all.
 const MAX_WARNINGS: usize = 10;
 
 /// Arguments of `porecast prepare`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  porecast prepare configs/segmentation/stas.toml\n  porecast prepare configs/segmentation/mars.toml --source terrain.npz --clean data/terrain-clean.npz -o data/terrain.h5\n  porecast prepare configs/segmentation/right_ventricle.toml --set source.format.dicom-contours.structure=whole --force\n\nBeside the dataset lie its card, <dataset>.card.md, and its split, <dataset>.split.toml."
+    after_help = "Examples:\n  porecast prepare configs/segmentation/stas.toml\n  porecast prepare configs/segmentation/mars.toml --source terrain.npz --clean data/terrain-clean.npz -o data/terrain.h5\n  porecast prepare configs/segmentation/right_ventricle.toml --set source.format.dicom-contours.structure=whole --force\n\nTwo more files are written: the card <dataset>.card.md and the split <dataset>.split.toml."
 )]
 pub struct Args {
     /// Segmentation configuration (TOML).
     pub config: PathBuf,
-    /// Dataset to write; the configuration's `dataset` when absent.
+    /// Dataset to write; without it, the configuration's `dataset`.
     #[arg(short, long, value_name = "DATASET")]
     pub output: Option<PathBuf>,
-    /// Folder or file of the study; the configuration's `source.path` when absent.
+    /// Folder or file of the study; without it, the configuration's `source.path`.
     #[arg(long, value_name = "PATH")]
     pub source: Option<PathBuf>,
-    /// First write the npz archive without outliers and shared masks to this file, and prepare from that.
+    /// Copy the npz archive without outliers, shared masks and repeated images to this file and prepare the
+    /// copy.
     #[arg(long, value_name = "FILE.npz")]
     pub clean: Option<PathBuf>,
     /// Change a configuration value; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Replace an existing dataset and its split.
+    /// Replace an existing dataset, its split and the cleaned archive.
     #[arg(long)]
     pub force: bool,
 }
 
-/// Runs it.
+/// Runs `porecast prepare`.
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { config, output, source, clean, set, force } = args;
     let options = PrepareOptions { config, output, source, clean, set, force };

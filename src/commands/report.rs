@@ -15,7 +15,7 @@ use super::print;
 pub struct Args {
     /// Run folder or comparison folder.
     pub input: PathBuf,
-    /// HTML file; `report.html` in the folder when absent.
+    /// HTML file; without it, `report.html` in the folder.
     #[arg(short, long)]
     pub output: Option<PathBuf>,
     /// Replace an existing file.
@@ -23,7 +23,7 @@ pub struct Args {
     pub force: bool,
 }
 
-/// Runs it.
+/// Runs `porecast report`.
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { input, output, force } = args;
     let options = ReportOptions { input, output, force };

@@ -9,15 +9,15 @@ use porecast_scoring::report::trials;
 /// Arguments of `porecast search`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  porecast search configs/search/sea-ice.toml -o runs/sea-ice-search\n\nStart the same command again to go on, or in a second process to share the trials."
+    after_help = "Examples:\n  porecast search configs/search/sea-ice.toml -o runs/sea-ice-search\n\nRun the same command again to continue a stopped search, or in a second process to share the trials."
 )]
 pub struct Args {
     /// Search configuration (TOML).
     pub config: PathBuf,
-    /// Folder of the study; `runs/<name of the configuration>` when absent.
+    /// Folder of the search; without it, `runs/<name>` with the configuration's `name`.
     #[arg(short, long)]
     pub output: Option<PathBuf>,
-    /// Where to compute: `flex` (CPU) or `cuda[:index]`.
+    /// Device: `flex` (CPU) or `cuda[:index]`.
     #[arg(long, default_value = "flex")]
     pub device: String,
     /// Change a value of the search configuration; may be repeated.
@@ -25,7 +25,7 @@ pub struct Args {
     pub set: Vec<String>,
 }
 
-/// Runs it.
+/// Runs `porecast search`.
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { config, output, device, set } = args;
     let options = SearchOptions { config, output, device, set };

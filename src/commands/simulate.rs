@@ -13,24 +13,24 @@ use porecast_datasets::campaign::{self, Shard, SimulateOptions};
 pub struct Args {
     /// Campaign configuration (TOML).
     pub config: PathBuf,
-    /// Dataset to write; an unfinished or smaller one of the same campaign is continued.
+    /// Dataset to write; an unfinished or smaller dataset of the same campaign is continued.
     #[arg(short, long)]
     pub output: PathBuf,
-    /// Simulate only every n-th domain, beginning with the i-th: `i/n`; the output is then a folder of shards.
+    /// Simulate only every n-th domain, starting at domain i (from 0); the output is then a folder of shards.
     #[arg(long, value_name = "I/N", value_parser = parse_shard)]
     pub shard: Option<Shard>,
-    /// Seconds between two saved states of a long lattice Boltzmann simulation.
+    /// Seconds between two saved states of a lattice Boltzmann simulation.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub checkpoint_seconds: u64,
     /// Change a configuration value; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Replace an existing dataset of another campaign.
+    /// Replace an existing file that is not a dataset of this campaign.
     #[arg(long)]
     pub force: bool,
 }
 
-/// Runs it.
+/// Runs `porecast simulate`.
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { config, output, shard, checkpoint_seconds, set, force } = args;
     let options = SimulateOptions { config, output, shard, checkpoint_seconds, set, force };

@@ -8,18 +8,18 @@ use porecast_datasets::synth::{self, StudyName, SynthOptions};
 /// Arguments of `porecast synth`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  porecast synth mars -o data/mars\n  porecast synth right-ventricle -o data/right-ventricle --seed 7 --set patients=20\n  porecast synth stas -o data/stas --set training=60 --set 'shape=[320,576]'\n  porecast synth sea-ice -o data/sea-ice --set training=100 --set test=0\n\nValues that --set changes:\n  right-ventricle  patients slices phases layout (rvsc, sunnybrook)\n  stas             training public shape\n  mars             training test outliers\n  sea-ice          training test"
+    after_help = "Examples:\n  porecast synth mars -o data/mars\n  porecast synth right-ventricle -o data/right-ventricle --seed 7 --set patients=20\n  porecast synth stas -o data/stas --set training=60 --set 'shape=[320,576]'\n  porecast synth sea-ice -o data/sea-ice --set training=100 --set test=0\n\nKeys of --set:\n  right-ventricle  patients slices phases layout (rvsc, sunnybrook)\n  stas             training public shape\n  mars             training test outliers\n  sea-ice          training test"
 )]
 pub struct Args {
-    /// Study whose format is written.
+    /// Study whose file format is written.
     pub study: Study,
     /// New folder to write.
     #[arg(short, long)]
     pub output: PathBuf,
-    /// Seed of everything drawn: the same seed gives the same bytes.
+    /// Random seed; the same seed gives the same bytes.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Change how much is written; may be repeated.
+    /// Change a value listed below; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }
@@ -29,11 +29,11 @@ pub struct Args {
 pub enum Study {
     /// Right ventricle in cardiac MRI: DICOM slices with contours in text files.
     RightVentricle,
-    /// Tumour cells in lung tissue: JPEG images with labelme's JSON files.
+    /// Tumour cells in lung tissue: JPEG images with labelme JSON files.
     Stas,
-    /// Terrain seen by a rover: a NumPy archive.
+    /// Terrain seen by a Mars rover: a NumPy archive.
     Mars,
-    /// Sea ice by camera and radar: TIFF triples.
+    /// Sea ice seen by camera and radar: TIFF triples.
     SeaIce,
 }
 
@@ -48,7 +48,7 @@ impl From<Study> for StudyName {
     }
 }
 
-/// Runs it.
+/// Runs `porecast synth`.
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { study, output, seed, set } = args;
     let options = SynthOptions { study: study.into(), output, seed, set };

@@ -13,19 +13,19 @@ use porecast_learning::train::{self, IfExists, TrainOptions};
 pub struct Args {
     /// Training configuration (TOML).
     pub config: PathBuf,
-    /// Run folder to make; `runs/<name of the configuration>` when absent.
+    /// Run folder to create; without it, `runs/<name>` with the configuration's `name`.
     #[arg(short, long)]
     pub output: Option<PathBuf>,
-    /// Where to compute: `flex` (CPU) or `cuda[:index]`.
+    /// Device: `flex` (CPU) or `cuda[:index]`.
     #[arg(long, default_value = "flex")]
     pub device: String,
     /// Change a configuration value; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Of a segmentation split in folds, train the network of this fold only; the others can follow with --resume.
+    /// Train only the network of this fold of a segmentation split; --resume trains the others later.
     #[arg(long, value_name = "I")]
     pub fold: Option<usize>,
-    /// Go on from the last checkpoint.
+    /// Continue from the last checkpoint.
     #[arg(long, conflicts_with = "force")]
     pub resume: bool,
     /// Replace an existing run.
@@ -33,7 +33,7 @@ pub struct Args {
     pub force: bool,
 }
 
-/// Runs it.
+/// Runs `porecast train`.
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { config, output, device, set, fold, resume, force } = args;
     let if_exists = match (resume, force) {

@@ -1,4 +1,4 @@
-//! evaluate, compare and report, on small fabricated runs.
+//! `porecast evaluate`, `compare` and `report` on small made-up invasion runs.
 
 use std::collections::HashMap;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::support::{Workshop, fails};
 const FRAMES: usize = 5;
 const ALL: [usize; FRAMES] = [0, 1, 2, 3, 4];
 
-/// Percolation on a lattice of grains that `seed` shifts.
+/// Percolation on a lattice of grains shifted by `seed`.
 fn sequence(seed: usize) -> Trajectory {
     let is_grain = |y: usize, x: usize| (y + seed) % 6 < 2 && (x + seed * 5 + y / 6 * 3) % 5 < 2;
     let solid = Array2::from_shape_fn((24, 16), |(y, x)| is_grain(y, x));
@@ -33,7 +33,7 @@ fn write_percolation(path: &Path, seeds: std::ops::Range<usize>) {
     write_dataset(path, "percolation", seeds.map(|seed| (seed, sequence(seed))));
 }
 
-/// A run that predicts the truth, damped by `damping`, at `frames`.
+/// Writes a run that predicts the true frames `frames`, multiplied by `damping`.
 fn write_run(folder: &Path, dataset: &Path, frames: &[usize], test: &[usize], damping: f32) {
     let run = RunFolder::new(folder);
     fs::create_dir_all(folder.join("predictions")).unwrap();
@@ -97,7 +97,7 @@ impl Workshop for Runs {
 }
 
 impl Runs {
-    /// A dataset of eight domains and two runs on it: `time` with all frames, `frame` with one.
+    /// A dataset of eight domains and two runs: `time` predicts all frames, `frame` predicts frame 3.
     fn new() -> Self {
         let workshop = Self { folder: tempfile::tempdir().unwrap() };
         write_percolation(&workshop.path("data.h5"), 0..8);
@@ -135,7 +135,8 @@ fn an_evaluated_run_has_scores_tables_and_figures() {
     let steps = rows(&folder.join("per_time_step.csv"));
     assert_eq!(steps.len(), 3 * 4 * FRAMES, "three parts, four sources");
     for row in steps.iter().filter(|row| row["source"] == "time") {
-        // p = 0.9 where the truth is 1: the error is 0.01 times the saturation, and the mask is exact.
+        // p = 0.9 where the truth is 1: the MSE is 0.01 times the saturation, and the thresholded mask is
+        // exact.
         assert!(row["mse"].parse::<f64>().unwrap() <= 0.0101);
         assert_eq!((row["iou"].as_str(), row["saturation_error"].as_str()), ("1", "0"));
     }
@@ -190,7 +191,7 @@ fn missing_files_are_named_with_a_remedy() {
     workshop.assert_refused("report .", &["neither a run folder nor a comparison"]);
     workshop.assert_refused("report time", &["scores.json", "porecast evaluate"]);
     fs::remove_file(workshop.path("time/predictions/validation.h5")).unwrap();
-    // What is missing is predicted anew, which a run without a network cannot.
+    // The missing file has to be predicted, but the run has no network.
     workshop.assert_refused("evaluate time --dataset data.h5", &["time/config.toml"]);
     fs::rename(workshop.path("data.h5"), workshop.path("moved.h5")).unwrap();
     workshop.assert_refused("evaluate frame", &["data.h5", "--dataset"]);
@@ -293,7 +294,7 @@ fn a_report_stands_alone() {
             html.contains("&lt;demo&gt; &amp; more") && !html.contains("<demo>"),
             "configuration is text"
         );
-        // The one address in the page names the SVG language; nothing is ever fetched.
+        // The only address in the page is the SVG namespace, which is not fetched.
         let html = html.replace("http://www.w3.org/2000/svg", "");
         for fetch in ["http://", "https://", "src=", "<link", "@import", "fetch("] {
             assert!(!html.contains(fetch), "{page} contains {fetch}");

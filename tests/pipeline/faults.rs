@@ -1,4 +1,4 @@
-//! What `train` and `predict` are given wrongly ends in a clear error, and loses nothing.
+//! Faulty input of `train` and `predict` gives a clear error and loses no data.
 
 use std::fs;
 use std::path::Path;
@@ -96,7 +96,7 @@ fn an_existing_run_is_kept_without_force() {
     assert!(before == outcome(&project.path("run")));
     project.train(&config, "run").arg("--force").succeeds();
 
-    // A folder that is no run is never removed.
+    // --force never removes a folder that is not a run.
     fs::create_dir(project.path("photos")).expect("made");
     fs::write(project.path("photos/cat.png"), "x").expect("written");
     fails(project.train(&config, "photos").arg("--force"), 2, &["photos", "is not a run folder"]);
@@ -282,7 +282,7 @@ fn a_full_disk_stops_a_training_and_keeps_its_checkpoint() {
     project.train(&config, "none").arg("--resume").succeeds();
     assert_same_outcome(&project.path("whole"), &project.path("none"));
 
-    // Stopped after its first epoch, the training goes on where the disk has no room for another checkpoint.
+    // Kill the training after its first epoch and resume it on a disk without room for another checkpoint.
     let run = project.path("run");
     let mut child = porecast().args(["train", "-q", "-o"]).args([&run, &config]).spawn().expect("started");
     while !run.join("metrics.csv").exists() {
@@ -320,7 +320,7 @@ fn a_full_disk_stops_a_prediction_and_leaves_no_broken_file() {
     assert!(!project.path("out-data/predictions.h5").exists());
     project.predict("run", "open.png", "out").arg("--force").succeeds();
 
-    // One that fails later leaves what there is: the predictions, and every picture of them.
+    // A later failure keeps the existing predictions and all of their pictures.
     let kept = || {
         let pictures = fs::read_dir(project.path("out/frames")).expect("pictures");
         let mut files: Vec<_> = pictures.map(|entry| entry.expect("an entry").path()).collect();
@@ -358,7 +358,7 @@ fn a_diverging_training_stops_and_names_epoch_step_samples_and_term() {
     );
     let terms = ["loss.mse is", "the gradient's norm is", "the validation loss is not finite"];
     assert!(terms.iter().any(|term| message.contains(term)), "{message}");
-    // What was saved before is whole, and ends at the same place.
+    // The checkpoint is intact: the resumed training diverges at the same step.
     assert!(project.path("run/checkpoint").exists());
     let again = fails(project.train(&config, "run").arg("--resume"), 1, &["in epoch"]);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! `porecast import`, from the outside: both published layouts, and everything that can be wrong with them.
+//! `porecast import`: both published file layouts, faulty files and warnings.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn refused(folder: &Path, arguments: &[&str], wanted: &[&str]) {
     fails(&mut import(folder, arguments), 2, wanted);
 }
 
-/// A domain in the layout of the benchmark: water recedes from the left, a grain in the middle.
+/// Writes a domain in the layout of the benchmark: one grain in the middle, water recedes from the left.
 fn write_benchmark(path: &Path, frames: usize, change: impl FnOnce(&mut Array2<u8>, &mut Array3<f32>)) {
     let mut img =
         Array2::from_shape_fn((6, 8), |(y, x)| u8::from(!((2..4).contains(&y) && (3..5).contains(&x))));
@@ -53,7 +53,7 @@ fn a_folder_of_the_benchmark_becomes_a_dataset() {
     for ((t, y, x), &invaded) in sequence.phase.indexed_iter() {
         assert_eq!(invaded, x < t && !sequence.domain.solid[(y, x)], "solid also holds no water");
     }
-    // The published layout opens without an import as well.
+    // The published layout also opens without an import.
     let direct = InvasionDataset::open(&folder.path().join("sequences")).unwrap();
     assert_eq!(direct.sequence(1).unwrap().phase, sequence.phase);
     assert!(folder.path().join("d.h5.card.md").exists());

@@ -1,4 +1,4 @@
-//! `porecast inspect`, from the outside: every kind of file, and files of no kind.
+//! `porecast inspect`: known and unknown kinds of files.
 
 use std::fs;
 use std::path::Path;

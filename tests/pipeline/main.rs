@@ -1,6 +1,6 @@
-//! The program from the outside: commands on small files, and what they leave behind.
+//! Tests of the whole program: run commands on small files and check their output.
 //!
-//! One binary, because each links everything that the program does.
+//! All tests are one binary, because each test binary would link the whole program.
 
 mod support;
 

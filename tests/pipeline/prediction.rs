@@ -1,4 +1,4 @@
-//! Prediction as a user asks for it: any size, any side, any times.
+//! `porecast predict` and `Predictor`: any image size, inlet edge and times.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use porecast::store::{Prediction, PredictionFile, RunFolder};
 
 use crate::support::{Exits, Project, Workshop, dataset, fails};
 
-/// Grains on a slanted lattice: no symmetry that would hide a wrong turn.
+/// Grains on a slanted lattice without symmetry, so that a wrong rotation changes the result.
 fn is_solid(y: u32, x: u32) -> bool {
     (3 * y + x) % 17 < 3 && (y + 2 * x) % 13 < 6
 }
@@ -20,7 +20,7 @@ fn image(path: &Path, height: u32, width: u32, is_solid: impl Fn(u32, u32) -> bo
     GrayImage::from_fn(width, height, grey).save(path).expect("written");
 }
 
-/// Reads what `predict` wrote, after checking that its files tell the same.
+/// Checks that the output files of `predict` agree and reads the predictions.
 fn output(folder: &Path) -> (PredictionFile, Prediction) {
     let file = PredictionFile::open(&folder.join("predictions.h5")).expect("predictions");
     let prediction = file.prediction(0).expect("a prediction");
@@ -49,7 +49,7 @@ fn output(folder: &Path) -> (PredictionFile, Prediction) {
     (file, prediction)
 }
 
-/// Largest difference of two predictions.
+/// Largest absolute difference between two predictions.
 fn difference(a: &Prediction, b: &Prediction) -> f32 {
     assert_eq!(a.probability.dim(), b.probability.dim());
     (&a.probability - &b.probability).iter().fold(0.0, |largest, d| d.abs().max(largest))
@@ -127,7 +127,7 @@ fn a_domain_in_tiles_is_covered_and_differs_little() {
     assert_eq!(difference(&whole, &large), 0.0);
     let mean = (&whole.probability - &tiles.probability).mapv(f32::abs).mean().expect("pixels");
     assert!(mean < 0.02, "{mean}");
-    // Every pixel of the pore space belongs to a tile: a network's probability is never exactly zero.
+    // A network never predicts exactly zero, so every pore pixel belongs to a tile.
     let frame = tiles.probability.index_axis(Axis(0), 2);
     assert!(frame.iter().zip(&tiles.solid).all(|(&p, &solid)| solid || p > 0.0));
 }
@@ -197,7 +197,7 @@ fn a_run_is_scored_on_a_dataset_that_it_has_never_seen() {
     let summary =
         |folder: &str| std::fs::read_to_string(project.path(folder).join("summary.csv")).expect("scores");
     assert!(summary("run/evaluation-other").contains("all,mean frame,"));
-    // So have fewer frames; a domain of another size has no mean over those trained on.
+    // The mean-frame baseline also applies to a dataset with fewer frames, but not to domains of another size.
     dataset(&project.path("fewer.h5"), 3, (32, 32), 4);
     evaluate("fewer.h5");
     assert!(summary("run/evaluation-fewer").contains("all,mean frame,"));

@@ -1,4 +1,4 @@
-//! `porecast synth` and `porecast prepare`, from the outside: files in, dataset, card and split out.
+//! `porecast synth` and `porecast prepare`: from files to dataset, card and split.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ use porecast::store::{SegmentationDataset, npz};
 
 use crate::support::{Exits, Workshop, fails, text};
 
-/// Name on the command line, name of the configuration, and what makes its data set small.
+/// Name on the command line, name of the configuration, and settings for a small data set.
 const STUDIES: [(&str, &str, &[&str]); 4] = [
     ("right-ventricle", "right_ventricle", &["patients=5", "slices=2", "phases=3"]),
     ("stas", "stas", &["training=8", "public=1", "shape=[96,128]"]),
@@ -27,7 +27,7 @@ fn done(folder: &Path, arguments: &[&str]) -> (String, String) {
     (text(&output.stdout), text(&output.stderr))
 }
 
-/// The command must fail as unusable and say all of `wanted`.
+/// Asserts that the command fails with exit code 2 and prints all of `wanted`.
 fn refused(folder: &Path, arguments: &[&str], wanted: &[&str]) {
     fails(&mut folder.porecast(arguments), 2, wanted);
 }
@@ -59,7 +59,7 @@ fn every_study_goes_from_its_files_to_a_dataset() {
         synth(folder, study);
         let toml = configuration(study.1);
         let toml = toml.to_str().unwrap();
-        // As it stands, the configuration reads what was written.
+        // The configuration reads the synthetic files unchanged.
         let (said, _) = done(folder, &["prepare", toml]);
         let path = format!("data/{}.h5", study.0);
         assert!(said.starts_with(&path), "{said}");
@@ -83,7 +83,7 @@ fn every_study_goes_from_its_files_to_a_dataset() {
             let near = found.image.iter().zip(&image).filter(|(a, b)| (*a - *b).abs() <= step).count();
             steps += usize::from(near == image.len());
         }
-        // Stains are brought to other colours; all else keeps its values.
+        // Only stain normalisation changes the image values.
         assert_eq!(steps, if config.source.stain.is_some() { 0 } else { source.len() });
         assert_eq!(found_classes.len(), config.classes.len(), "{}", study.0);
 
@@ -107,7 +107,7 @@ fn every_study_goes_from_its_files_to_a_dataset() {
             assert!(card.contains(wanted), "{card} does not say {wanted:?}");
         }
 
-        // Again, elsewhere: the same images, masks and split.
+        // A second output has the same images, masks and split.
         done(folder, &["prepare", toml, "-o", "again.h5", "-q"]);
         let again = SegmentationDataset::open(&folder.join("again.h5")).unwrap();
         assert_eq!(again.fingerprint().unwrap(), dataset.fingerprint().unwrap());
@@ -135,7 +135,7 @@ fn existing_outputs_and_another_split_are_refused_unless_forced() {
     let with = |more: &[&'static str]| -> Vec<&str> { prepare.iter().chain(more).copied().collect() };
     done(folder, &prepare);
     refused(folder, &prepare, &["d.h5: exists already", "--force"]);
-    // A split that fits is kept, byte for byte; another one is not taken for it.
+    // An existing split is kept byte for byte if it matches the configuration, and refused otherwise.
     let written = fs::read(folder.join("d.h5.split.toml")).unwrap();
     fs::remove_file(folder.join("d.h5")).unwrap();
     done(folder, &prepare);
@@ -202,7 +202,7 @@ fn a_damaged_image_is_named_and_the_rest_is_read() {
         fs::write(images.join(name), &bytes[..20]).unwrap();
     };
     cut("00000003.jpg");
-    // A slide of bare glass has no stains to tell apart.
+    // A slide of bare glass has no stains to normalise.
     image::RgbImage::from_pixel(128, 96, image::Rgb([255; 3])).save(images.join("00000004.png")).unwrap();
     fs::remove_file(images.join("00000004.jpg")).unwrap();
     let toml = configuration("stas");
@@ -219,7 +219,7 @@ fn a_damaged_image_is_named_and_the_rest_is_read() {
     for name in names(&images).iter().filter(|name| name.ends_with(".jpg")) {
         cut(name);
     }
-    // Its annotation holds a copy of the image.
+    // Remove what is still readable: the slide of bare glass and the public images.
     fs::remove_file(folder.join("data/stas/Train_Annotations/00000004.json")).unwrap();
     fs::remove_dir_all(folder.join("data/stas/Public_Image")).unwrap();
     refused(folder, &["prepare", toml, "-o", "none.h5"], &["data/stas", "00000000.jpg"]);
@@ -232,7 +232,7 @@ fn more_than_ten_warnings_are_in_the_card() {
     let folder = folder.path();
     synth(folder, ("mars", "mars", &["training=60", "test=1", "outliers=0"]));
     let toml = configuration("mars");
-    // Masks with class 4, big rock, are of no class then: one warning each.
+    // With four classes, each mask that contains class 4 (big rock) gives a warning.
     let sets =
         ["source.format.npz-stack.classes=4", "classes=['a','b','c','d']", "augment.copy_paste.class=3"];
     let mut arguments = vec!["prepare", toml.to_str().unwrap(), "-o", "d.h5"];

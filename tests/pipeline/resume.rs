@@ -1,4 +1,4 @@
-//! Training interrupted at any moment goes on and ends with the same bytes.
+//! Training that is interrupted at any moment resumes and ends with the same bytes.
 
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -12,7 +12,7 @@ use crate::support::{
     Exits, Project, Workshop, assert_same_outcome, fails, interrupt, kill_points, outcome, porecast,
 };
 
-/// Everything that carries state from step to step: averaged weights, dropout, accumulation, flips, the plateau.
+/// All settings with state between steps: averaged weights, dropout, accumulation, flips, plateau schedule.
 const STATEFUL: &str = "
 [model]
 dropout = 0.1
@@ -62,7 +62,7 @@ fn start(config: &Path, run: &Path, more: &[&str]) -> Child {
         .expect("started")
 }
 
-/// Ends a training and says how it ended and what it said.
+/// Waits for a training to end; returns its exit status and standard error.
 fn end(child: Child) -> (std::process::ExitStatus, String) {
     let output = child.wait_with_output().expect("ended");
     (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
@@ -126,7 +126,7 @@ fn ctrl_c_keeps_the_training_and_resume_ends_equal() {
     fails(project.train(&config, "stopped").arg("--resume"), 2, &["config.toml", "differs", "--force"]);
     assert_eq!(std::fs::read(run.join("checkpoint")).expect("a checkpoint"), before);
 
-    // The same again, with the epochs of the whole run.
+    // Interrupt a training with the configuration of the whole run, so that it can be resumed.
     let run = (0..)
         .map(|attempt| format!("stopped-{attempt}"))
         .find(|name| {
@@ -135,7 +135,7 @@ fn ctrl_c_keeps_the_training_and_resume_ends_equal() {
             interrupt(&child);
             let (status, message) = end(child);
             assert!(status.success() || status.code() == Some(1), "{message}");
-            !status.success() // it was in time
+            !status.success() // interrupted before the end
         })
         .expect("attempts do not end");
     project.train(&config, &run).arg("--resume").succeeds();

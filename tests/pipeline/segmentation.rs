@@ -1,4 +1,4 @@
-//! A segmentation study as a user runs it: from files to masks, scores and a search.
+//! A whole segmentation study: from files to masks, scores and a search.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::support::{Exits, Workshop, assert_same_outcome, fails, metric, text};
 
-/// Synthetic terrain, prepared, with a network that trains in a second.
+/// A folder with prepared synthetic terrain and the configuration of a network that trains in a second.
 struct Study {
     folder: TempDir,
 }
@@ -31,7 +31,7 @@ impl Workshop for Study {
 }
 
 impl Study {
-    /// `more` says how to split and what the loss is.
+    /// `more` configures the split and the loss.
     fn new(more: &str) -> Self {
         let study = Self { folder: tempfile::tempdir().expect("a folder") };
         let network = "[model.unet]\nbase_channels = 4\nlevels = 2\n";
@@ -51,7 +51,7 @@ const HOLD_OUT: &str =
     "split.method = { hold-out = { validation = 0.2, test = 0.2 } }\nloss.cross_entropy = 1.0";
 const FOLDS: &str = "split.method = { folds = { count = 2, test = 0.2 } }\nloss.cross_entropy = 1.0";
 
-/// The number in a column of the summary's row that begins with these cells.
+/// The mean in the row of the summary that begins with `cells`.
 fn summary(run: &Path, cells: &str) -> f64 {
     let text = std::fs::read_to_string(run.join("evaluation/summary.csv")).expect("a summary");
     let row =
@@ -78,7 +78,7 @@ fn a_study_goes_from_files_to_scores() {
         entries.filter(|entry| entry.path().extension().is_some_and(|found| found == extension)).count()
     };
     assert_eq!([count("out/masks", "png"), count("out/masks", "json"), count("out/overlays", "png")], [4; 3]);
-    // The study's own files: with and without masks, each mask in the size of its image.
+    // Files of the study, with and without masks. Predicted masks have the original size of their images.
     let archive = "terrain/mars_for_students.npz";
     study.porecast(["predict", "--run", "run", archive, "-o", "files"]).succeeds();
     assert_eq!(count("files/masks", "png"), 22);
@@ -102,7 +102,7 @@ fn a_run_is_scored_on_images_that_were_prepared_for_nothing_else() {
     study.train("run").args(["--set", "training.epochs=1"]).succeeds();
     study.porecast(["evaluate", "run", "--dataset", "new.h5", "-o", "new/evaluation"]).succeeds();
     assert!((0.0..=1.0).contains(&summary(&study.path("new"), "all,network,dice,set")));
-    // The mean mask is that of the images trained on; without them there is none.
+    // The mean-mask baseline needs the training images.
     let mean = "all,mean mask,dice,set";
     assert!((0.0..=1.0).contains(&summary(&study.path("new"), mean)));
     std::fs::remove_file(study.path("terrain.h5")).expect("the training images");

@@ -1,4 +1,4 @@
-//! evaluate, compare and report, on small fabricated segmentations.
+//! `porecast evaluate`, `compare` and `report` on small made-up segmentations.
 
 use std::collections::HashMap;
 use std::fs;
@@ -17,7 +17,7 @@ fn names(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
-/// An image of `mask`; its pixels are 3 mm high and 0.5 mm wide, twice as high as in the file it came from.
+/// An image of `mask`. Its pixels are 3 mm high and 0.5 mm wide; those of its original file are half as high.
 fn image(id: &str, group: &str, mask: Option<Array2<u8>>, shape: (usize, usize)) -> AnnotatedImage {
     let (height, width) = shape;
     AnnotatedImage {
@@ -33,7 +33,7 @@ fn image(id: &str, group: &str, mask: Option<Array2<u8>>, shape: (usize, usize))
     }
 }
 
-/// Probability of the foreground, and the mask where post-processing changes it.
+/// Identifier, probability of the foreground, and the mask if post-processing changes it.
 type Predicted = (&'static str, Array2<f32>, Option<Array2<u8>>);
 
 struct Masks {
@@ -51,7 +51,8 @@ impl Masks {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    /// Two patients of two slices to test on, one slice of them without a mask, and a run called `plain`.
+    /// A dataset whose test part is two patients with two slices each, one slice without a mask, and a run
+    /// `plain`.
     fn new() -> Self {
         let workshop = Self::empty();
         workshop.write_dataset("data.h5");
@@ -80,7 +81,8 @@ impl Masks {
         .unwrap();
     }
 
-    /// Of `a` one of two pixels, of `b` one of two and one wrong, in `c` nothing; `v0` loses a pixel afterwards.
+    /// Validation and test predictions. `a`: one of two pixels found. `b`: one of two found, one false
+    /// positive. `c`: no pixels, as in truth. `v0`: post-processing removes a pixel.
     fn predicted() -> [Vec<Predicted>; 2] {
         [
             vec![("v0", array![[0.9, 0.9], [0.0, 0.0]], Some(array![[1, 0], [0, 0]]))],
@@ -160,7 +162,7 @@ impl Masks {
         run.write_card(&card).unwrap();
     }
 
-    /// The value in `column` of the row of a CSV file in which all of `wanted` hold.
+    /// The value in `column` of the only row of a CSV file that matches all of `wanted`.
     fn value(&self, file: &str, wanted: &[(&str, &str)], column: &str) -> String {
         let mut reader = csv::Reader::from_path(self.path(file)).unwrap();
         let rows: Vec<HashMap<String, String>> = reader.deserialize().map(|row| row.unwrap()).collect();
@@ -200,7 +202,7 @@ fn scores_are_those_computed_by_hand() {
     assert_near(image("b", "all background", "dice"), 0.0);
     assert_near(image("a", "mean mask", "dice"), 1.0);
     assert_near(image("c", "mean mask", "dice"), 0.0);
-    // One pixel beside and one pixel below: 0.5 mm and 3 mm.
+    // Off by one pixel horizontally (0.5 mm) and one pixel vertically (3 mm).
     assert_near(image("a", "network", "hausdorff_mm_ventricle"), 0.5);
     assert_near(image("b", "network", "hausdorff_mm_ventricle"), 3.0);
 
@@ -216,7 +218,7 @@ fn scores_are_those_computed_by_hand() {
         let wanted = [("part", "test"), ("source", source), ("measure", measure), ("over", over)];
         workshop.number("plain/evaluation/summary.csv", &wanted, column)
     };
-    // Together 2 right, 1 too much, 2 missed.
+    // In total 2 true positives, 1 false positive, 2 false negatives.
     assert_near(set("network", "dice", "set", "mean"), 4.0 / 7.0);
     assert_near(set("network", "iou", "set", "mean"), 2.0 / 5.0);
     assert_near(set("network", "precision", "set", "mean"), 2.0 / 3.0);
@@ -288,7 +290,7 @@ fn the_mean_mask_of_a_fold_is_that_of_the_others() {
     };
     assert_eq!([dice("network", "f0"), dice("network", "f1")], [1.0, 0.0]);
     assert_eq!([dice("mean mask", "f0"), dice("mean mask", "f1")], [0.0, 0.0]);
-    // An image of another dataset is of no fold, though it has the same name: its mean is that of all.
+    // An image of another dataset belongs to no fold, even with the same name: its mean mask uses all images.
     let (all_ice, ice) = (Array2::from_elem((2, 2), 1), Array3::ones((1, 2, 2)));
     workshop.write_images("other.h5", &classes, &[image("f1", "f1", Some(all_ice.clone()), (2, 2))]);
     let prediction = MaskPrediction { id: "f1".into(), probability: ice, mask: all_ice };
@@ -369,7 +371,7 @@ fn what_does_not_belong_together_is_refused() {
 fn runs_are_compared_image_by_image() {
     let workshop = Masks::new();
     let [validation, mut test] = Masks::predicted();
-    // All of `a`: its Dice rises from 2/3 to 1.
+    // The whole mask of `a` is found: its Dice rises from 2/3 to 1.
     test[0].1 = array![[0.9, 0.9], [0.3, 0.1]];
     workshop.write_run("better", "data.h5", [validation, test]);
     let stdout = workshop.assert_done("compare plain better -o both");
@@ -422,7 +424,7 @@ fn runs_of_other_classes_or_datasets_are_not_compared() {
     assert!(!workshop.path("both").exists());
 }
 
-/// Discs of three sizes on slices of four patients, predicted a little too large and off their places.
+/// Discs on slices of four patients, predicted slightly too large and displaced.
 fn discs(workshop: &Masks, classes: &[&str]) {
     let disc = |y: f64, x: f64, radius: f64, class: u8| {
         move |(row, column): (usize, usize)| {
@@ -469,14 +471,14 @@ fn discs(workshop: &Masks, classes: &[&str]) {
     }
 }
 
-/// The page at `path` holds `words` and asks nothing of a network.
+/// Asserts that the page at `path` contains `words` and loads nothing from the internet.
 fn assert_stands_alone(path: &Path, words: &[&str]) {
     let html = fs::read_to_string(path).unwrap();
     for word in words {
         assert!(html.contains(word), "{} lacks {word:?}", path.display());
     }
     assert!(html.contains("&lt;demo&gt; &amp; more") && !html.contains("<demo>"), "configuration is text");
-    // The one address in the page names the SVG language; nothing is ever fetched.
+    // The only address in the page is the SVG namespace, which is not fetched.
     let html = html.replace("http://www.w3.org/2000/svg", "");
     for fetch in ["http://", "https://", "src=", "<link", "@import", "fetch("] {
         assert!(!html.contains(fetch), "{} contains {fetch}", path.display());

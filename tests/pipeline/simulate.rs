@@ -1,4 +1,4 @@
-//! `porecast simulate`, from the outside: what is in the dataset, what survives a kill, what is refused.
+//! `porecast simulate`: content of the dataset, interruptions, refused input.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -60,13 +60,13 @@ impl Workplace {
         self.command(output, &["-q"]).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    /// The command must fail with this code and say all of `wanted` in few lines.
+    /// Asserts that the command fails with `code` and prints all of `wanted`.
     fn refused(&self, output: &str, more: &[&str], code: i32, wanted: &[&str]) {
         fails(&mut self.command(output, more), code, wanted);
     }
 }
 
-/// `/parameters` as the schema has it.
+/// A row of `/parameters` in the dataset schema.
 #[derive(Debug, hdf5::H5Type)]
 #[repr(C)]
 #[allow(dead_code, reason = "compared through Debug")]
@@ -81,7 +81,7 @@ struct ParameterRow {
     viscosity_ratio: f64,
 }
 
-/// Everything in an HDF5 file by name: type, shape and bytes of every dataset and every attribute.
+/// Type, shape and values of every dataset and attribute in an HDF5 file, by name.
 fn content(path: &Path) -> BTreeMap<String, String> {
     fn describe(container: &hdf5::Container) -> String {
         let descriptor = container.dtype().unwrap().to_descriptor().unwrap();
@@ -203,7 +203,7 @@ fn crops_of_an_image_become_domains() {
     place.refused("e.h5", &["--set", "height=90"], 2, &["medium.png", "needs at least 180 x 32"]);
 }
 
-/// Kills the campaign at random moments, half of them during the merge, and goes on until it is done.
+/// Kills the campaign at random moments, half of them during the merge, then lets it finish.
 #[test]
 fn killed_at_any_moment_nothing_finished_is_lost_and_the_result_is_the_same() {
     let points = kill_points(6);
@@ -257,7 +257,7 @@ fn count_parts(parts: &Path) -> usize {
         .count()
 }
 
-/// All domains are finished: the merge is under way.
+/// Whether all domains are finished and the merge is running.
 fn is_merging(parts: &Path) -> bool {
     count_parts(parts) == 30
 }
@@ -271,7 +271,7 @@ fn a_full_disk_is_a_clear_error_and_loses_nothing() {
     // Too small for a single domain.
     fails(&mut limited(2), 1, &[".h5", "cannot be written"]);
     assert!(!place.path("d.h5").exists());
-    // Enough for each domain, too small for all of them together.
+    // Enough for each domain, too small for the merged dataset.
     fails(&mut limited(40), 1, &["cannot be written"]);
     let kept = InvasionDataset::open(&place.path("d.h5")).unwrap();
     assert_eq!(kept.len(), 30, "all finished domains are kept");
@@ -393,7 +393,7 @@ fn a_campaign_by_lattice_boltzmann_holds_sequences_of_the_drawn_rates() {
         assert_eq!(saturation[0], 0.0);
         assert!(saturation.is_sorted() && (saturation[3] - 0.3).abs() < 0.05, "{saturation:?}");
     }
-    // A part at a time, and in one go: the same file.
+    // Extending a smaller dataset gives the same file.
     place.run_well("parts.h5", &["--set", "domains=2"]);
     let parts = place.run_well("parts.h5", &[]);
     assert_eq!(content(&path), content(&parts));
@@ -409,7 +409,7 @@ fn pressure_and_velocity_are_kept_when_asked_for() {
         let dynamics = dataset.dynamics(index).unwrap().unwrap();
         let sequence = dataset.sequence(index).unwrap();
         assert_eq!((flow.pressure_pa.len(), flow.velocity_x_m_per_s[3].dim()), (4, (40, 32)));
-        // What flows through a free row is what is injected.
+        // The flow through a row without grains equals the injected flow.
         let parameters = sequence.parameters;
         let rate = parameters.capillary_number * parameters.surface_tension / parameters.viscosity_invading;
         let through = flow.velocity_y_m_per_s[3].row(1).sum() / 32.0;
@@ -435,7 +435,7 @@ fn pressure_and_velocity_are_kept_when_asked_for() {
     );
 }
 
-/// Time steps of the state that a domain has saved.
+/// Number of time steps in a saved state.
 fn saved_steps(state: &Path) -> Option<u64> {
     let bytes = fs::read(state).ok()?;
     Some(u64::from_le_bytes(bytes.get(20..28)?.try_into().ok()?))
@@ -461,14 +461,14 @@ fn a_simulation_killed_within_a_domain_goes_on_from_its_state_to_the_same_bytes(
             std::thread::sleep(Duration::from_millis(1));
         }
     };
-    // SIGKILL with a state at every look.
+    // SIGKILL, with a state saved as often as possible.
     let mut child = place.command("d.h5", &["-q", "--checkpoint-seconds", "0"]).spawn().unwrap();
     wait_for(1000);
     child.kill().unwrap();
     child.wait().unwrap();
     let killed = steps();
     assert!(killed >= 1000 && !place.path("d.h5").exists());
-    // Every further state lies beyond the one that is gone on from. Then Ctrl-C.
+    // Ctrl-C after the resumed simulation has saved a later state.
     let mut command = place.command("d.h5", &["--checkpoint-seconds", "0"]);
     let child = command.stderr(Stdio::piped()).spawn().unwrap();
     let begun = Instant::now();
@@ -481,7 +481,7 @@ fn a_simulation_killed_within_a_domain_goes_on_from_its_state_to_the_same_bytes(
     assert_eq!(fs::read(place.run_well("d.h5", &[])).unwrap(), bytes);
     assert!(!parts.exists());
 
-    // A state that the disk has spoilt is not used.
+    // A damaged state is not used.
     fs::remove_file(place.path("d.h5")).unwrap();
     let mut child = place.command("d.h5", &["-q", "--checkpoint-seconds", "0"]).spawn().unwrap();
     wait_for(50);

@@ -1,4 +1,4 @@
-//! How tests run the program: a folder of their own, commands in it, and how each command must end.
+//! Test support: runs the program in a temporary folder and checks its exit code and output.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -12,15 +12,15 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use tempfile::TempDir;
 
-/// The program under test. It reads without HDF5's locks: a program started while a test has a file open inherits
-/// the lock of that file.
+/// The program under test. HDF5 file locking is off, because a program started while a test has a file open
+/// inherits the lock of that file.
 pub fn porecast() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_porecast"));
     program.env("HDF5_USE_FILE_LOCKING", "FALSE");
     program
 }
 
-/// What a command said.
+/// Output of a command as text.
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("text")
 }
@@ -31,12 +31,12 @@ pub fn interrupt(child: &Child) {
     assert!(status.success());
 }
 
-/// How often tests kill a program: `PORECAST_KILL_POINTS`, or `otherwise`.
+/// How often a test kills a program: the environment variable `PORECAST_KILL_POINTS`, or `otherwise`.
 pub fn kill_points(otherwise: usize) -> usize {
     std::env::var("PORECAST_KILL_POINTS").ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
-/// The same command where no file may grow beyond `kilobytes`: to the program that is a full disk.
+/// The same command with files limited to `kilobytes`, which acts as a full disk.
 pub fn on_a_full_disk(command: &Command, kilobytes: usize) -> Command {
     let mut shell = Command::new("sh");
     // The unit of `ulimit -f` is 512 bytes in POSIX.
@@ -67,7 +67,7 @@ pub fn dataset(path: &Path, domains: u64, shape: (usize, usize), frames: usize) 
     invasion::write(path, &origin, sequences).expect("written");
 }
 
-/// A folder with a small dataset (`data.h5`) and, beside it, the configurations and runs of a test.
+/// A folder with a small dataset (`data.h5`) and the configurations and runs of a test.
 pub struct Project {
     folder: TempDir,
 }
@@ -86,7 +86,7 @@ impl Project {
         Self { folder }
     }
 
-    /// Writes `train.toml` for a network that trains in a second; `more` begins with keys outside any table.
+    /// Writes `train.toml` for a network that trains in a second; top-level keys come first in `more`.
     pub fn config(&self, more: &str) -> PathBuf {
         let path = self.path("train.toml");
         let data = self.path("data.h5");
@@ -122,7 +122,6 @@ impl Project {
 
 /// A folder in which a test runs the program.
 pub trait Workshop {
-    /// The folder.
     fn folder(&self) -> &Path;
 
     /// A path in the folder.
@@ -130,19 +129,19 @@ pub trait Workshop {
         self.folder().join(name)
     }
 
-    /// The program in the folder.
+    /// The program with the folder as its working directory.
     fn porecast<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut program = porecast();
         program.current_dir(self.folder()).args(arguments);
         program
     }
 
-    /// The command, split at its spaces, succeeds; what it says on standard output.
+    /// Runs the arguments, split at spaces; asserts success and returns standard output.
     fn assert_done(&self, arguments: &str) -> String {
         text(&self.porecast(arguments.split_whitespace()).succeeds().stdout)
     }
 
-    /// The command, split at its spaces, refuses its input with exit code 2 and says all of `words`.
+    /// Runs the arguments, split at spaces; asserts exit code 2 and all of `words` in the error.
     fn assert_refused(&self, arguments: &str, words: &[&str]) {
         fails(&mut self.porecast(arguments.split_whitespace()), 2, words);
     }
@@ -154,12 +153,12 @@ impl Workshop for Path {
     }
 }
 
-/// Runs of commands that must end in a certain way.
+/// Runs commands and asserts their exit code.
 pub trait Exits {
-    /// Runs the command, which must exit with `code`.
+    /// Runs the command; asserts exit code `code`.
     fn exits(&mut self, code: i32) -> Output;
 
-    /// Runs the command, which must succeed.
+    /// Runs the command; asserts success.
     fn succeeds(&mut self) -> Output {
         self.exits(0)
     }
@@ -174,13 +173,13 @@ impl Exits for Command {
     }
 }
 
-/// Runs a command that must fail with `code` and say `words`; the whole message.
+/// Runs a command that must fail with `code` and all of `words`; returns the whole message.
 pub fn fails(command: &mut Command, code: i32, words: &[&str]) -> String {
     failed(&command.output().expect("the command starts"), code, words)
 }
 
-/// A command has failed with `code` and said `words`; the whole message, which names no panic and has two lines
-/// at most before its list of problems, if there is one.
+/// Asserts that a command failed with `code` and all of `words`; returns the whole message. The message
+/// must not come from a panic and must have at most two lines, apart from a list of problems.
 pub fn failed(output: &Output, code: i32, words: &[&str]) -> String {
     let stderr = format!("\n{}", text(&output.stderr));
     assert_eq!(output.status.code(), Some(code), "{stderr}");
@@ -195,8 +194,7 @@ pub fn failed(output: &Output, code: i32, words: &[&str]) -> String {
     message.to_owned()
 }
 
-/// The files of a run that must not depend on when it was interrupted, by name: weights, and the metrics of each
-/// epoch but its wall time.
+/// The files of a run that must not depend on interruptions, by name: weights, and metrics without durations.
 pub fn outcome(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     for entry in std::fs::read_dir(run).expect("a run folder") {
@@ -218,7 +216,7 @@ pub fn outcome(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         .collect()
 }
 
-/// Asserts that two runs ended with the same bytes.
+/// Asserts that two runs have the same [`outcome`].
 pub fn assert_same_outcome(run: &Path, other: &Path) {
     let (run, other) = (outcome(run), outcome(other));
     assert!(run.len() >= 3, "no run: {:?}", run.keys());
@@ -228,7 +226,7 @@ pub fn assert_same_outcome(run: &Path, other: &Path) {
     }
 }
 
-/// A column of the metrics of a run, a value an epoch.
+/// A column of the metrics of a run, one value per epoch.
 pub fn metric(run: &Path, name: &str) -> Vec<f64> {
     let mut reader = csv::Reader::from_path(run.join("metrics.csv")).expect("metrics");
     let index =

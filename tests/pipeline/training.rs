@@ -1,4 +1,4 @@
-//! Training as a user runs it: what comes out, and that every variant of the study can be trained and predicts.
+//! `porecast train`: losses, early stopping, and every network variant of the study.
 
 use std::path::Path;
 
@@ -37,7 +37,8 @@ fn a_gpu_trains_to_the_loss_of_the_cpu() {
 #[test]
 fn training_stops_when_the_validation_loss_stays() {
     let project = Project::new();
-    // Nothing is learnt at this rate, and group norm has no running statistics that could change the loss.
+    // The learning rate is too small to change the weights. Group norm has no running statistics that would
+    // change the loss.
     let config = project.config(
         "[loss]\ncross_entropy = 1.0\n[optimizer]\nlearning_rate = 1e-30\nweight_decay = 0.0\n\
          [training]\nepochs = 9\npatience = 2\nsamples_per_epoch = 4",

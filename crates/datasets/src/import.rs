@@ -1,8 +1,9 @@
-//! `porecast import`: published sequences become a dataset of schema version 1, every frame checked.
+//! `porecast import`: checks published sequences frame by frame and writes them as a dataset of schema
+//! version 1.
 //!
-//! Label stacks recovered from pictures flicker at the edges of grains. A pixel is solid if more than half of its labels
-//! are solid. A solid pixel has no fluid in any frame, whatever its label there. A pore pixel labelled solid in a frame
-//! keeps the fluid of the frame before; at the beginning of the sequence it takes its first fluid. Both corrections are
+//! Labels recovered from pictures flicker at the edges of grains. A pixel is solid if more than half of its
+//! labels are solid. Fluid labels of a solid pixel are ignored. A pore pixel labelled solid keeps the fluid
+//! of the previous frame; before its first fluid label it takes that first fluid. Corrected labels are
 //! counted and reported.
 
 use std::collections::HashMap;
@@ -22,23 +23,23 @@ const SOLID: u8 = 0;
 /// Label of the invading fluid.
 const INVADING: u8 = 2;
 
-/// What was found in a file.
+/// Properties of one imported sequence.
 #[derive(Debug, Clone, PartialEq)]
 struct Finding {
     name: String,
     porosity: f64,
     saturation: (f64, f64),
-    /// Pixels that lost the invading fluid between two frames.
+    /// Pixels that lost the invading fluid from one frame to the next, over all frames.
     retreats: usize,
     /// Labels that contradict the mask of the solid, over all frames.
     conflicts: usize,
     warnings: Vec<&'static str>,
 }
 
-/// What `porecast import` is asked.
+/// Options of `porecast import`.
 #[derive(Debug, Clone)]
 pub struct ImportOptions {
-    /// Files, or folders of files: HDF5 of the CO2-water benchmark, or npz label stacks.
+    /// Files or folders: HDF5 files of the CO2-water benchmark, or npz label stacks.
     pub inputs: Vec<PathBuf>,
     /// Dataset to write.
     pub output: PathBuf,
@@ -46,24 +47,24 @@ pub struct ImportOptions {
     pub inlet: Side,
     /// Edge length of a pixel in metres.
     pub voxel_size: f64,
-    /// Replace an existing file.
+    /// Replace an existing dataset.
     pub force: bool,
 }
 
-/// What `porecast import` reports.
+/// Result of `porecast import`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Imported {
-    /// What is in the dataset, and a table of its domains.
+    /// Summary of the dataset, and a table of its domains.
     pub text: String,
-    /// What may be wrong with a domain.
+    /// Possible problems of domains.
     pub warnings: Vec<String>,
 }
 
 /// Runs `porecast import`.
 ///
 /// # Errors
-/// A file cannot be read or is of neither layout, the files do not belong together, or the output exists or cannot
-/// be written.
+/// A file cannot be read, has another layout or no pore space, the files differ in shape or share a name,
+/// the voxel size is not positive, or the output exists or cannot be written.
 pub fn run(options: &ImportOptions) -> Result<Imported> {
     if options.output.exists() && !options.force {
         return Err(Error::exists(&options.output));
@@ -109,7 +110,7 @@ fn is_npz(path: &Path) -> bool {
     path.extension().is_some_and(|e| e == "npz")
 }
 
-/// The files named, and those in the folders named, sorted.
+/// The given files, and the sorted files of the given folders.
 fn expand(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for input in inputs {
@@ -134,7 +135,7 @@ fn expand(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The names of the files without their endings are the identifiers of the domains.
+/// Identifiers of the domains: the file names without extension.
 fn names(files: &[PathBuf]) -> Result<Vec<String>> {
     let mut seen: HashMap<String, &PathBuf> = HashMap::new();
     let mut names = Vec::new();
@@ -163,7 +164,7 @@ fn differ(file: &Path, shape: (usize, usize, usize), other: &Path, expected: (us
     )
 }
 
-/// A sequence, and how many of its labels contradict the mask of the solid.
+/// Reads a sequence; returns it with the number of labels that contradict the mask of the solid.
 fn read(file: &Path, options: &ImportOptions) -> Result<(Trajectory, usize)> {
     let (solid, phase, conflicts) = if is_npz(file) {
         from_labels(&npz::read_labels(file)?)
@@ -186,7 +187,7 @@ fn read(file: &Path, options: &ImportOptions) -> Result<(Trajectory, usize)> {
     Ok((sequence, conflicts))
 }
 
-/// Solid, phase, and the number of labels that contradict the solid.
+/// Mask of the solid, phase, and the number of labels that contradict the mask.
 fn from_labels(labels: &Array3<u8>) -> (Array2<bool>, Array3<bool>, usize) {
     let frames = labels.len_of(Axis(0));
     let solid = labels.map_axis(Axis(0), |lane| 2 * lane.iter().filter(|&&l| l == SOLID).count() > frames);
@@ -260,7 +261,8 @@ mod tests {
 
     #[test]
     fn solid_is_what_most_frames_say_and_flicker_keeps_the_last_fluid() {
-        // Three frames of a row: always solid, mostly solid, once solid while invaded, solid at first, resident.
+        // A row in three frames. Pixels: always solid; mostly solid; invaded, solid once; solid at first;
+        // defending fluid.
         let labels = array![[[0, 0, 2, 0, 1]], [[0, 2, 0, 1, 1]], [[0, 0, 2, 2, 1]]];
         let (solid, phase, conflicts) = from_labels(&labels);
         assert_eq!(solid, array![[true, true, false, false, false]]);

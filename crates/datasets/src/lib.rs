@@ -1,8 +1,8 @@
-//! Where datasets come from. [`campaign`] simulates random domains, [`import`] reads published sequences, and [`prepare`]
-//! reads the files of a segmentation study ([`synth`] writes synthetic files of these studies). [`inspect`] shows the
-//! content of every file that porecast reads or writes.
+//! Creates datasets. [`campaign`] simulates random domains, [`import`] reads published sequences, and
+//! [`prepare`] reads the files of a segmentation study ([`synth`] writes synthetic files of these studies).
+//! [`inspect`] shows the content of every file that porecast reads or writes.
 //!
-//! A campaign of two domains, simulated and opened:
+//! Simulate a campaign of two domains and open its dataset:
 //!
 //! ```
 //! use porecast_base::Verbosity;

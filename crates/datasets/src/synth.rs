@@ -1,4 +1,4 @@
-//! `porecast synth`: a synthetic data set in the on-disk format of a segmentation study.
+//! `porecast synth`: writes a synthetic data set in the file format of a segmentation study.
 
 use std::path::PathBuf;
 
@@ -12,16 +12,16 @@ use porecast_store::config::parse;
 pub enum StudyName {
     /// Right ventricle in cardiac MRI: DICOM slices with contours in text files.
     RightVentricle,
-    /// Tumour cells in lung tissue: JPEG images with labelme's JSON files.
+    /// Tumour cells in lung tissue: JPEG images with labelme JSON files.
     Stas,
-    /// Terrain seen by a rover: a NumPy archive.
+    /// Terrain seen by a Mars rover: a NumPy archive.
     Mars,
-    /// Sea ice by camera and radar: TIFF triples.
+    /// Sea ice seen by camera and radar: TIFF triples.
     SeaIce,
 }
 
 impl StudyName {
-    /// The word on the command line.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::RightVentricle => "right-ventricle",
@@ -32,23 +32,23 @@ impl StudyName {
     }
 }
 
-/// What `porecast synth` is asked.
+/// Options of `porecast synth`.
 #[derive(Debug, Clone)]
 pub struct SynthOptions {
-    /// Study whose format is written.
+    /// Study whose file format is written.
     pub study: StudyName,
     /// New folder to write.
     pub output: PathBuf,
-    /// Seed of everything drawn: the same seed gives the same bytes.
+    /// Random seed; the same seed gives the same bytes.
     pub seed: u64,
-    /// Change how much is written; may be repeated.
+    /// Changes of the synthetic data set, each `key=value`.
     pub set: Vec<String>,
 }
 
 /// Runs `porecast synth`; returns what was written and the command that prepares it.
 ///
 /// # Errors
-/// A value is out of range, the folder exists already or cannot be written, or the user stopped it.
+/// A value is out of range, the folder exists or cannot be written, or the user stopped the command.
 pub fn run(options: &SynthOptions) -> Result<String> {
     let output = &options.output;
     let (name, sets) = (options.study.name(), &options.set);

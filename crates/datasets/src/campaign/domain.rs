@@ -1,4 +1,4 @@
-//! One domain of a campaign, from the campaign's seed and the domain's index.
+//! Simulates one domain of a campaign.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -18,14 +18,14 @@ use porecast_store::config::simulate::{ImageSource, Simulator};
 
 use super::Campaign;
 
-/// Crops of an image that are drawn until one percolates.
+/// Largest number of crops drawn from an image to find one that percolates.
 const MAX_CROPS: usize = 50;
 
 /// Why a domain was not simulated.
 pub(super) enum Failure {
-    /// The domain cannot be simulated: the campaign continues without it.
+    /// The domain cannot be simulated; the campaign continues without it.
     Domain(Error),
-    /// The campaign has to stop.
+    /// The campaign must stop.
     Campaign(Error),
 }
 
@@ -36,7 +36,8 @@ impl From<Error> for Failure {
 }
 
 impl Campaign {
-    /// One domain, from its index alone. A long simulation goes on from `state` and keeps it up to date.
+    /// Simulates a domain, which depends only on the configuration and `index`. A lattice Boltzmann simulation
+    /// continues from the state file `state` and updates it.
     pub(super) fn simulate(&self, index: usize, state: &Path) -> std::result::Result<Recorded, Failure> {
         let seed = domain_seed(self.config.seed, index);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -70,7 +71,7 @@ impl Campaign {
         }
     }
 
-    /// Dynamic drainage from the saved state on, if there is one that can be used.
+    /// Simulates dynamic drainage, from the saved state if a usable one exists.
     fn drain(
         &self,
         domain: &Domain,
@@ -96,7 +97,7 @@ impl Campaign {
             lattice_boltzmann::simulate_resumable(domain, inlet, fluids, settings, seed, saved, &mut watch)
         };
         let drainage = match run(saved.as_deref()) {
-            // A disk can lose what it confirmed: the domain is simulated from its beginning.
+            // A disk can lose confirmed writes: start again.
             Err(error) if error.kind() == ErrorKind::SavedState => run(None),
             other => other,
         };
@@ -108,14 +109,14 @@ impl Campaign {
         }
     }
 
-    /// A part of an image that percolates.
+    /// Draws crops of an image until one percolates.
     fn crop(&self, source: &ImageSource, rng: &mut ChaCha8Rng) -> Result<Domain> {
         let grey = self.images.get(source);
         let (config, side) = (&self.config, source.segmentation.downscale);
         for _ in 0..MAX_CROPS {
             let crop = Crop::random(grey.dim(), (config.height * side, config.width * side), rng)?;
             let mut domain = source.segmentation.domain(crop.of(grey.view())?, config.voxel_size_m)?;
-            // The campaign states the edge of a pixel after averaging.
+            // The configured voxel size already applies to the downscaled image.
             domain.voxel_size_m = config.voxel_size_m;
             if percolates(&domain, config.inlet) {
                 return Ok(domain);
@@ -137,7 +138,7 @@ fn domain_seed(campaign_seed: u64, index: usize) -> u64 {
     rng.next_u64()
 }
 
-/// The user stopped the campaign.
+/// Error for a campaign that the user stopped.
 pub(super) fn interrupted() -> Error {
     Error::new(
         ErrorKind::Interrupted,

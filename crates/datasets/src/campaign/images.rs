@@ -1,4 +1,4 @@
-//! The images that domains are cropped from.
+//! Images from which domains are cropped.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use porecast_base::{Error, Result};
 use porecast_store::config::simulate::{ImageSource, SimulateConfig};
 use porecast_store::image;
 
-/// Every image of a campaign with its source, read once.
+/// The images of a campaign with their sources, each read once.
 pub(super) struct Images(Vec<(ImageSource, Array2<f32>)>);
 
 impl Images {

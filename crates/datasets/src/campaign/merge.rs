@@ -1,4 +1,4 @@
-//! The finished domains of a campaign become one dataset with its card.
+//! Merges the finished domains of a campaign into one dataset and writes its card.
 
 use std::path::Path;
 
@@ -9,11 +9,11 @@ use porecast_store::invasion::{self, InvasionDataset};
 use super::Campaign;
 use super::parts::Parts;
 
-/// Failed domains whose reason stands in the card.
+/// Largest number of failed domains listed in the card.
 const MAX_REASONS: usize = 20;
 
 impl Campaign {
-    /// Writes all stored and finished domains, in the order of the campaign, in place of `target`.
+    /// Replaces `target` by a dataset of all stored and finished domains, in the order of the campaign.
     pub(super) fn merge(
         &self,
         target: &Path,
@@ -33,7 +33,7 @@ impl Campaign {
         card::write(&InvasionDataset::open(target)?, &self.failures_text(asked, failures))
     }
 
-    /// What the card says about domains that could not be simulated; `asked` is how many were to be.
+    /// The section of the card about failed domains; `asked` is the number of domains requested.
     fn failures_text(&self, asked: usize, failures: &[(usize, Error)]) -> String {
         if failures.is_empty() {
             return format!("None of the {asked} domains failed.");

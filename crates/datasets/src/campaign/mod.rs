@@ -1,10 +1,11 @@
-//! `porecast simulate`: a campaign of domains, simulated on all cores into a dataset.
+//! `porecast simulate`: simulates a campaign of domains on all cores and writes a dataset.
 //!
-//! Each finished domain is written atomically to a file of its own, `<dataset>.parts/<index>.h5`. When all are there,
-//! they are merged into the dataset, which takes its place in one step, and the parts are removed. So a campaign can be
-//! killed at any moment: the next run simulates what is missing. A domain depends on the campaign's seed and its own
-//! index alone, so the result is the same however often the campaign was interrupted. Long simulations also save their
-//! state, `<dataset>.parts/<identifier>.state`, and go on from it bit for bit.
+//! Each finished domain is written atomically to its own file, `<dataset>.parts/<index>.h5`. When all
+//! domains are finished, they are merged into a new file that replaces the dataset atomically, and the
+//! parts are removed. A campaign can therefore be killed at any moment: the next run simulates the missing
+//! domains. Each domain depends only on the configuration and its index, so interruptions do not change the
+//! result. Lattice Boltzmann simulations also save their state to `<dataset>.parts/<identifier>.state` and
+//! continue from it bit for bit.
 
 mod domain;
 mod images;
@@ -30,37 +31,38 @@ use domain::{Failure, interrupted};
 use images::Images;
 use parts::{Parts, remove_if_there};
 
-/// What `porecast simulate` is asked.
+/// Options of `porecast simulate`.
 #[derive(Debug, Clone)]
 pub struct SimulateOptions {
     /// Campaign configuration (TOML).
     pub config: PathBuf,
-    /// Dataset to write; an unfinished or smaller one of the same campaign is continued.
+    /// Dataset to write; an unfinished or smaller dataset of the same campaign is continued.
     pub output: PathBuf,
     /// Simulate only these domains; the output is then a folder of shards.
     pub shard: Option<Shard>,
-    /// Seconds between two saved states of a long lattice Boltzmann simulation.
+    /// Seconds between two saved states of a lattice Boltzmann simulation.
     pub checkpoint_seconds: u64,
-    /// Change a configuration value; may be repeated.
+    /// Changes of configuration values, each `key=value`.
     pub set: Vec<String>,
-    /// Replace an existing dataset of another campaign.
+    /// Replace an existing file that is not a dataset of this campaign.
     pub force: bool,
 }
 
-/// Every `count`-th domain of a campaign, beginning with domain `index`.
+/// Every `count`-th domain of a campaign, starting at domain `index`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     /// The first domain, below `count`.
     pub index: usize,
-    /// Number of shards that the campaign is divided into.
+    /// Number of shards of the campaign.
     pub count: usize,
 }
 
 /// Runs `porecast simulate`.
 ///
 /// # Errors
-/// The configuration or an image cannot be used, another campaign's dataset is at the output, a file cannot be
-/// written, the run was interrupted, or some domains could not be simulated (the others are in the dataset).
+/// The configuration or an image cannot be used, the output exists and is not of this campaign, another
+/// process is writing it, a file cannot be written, the run was interrupted, or some domains could not be
+/// simulated (the others are in the dataset).
 pub fn run(options: &SimulateOptions, verbosity: Verbosity) -> Result<()> {
     let config: SimulateConfig = config::load(&options.config, &options.set)?;
     let (target, shard) = match options.shard {
@@ -81,7 +83,7 @@ pub fn run(options: &SimulateOptions, verbosity: Verbosity) -> Result<()> {
     outcome.map(drop)
 }
 
-/// A folder of shards cannot take the place of a single file, nor the other way round.
+/// Refuses a file as the output of a shard and a folder as the output of a whole campaign.
 fn refuse_wrong_kind(output: &Path, is_sharded: bool) -> Result<()> {
     let what = match (is_sharded, output.is_dir(), output.exists()) {
         (true, false, true) => "is a file; with --shard the output is a folder",
@@ -91,14 +93,14 @@ fn refuse_wrong_kind(output: &Path, is_sharded: bool) -> Result<()> {
     Err(Error::config(output.display().to_string(), what))
 }
 
-/// What became of a campaign that ran to its end.
+/// Result of a completed campaign.
 struct Outcome {
     stored: usize,
     failures: Vec<(usize, Error)>,
 }
 
 impl Outcome {
-    /// Domains that could not be simulated make the command fail, after all others have been stored.
+    /// An error if any domain failed; all other domains are already stored.
     fn into_result(self, target: &Path) -> Result<()> {
         let Some((index, reason)) = self.failures.first() else { return Ok(()) };
         let kept = if self.stored == 0 { "none is left to store" } else { "the others are stored" };
@@ -118,9 +120,9 @@ struct Campaign {
     images: Images,
     /// The simulator and the resolved configuration.
     origin: Origin,
-    /// Eight hexadecimal digits that tell this campaign from others; identifiers begin with them.
+    /// First eight hexadecimal digits of the hash of the campaign, the beginning of its domain identifiers.
     name: String,
-    /// Time between two states that a long simulation saves.
+    /// Time between two saved states of a lattice Boltzmann simulation.
     save_interval: Duration,
 }
 
@@ -133,12 +135,11 @@ impl Campaign {
         Ok(Self { config, images, origin, name, save_interval })
     }
 
-    /// Identifier of a domain.
     fn id(&self, index: usize) -> String {
         format!("{}-{index:06}", self.name)
     }
 
-    /// Simulates what is missing from `target` and its parts, then merges them.
+    /// Simulates the domains that are missing from `target` and its parts, then merges all.
     fn fill(
         &self,
         target: &Path,
@@ -180,7 +181,7 @@ impl Campaign {
         Ok(Outcome { stored, failures })
     }
 
-    /// Simulates domains on all cores, each into a part of its own; returns those that could not be.
+    /// Simulates domains on all cores and writes each to its own part; returns the failed domains.
     fn simulate_all(
         &self,
         indices: &[usize],

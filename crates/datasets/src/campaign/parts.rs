@@ -1,4 +1,5 @@
-//! The folder of an unfinished campaign: a file for each finished domain, and the saved states of long simulations.
+//! The folder of an unfinished campaign: one file per finished domain, and saved states of simulations in
+//! progress.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,14 +13,14 @@ const DOMAIN: &str = "h5";
 /// Extension of the saved states.
 const STATE: &str = "state";
 
-/// The parts of one dataset, held by this process alone.
+/// The parts of one dataset, locked by this process.
 pub(super) struct Parts {
     folder: PathBuf,
     _lock: File,
 }
 
 impl Parts {
-    /// Makes the folder if it is not there, and keeps other processes from it and from the dataset `target`.
+    /// Creates the folder if it is absent; locks it and the dataset `target` against other processes.
     pub(super) fn hold(target: &Path) -> Result<Self> {
         let folder = parts_folder(target);
         fs::create_dir_all(&folder).map_err(|e| Error::output(&folder, e))?;
@@ -38,12 +39,12 @@ impl Parts {
         self.folder.join(format!("{index:06}.{DOMAIN}"))
     }
 
-    /// The saved state of a domain. Its name is the identifier, so no campaign goes on from a state of another one.
+    /// The saved state of a domain. It is named by the identifier, so that no other campaign uses it.
     pub(super) fn state(&self, id: &str) -> PathBuf {
         self.folder.join(format!("{id}.{STATE}"))
     }
 
-    /// The dataset before it takes its place.
+    /// The merged dataset before it is renamed.
     pub(super) fn merged(&self) -> PathBuf {
         self.folder.join("merged")
     }
@@ -53,12 +54,12 @@ impl Parts {
         self.files(DOMAIN).is_ok_and(|files| !files.is_empty())
     }
 
-    /// Whether there is anything that a later run can go on from.
+    /// Whether a later run can continue from the folder.
     pub(super) fn is_useful(&self) -> bool {
         self.has_domains() || self.files(STATE).is_ok_and(|files| !files.is_empty())
     }
 
-    /// Removes domains that cannot be read (a disk can lose what it confirmed): they are simulated again.
+    /// Removes unreadable domains (a disk can lose confirmed writes), so that they are simulated again.
     pub(super) fn remove_unreadable(&self) -> Result<()> {
         for path in self.files(DOMAIN)? {
             if InvasionDataset::open(&path).and_then(|part| part.sequence(0)).is_err() {

@@ -1,4 +1,4 @@
-//! The domains of a campaign that are stored already.
+//! Finds the domains of a campaign that are already stored.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -12,8 +12,7 @@ use super::Campaign;
 use super::parts::Parts;
 
 impl Campaign {
-    /// Identifiers of the domains that are stored already, in the dataset or as parts. A dataset of another campaign is
-    /// refused.
+    /// Identifiers of the domains in the dataset and its parts. Refuses a dataset of another campaign.
     pub(super) fn stored_ids(&self, target: &Path, parts: &Parts) -> Result<HashSet<String>> {
         parts.remove_unreadable()?;
         if !target.exists() && !parts.has_domains() {

@@ -1,4 +1,4 @@
-//! `porecast inspect`: what is in any file that porecast reads or writes, as a table and as a picture.
+//! `porecast inspect`: shows the content of any file that porecast reads or writes as a table and a picture.
 
 mod segmentation;
 
@@ -19,14 +19,14 @@ use porecast_store::{
     segmentation as annotated, table,
 };
 
-/// Rows of a table that are shown unless more is asked for.
+/// Largest number of table rows shown without `-v`.
 const ROWS: usize = 12;
-/// Domains and frames of a picture.
+/// Largest numbers of domains (rows) and frames (columns) in a picture.
 const SHEET: (usize, usize) = (5, 6);
-/// Pictures smaller than this are enlarged, pixel by pixel.
+/// Frames in a picture are enlarged by a whole factor until their longer edge has at least this many pixels.
 const PICTURE_EDGE: usize = 160;
 
-/// What is in a file.
+/// Content of a file.
 #[derive(Default)]
 struct Inspection {
     facts: Vec<(&'static str, String)>,
@@ -35,24 +35,25 @@ struct Inspection {
     picture: Option<RgbImage>,
 }
 
-/// What `porecast inspect` is asked.
+/// Options of `porecast inspect`.
 #[derive(Debug, Clone)]
 pub struct InspectOptions {
-    /// A dataset, predictions, run folder, image, npz or safetensors file.
+    /// Dataset, predictions, run folder, grey image (PNG, TIFF), or HDF5, npz, safetensors, CSV, TOML or
+    /// JSON file.
     pub path: PathBuf,
-    /// Draw what the augmentation of this configuration does to images of a segmentation dataset.
+    /// Draw images of a segmentation dataset as augmented by this configuration.
     pub augment: Option<PathBuf>,
-    /// Draw a picture as well.
+    /// Draw a picture of the content to this file.
     pub png: Option<PathBuf>,
     /// Replace an existing picture.
     pub force: bool,
 }
 
-/// Runs `porecast inspect`: draws the picture, if one is asked for, and returns the text to show. Of a long table only
-/// the first rows are in the text, unless the verbosity asks for more.
+/// Runs `porecast inspect`: draws the requested picture and returns the text to print. The text has only
+/// the first rows of a long table unless `verbosity` is verbose.
 ///
 /// # Errors
-/// The file is missing, damaged or of no known kind, or the picture cannot be drawn or written.
+/// The file is missing, damaged or of unknown kind, or the picture exists or cannot be drawn or written.
 pub fn run(options: &InspectOptions, verbosity: Verbosity) -> Result<String> {
     let InspectOptions { path, augment, png, force } = options;
     if let Some(png) = png
@@ -77,7 +78,7 @@ pub fn run(options: &InspectOptions, verbosity: Verbosity) -> Result<String> {
 
 fn inspect(path: &Path) -> Result<Inspection> {
     if !path.exists() && parts_folder(path).is_dir() {
-        return dataset(path); // of a campaign under way
+        return dataset(path); // of an unfinished campaign
     }
     let metadata = fs::metadata(path)
         .map_err(|e| Error::input(path, format!("cannot be opened: {e}; check the path")))?;
@@ -115,7 +116,7 @@ fn hdf5_file(path: &Path) -> Result<Inspection> {
     }
 }
 
-/// A dataset; every frame is read, and so checked.
+/// Describes a dataset. Reading every frame checks it.
 fn dataset(path: &Path) -> Result<Inspection> {
     let dataset = InvasionDataset::open(path)?;
     let (frames, height, width) = dataset.shape();
@@ -226,7 +227,8 @@ fn run_folder(run: &RunFolder) -> Result<Inspection> {
     trained(run, samples, predictions)
 }
 
-/// A run. `samples` describes its dataset; the picture shows predictions of the test part, or else of another part.
+/// Describes a run; `samples` describes its dataset. The picture shows predictions of the test part or else
+/// another.
 fn trained<C: TrainedOn>(
     run: &RunFolder,
     samples: impl Fn(&C) -> Vec<(&'static str, String)>,
@@ -364,7 +366,7 @@ fn shorten(text: &str) -> String {
     }
 }
 
-/// `count` indices below `length`, evenly spread from the first to the last.
+/// At most `count` indices below `length`, evenly spread from the first to the last.
 fn spread(length: usize, count: usize) -> Vec<usize> {
     let count = count.min(length);
     (0..count).map(|i| i * (length - 1) / (count - 1).max(1)).collect()
@@ -388,7 +390,7 @@ fn mean_and_range(values: &[f64]) -> String {
     format!("{mean:.3} (from {low:.3} to {high:.3})")
 }
 
-/// The word that stands for a value in files.
+/// The name of a value in files.
 fn word(value: impl serde::Serialize) -> String {
     let value = serde_json::to_value(value).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()

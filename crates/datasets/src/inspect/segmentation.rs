@@ -1,4 +1,4 @@
-//! Annotated images, predicted masks, and augmented images.
+//! Inspects segmentation datasets and predicted masks, and draws augmented images.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -17,14 +17,14 @@ use porecast_store::image_split::target_ratio;
 use porecast_store::picture;
 use porecast_store::{MaskFile, MaskPrediction, Predictions, SegmentationDataset};
 
-/// Rows and columns of a picture of many images.
+/// Largest numbers of rows and columns in a picture of many images.
 const MOSAIC: (usize, usize) = (4, 4);
-/// Images of a picture of augmentation, and epochs of each.
+/// Largest numbers of images (rows) and epochs (columns) in a picture of augmented images.
 const AUGMENTED: (usize, usize) = (5, 5);
-/// Images that objects are cut from for copy-paste.
+/// Largest number of images from which objects are cut for copy-paste.
 const DONORS: usize = 200;
 
-/// A dataset; every image is read, and so checked.
+/// Describes a dataset. Reading every image checks it.
 pub fn dataset(path: &Path) -> Result<Inspection> {
     let dataset = SegmentationDataset::open(path)?;
     let (channels, height, width) = dataset.shape();
@@ -64,7 +64,7 @@ pub fn dataset(path: &Path) -> Result<Inspection> {
     })
 }
 
-/// Predicted masks; every one is read, and so checked.
+/// Describes predicted masks. Reading every mask checks it.
 pub fn predictions(path: &Path) -> Result<Inspection> {
     let file = MaskFile::open(path)?;
     let count = file.ids().len();
@@ -109,7 +109,7 @@ pub fn predictions(path: &Path) -> Result<Inspection> {
     Ok(Inspection { facts, table: Some((head, rows)), picture: Some(mosaic(&pictures)) })
 }
 
-/// The mask over an image of the foreground's probability, or of the highest probability if there are several classes.
+/// The mask with the probability of the foreground as its image; with several classes, the highest probability.
 fn certainty(prediction: MaskPrediction) -> AnnotatedImage {
     let mut planes = prediction.probability.axis_iter(Axis(0));
     let mut highest = planes.next().map(|plane| plane.to_owned()).unwrap_or_default();
@@ -129,7 +129,8 @@ fn certainty(prediction: MaskPrediction) -> AnnotatedImage {
 /// Draws augmented images of a dataset: each row shows an image, then the same image as augmented in the first epochs.
 ///
 /// # Errors
-/// The configuration has problems or is for other classes, the dataset cannot be read or has no image with a mask.
+/// The configuration is invalid or has other classes, or the dataset cannot be read or has no image with a
+/// mask.
 pub fn augmented(path: &Path, config: &Path) -> Result<RgbImage> {
     let place = config;
     let config: SegmentationConfig = config::load(config, &[])?;
@@ -162,7 +163,7 @@ pub fn augmented(path: &Path, config: &Path) -> Result<RgbImage> {
     Ok(picture::sheet(&rows.collect::<Result<Vec<_>>>()?))
 }
 
-/// A fact for each class: its share of the pixels and the number of images with it.
+/// One fact per class: its share of the pixels and the number of images that contain it.
 fn shares<'a>(
     classes: &'a [String],
     pixels: &'a [u64],

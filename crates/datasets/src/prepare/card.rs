@@ -1,4 +1,4 @@
-//! The card of a segmentation dataset: a page of Markdown with its content and how it was made.
+//! The card of a segmentation dataset: a Markdown page about its content and origin.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write;
@@ -11,22 +11,22 @@ use porecast_base::{Error, Result};
 use porecast_store::segmentation::{FORMAT, VERSION};
 use porecast_store::{SegmentationDataset, card};
 
-/// What the card says besides what the dataset holds.
+/// Information for the card that the dataset does not hold.
 pub struct Notes<'a> {
-    /// Parts of the images with masks; `None` if no image has one.
+    /// Split of the images with masks; `None` if no image has a mask.
     pub split: Option<&'a Split>,
     /// Heights and widths before resizing.
     pub original_shapes: &'a BTreeSet<(usize, usize)>,
-    /// Images whose pixels have a size in millimetres.
+    /// Number of images with a known pixel size in millimetres.
     pub with_spacing: usize,
     /// Damaged or unusual files and images.
     pub warnings: &'a [Warning],
 }
 
-/// Writes the card of a dataset beside it.
+/// Writes the card next to the dataset.
 ///
 /// # Errors
-/// A mask cannot be read or the card not be written.
+/// A mask cannot be read, or the card cannot be written.
 pub fn write(dataset: &SegmentationDataset, notes: &Notes<'_>) -> Result<()> {
     let path = card::path(dataset.path());
     let counts: Vec<Vec<u64>> = (0..dataset.ids().len())

@@ -1,4 +1,4 @@
-//! A copy of an npz archive without outliers, shared masks and repeated images.
+//! Copies an npz archive without outliers, shared masks and repeated images.
 
 use std::path::Path;
 
@@ -9,10 +9,11 @@ use porecast_imaging::format::{Format, NpzStack};
 use porecast_base::{Error, Result};
 use porecast_store::config::segmentation::SourceConfig;
 
-/// Writes the source without outliers, shared masks and repeated images to `to`; a warning for each that is removed.
+/// Writes the source without outliers, shared masks and repeated images to `to`; returns warnings that name
+/// the removed samples, and the kept samples with only background.
 ///
 /// # Errors
-/// The source is no npz archive or cannot be read, nothing would be left, or `to` cannot be written.
+/// The source is not an npz archive or cannot be read, no sample would remain, or `to` cannot be written.
 pub fn clean(source: &SourceConfig, to: &Path) -> Result<Vec<Warning>> {
     let Format::NpzStack(options) = &source.format else {
         return Err(Error::config("--clean", "cleans an npz archive only; set source.format.npz-stack"));

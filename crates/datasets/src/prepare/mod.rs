@@ -1,9 +1,9 @@
-//! `porecast prepare`: the files of a segmentation study become one dataset of images of one shape, with its card and its
-//! split.
+//! `porecast prepare`: converts the files of a segmentation study to one dataset of images of equal shape,
+//! with its card and its split.
 //!
-//! One image is processed at a time. Where the configuration asks for it, its stains are brought to reference colours,
-//! the image is resized bilinearly and its mask by the nearest pixel, and both are cut into tiles. A damaged or unusual
-//! file gives a warning that names it; the other files are read all the same.
+//! Images are processed one at a time. As configured, the stains are normalised to reference colours, the
+//! image is resized bilinearly and its mask by nearest neighbour, and both are cut into tiles. A damaged or
+//! unusual file gives a warning that names it; the other files are still read.
 
 mod card;
 mod clean;
@@ -22,40 +22,41 @@ use porecast_store::config::{self, to_toml};
 use porecast_store::image_split;
 use porecast_store::segmentation::{self, SegmentationDataset, SegmentationWriter};
 
-/// What `porecast prepare` is asked.
+/// Options of `porecast prepare`.
 #[derive(Debug, Clone)]
 pub struct PrepareOptions {
     /// Segmentation configuration (TOML).
     pub config: PathBuf,
-    /// Dataset to write; the configuration's `dataset` when absent.
+    /// Dataset to write; without it, the configuration's `dataset`.
     pub output: Option<PathBuf>,
-    /// Folder or file of the study; the configuration's `source.path` when absent.
+    /// Folder or file of the study; without it, the configuration's `source.path`.
     pub source: Option<PathBuf>,
-    /// First write the npz archive without outliers and shared masks to this file, and prepare from that.
+    /// Copy the npz archive without outliers, shared masks and repeated images to this file and prepare the
+    /// copy.
     pub clean: Option<PathBuf>,
-    /// Change a configuration value; may be repeated.
+    /// Changes of configuration values, each `key=value`.
     pub set: Vec<String>,
-    /// Replace an existing dataset and its split.
+    /// Replace an existing dataset, its split and the cleaned archive.
     pub force: bool,
 }
 
-/// What `porecast prepare` reports.
+/// Result of `porecast prepare`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
-    /// The dataset and its split in one line.
+    /// Summary of the dataset and its split in one line.
     pub text: String,
     /// Damaged or unusual files and images.
     pub warnings: Vec<Warning>,
-    /// The card of the dataset.
+    /// Path of the card.
     pub card: PathBuf,
 }
 
 /// Runs `porecast prepare`.
 ///
 /// # Errors
-/// The configuration has problems, the source is missing or nothing in it can be used, its images do not fit the
-/// configuration or cannot be split as it asks for, an output exists already or cannot be written, or the user stopped it.
-/// Then no output is left but a cleaned archive.
+/// The configuration is invalid, the source is missing or has no usable image, its images do not fit the
+/// configuration or cannot be split as configured, an output exists or cannot be written, or the user
+/// stopped the command. If reading or splitting fails, no new output remains except a cleaned archive.
 pub fn run(options: &PrepareOptions, verbosity: Verbosity) -> Result<Prepared> {
     let mut config: SegmentationConfig = config::load(&options.config, &options.set)?;
     let output = options.output.clone().unwrap_or_else(|| config.dataset.clone());
@@ -136,14 +137,14 @@ fn summary(dataset: &SegmentationDataset, split: Option<&Split>) -> String {
     )
 }
 
-/// What is known about the images after they were read.
+/// Facts collected while the images are read.
 #[derive(Default)]
 struct Images {
-    /// Images with a mask: the split divides them.
+    /// Images with a mask, to be split.
     members: Vec<Member>,
     /// Heights and widths before resizing.
     original_shapes: BTreeSet<(usize, usize)>,
-    /// Images whose pixels have a size in millimetres.
+    /// Number of images with a known pixel size in millimetres.
     with_spacing: usize,
     warnings: Vec<Warning>,
 }

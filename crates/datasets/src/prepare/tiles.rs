@@ -1,12 +1,12 @@
-//! A scene cut into tiles, each an image of its own.
+//! Cuts a scene into tiles.
 
 use ndarray::s;
 use porecast_imaging::AnnotatedImage;
 
-/// The tiles of a scene, row by row. Pixels at the right and lower edge that do not fill a tile are not used.
+/// The tiles of a scene, row by row. Pixels at the right and lower edges that do not fill a tile are dropped.
 ///
-/// The tiles of a column are a group: a split keeps them together. Tiles of neighbouring columns touch, so test columns of
-/// a scene that was trained on measure generalisation less strictly than another scene does.
+/// Tiles of one column form a group, which a split keeps together. Tiles of neighbouring columns touch, so
+/// a test on columns of a training scene is less strict than a test on another scene.
 pub fn tiles(scene: &AnnotatedImage, (height, width): (usize, usize)) -> Vec<AnnotatedImage> {
     let (rows, columns) = (scene.shape().0 / height, scene.shape().1 / width);
     let mut tiles = Vec::with_capacity(rows * columns);
