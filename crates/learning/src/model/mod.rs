@@ -304,7 +304,7 @@ mod tests {
                         &Default::default(),
                     );
                     for (h, w) in [(16, 8), (13, 21), (4, 4)] {
-                        let logits = network.forward(random([2, 2, h, w]), random([6]));
+                        let logits = network.forward(random([2, 2, h, w]), None, random([6]));
                         assert_eq!(logits.dims(), [6, head.channels(), h, w], "{name} {head:?} {takes_time}");
                     }
                 }

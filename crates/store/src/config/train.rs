@@ -359,8 +359,10 @@ mod tests {
         assert_eq!(with("conditioning = 'time'"), Conditioning::Time);
         let frames = |line| match with(line) {
             Conditioning::SingleFrame(frames) => frames.of(26),
-            Conditioning::Time => panic!("not single-frame"),
+            other => panic!("{other:?} is not single-frame"),
         };
+        let sequence = with("conditioning = { sequence = { knots = 9 } }");
+        assert_eq!(sequence, Conditioning::Sequence(Knots { knots: 9 }));
         assert_eq!(frames("conditioning = { single-frame = 15 }"), [15]);
         assert_eq!(frames("conditioning = { single-frame = [25, 5] }"), [5, 25]);
         assert_eq!(frames("conditioning = { single-frame = 'all' }").len(), 26);
