@@ -14,7 +14,7 @@ ALL := --workspace --features cuda
 help: ## List the commands
 	@grep -E '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 32
 
-setup: ## Check what the build needs; install libhdf5-dev when missing and possible
+setup: ## Check what the build needs; install what is missing if possible
 	@scripts/setup.sh
 
 build: setup ## Build the program

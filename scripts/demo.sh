@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Simulates, trains, compares, predicts an unseen image and writes the report. Finished stages are not repeated;
-# `--force` starts over, which is needed after a change of configuration.
+# Simulates, trains, compares, predicts an unseen image and writes the report. Finished simulations and trainings are not
+# repeated; `--force` starts over, which is needed after a change of configuration.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
