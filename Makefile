@@ -1,11 +1,11 @@
-# porecast: `make` lists what there is.
+# porecast: `make` lists the commands.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-# One profile for everything, so that nothing is compiled twice.
+# One profile, so that nothing is compiled twice.
 PROFILE := --release
-# Clippy and docs see the code of the GPU as well, without a GPU or its toolkit.
+# Clippy and docs cover the GPU code too; that needs neither a GPU nor its toolkit.
 ALL := --workspace --features cuda
 
 .PHONY: help setup build check check-msrv check-static-hdf5 test notebook demo study-1 bench-percolation \
@@ -14,20 +14,20 @@ ALL := --workspace --features cuda
 help: ## List the commands
 	@grep -E '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 32
 
-setup: ## Check what the build needs; install libhdf5-dev when missing and possible
+setup: ## Check what the build needs; install what is missing if possible
 	@scripts/setup.sh
 
 build: setup ## Build the program
 	cargo build $(PROFILE)
 
-# Clippy's `incompatible_msrv`, one of its default lints, refuses what the standard library has only after the minimum Rust.
-check: setup ## Format, lints, docs, arrows between crates (the quick part of `make test`)
+# Clippy's default lint `incompatible_msrv` refuses standard library items newer than the minimum Rust.
+check: setup ## Format, lints, docs, dependencies between crates (the quick part of `make test`)
 	cargo fmt --all --check
 	cargo clippy $(PROFILE) $(ALL) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(PROFILE) $(ALL) --no-deps
 	cargo test $(PROFILE) --workspace --test architecture
 
-check-msrv: setup ## Check with the minimum Rust, which rustup must have
+check-msrv: setup ## Check with the minimum Rust (install it with rustup)
 	cargo +$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) check $(PROFILE) --workspace --target-dir target/msrv
 
 check-static-hdf5: setup ## Build HDF5 from source and run the tests of the file formats with it
@@ -45,7 +45,7 @@ test: check ## Everything that continuous integration runs
 notebook: build ## Run the notebook on a small dataset and two small runs
 	notebooks/check.sh
 
-demo: build ## From nothing to a comparison and a prediction, about five minutes
+demo: build ## Simulate, train, compare and predict: two minutes after the build
 	scripts/demo.sh
 
 study-1: build ## Study 1 at full size (takes long, resumable)
@@ -54,7 +54,7 @@ study-1: build ## Study 1 at full size (takes long, resumable)
 bench-percolation: setup ## Time percolation against PoreSpy
 	"$$(scripts/venv.sh simulations/benches/requirements.txt)" simulations/benches/against_porespy.py
 
-bench-lattice-boltzmann: setup ## Time lattice Boltzmann against the machine's limits and against Taichi
+bench-lattice-boltzmann: setup ## Time lattice Boltzmann against the processor's limits and against Taichi
 	"$$(scripts/venv.sh simulations/benches/requirements-taichi.txt)" simulations/benches/against_taichi.py
 
 bench-cpu: setup ## Time training and prediction against PyTorch; writes crates/kernels/docs/performance.md

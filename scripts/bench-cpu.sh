@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Times the kernels against PyTorch and writes what was measured into crates/kernels/docs/performance.md. Arguments go to
-# crates/kernels/benches/against_torch.py: --cases unet resnet, --turns 5.
+# Times the kernels against PyTorch and writes the tables of crates/kernels/docs/performance.md. Arguments, such as
+# `--cases unet resnet` or `--turns 5`, go to crates/kernels/benches/against_torch.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Where cargo put a benchmark.
+# Path of a compiled benchmark.
 built() {
     cargo bench --workspace --bench "$1" --no-run --message-format json 2>/dev/null |
         sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n1

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# From nothing to a comparison: simulates, trains, compares, predicts an image never seen, writes the report.
-# What is finished is not done again; `--force` begins anew, which a changed configuration needs.
+# Simulates, trains, compares, predicts an unseen image and writes the report. Finished simulations and trainings are not
+# repeated; `--force` starts over, which is needed after a change of configuration.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readonly FRAMES='[5, 10, 15]' # that get a single-frame network
+readonly FRAMES='[5, 10, 15]' # frames with a single-frame network
 readonly program=${CARGO_TARGET_DIR:-target}/release/porecast
 
 anew=() mode=(--resume)

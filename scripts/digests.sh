@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Digests of what a small fixed pipeline writes: datasets, weights, predictions, scores, figures and pages.
 #
-#   scripts/digests.sh [PROGRAM] > digests.txt    one line a file
+#   scripts/digests.sh [PROGRAM] > digests.txt    one line per file
 #
-# Two programs that print the same compute the same on this processor, byte for byte. Not compared: wall times, checkpoints,
-# and decimal numbers in HTML pages and runs.csv (the scores stand in scores.json). Some files hold the program's version.
+# Programs that print the same lists give the same results on this processor, byte for byte. Not compared: wall times,
+# checkpoints, and decimal numbers in HTML pages and runs.csv (scores.json has the scores). Some files hold the program's
+# version.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -67,7 +68,7 @@ porecast compare runs/mars runs/mars-dice -o runs/mars-comparison
 porecast report runs/mars-comparison
 porecast predict --run runs/mars data/mars/mars_for_students.npz -o predicted/masks
 
-# Wall times differ from run to run; everything else is digested as it is.
+# Wall times differ from run to run.
 find . -type f | LC_ALL=C sort | while read -r file; do
     case $file in
     */checkpoint) continue ;;

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Processor seconds from a one-line change to a program that runs, and to tests that can run.
+# Processor seconds to rebuild the program and the tests after a one-line change.
 #
 #   scripts/rebuild-cost.sh            after `make build` and `cargo test --release --workspace --no-run`
 #   scripts/rebuild-cost.sh --no-tests
 #
-# Each change replaces one number or word in the body of a function; it is taken back afterwards.
+# Each change replaces one number or word in the body of a function; it is undone afterwards.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tests=yes
 [ "${1:-}" = --no-tests ] && tests=no
 
-# Label, file, what is replaced, by what.
+# Label, files, old text, new text.
 changes=(
     "figure|figure/chart.rs|top * 1.05|top * 1.06"
     "report|report/page.rs|<h1>{}|<h1 >{}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The ablations of the segmentation studies, on small data, and the tables of docs/segmentation. What is finished is
-# not done again; a run under way goes on where it stopped.
+# The ablations of the segmentation studies, on small data, and the tables of docs/segmentation. Finished runs are not
+# repeated; an unfinished run resumes.
 #
 #   scripts/segmentation.sh mars | stas | sea-ice              synthetic data
 #   scripts/segmentation.sh right-ventricle FOLDER             DICOM and contours, such as the Sunnybrook excerpt
@@ -12,7 +12,8 @@ readonly study=$1 source=${2:-data/$1}
 readonly program=${CARGO_TARGET_DIR:-target}/release/porecast
 readonly data=data/$study.h5 runs=runs/$study
 
-# Writes synthetic files and prepares them: settings of the synthesis, then -- and those of the configuration.
+# Writes synthetic files and prepares them. Arguments: settings of the synthesis, then `--`, then settings of the
+# configuration.
 synthetic() {
     local synth=()
     while [ "$1" != -- ]; do synth+=(--set "$1"); shift; done
@@ -26,13 +27,13 @@ prepared() {
     [ -e "$data" ] || "$program" prepare "$config" -o "$data" $(settings "${common[@]}")
 }
 
-# `--set` before each argument, none of which has a blank.
+# Puts `--set` before each argument; none may contain a blank.
 settings() {
     local change
     for change in "$@"; do printf -- '--set %s ' "$change"; done
 }
 
-# Trains and evaluates a variant with each seed: its name, then what it changes.
+# Trains and evaluates a variant with each seed. Arguments: its name, then its changes.
 variant() {
     local name=$1 seed run
     shift
@@ -45,7 +46,7 @@ variant() {
     variants+=("$name")
 }
 
-# Mean over the seeds of what each variant scores, on the test images or, where there are none, in validation.
+# Mean scores of each variant over the seeds, on the test images or, without any, on the validation images.
 table() {
     python3 - "$runs" "${variants[@]}" <<'PYTHON'
 import csv, json, pathlib, statistics, sys
@@ -82,8 +83,8 @@ for variant in variants:
 PYTHON
 }
 
-# Of each variant and each group, a patient say: the Dice coefficient of all the group's pixels, and the mean Hausdorff
-# distance over those of its images in which both masks have something.
+# For each variant and group (such as a patient): the Dice coefficient of all pixels, and the mean Hausdorff distance over
+# the images in which neither mask is empty.
 groups() {
     python3 - "$runs" "${variants[@]}" <<'PYTHON'
 import csv, pathlib, statistics, sys
@@ -141,7 +142,7 @@ sea-ice)
     variant bagging-mean ensemble.bags=3
     variant bagging-vote ensemble.bags=3 prediction.combine=vote
     "$program" search configs/search/sea-ice.toml -o "$runs/search" --set "training='$runs/unet-seed-1/config.toml'"
-    config=$runs/search/best.toml common=() # all of it is in there
+    config=$runs/search/best.toml common=() # best.toml holds all settings
     variant search
     ;;
 right-ventricle)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Checks what the build needs and installs what is missing where that is possible.
+# Checks what the build needs and installs what is missing if possible.
 #
 #   scripts/setup.sh           Rust, a C compiler, pkg-config, HDF5
-#   scripts/setup.sh python    Python with venv, for the notebook and the benchmark
+#   scripts/setup.sh python    Python with venv, for the notebook and the benchmarks
 set -euo pipefail
 
 readonly RUST_NEEDED=1.92
@@ -12,7 +12,7 @@ fail() {
     exit 1
 }
 
-# Installs Debian packages, or says how.
+# Installs Debian packages, or prints the command.
 install_packages() {
     local why=$1 as_root=()
     shift

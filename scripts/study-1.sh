@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Study 1: simulates a campaign of 200 domains, trains every variant with the same number of samples, compares them on
-# the held-out domains. What is finished is not done again; a run under way goes on where it stopped.
+# Study 1: simulates a campaign of 200 domains, trains every variant with the same number of samples, and compares them
+# on the held-out domains. Finished runs are not repeated; an unfinished run resumes.
 #
 #   scripts/study-1.sh [512x128 | 256x64]
 set -euo pipefail
@@ -10,7 +10,7 @@ readonly size=${1:-512x128}
 readonly program=${CARGO_TARGET_DIR:-target}/release/porecast
 readonly data=data/study-1-$size.h5 runs=runs/study-1-$size
 
-# Trains and evaluates a variant: its name, then the lines that it changes.
+# Trains and evaluates a variant. Arguments: its name, then its changes.
 variant() {
     local name=$1 change settings=(--set "dataset='$data'")
     shift

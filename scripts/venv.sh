@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Prints the Python of a virtual environment with the packages of a requirements file; makes it when it is not there.
+# Prints the path of Python in a virtual environment with the packages of a requirements file; creates it if missing.
 #
 #   python=$(scripts/venv.sh notebooks/requirements.txt)
 set -euo pipefail
 
 requirements=$1
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/porecast
-# Other requirements are another environment.
+# One environment per set of requirements.
 venv=$cache/venv-$(sha256sum "$requirements" | cut -c1-12)
 
 if [ ! -e "$venv/complete" ]; then
