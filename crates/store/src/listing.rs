@@ -1,4 +1,5 @@
-//! What is in files of any program: named arrays (HDF5, safetensors) and trees of values (TOML, JSON).
+//! Content of files of any program: named arrays (HDF5, safetensors) and trees of values (TOML,
+//! JSON).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,11 +14,11 @@ use porecast_base::{Error, Result};
 /// A named array of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// Its name.
+    /// Name of the array.
     pub name: String,
     /// Type of its elements.
     pub kind: String,
-    /// Its shape.
+    /// Length of each axis.
     pub shape: Vec<usize>,
 }
 
@@ -55,7 +56,7 @@ struct TensorHeader {
     data_offsets: (u64, u64),
 }
 
-/// Lists the tensors of a safetensors file; only its header is read.
+/// Lists the tensors of a safetensors file; reads only its header.
 ///
 /// # Errors
 /// The file is missing, or its header and length do not fit together.

@@ -12,7 +12,7 @@ use crate::dynamics::Extent;
 use crate::h5::H5Reader;
 use porecast_base::Result;
 
-/// How a file lays out its sequences.
+/// Layout of a file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Layout {
     /// Schema version 1.
