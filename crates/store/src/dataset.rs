@@ -66,8 +66,7 @@ pub trait Serializable: Debug + Clone + PartialEq + Serialize + DeserializeOwned
 
 impl<T: Debug + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync> Serializable for T {}
 
-/// A dataset that networks are trained on. Methods fail if a file cannot be read or holds something
-/// else.
+/// A dataset for training. Methods fail if a file cannot be read or holds something else.
 pub trait Dataset: Debug + Clone + Sync + Sized {
     /// Description of the dataset on the card of a run.
     type Card: TrainedOn;

@@ -18,8 +18,7 @@ use porecast_imaging::format::tiff_raster::{self, Page};
 /// name, decides the format.
 ///
 /// Colours become luminance (Rec. 709) and transparent pixels white. Integers are scaled from the
-/// range of their type to 0 to 1; floating-point images with values outside 0 to 1 are stretched to
-/// it.
+/// range of their type; floating-point images with values outside 0 to 1 are stretched to it.
 ///
 /// # Errors
 /// The file is missing, damaged, neither PNG nor TIFF, or holds values that are not finite.

@@ -14,8 +14,7 @@ pub fn path(dataset: &Path) -> PathBuf {
     dataset.with_file_name(name)
 }
 
-/// The split of a dataset that `config` specifies; written to the file beside the dataset if there
-/// is none.
+/// The split of a dataset that `config` specifies; written to its file if there is none.
 ///
 /// Images without a mask are in no part, since they have no target.
 ///
@@ -41,8 +40,7 @@ pub fn split_of(dataset: &SegmentationDataset, config: &SplitConfig) -> Result<S
     Ok(split)
 }
 
-/// Share of pixels that are not background; `counts` are the pixels of each class, the background
-/// first.
+/// Share of non-background pixels; `counts` holds those of each class, the background first.
 pub fn target_ratio(counts: &[u64]) -> f64 {
     let all: u64 = counts.iter().sum();
     // Equal to the share computed from a mask, to the last bit.

@@ -1,5 +1,4 @@
-//! Content of files of any program: named arrays (HDF5, safetensors) and trees of values (TOML,
-//! JSON).
+//! Content of any program's files: named arrays (HDF5, safetensors), trees of values (TOML, JSON).
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Pictures of domains and invasion sequences, and sheets of pictures.
+//! Pictures of domains and invasion sequences, pixel for pixel in one palette, and sheets of them.
 //!
 //! Grains are grey, the defending fluid is pale and the invading fluid blue. The colours differ in
 //! lightness, so that colour-blind readers and grey prints distinguish them.

@@ -50,11 +50,11 @@ pub struct PredictionHeader {
     pub voxel_size_m: f64,
 }
 
-/// Writes `predictions` (all of one shape `[T, H, W]`) to `path` atomically, with one in memory at
-/// a time.
+/// Writes `predictions` of one shape `[T, H, W]` to `path` atomically, one in memory at a time.
 ///
 /// # Errors
-/// The first error of the iterator, no prediction at all, shapes that differ, or an output error naming `path`.
+/// The first error of the iterator, no prediction, differing shapes, or an output error naming
+/// `path`.
 pub fn write(
     path: &Path,
     header: &PredictionHeader,

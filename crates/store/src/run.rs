@@ -183,7 +183,7 @@ pub struct Card<D: TrainedOn> {
     pub dataset: D,
     /// Split into training, validation and test.
     pub split: D::Split,
-    /// The trained networks, by frame.
+    /// The trained networks.
     pub members: Vec<MemberCard>,
 }
 
@@ -288,12 +288,12 @@ impl RunFolder {
         std::fs::read_to_string(self.config_path()).unwrap_or_default()
     }
 
-    /// Path of the scores and figures.
+    /// Folder of the scores and figures.
     pub fn evaluation_path(&self) -> PathBuf {
         self.path.join("evaluation")
     }
 
-    /// Folder of the scores and figures.
+    /// The files in [`evaluation_path`](Self::evaluation_path).
     pub fn evaluation(&self) -> EvaluationFolder {
         EvaluationFolder::new(self.evaluation_path())
     }

@@ -282,8 +282,7 @@ impl SegmentationDataset {
         })
     }
 
-    /// Pixels of each class of image `index`; `None` for an image without a mask. Reads only the
-    /// mask.
+    /// Pixels of each class of image `index`, read from its mask alone; `None` without a mask.
     ///
     /// # Errors
     /// As [`sample`](Self::sample).

@@ -1,7 +1,6 @@
 //! Configuration: reads and checks TOML files and `--set` changes.
 //!
-//! [`load`] reports all unknown keys, values of the wrong type and values outside their range at
-//! once.
+//! [`load`] reports every unknown key, wrong type and value outside its range at once.
 
 pub mod loss;
 pub mod model;

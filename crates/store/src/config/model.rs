@@ -155,8 +155,7 @@ impl EncoderKind {
     /// Number of times a ResNet or EfficientNet halves the resolution.
     pub const LEVELS: usize = 5;
 
-    /// Channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the resolution; `None` for the UNet's own
-    /// blocks.
+    /// Channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the resolution; `None` for [`Self::Plain`].
     pub fn channels(self) -> Option<[usize; Self::LEVELS]> {
         Some(match self {
             Self::Plain => return None,

@@ -131,8 +131,8 @@ pub enum Normalization {
     None,
     /// Each channel of each image with mean 0 and variance 1.
     Image,
-    /// Red, green and blue by the means and standard deviations of ImageNet, as encoders trained on
-    /// it expect.
+    /// Red, green and blue by the mean and standard deviation of ImageNet, for encoders trained on
+    /// it.
     Imagenet,
 }
 

@@ -111,7 +111,8 @@ impl SegmentationLossConfig {
         ]
     }
 
-    /// Every problem with the values, for a network of `logits` and `heads` heads; one logit stands for two classes.
+    /// Every problem with the values, for a network of `heads` heads; `logits` is 1 for two
+    /// classes.
     pub fn problems(&self, logits: usize, heads: usize) -> Vec<Problem> {
         let mut checks = Checks::default();
         let classes = logits.max(2);

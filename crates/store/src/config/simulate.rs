@@ -130,8 +130,7 @@ impl SimulateConfig {
         Self { domains: 0, ..self.clone() }
     }
 
-    /// Lattice Boltzmann settings of a domain; draws its capillary number if the campaign lists
-    /// any.
+    /// Lattice Boltzmann settings of a domain; draws from `capillary_numbers` unless it is empty.
     pub fn draw_lattice_boltzmann(&self, rng: &mut impl Rng) -> LatticeBoltzmannConfig {
         let mut config = self.lattice_boltzmann.unwrap_or_default();
         if !self.capillary_numbers.is_empty() {

@@ -23,8 +23,7 @@ fn parse_shard_name(path: &Path) -> Option<(usize, usize)> {
     Some((index.parse().ok()?, count.parse().ok()?))
 }
 
-/// Refuses a folder that lacks a shard of the campaign; training would take it for the whole
-/// dataset.
+/// Refuses a folder that lacks a shard; training would take it for the whole dataset.
 pub(super) fn expect_all_shards(folder: &Path, files: &[PathBuf]) -> Result<()> {
     let present: HashSet<(usize, usize)> = files.iter().filter_map(|file| parse_shard_name(file)).collect();
     let Some(count) = present.iter().map(|&(_, count)| count).max() else { return Ok(()) };

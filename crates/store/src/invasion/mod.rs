@@ -105,8 +105,8 @@ pub struct InvasionDataset {
 }
 
 impl InvasionDataset {
-    /// Opens a dataset: a file, or a folder of shards. The finished domains of an unfinished campaign
-    /// (`<file>.parts`) belong to it.
+    /// Opens a dataset: a file, or a folder of shards. The finished domains of an unfinished
+    /// campaign (`<file>.parts`) belong to it.
     ///
     /// # Errors
     /// The file is missing, truncated, of another format or version, or its parts do not fit together.
@@ -151,8 +151,7 @@ impl InvasionDataset {
                     ),
                 ));
             }
-            // An interrupted merge leaves domains both in the dataset and in its parts: count them
-            // once.
+            // An interrupted merge leaves domains in the dataset and in its parts: count them once.
             let is_part = shard.path.parent() == Some(&parts_folder(path));
             for (row, id) in shard.ids.iter().enumerate() {
                 if seen.insert(id) {
@@ -168,8 +167,7 @@ impl InvasionDataset {
             }
         }
         if path.is_dir() {
-            // Shards hold every n-th domain; sorting by identifier restores the order of the
-            // campaign.
+            // Shards hold every n-th domain; sorting restores the order of the campaign.
             entries.sort();
         }
         let (ids, rows) = entries.into_iter().unzip();
@@ -226,7 +224,7 @@ impl InvasionDataset {
         self.shards.iter().map(|shard| &shard.origin)
     }
 
-    /// Parameters of sequence `index`, read without its frames.
+    /// Parameters of sequence `index`; in schema version 1, read without its frames.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -244,8 +242,8 @@ impl InvasionDataset {
     /// Reads sequence `index`.
     ///
     /// # Errors
-    /// The file cannot be read or holds values outside 0 and 1, the invading phase inside solid, or times that do
-    /// not ascend.
+    /// The file cannot be read or holds values other than 0 and 1, the invading phase inside solid,
+    /// or times that do not ascend.
     ///
     /// # Panics
     /// `index` is not below [`len`](Self::len).
