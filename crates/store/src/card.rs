@@ -172,7 +172,6 @@ fn render_rates(w: &mut String, domains: &[Findings]) -> std::fmt::Result {
     Ok(())
 }
 
-/// Lattices of the domains.
 fn render_lattice(w: &mut String, domains: &[Findings]) -> std::fmt::Result {
     let lattices: Vec<LatticeRecord> = domains.iter().filter_map(|domain| domain.lattice).collect();
     if lattices.is_empty() {

@@ -59,7 +59,7 @@ impl Validate for SplitLists {
     }
 }
 
-/// The split by shares: a ranking of the identifiers by a hash of identifier and seed, cut by the
+/// The split by shares: ranks identifiers by a hash of identifier and seed, then cuts by the
 /// shares.
 ///
 /// With three or more domains, each share above zero gets at least one.

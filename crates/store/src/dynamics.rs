@@ -212,7 +212,6 @@ impl DynamicsWriter {
         })
     }
 
-    /// Adds a domain.
     pub(super) fn push(&mut self, dynamics: Option<&Dynamics>, flow: Option<&Flow>) -> Result<()> {
         if let (Some(volume), Some(dynamics)) = (&mut self.volume, dynamics) {
             volume.push(ndarray::arr2(&dynamics.volumes).view())?;

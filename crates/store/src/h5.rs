@@ -13,7 +13,6 @@ use porecast_base::{Error, Result};
 /// Deflate level of growing datasets: on masks, 1 compresses about as well as 9, many times faster.
 const DEFLATE: u8 = 1;
 
-/// An HDF5 file opened for reading.
 pub(crate) struct H5Reader {
     path: PathBuf,
     file: hdf5::File,
@@ -133,7 +132,6 @@ impl H5Reader {
         Ok(dataset)
     }
 
-    /// A column of texts.
     pub(crate) fn texts(&self, name: &str) -> Result<Vec<String>> {
         let dataset = self.dataset(name, &[None])?;
         let found = dataset.dtype().and_then(|t| t.to_descriptor()).map_err(|e| self.error(name, e))?;
@@ -161,7 +159,6 @@ impl H5Reader {
     }
 }
 
-/// An HDF5 file being written.
 pub(crate) struct H5Writer {
     path: PathBuf,
     file: hdf5::File,
@@ -217,14 +214,12 @@ impl H5Writer {
         Ok(Growing { path: self.path.clone(), dataset, rows: 0 })
     }
 
-    /// A column of texts.
     pub(crate) fn texts(&self, name: &str, texts: &[String]) -> Result<()> {
         let texts = self.check(texts.iter().map(|text| unicode(text)).collect::<hdf5::Result<Vec<_>>>())?;
         let builder = self.file.new_dataset_builder().with_data(&texts).obj_track_times(false);
         self.check(builder.create(name)).map(drop)
     }
 
-    /// A column of values.
     pub(crate) fn column<T: H5Type>(&self, name: &str, values: &[T]) -> Result<()> {
         let builder = self.file.new_dataset_builder().with_data(values).obj_track_times(false);
         self.check(builder.create(name)).map(drop)
@@ -246,14 +241,12 @@ pub(crate) struct Growing {
 }
 
 impl Growing {
-    /// Adds a text attribute to the dataset.
     pub(crate) fn text(&self, name: &str, value: &str) -> Result<()> {
         let written = unicode(value)
             .and_then(|value| self.dataset.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&value));
         written.map_err(|e| Error::output(&self.path, last_cause(&e)))
     }
 
-    /// Adds a row.
     pub(crate) fn push<T: H5Type, D: Dimension>(&mut self, row: ArrayView<'_, T, D>) -> Result<()> {
         self.grow()?;
         self.write(&[], row)

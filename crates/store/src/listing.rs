@@ -47,7 +47,6 @@ pub fn hdf5_format(path: &Path) -> Result<Option<String>> {
     Ok(H5Reader::open(path)?.text("format").ok())
 }
 
-/// The header of a tensor in a safetensors file.
 #[derive(Deserialize)]
 struct TensorHeader {
     dtype: String,

@@ -53,8 +53,7 @@ pub struct PredictionHeader {
 /// Writes `predictions` of one shape `[T, H, W]` to `path` atomically, one in memory at a time.
 ///
 /// # Errors
-/// The first error of the iterator, no prediction, differing shapes, or an output error naming
-/// `path`.
+/// The iterator's first error, no prediction, differing shapes, or an output error naming `path`.
 pub fn write(
     path: &Path,
     header: &PredictionHeader,
@@ -132,8 +131,7 @@ impl PredictionWriter {
     /// Begins a domain; its frames follow.
     ///
     /// # Errors
-    /// The previous domain lacks frames, a shape differs from the file's, or the file cannot be
-    /// written.
+    /// The previous domain lacks frames, a shape differs, or the file cannot be written.
     pub fn begin(&mut self, domain_id: &str, solid: &Array2<bool>, times: &[f64]) -> Result<()> {
         self.expect_complete()?;
         let (frames, height, width) = self.shape;

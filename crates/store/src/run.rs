@@ -247,8 +247,8 @@ impl RunFolder {
         self.path.join("run.json")
     }
 
-    /// Whether a run can begin here without losing anything: the folder is absent or empty, or a
-    /// run was killed in it before it had begun.
+    /// Whether a run can begin here without loss: the folder is absent or empty, or its run was
+    /// killed before it had begun.
     pub fn is_vacant(&self) -> bool {
         match std::fs::read_dir(&self.path) {
             Ok(entries) => entries.flatten().all(|entry| {

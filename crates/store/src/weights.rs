@@ -23,7 +23,6 @@ pub struct WeightTensor {
     pub values: Vec<f32>,
 }
 
-/// Types of floating-point numbers in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Float {
     F64,
@@ -112,8 +111,8 @@ fn read_archive(bytes: &[u8]) -> std::result::Result<Weights, String> {
     gather(tensors, &storages)
 }
 
-/// The format before PyTorch 1.6: pickles of a magic number, a version, the system, the tensors and
-/// the keys of the storages, then each storage preceded by its length.
+/// The format before PyTorch 1.6: pickles of a magic number, version, system, tensors and storage
+/// keys, then each storage preceded by its length.
 fn read_sequence(bytes: &[u8]) -> std::result::Result<Weights, String> {
     let mut at = 0;
     let mut next = || {

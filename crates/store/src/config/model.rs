@@ -345,7 +345,6 @@ impl Default for VitConfig {
 }
 
 impl UnetConfig {
-    /// Every problem with the values.
     fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         let Self { base_channels, levels, attention, encoder, context, global, .. } = self;
@@ -425,7 +424,6 @@ fn check_tokens(checks: &mut Checks, width: usize, heads: usize, key: &str, plac
 }
 
 impl ModelConfig {
-    /// Every problem with the values.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         checks.below_one("dropout", self.dropout);

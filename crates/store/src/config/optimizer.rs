@@ -95,7 +95,6 @@ impl Default for ScheduleConfig {
 }
 
 impl OptimizerConfig {
-    /// Every problem with the values.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         let rate = self.learning_rate;
@@ -110,7 +109,6 @@ impl OptimizerConfig {
 }
 
 impl ScheduleConfig {
-    /// Every problem with the values.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         let fraction = self.final_fraction;

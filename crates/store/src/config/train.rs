@@ -161,7 +161,6 @@ impl Default for SplitConfig {
 }
 
 impl SplitConfig {
-    /// Every problem with the values.
     fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         checks.below_one("validation", self.validation);
@@ -239,7 +238,6 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
-    /// Every problem with the values.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         for (key, value) in [
