@@ -5,8 +5,8 @@
 //! /alpha_water  (T, y, x)  volume fraction of water, the defending phase; 0 inside solid as well
 //! /Ux /Uy /p /pc           (T, y, x)  optional, not read
 //! ```
-//! The layout lacks inlet, pixel size and times: those of the benchmark are left, 35 µm and the
-//! frame.
+//! The layout stores no inlet, pixel size or times. For the benchmark: inlet left, 35 µm, frames
+//! counted.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ pub const NAME: &str = "CO2-water benchmark";
 
 const VOXEL_SIZE_M: f64 = 35e-6;
 
-/// Parameters of a sequence of which only the geometry is known; all others are NaN, the seed 0.
+/// Parameters of a sequence of which only the geometry is known: NaN for the others, seed 0.
 pub fn unknown_parameters(porosity: f64) -> Parameters {
     Parameters {
         seed: 0,
@@ -64,7 +64,7 @@ pub(super) fn open(file: &H5Reader) -> Result<Shard> {
 /// Reads one file of the benchmark.
 ///
 /// # Errors
-/// The file is missing, damaged, of another layout, or holds no mask or no volume fraction.
+/// The file is missing, damaged, of another layout, or holds values outside their range.
 pub fn read_file(path: &Path) -> Result<Trajectory> {
     let file = H5Reader::open(path)?;
     if !is_benchmark(&file) {
