@@ -1,12 +1,12 @@
-//! The published layout of the CO2-water benchmark: one HDF5 file a domain.
+//! The published layout of the CO2-water benchmark: one HDF5 file per domain.
 //!
 //! ```text
 //! /img          (y, x)     1 = pore
 //! /alpha_water  (T, y, x)  volume fraction of water, the defending phase; 0 inside solid as well
 //! /Ux /Uy /p /pc           (T, y, x)  optional, not read
 //! ```
-//! The layout names neither inlet nor pixel size nor clock: the benchmark's own are taken
-//! (inlet left, 35 µm, frames counted).
+//! The layout stores no inlet, pixel size or times. For the benchmark: inlet left, 35 µm, frames
+//! counted.
 
 use std::path::Path;
 
@@ -18,12 +18,12 @@ use super::h5::{H5Reader, last_cause};
 use super::invasion::{Common, Layout, Origin, Shard};
 use porecast_base::{Error, Result};
 
-/// Name of the benchmark, as origin of a dataset.
+/// Name of the benchmark in the origin of a dataset.
 pub const NAME: &str = "CO2-water benchmark";
 
 const VOXEL_SIZE_M: f64 = 35e-6;
 
-/// Parameters of a sequence of which only the geometry is known.
+/// Parameters of a sequence of which only the geometry is known: NaN for the others, seed 0.
 pub fn unknown_parameters(porosity: f64) -> Parameters {
     Parameters {
         seed: 0,
@@ -64,7 +64,7 @@ pub(super) fn open(file: &H5Reader) -> Result<Shard> {
 /// Reads one file of the benchmark.
 ///
 /// # Errors
-/// The file is missing, damaged or of another layout, or holds values that are none of a mask or a volume fraction.
+/// The file is missing, damaged, of another layout, or holds values outside their range.
 pub fn read_file(path: &Path) -> Result<Trajectory> {
     let file = H5Reader::open(path)?;
     if !is_benchmark(&file) {
@@ -82,7 +82,7 @@ pub(super) fn read(shard: &Shard) -> Result<Trajectory> {
     if let Some(((y, x), value)) = image.indexed_iter().find(|(_, v)| **v != 0.0 && **v != 1.0) {
         return Err(file.error("/img", format!("holds {value} at (y, x) = ({y}, {x}), expected 0 or 1")));
     }
-    // Interface compression overshoots by a little; anything beyond is not a volume fraction.
+    // Interface compression overshoots slightly; a larger deviation is not a volume fraction.
     let outside = water.indexed_iter().find(|(_, v)| !(-0.1..=1.1).contains(*v));
     if let Some(((t, y, x), value)) = outside {
         return Err(file.error(

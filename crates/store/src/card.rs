@@ -1,4 +1,4 @@
-//! The dataset card: a page of Markdown beside a dataset that says what is in it and how it was made.
+//! The dataset card: a Markdown page beside a dataset that describes its content and origin.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -7,17 +7,17 @@ use super::{InvasionDataset, LatticeRecord};
 use porecast_base::atomic;
 use porecast_base::{Error, Result};
 
-/// Where the card of a dataset is.
+/// Path of the card of a dataset.
 pub fn path(dataset: &Path) -> PathBuf {
     let mut name = dataset.file_name().unwrap_or_default().to_owned();
     name.push(".card.md");
     dataset.with_file_name(name)
 }
 
-/// Writes the card of a dataset beside it; `notes` are added as they are.
+/// Writes the card of a dataset beside it, with `notes` unchanged.
 ///
 /// # Errors
-/// A sequence cannot be read or the card not be written.
+/// A sequence cannot be read, or the card cannot be written.
 pub fn write(dataset: &InvasionDataset, notes: &str) -> Result<()> {
     let path = path(dataset.path());
     let mut domains = Vec::with_capacity(dataset.len());
@@ -38,11 +38,11 @@ pub fn write(dataset: &InvasionDataset, notes: &str) -> Result<()> {
     atomic::write(&path, text.as_bytes())
 }
 
-/// What the card tells of one domain.
+/// Quantities of one domain.
 struct Findings {
     porosity: f64,
     capillary_number: f64,
-    /// Time and saturation.
+    /// Time and saturation at breakthrough.
     breakthrough: Option<(f64, f64)>,
     /// Time and saturation of the last frame.
     last: Option<(f64, f64)>,
@@ -150,10 +150,10 @@ fn render(
     Ok(card)
 }
 
-/// Most capillary numbers that get a row of their own.
+/// Largest number of capillary numbers in a table.
 const MAX_RATES: usize = 8;
 
-/// What comes out at each capillary number, where there are several but few.
+/// Breakthrough at each capillary number, if there are 2 to [`MAX_RATES`].
 fn render_rates(w: &mut String, domains: &[Findings]) -> std::fmt::Result {
     let label = |domain: &Findings| format!("{:.2e}", domain.capillary_number);
     let mut rates: Vec<&Findings> = domains.iter().filter(|d| d.capillary_number.is_finite()).collect();
@@ -172,7 +172,6 @@ fn render_rates(w: &mut String, domains: &[Findings]) -> std::fmt::Result {
     Ok(())
 }
 
-/// How the domains lay on the lattice.
 fn render_lattice(w: &mut String, domains: &[Findings]) -> std::fmt::Result {
     let lattices: Vec<LatticeRecord> = domains.iter().filter_map(|domain| domain.lattice).collect();
     if lattices.is_empty() {

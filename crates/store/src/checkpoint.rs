@@ -1,4 +1,4 @@
-//! Checkpoints: everything needed to go on with a training, in one file that appears whole or not at all.
+//! Checkpoints: the complete state of a training in one file, written atomically.
 //!
 //! ```text
 //! "porecast-checkpoint 1\n"  length of the state as u64  state (JSON)

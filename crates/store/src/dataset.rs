@@ -1,5 +1,5 @@
-//! What training, prediction and scoring need of invasions and of annotated images alike: a dataset of named
-//! samples, and files of predictions for them.
+//! Common interface of invasion and segmentation datasets for training, prediction and scoring:
+//! named samples, and files of predictions for them.
 
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::{
 };
 use porecast_base::{Error, Result};
 
-/// What a run is for.
+/// Task of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
     /// Predicting invasion sequences of porous domains.
@@ -23,8 +23,8 @@ pub enum Task {
 }
 
 impl Task {
-    /// The task of a run folder, a comparison or a file of predictions, by the format that it names; an invasion where
-    /// the file cannot be read: opening it reports the error.
+    /// The task of a run folder, a comparison or a file of predictions, from its format; an
+    /// invasion if the file cannot be read: opening it reports the error.
     pub fn of(path: &Path) -> Self {
         #[derive(Deserialize)]
         struct Header {
@@ -48,7 +48,7 @@ impl Task {
     }
 }
 
-/// Samples of a dataset that a run is to predict into a file.
+/// Samples of a dataset for a run to predict into a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MissingPredictions {
     /// Folder of the run.
@@ -61,14 +61,14 @@ pub struct MissingPredictions {
     pub predictions: PathBuf,
 }
 
-/// A value that text files hold.
+/// A value stored in text files.
 pub trait Serializable: Debug + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync {}
 
 impl<T: Debug + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync> Serializable for T {}
 
-/// A dataset that networks are trained on. Errors are those of files that cannot be read, or hold something else.
+/// A dataset for training. Methods fail if a file cannot be read or holds something else.
 pub trait Dataset: Debug + Clone + Sync + Sized {
-    /// What the card of a run says of it.
+    /// Description of the dataset on the card of a run.
     type Card: TrainedOn;
     /// Predictions for its samples.
     type Predictions: Predictions;
@@ -76,21 +76,21 @@ pub trait Dataset: Debug + Clone + Sync + Sized {
     const SCORES: &'static str;
     /// The `format` of comparisons of runs on it.
     const COMPARISON: &'static str;
-    /// What a sample is called.
+    /// Word for a sample.
     const SAMPLE: &'static str;
-    /// What the predictions for several samples are called.
+    /// Word for the predictions of several samples.
     const PREDICTED: &'static str;
 
     /// Opens a dataset.
     fn open(path: &Path) -> Result<Self>;
 
-    /// Where it was opened.
+    /// Path that was opened.
     fn path(&self) -> &Path;
 
     /// Identifiers of the samples, in stored order.
     fn ids(&self) -> &[String];
 
-    /// Two datasets with the same fingerprint hold the same.
+    /// Digest of the content; equal digests mean equal content.
     fn fingerprint(&self) -> Result<String>;
 
     /// Position of a sample in stored order.
@@ -103,7 +103,7 @@ pub trait Dataset: Debug + Clone + Sync + Sized {
     }
 }
 
-/// A file of predictions. Errors are those of files that cannot be read, or hold something else.
+/// A file of predictions. Methods fail if a file cannot be read or holds something else.
 pub trait Predictions: Sync + Sized {
     /// The prediction for a sample.
     type Prediction;
@@ -111,10 +111,10 @@ pub trait Predictions: Sync + Sized {
     /// Opens a file of predictions.
     fn open(path: &Path) -> Result<Self>;
 
-    /// Where it was opened.
+    /// Path that was opened.
     fn path(&self) -> &Path;
 
-    /// Who predicted.
+    /// Name of the run, baseline or program that predicted.
     fn source(&self) -> &str;
 
     /// Identifiers of the samples, in stored order.

@@ -1,4 +1,4 @@
-//! JSON files that name their format and version, and plain reading of files that an evaluation wrote.
+//! JSON documents with a format and version, and reading and copying of plain files.
 
 use std::path::Path;
 
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use porecast_base::atomic;
 use porecast_base::{Error, Result};
 
-/// What an evaluation or a comparison leaves behind.
+/// JSON document with the results of an evaluation or a comparison.
 pub trait Document: Serialize + DeserializeOwned {
     /// The `format` field.
     const FORMAT: &'static str;
     /// Version of the schema written by this program.
     const VERSION: u32;
-    /// The command that writes it.
+    /// Command that writes the document.
     const COMMAND: &'static str;
 
     /// Reads a document.
@@ -41,7 +41,7 @@ pub trait Document: Serialize + DeserializeOwned {
         serde_json::from_slice(&bytes).map_err(unreadable)
     }
 
-    /// Writes it atomically.
+    /// Writes the document atomically.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -57,7 +57,7 @@ struct Header {
     version: u32,
 }
 
-/// Reads a file; `remedy` ends the message when that fails.
+/// Reads a file; an error message ends with `remedy`.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -68,7 +68,7 @@ pub fn read_bytes(path: &Path, remedy: &str) -> Result<Vec<u8>> {
 /// Reads a text file; `None` if there is no such file.
 ///
 /// # Errors
-/// The file is there and cannot be read.
+/// The file exists but cannot be read.
 pub fn read_text_if_present(path: &Path) -> Result<Option<String>> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
@@ -77,7 +77,7 @@ pub fn read_text_if_present(path: &Path) -> Result<Option<String>> {
     }
 }
 
-/// Copies the files of a folder into another; `remedy` ends the message when one cannot be read.
+/// Copies the files of a folder into another; the message of a read error ends with `remedy`.
 ///
 /// # Errors
 /// A file cannot be read or written.

@@ -1,4 +1,4 @@
-//! Which domains are trained on, validated on and tested on.
+//! The split of domains into training, validation and test.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::config::{self, Problem, Validate};
 use crate::run::SplitLists;
 use porecast_base::{Error, Result, seed};
 
-/// Splits the domains of a dataset by shares, or as a file says. The lists keep the order of `ids`.
+/// Splits the domains of a dataset by shares or by a file. The lists keep the order of `ids`.
 ///
 /// # Errors
 /// The file cannot be read, names a domain twice, or names one that `dataset` does not have.
@@ -19,7 +19,7 @@ pub fn split(ids: &[String], config: &SplitConfig, dataset: &Path) -> Result<Spl
     }
 }
 
-/// The lists of a file.
+/// The split that a file lists.
 fn named(ids: &[String], file: &Path, dataset: &Path) -> Result<SplitLists> {
     let lists: SplitLists = config::load(file, &[])?;
     let there: HashSet<&String> = ids.iter().collect();
@@ -59,9 +59,10 @@ impl Validate for SplitLists {
     }
 }
 
-/// Identifiers are ranked by a hash of themselves and the seed, and cut by the shares.
+/// The split by shares: ranks identifiers by a hash of identifier and seed, then cuts by the
+/// shares.
 ///
-/// Each share that is not zero gets at least one domain where there are three or more.
+/// With three or more domains, each share above zero gets at least one.
 fn ranked(ids: &[String], config: &SplitConfig) -> SplitLists {
     let mut ranked: Vec<usize> = (0..ids.len()).collect();
     ranked.sort_by_cached_key(|&i| seed::rank(config.seed, &ids[i]));
@@ -69,7 +70,7 @@ fn ranked(ids: &[String], config: &SplitConfig) -> SplitLists {
         let least = usize::from(share > 0.0 && ids.len() >= 3);
         ((ids.len() as f64 * share).round() as usize).max(least)
     };
-    // Rounding must not leave nothing to train on.
+    // Rounding must leave a domain to train on.
     let validation = count(config.validation).min(ids.len().saturating_sub(2));
     let test = count(config.test).min(ids.len().saturating_sub(1 + validation));
     let pick = |range: &[usize]| {

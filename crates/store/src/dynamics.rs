@@ -1,9 +1,9 @@
-//! What a dataset holds besides frames when a dynamic simulator made it. All of it is optional.
+//! Optional datasets that a dynamic simulator adds to the frames.
 //!
 //! ```text
-//! /lattice      (N)               compound  the lattice that a domain was simulated on, and how that went
+//! /lattice      (N)               compound  lattice and course of the simulation of a domain
 //! /volume       (N, T, 2)         f64       volume of the invading and of the defending fluid, in pixels
-//! /pressure     (N, T, H, W)      f32       above that at the outlet; 0 in solid     attr unit="Pa"
+//! /pressure     (N, T, H, W)      f32       relative to the outlet; 0 in solid       attr unit="Pa"
 //! /velocity     (N, T, 2, H, W)   f32       along y, then along x; 0 in solid        attrs unit="m/s" components="y,x"
 //! ```
 //! `/lattice` comes with `/volume`, `/pressure` with `/velocity`. A chunk is one frame of one field.
@@ -16,7 +16,7 @@ use porecast_simulations::lattice_boltzmann::{Drainage, Flow, Units};
 use super::h5::{Growing, H5Reader, H5Writer};
 use porecast_base::{Error, Result};
 
-/// The lattice that a domain was simulated on, and how that went: a row of `/lattice`.
+/// Lattice and course of the simulation of one domain: a row of `/lattice`.
 ///
 /// # Units
 /// Lattice units (edge of a site, time step, density 1) unless the name says otherwise.
@@ -35,9 +35,9 @@ pub struct LatticeRecord {
     pub velocity_lu: f64,
     /// Width of the interface.
     pub interface_width_lu: f64,
-    /// Narrowest place of the widest path from inlet to outlet.
+    /// Width of the narrowest place on the widest path from inlet to outlet.
     pub throat_width_lu: f64,
-    /// Reynolds number of the throat and the thinner fluid.
+    /// Reynolds number of the less viscous fluid in that throat.
     pub reynolds_number: f64,
     /// Edge of a site in metres.
     pub length_m: f64,
@@ -45,15 +45,15 @@ pub struct LatticeRecord {
     pub time_s: f64,
     /// Unit of pressure in pascals.
     pub pressure_pa: f64,
-    /// Time steps in which one pore volume is injected.
+    /// Time steps to inject one pore volume.
     pub steps_per_pore_volume: f64,
-    /// Time steps done.
+    /// Number of time steps.
     pub steps: f64,
     /// [`Drainage::mass_drift`].
     pub mass_drift: f64,
 }
 
-/// How a dynamic simulation of a domain went.
+/// Lattice and fluid volumes of a dynamic simulation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dynamics {
     /// The lattice.
@@ -62,14 +62,14 @@ pub struct Dynamics {
     pub volumes: Vec<[f64; 2]>,
 }
 
-/// A sequence with what else is known of it.
+/// A sequence with its dynamics and flow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recorded {
     /// The sequence.
     pub trajectory: Trajectory,
-    /// How it was simulated, if dynamically.
+    /// Lattice and fluid volumes, if simulated dynamically.
     pub dynamics: Option<Dynamics>,
-    /// Pressure and velocity, if they were kept.
+    /// Pressure and velocity, if kept.
     pub flow: Option<Flow>,
 }
 
@@ -137,7 +137,7 @@ impl Extent {
         Ok(found)
     }
 
-    /// What is there, in words, after a description of the rest.
+    /// End of a description of the dataset, for errors.
     pub(super) fn describe(self) -> &'static str {
         match (self.has_dynamics, self.has_flow) {
             (false, false) => "",
@@ -212,7 +212,6 @@ impl DynamicsWriter {
         })
     }
 
-    /// Adds a domain.
     pub(super) fn push(&mut self, dynamics: Option<&Dynamics>, flow: Option<&Flow>) -> Result<()> {
         if let (Some(volume), Some(dynamics)) = (&mut self.volume, dynamics) {
             volume.push(ndarray::arr2(&dynamics.volumes).view())?;

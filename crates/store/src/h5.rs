@@ -1,4 +1,4 @@
-//! HDF5 files whose every failure names the file, the place in it, what was expected and what is there.
+//! HDF5 files. Errors name the file, the place in it, and the expected and actual content.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,9 @@ use serde::de::{DeserializeOwned, IntoDeserializer, value::StrDeserializer};
 
 use porecast_base::{Error, Result};
 
-/// Deflate level of growing datasets: masks shrink about as well at 1 as at 9, many times faster.
+/// Deflate level of growing datasets: on masks, 1 compresses about as well as 9, many times faster.
 const DEFLATE: u8 = 1;
 
-/// An HDF5 file opened for reading.
 pub(crate) struct H5Reader {
     path: PathBuf,
     file: hdf5::File,
@@ -21,7 +20,7 @@ pub(crate) struct H5Reader {
 
 impl H5Reader {
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        // The library's own message for these three is several lines about file drivers.
+        // The HDF5 library's own messages for these cases are several lines about file drivers.
         let metadata = std::fs::metadata(path)
             .map_err(|e| Error::input(path, format!("cannot be opened: {e}; check the path")))?;
         if metadata.is_dir() {
@@ -47,7 +46,7 @@ impl H5Reader {
         &self.path
     }
 
-    /// The file itself, for a listing of what is in it.
+    /// The HDF5 file itself, to list its content.
     pub(crate) fn file(&self) -> &hdf5::File {
         &self.file
     }
@@ -94,7 +93,7 @@ impl H5Reader {
             .map_err(|_| self.error("/", format!("attribute {name:?} is not a number")))
     }
 
-    /// An attribute that holds one word of a closed set.
+    /// Reads an attribute that holds one word of a closed set.
     pub(crate) fn keyword<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let text = self.text(name)?;
         let word: StrDeserializer<'_, serde::de::value::Error> = text.as_str().into_deserializer();
@@ -133,7 +132,6 @@ impl H5Reader {
         Ok(dataset)
     }
 
-    /// A column of texts.
     pub(crate) fn texts(&self, name: &str) -> Result<Vec<String>> {
         let dataset = self.dataset(name, &[None])?;
         let found = dataset.dtype().and_then(|t| t.to_descriptor()).map_err(|e| self.error(name, e))?;
@@ -161,7 +159,6 @@ impl H5Reader {
     }
 }
 
-/// An HDF5 file being written.
 pub(crate) struct H5Writer {
     path: PathBuf,
     file: hdf5::File,
@@ -169,13 +166,13 @@ pub(crate) struct H5Writer {
 }
 
 impl H5Writer {
-    /// Creates `temporary`; errors name `path`, where the file will be.
+    /// Creates `temporary`; errors name `path`, the final place of the file.
     pub(crate) fn create(temporary: &Path, path: &Path) -> Result<Self> {
         let file = hdf5::File::create(temporary).map_err(|e| Error::output(path, last_cause(&e)))?;
         Ok(Self { path: path.to_owned(), file, is_compressed: true })
     }
 
-    /// The same file with growing datasets that are not compressed.
+    /// Turns off the compression of growing datasets.
     pub(crate) fn uncompressed(self) -> Self {
         Self { is_compressed: false, ..self }
     }
@@ -201,7 +198,7 @@ impl H5Writer {
         self.text(name, word.as_str().expect("closed sets are serialised as words"))
     }
 
-    /// A dataset of no rows; `row` is the shape of a row and `chunk` that of a chunk.
+    /// Creates a dataset without rows; `row` is the shape of a row and `chunk` that of a chunk.
     pub(crate) fn growing<T: H5Type>(&self, name: &str, row: &[usize], chunk: &[usize]) -> Result<Growing> {
         let mut extents = vec![hdf5::Extent::resizable(0)];
         extents.extend(row.iter().map(|&length| hdf5::Extent::fixed(length)));
@@ -210,27 +207,25 @@ impl H5Writer {
             .new_dataset::<T>()
             .shape(hdf5::SimpleExtents::from_vec(extents))
             .chunk(chunk)
-            // Without the time of writing, the same content gives the same file.
+            // Without time stamps, the same content gives the same file.
             .obj_track_times(false);
         let builder = if self.is_compressed { builder.deflate(DEFLATE) } else { builder };
         let dataset = self.check(builder.create(name))?;
         Ok(Growing { path: self.path.clone(), dataset, rows: 0 })
     }
 
-    /// A column of texts.
     pub(crate) fn texts(&self, name: &str, texts: &[String]) -> Result<()> {
         let texts = self.check(texts.iter().map(|text| unicode(text)).collect::<hdf5::Result<Vec<_>>>())?;
         let builder = self.file.new_dataset_builder().with_data(&texts).obj_track_times(false);
         self.check(builder.create(name)).map(drop)
     }
 
-    /// A column of plain values.
     pub(crate) fn column<T: H5Type>(&self, name: &str, values: &[T]) -> Result<()> {
         let builder = self.file.new_dataset_builder().with_data(values).obj_track_times(false);
         self.check(builder.create(name)).map(drop)
     }
 
-    /// Writes out what the library still holds. Only after this may the file be taken as written.
+    /// Flushes and closes the file; only then is it complete.
     pub(crate) fn finish(self) -> Result<()> {
         self.check(self.file.flush())?;
         let path = self.path;
@@ -238,7 +233,7 @@ impl H5Writer {
     }
 }
 
-/// A dataset that takes one row after the other.
+/// A dataset written row by row.
 pub(crate) struct Growing {
     path: PathBuf,
     dataset: hdf5::Dataset,
@@ -246,14 +241,12 @@ pub(crate) struct Growing {
 }
 
 impl Growing {
-    /// Gives the dataset an attribute.
     pub(crate) fn text(&self, name: &str, value: &str) -> Result<()> {
         let written = unicode(value)
             .and_then(|value| self.dataset.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&value));
         written.map_err(|e| Error::output(&self.path, last_cause(&e)))
     }
 
-    /// Adds a row.
     pub(crate) fn push<T: H5Type, D: Dimension>(&mut self, row: ArrayView<'_, T, D>) -> Result<()> {
         self.grow()?;
         self.write(&[], row)
@@ -268,7 +261,7 @@ impl Growing {
         Ok(())
     }
 
-    /// Writes the part of the last row that has the first indices `part`.
+    /// Writes the part of the last row at the leading indices `part`.
     pub(crate) fn write<T: H5Type, D: Dimension>(
         &mut self,
         part: &[usize],
@@ -281,7 +274,7 @@ impl Growing {
     }
 }
 
-/// Selects what has the first `indices` in a dataset of `ndim` axes.
+/// Selects the part at the leading `indices` of a dataset of `ndim` axes.
 fn part_of(indices: &[usize], ndim: usize) -> Hyperslab {
     let mut selection: Vec<_> = indices.iter().map(|&index| SliceOrIndex::Index(index)).collect();
     selection.resize(ndim, SliceOrIndex::Unlimited { start: 0, step: 1, block: 1 });
@@ -292,7 +285,7 @@ fn unicode(text: &str) -> hdf5::Result<VarLenUnicode> {
     text.parse().map_err(|_| hdf5::Error::from("a text holds a zero byte"))
 }
 
-/// The innermost message of the library's error stack: the one that says what happened.
+/// The innermost message of the HDF5 error stack, which names the cause.
 pub(crate) fn last_cause(error: &hdf5::Error) -> String {
     error
         .stack()

@@ -1,4 +1,4 @@
-//! Images: PNG, TIFF and headless raw files as grey levels; PNG and animated GIF as output.
+//! Reads PNG, TIFF and headerless raw files as grey levels; writes PNG and animated GIF.
 
 use std::fs::File;
 use std::io::{BufWriter, Cursor, Read, Seek, SeekFrom, Write};
@@ -14,13 +14,14 @@ use porecast_base::atomic;
 use porecast_base::{Error, Result};
 use porecast_imaging::format::tiff_raster::{self, Page};
 
-/// Reads a PNG or TIFF image as grey levels from 0 (black) to 1 (white); the content, not the name, decides.
+/// Reads a PNG or TIFF image as grey levels from 0 (black) to 1 (white). The content, not the file
+/// name, decides the format.
 ///
-/// Colours become their luminance (Rec. 709) and what is transparent shows white, as a viewer shows it. Integers
-/// are divided by the largest value of their type; floating-point images that leave 0 to 1 are stretched to it.
+/// Colours become luminance (Rec. 709) and transparent pixels white. Integers are scaled from the
+/// range of their type; floating-point images with values outside 0 to 1 are stretched to it.
 ///
 /// # Errors
-/// The file is missing, damaged, or neither PNG nor TIFF.
+/// The file is missing, damaged, neither PNG nor TIFF, or holds values that are not finite.
 pub fn read_grey(path: &Path) -> Result<Array2<f32>> {
     let mut magic = [0; 4];
     File::open(path)
@@ -37,7 +38,7 @@ fn read_png(path: &Path) -> Result<Array2<f32>> {
     let damaged = |e: &dyn std::fmt::Display| Error::input(path, format!("is a damaged PNG image: {e}"));
     let mut reader = ImageReader::open(path).map_err(|e| damaged(&e))?;
     reader.set_format(ImageFormat::Png);
-    // Large geometries are real; a file cannot make us allocate more than its header says.
+    // Large geometries are legitimate, and the header bounds the allocation.
     reader.no_limits();
     let image = reader.decode().map_err(|e| damaged(&e))?;
     let shape = (image.height() as usize, image.width() as usize);
@@ -86,7 +87,7 @@ fn read_tiff(path: &Path) -> Result<Array2<f32>> {
     Ok(channels.map_axis(Axis(0), grey))
 }
 
-/// Samples of any type between 0 and 1; `None` if one is not a number.
+/// Samples of any type scaled to 0 to 1; `None` if one is not finite.
 fn unit_samples(pixels: DecodingResult) -> Option<Vec<f32>> {
     fn integers<T: Copy + Into<f64>>(values: &[T], smallest: f64, largest: f64) -> Vec<f32> {
         values.iter().map(|&v| ((v.into() - smallest) / (largest - smallest)) as f32).collect()
@@ -110,10 +111,11 @@ fn unit_samples(pixels: DecodingResult) -> Option<Vec<f32>> {
     })
 }
 
-/// Reads slice `slice` of a headless file of bytes, `height` x `width` each, as grey levels.
+/// Reads slice `slice` of a headerless file of bytes as grey levels; each slice has `height` x
+/// `width` bytes.
 ///
 /// # Errors
-/// The file is missing or its size is no multiple of a slice.
+/// The file is missing, its size is not a multiple of a slice, or it has no such slice.
 pub fn read_raw(path: &Path, height: usize, width: usize, slice: usize) -> Result<Array2<f32>> {
     let unreadable = |e: std::io::Error| Error::input(path, format!("cannot be read: {e}"));
     let mut file = File::open(path).map_err(unreadable)?;
@@ -146,7 +148,7 @@ pub fn write_png(path: &Path, image: &RgbImage) -> Result<()> {
     atomic::write(path, bytes.get_ref())
 }
 
-/// Writes an animated GIF that repeats for ever, atomically; each frame shows for `delay_ms`.
+/// Writes an endlessly repeating GIF animation atomically; each frame shows for `delay_ms`.
 ///
 /// # Errors
 /// An output error naming `path`.

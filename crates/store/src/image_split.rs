@@ -1,4 +1,4 @@
-//! The split of a segmentation dataset, in a file beside it.
+//! The split of a segmentation dataset, stored in a file beside it.
 
 use std::path::{Path, PathBuf};
 
@@ -7,21 +7,20 @@ use porecast_imaging::split::{Member, Split, SplitConfig};
 use crate::SegmentationDataset;
 use porecast_base::{Error, ErrorKind, Result};
 
-/// Where the split of a dataset is.
+/// Path of the split of a dataset.
 pub fn path(dataset: &Path) -> PathBuf {
     let mut name = dataset.file_name().unwrap_or_default().to_owned();
     name.push(".split.toml");
     dataset.with_file_name(name)
 }
 
-/// The split of a dataset as `config` asks for it: that of the file beside the dataset, which is written when it is not
-/// there.
+/// The split of a dataset that `config` specifies; written to its file if there is none.
 ///
-/// Images without a mask are in no part: there is nothing to train on, or to compare with.
+/// Images without a mask are in no part, since they have no target.
 ///
 /// # Errors
-/// The file was written for other images or differs from what the configuration asks for, the dataset cannot be split
-/// so, or one of both files cannot be read or written.
+/// The file holds a split of other images or of another configuration, the dataset cannot be split
+/// that way, or a file cannot be read or written.
 pub fn split_of(dataset: &SegmentationDataset, config: &SplitConfig) -> Result<Split> {
     let mut members = Vec::new();
     for (index, (id, group)) in dataset.ids().iter().zip(dataset.groups()).enumerate() {
@@ -41,17 +40,17 @@ pub fn split_of(dataset: &SegmentationDataset, config: &SplitConfig) -> Result<S
     Ok(split)
 }
 
-/// Share of the pixels that are not background, of the pixels of each class.
+/// Share of non-background pixels; `counts` holds those of each class, the background first.
 pub fn target_ratio(counts: &[u64]) -> f64 {
     let all: u64 = counts.iter().sum();
-    // As the share of a mask is computed, to the last bit.
+    // Equal to the share computed from a mask, to the last bit.
     counts.iter().skip(1).sum::<u64>() as f64 / all.max(1) as f64
 }
 
-/// The split that `config` asks for; the file beside the dataset has to say the same where there is one.
+/// The split that `config` specifies. A file beside the dataset must hold the same split.
 ///
 /// # Errors
-/// Nothing can be split, or there is another split beside the dataset.
+/// No image has a mask, the dataset cannot be split that way, or the file holds another split.
 pub fn agreed(dataset: &Path, members: &[Member], config: &SplitConfig) -> Result<Split> {
     if members.is_empty() {
         return Err(Error::input(dataset, "has no image with a mask, so there is nothing to split"));

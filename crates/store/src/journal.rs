@@ -1,7 +1,7 @@
-//! The journal of a study: a file of lines that are only ever added, each by one process at a time.
+//! The journal of a study: an append-only file of lines, written by one process at a time.
 //!
-//! A line is written whole or not at all: the next writer removes a line that was cut off when its process ended. A
-//! process that works on a trial holds a [`lock`] on a file of that trial, which ends with the process.
+//! If a process ends while writing a line, the next writer removes the incomplete line. A process
+//! that works on a trial holds a [`lock`] on a file of that trial; the lock ends with the process.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,16 +14,16 @@ use serde_json::Value;
 use crate::config::search::{Parameter, SearchConfig};
 use porecast_base::{Error, ErrorKind, Result, lock};
 
-/// Values by key.
+/// Value of each parameter, by its key.
 pub type Point = BTreeMap<String, Value>;
 
 /// How a trial ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// With this value; lower is better.
+    /// Value of the trial; lower is better.
     Value(f64),
-    /// Without one, for this reason.
+    /// Reason for the failure.
     Failed(String),
 }
 
@@ -32,9 +32,9 @@ pub enum Outcome {
 pub struct Record {
     /// Its number, from 0.
     pub number: usize,
-    /// Values by the keys of the parameters.
+    /// Values of the parameters.
     pub point: Point,
-    /// How it ended, if it has.
+    /// Outcome; `None` while the trial is unfinished.
     pub outcome: Option<Outcome>,
 }
 
@@ -57,16 +57,16 @@ pub struct Journal {
 pub struct Claim {
     /// Number of the trial, from 0.
     pub number: usize,
-    /// Values by the keys of the parameters.
+    /// Values of the parameters.
     pub point: Point,
-    /// Whether another process began it and ended without a result.
+    /// Whether another process began the trial and ended without an outcome.
     pub is_taken_up: bool,
-    /// Held as long as the claim.
+    /// Held for the life of the claim.
     lock: File,
 }
 
 impl Journal {
-    /// Opens or begins the journal of a study.
+    /// Opens the journal of a study, or begins it.
     ///
     /// # Errors
     /// The file cannot be read or written, is damaged, or belongs to another study.
@@ -99,8 +99,9 @@ impl Journal {
         Ok(self.writer()?.records)
     }
 
-    /// An unfinished trial that no process works on, or a new one at the point that `propose` makes of those before it,
-    /// as long as fewer than `wanted` have begun.
+    /// Claims an unfinished trial that no process works on. If there is none, begins a new trial at
+    /// the point that `propose` derives from the earlier ones; returns `None` once `wanted` trials
+    /// have begun.
     ///
     /// # Errors
     /// The file cannot be read or written, is damaged, or belongs to another study.
@@ -128,14 +129,14 @@ impl Journal {
         Ok(Some(Claim { number, point, is_taken_up: false, lock }))
     }
 
-    /// Notes how a trial ended.
+    /// Records the outcome of a trial.
     ///
     /// # Errors
     /// The file cannot be read or written, is damaged, or belongs to another study.
     pub fn end(&self, claim: Claim, outcome: Outcome) -> Result<()> {
         let mut writer = self.writer()?;
         writer.add(&Line::Ended { number: claim.number, outcome })?;
-        // The journal is locked, so no other process can be opening the file.
+        // The journal is locked, so no other process can be opening the trial's file.
         let path = self.trial_path(claim.number);
         drop(claim.lock);
         std::fs::remove_file(&path).map_err(|e| Error::output(&path, e))
@@ -147,7 +148,7 @@ impl Journal {
         name.into()
     }
 
-    /// The journal with all its lines, held for this process alone until it is dropped.
+    /// Locks the journal until the writer is dropped, and reads its lines.
     fn writer(&self) -> Result<Writer<'_>> {
         let path = self.path.as_path();
         let failed = |e: std::io::Error| Error::output(path, e);
@@ -179,7 +180,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Takes in a line that is there.
+    /// Applies a line read from the file.
     fn take(&mut self, line: &[u8]) -> std::result::Result<(), String> {
         match serde_json::from_slice(line).map_err(|e| format!("cannot be read ({e})"))? {
             Line::Study { name, seed, parameters } => self.study = Some((name, seed, parameters)),
@@ -198,7 +199,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Writes a line and sees that it is on the disk.
+    /// Appends a line and syncs it to disk.
     fn add(&mut self, line: &Line) -> Result<()> {
         let failed = |e: std::io::Error| Error::output(self.path, e);
         let mut text = serde_json::to_vec(line).map_err(|e| failed(e.into()))?;
@@ -207,7 +208,7 @@ impl Writer<'_> {
     }
 }
 
-/// A value with four digits.
+/// A value as text; real numbers with four decimals, or four digits and an exponent.
 pub fn show(value: &Value) -> String {
     match value {
         Value::Number(number) if number.is_f64() => {

@@ -1,4 +1,4 @@
-//! Configuration and every file format of porecast.
+//! Configuration and file formats of porecast.
 
 pub mod benchmark;
 pub mod card;

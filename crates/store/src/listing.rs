@@ -1,4 +1,4 @@
-//! What is in files of any program: named arrays (HDF5, safetensors) and trees of values (TOML, JSON).
+//! Content of any program's files: named arrays (HDF5, safetensors), trees of values (TOML, JSON).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,11 +13,11 @@ use porecast_base::{Error, Result};
 /// A named array of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// Its name.
+    /// Name of the array.
     pub name: String,
     /// Type of its elements.
     pub kind: String,
-    /// Its shape.
+    /// Length of each axis.
     pub shape: Vec<usize>,
 }
 
@@ -47,7 +47,6 @@ pub fn hdf5_format(path: &Path) -> Result<Option<String>> {
     Ok(H5Reader::open(path)?.text("format").ok())
 }
 
-/// The header of a tensor in a safetensors file.
 #[derive(Deserialize)]
 struct TensorHeader {
     dtype: String,
@@ -55,7 +54,7 @@ struct TensorHeader {
     data_offsets: (u64, u64),
 }
 
-/// Lists the tensors of a safetensors file; only its header is read.
+/// Lists the tensors of a safetensors file; reads only its header.
 ///
 /// # Errors
 /// The file is missing, or its header and length do not fit together.

@@ -3,8 +3,8 @@
 //! ```text
 //! attrs  format="porecast-masks" version=1 source classes (a JSON list)
 //! /id           (N)           string
-//! /probability  (N, K, H, W)  u16  of each class, 0 to 65535; K = 1 (the foreground) where there are two classes
-//! /mask         (N, H, W)     u8   class of each pixel, after everything that is done to the probabilities
+//! /probability  (N, K, H, W)  u16  of each class, 0 to 65535; K = 1 (the foreground) for two classes
+//! /mask         (N, H, W)     u8   class of each pixel, after postprocessing
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -26,14 +26,14 @@ pub const VERSION: u32 = 1;
 pub struct MaskPrediction {
     /// Identifier of the image.
     pub id: String,
-    /// Probability of each class `[class, y, x]`; of the foreground alone where there are two classes.
+    /// Probability of each class `[class, y, x]`; for two classes, of the foreground only.
     pub probability: Array3<f32>,
     /// Class of each pixel `[y, x]`.
     pub mask: Array2<u8>,
 }
 
 impl MaskPrediction {
-    /// The class of highest probability in each pixel, the first of equals: what the network says by itself.
+    /// The class of highest probability in each pixel, the first of equals, without postprocessing.
     pub fn most_probable(&self) -> Array2<u8> {
         most_probable(&self.probability)
     }
@@ -42,7 +42,7 @@ impl MaskPrediction {
 /// The class of highest probability in each pixel, the first of equals.
 ///
 /// # Shapes
-/// `[class, y, x]` to `[y, x]`; one channel is the foreground's.
+/// `[class, y, x]` to `[y, x]`; a single channel is the foreground.
 pub fn most_probable(probability: &Array3<f32>) -> Array2<u8> {
     if probability.dim().0 == 1 {
         return probability.index_axis(Axis(0), 0).mapv(|p| u8::from(p > 0.5));
@@ -60,7 +60,7 @@ pub fn most_probable(probability: &Array3<f32>) -> Array2<u8> {
     best
 }
 
-/// Probabilities as they read back from a file, so that a mask is of what the file says.
+/// Probabilities as they read back from a file, so that a mask computed from them matches the file.
 pub fn as_stored(probability: Array3<f32>) -> Array3<f32> {
     probability.mapv_into(|p| from_level(to_level(p)))
 }
@@ -73,7 +73,7 @@ fn from_level(level: u16) -> f32 {
     f32::from(level) / 65535.0
 }
 
-/// Writes predictions (all of one shape `(K, H, W)`) to `path` atomically, by what `fill` pushes.
+/// Writes predictions (all of one shape `(K, H, W)`) to `path` atomically; `fill` pushes them.
 ///
 /// # Errors
 /// Those of `fill`, or an output error naming `path`.

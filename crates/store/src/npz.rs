@@ -1,4 +1,4 @@
-//! NumPy's npz archives: label stacks, and a listing of any archive.
+//! NumPy npz archives: reads label stacks, lists any archive.
 
 use std::path::Path;
 
@@ -11,10 +11,10 @@ use porecast_imaging::format::npz::{Archive, Numbers};
 /// Name of the array of a label stack.
 pub const LABELS: &str = "labels";
 
-/// Reads the array `labels` `[time, y, x]`: 0 solid, 1 resident, 2 invading.
+/// Reads the array `labels` `[time, y, x]`: 0 solid, 1 defending, 2 invading.
 ///
 /// # Errors
-/// The file is missing or damaged, has no such array, or the array is of another shape or holds other values.
+/// The file is missing or damaged, or lacks an array of this name, shape and range of values.
 pub fn read_labels(path: &Path) -> Result<Array3<u8>> {
     let mut archive = Archive::open(path)?;
     let names = archive.names()?;

@@ -1,16 +1,16 @@
-//! The part of Python's pickle format that a dictionary of PyTorch tensors is written in. Nothing is executed: a
-//! class of any other kind becomes an opaque value.
+//! The part of Python's pickle format that a dictionary of PyTorch tensors uses. Nothing is
+//! executed; other classes become opaque values.
 
 use std::collections::HashMap;
 
-/// What a pickle holds.
+/// A value in a pickle.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// `None`.
     Nothing,
     /// `True` or `False`.
     Bool(bool),
-    /// A whole number of at most 64 bits.
+    /// An integer of at most 64 bits.
     Int(i64),
     /// A string.
     Text(String),
@@ -20,7 +20,7 @@ pub enum Value {
     Dict(Vec<(Value, Value)>),
     /// A class or function by module and name.
     Global(String),
-    /// A persistent identifier: where PyTorch's storages are named.
+    /// A persistent identifier, which names a PyTorch storage.
     Persistent(Box<Value>),
     /// A view of a storage.
     Tensor(Box<View>),
@@ -33,7 +33,7 @@ pub enum Value {
 pub struct View {
     /// The storage's persistent identifier.
     pub storage: Value,
-    /// First element.
+    /// Position of the first element in the storage.
     pub offset: usize,
     /// Elements along each axis.
     pub shape: Vec<usize>,
@@ -42,7 +42,7 @@ pub struct View {
 }
 
 impl Value {
-    /// The text, when it is one.
+    /// The text, if the value is one.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -50,7 +50,7 @@ impl Value {
         }
     }
 
-    /// The number, when it is one that counts something.
+    /// The number, if the value is a non-negative integer.
     pub fn count(&self) -> Option<usize> {
         match self {
             Self::Int(value) => usize::try_from(*value).ok(),
@@ -69,7 +69,7 @@ impl Value {
 /// Reads one pickle and returns it with the number of bytes that it takes.
 ///
 /// # Errors
-/// What is wrong, in words: the bytes end early, or use a part of the format that tensors do not need.
+/// The bytes end early, or use a part of the format that tensors do not need.
 ///
 /// # References
 /// Python's `pickletools`, protocols 2 to 5; `torch.serialization` for the persistent identifiers.
@@ -319,7 +319,7 @@ fn call(function: Value, arguments: Value) -> Value {
     };
     let made = match name.as_str() {
         "collections.OrderedDict" if arguments.is_empty() => Some(Value::Dict(Vec::new())),
-        // Files of 2017 have the shorter name and parameters as such.
+        // Files of 2017 use the shorter name, and `Parameter` objects.
         "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor" => view(&arguments),
         "torch._utils._rebuild_parameter" | "torch.nn.parameter.Parameter" | "torch.Size" => {
             arguments.into_iter().next()

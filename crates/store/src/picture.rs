@@ -1,7 +1,7 @@
-//! Pictures of domains and invasion sequences: one palette, pixel for pixel, laid out in sheets.
+//! Pictures of domains and invasion sequences, pixel for pixel in one palette, and sheets of them.
 //!
-//! Grey grains, pale defending fluid, blue invading fluid: they differ in lightness, so that they survive
-//! colour blindness and a grey printer.
+//! Grains are grey, the defending fluid is pale and the invading fluid blue. The colours differ in
+//! lightness, so that colour-blind readers and grey prints distinguish them.
 
 use image::{Rgb, RgbImage, imageops};
 use ndarray::ArrayView2;
@@ -54,7 +54,7 @@ pub fn probability_colour(probability: f32) -> Rgb<u8> {
     }))
 }
 
-/// Every pixel as `factor` x `factor` pixels.
+/// Enlarges each pixel to `factor` x `factor` pixels.
 pub fn enlarge(image: &RgbImage, factor: u32) -> RgbImage {
     RgbImage::from_fn(image.width() * factor, image.height() * factor, |x, y| {
         *image.get_pixel(x / factor, y / factor)

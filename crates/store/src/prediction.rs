@@ -5,7 +5,7 @@
 //! /domain_id    (N)           string
 //! /solid        (N, H, W)     u8
 //! /time         (N, T)        f64
-//! /probability  (N, T, H, W)  f32   probability that the invading phase is there; 0 in solid
+//! /probability  (N, T, H, W)  f32   probability of the invading phase; 0 in solid
 //! ```
 
 use std::collections::HashSet;
@@ -37,10 +37,10 @@ pub struct Prediction {
     pub probability: Array3<f32>,
 }
 
-/// What all predictions of a file share.
+/// Properties shared by all predictions of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PredictionHeader {
-    /// Who predicted: the name of a run, a baseline or another program.
+    /// Name of the run, baseline or program that predicted.
     pub source: String,
     /// Unit of the times.
     pub time_unit: TimeUnit,
@@ -50,10 +50,10 @@ pub struct PredictionHeader {
     pub voxel_size_m: f64,
 }
 
-/// Writes `predictions` (all of one shape `[T, H, W]`) to `path` atomically, holding one at a time.
+/// Writes `predictions` of one shape `[T, H, W]` to `path` atomically, one in memory at a time.
 ///
 /// # Errors
-/// The first error of the iterator, no prediction at all, shapes that differ, or an output error naming `path`.
+/// The iterator's first error, no prediction, differing shapes, or an output error naming `path`.
 pub fn write(
     path: &Path,
     header: &PredictionHeader,
@@ -75,7 +75,8 @@ pub fn write(
     })
 }
 
-/// Writes predictions of `(frames, height, width)` to `path` atomically, frame by frame, by what `fill` does.
+/// Writes predictions of shape `(frames, height, width)` to `path` atomically; `fill` writes them
+/// frame by frame.
 ///
 /// # Errors
 /// Those of `fill`, or an output error naming `path`.
@@ -122,7 +123,7 @@ pub struct PredictionWriter {
     probability: Growing,
     shape: (usize, usize, usize),
     ids: Vec<String>,
-    /// Frames of the last domain that are written.
+    /// Frames written of the last domain.
     written: usize,
 }
 
@@ -130,7 +131,7 @@ impl PredictionWriter {
     /// Begins a domain; its frames follow.
     ///
     /// # Errors
-    /// The domain before it lacks frames, a shape differs from the file's, or the file cannot be written.
+    /// The previous domain lacks frames, a shape differs, or the file cannot be written.
     pub fn begin(&mut self, domain_id: &str, solid: &Array2<bool>, times: &[f64]) -> Result<()> {
         self.expect_complete()?;
         let (frames, height, width) = self.shape;
@@ -183,7 +184,7 @@ impl PredictionWriter {
     }
 }
 
-/// A predictions file opened for reading; `evaluate` scores those of any program.
+/// A predictions file opened for reading. `porecast evaluate` scores such files from any program.
 ///
 /// ```
 /// use porecast_simulations::{Side, TimeUnit};
@@ -247,12 +248,12 @@ impl PredictionFile {
         })
     }
 
-    /// Where it was opened.
+    /// Path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What all predictions share.
+    /// Properties shared by all predictions.
     pub fn header(&self) -> &PredictionHeader {
         &self.header
     }

@@ -1,15 +1,16 @@
-//! The run folder: what a training leaves behind.
+//! The run folder: all files of a run.
 //!
 //! ```text
 //! config.toml              the resolved configuration
 //! run.json                 RunCard: seed, version, dataset and its fingerprint, split, members
-//! <member>/metrics.csv     one row an epoch
-//! <member>/best.safetensors, last.safetensors, checkpoint.*
+//! <member>/metrics.csv     one row per epoch
+//! <member>/best.safetensors, last.safetensors, checkpoint
 //! predictions/<split>.h5   predictions for the domains of a split
 //! evaluation/              scores and figures
 //! report.html
 //! ```
-//! A time-embedded run has one member, the folder itself; single-frame runs have one member a frame (`frame-05/`).
+//! A member is one network. Its folder is the run folder itself, or `frame-05/`, `fold-00/`,
+//! `bag-00/` or `fold-00/bag-00/` in a run of several networks.
 
 use std::path::{Path, PathBuf};
 
@@ -23,15 +24,15 @@ use porecast_base::{Error, Result};
 use porecast_imaging::split::Split;
 use porecast_simulations::{Side, TimeUnit};
 
-/// Which domains serve for what.
+/// Domains for training, validation and test.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitLists {
-    /// Domains the weights are fitted to.
+    /// Domains for fitting the weights.
     pub train: Vec<String>,
-    /// Domains the best epoch is chosen on.
+    /// Domains for selecting the best epoch.
     pub validation: Vec<String>,
-    /// Domains nothing is chosen on.
+    /// Domains held out from fitting and selection.
     pub test: Vec<String>,
 }
 
@@ -45,7 +46,7 @@ impl SplitLists {
 /// The dataset a run was trained on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DatasetCard {
-    /// Where it was.
+    /// Path of the dataset during training.
     pub path: PathBuf,
     /// [`super::InvasionDataset::fingerprint`].
     pub fingerprint: String,
@@ -57,9 +58,9 @@ pub struct DatasetCard {
     pub inlet: Side,
     /// Edge length of a pixel in metres.
     pub voxel_size_m: f64,
-    /// Largest time of the training domains: the network is told times over it.
+    /// Largest time of the training domains; the network receives times divided by it.
     pub time_scale: f64,
-    /// Mean time of each frame over the training domains: the times predicted when none are asked for.
+    /// Mean time of each frame over the training domains; the default times of a prediction.
     pub mean_times: Vec<f64>,
     /// Physical quantities that the network is told, and how.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -73,7 +74,7 @@ pub struct MemberCard {
     pub folder: PathBuf,
     /// The frame it predicts; `None` for a network that takes any time.
     pub frame: Option<usize>,
-    /// The fold it was validated on, where there are folds.
+    /// The fold it was validated on, if the split has several folds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fold: Option<usize>,
     /// Trainable parameters.
@@ -82,7 +83,7 @@ pub struct MemberCard {
     pub epochs: usize,
     /// Epoch (from 1) with the lowest validation loss.
     pub best_epoch: usize,
-    /// That loss.
+    /// Lowest validation loss.
     pub best_validation_loss: f64,
     /// Samples (frames of domains) seen by the optimiser.
     pub samples_seen: u64,
@@ -95,7 +96,7 @@ pub struct MemberCard {
 /// The segmentation dataset a run was trained on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SegmentationCard {
-    /// Where it was.
+    /// Path of the dataset during training.
     pub path: PathBuf,
     /// [`super::SegmentationDataset::fingerprint`].
     pub fingerprint: String,
@@ -105,21 +106,20 @@ pub struct SegmentationCard {
     pub classes: Vec<String>,
 }
 
-/// A dataset that runs are trained on.
+/// Description of a dataset on the card of a run.
 pub trait TrainedOn: Serializable {
     /// The `format` field of the cards of its runs.
     const FORMAT: &'static str;
-    /// What serves for what.
+    /// Split into training, validation and test.
     type Split: Serializable;
 
-    /// Where it was.
+    /// Path of the dataset during training.
     fn path(&self) -> &Path;
 
     /// Its fingerprint.
     fn fingerprint(&self) -> &str;
 
-    /// Names and identifiers of the three parts: what the weights of `members` are fitted to, what their best epochs are
-    /// chosen on, and what nothing is chosen on.
+    /// Names and identifiers of the three parts for `members`: training, validation and test.
     fn parts(split: &Self::Split, members: &[MemberCard]) -> [(&'static str, Vec<String>); 3];
 }
 
@@ -152,7 +152,7 @@ impl TrainedOn for SegmentationCard {
         &self.fingerprint
     }
 
-    /// Of the folds, those count that a network was validated on.
+    /// Validation comprises the folds of the members, or all folds if no member has one.
     fn parts(split: &Split, members: &[MemberCard]) -> [(&'static str, Vec<String>); 3] {
         let trained: Vec<usize> = members.iter().filter_map(|member| member.fold).collect();
         let folds = split.folds.iter().enumerate();
@@ -162,12 +162,12 @@ impl TrainedOn for SegmentationCard {
     }
 }
 
-/// What `run.json` holds of a run on invasions.
+/// Content of `run.json` for a run on invasions.
 pub type RunCard = Card<DatasetCard>;
-/// What `run.json` holds of a run on annotated images.
+/// Content of `run.json` for a run on annotated images.
 pub type SegmentationRunCard = Card<SegmentationCard>;
 
-/// What `run.json` holds.
+/// Content of `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Card<D: TrainedOn> {
@@ -181,13 +181,13 @@ pub struct Card<D: TrainedOn> {
     pub name: String,
     /// Seed of initialisation, order, dropout and augmentation.
     pub seed: u64,
-    /// Where it ran.
+    /// Device of the training.
     pub device: String,
-    /// What it was trained on.
+    /// Dataset of the training.
     pub dataset: D,
-    /// What serves for what.
+    /// Split into training, validation and test.
     pub split: D::Split,
-    /// The trained networks, by frame.
+    /// The trained networks.
     pub members: Vec<MemberCard>,
 }
 
@@ -231,7 +231,7 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Names a run folder; nothing is read or made.
+    /// Names a run folder without reading or creating it.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
@@ -251,8 +251,8 @@ impl RunFolder {
         self.path.join("run.json")
     }
 
-    /// Whether nothing would be lost by beginning a run here: there is no folder, or a run was killed in it before
-    /// it had begun.
+    /// Whether a run can begin here without loss: the folder is absent or empty, or its run was
+    /// killed before it had begun.
     pub fn is_vacant(&self) -> bool {
         match std::fs::read_dir(&self.path) {
             Ok(entries) => entries.flatten().all(|entry| {
@@ -263,7 +263,7 @@ impl RunFolder {
         }
     }
 
-    /// Removes what writes that were killed have left behind.
+    /// Removes the temporary files of killed writes.
     ///
     /// # Errors
     /// The folder cannot be changed.
@@ -292,12 +292,12 @@ impl RunFolder {
         std::fs::read_to_string(self.config_path()).unwrap_or_default()
     }
 
-    /// Scores and figures.
+    /// Folder of the scores and figures.
     pub fn evaluation_path(&self) -> PathBuf {
         self.path.join("evaluation")
     }
 
-    /// The folder of its scores.
+    /// The files in [`evaluation_path`](Self::evaluation_path).
     pub fn evaluation(&self) -> EvaluationFolder {
         EvaluationFolder::new(self.evaluation_path())
     }
@@ -360,7 +360,7 @@ impl RunFolder {
         Ok(self.read::<Members>()?.members)
     }
 
-    /// What `run.json` says of `T`.
+    /// Reads the fields of `T` from `run.json`.
     fn read<T: DeserializeOwned>(&self) -> Result<T> {
         let path = self.card_path();
         let text = std::fs::read_to_string(&path).map_err(|e| {
@@ -409,7 +409,7 @@ impl MemberFolder {
         self.path.join("checkpoint")
     }
 
-    /// One row an epoch.
+    /// Table of one row per epoch.
     pub fn metrics_path(&self) -> PathBuf {
         self.path.join("metrics.csv")
     }
@@ -422,7 +422,7 @@ pub struct EvaluationFolder {
 }
 
 impl EvaluationFolder {
-    /// Names a folder; nothing is read or made.
+    /// Names a folder without reading or creating it.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
@@ -445,7 +445,7 @@ pub struct ComparisonFolder {
 }
 
 impl ComparisonFolder {
-    /// Names a folder; nothing is read or made.
+    /// Names a folder without reading or creating it.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
@@ -472,11 +472,11 @@ const SAMPLES: &str = "samples";
 /// The folder of a search.
 ///
 /// ```text
-/// journal.jsonl       every trial, shared by all processes that take part
-/// trial-003/          its run folder
+/// journal.jsonl       every trial, shared by all processes
+/// trial-003/          run folder of a trial
 /// trials.csv          number, parameters, outcome
 /// parallel.svg .png   every trial as a line over its parameters
-/// best.toml           configuration of the best trial, every default spelt out
+/// best.toml           configuration of the best trial, with every default spelt out
 /// ```
 #[derive(Debug, Clone)]
 pub struct StudyFolder {
@@ -484,7 +484,7 @@ pub struct StudyFolder {
 }
 
 impl StudyFolder {
-    /// Names a folder; nothing is read or made.
+    /// Names a folder without reading or creating it.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
@@ -512,7 +512,7 @@ impl StudyFolder {
     /// Copies the configuration of the best trial to [`best_path`](Self::best_path).
     ///
     /// # Errors
-    /// It cannot be read or written.
+    /// The configuration cannot be read or written.
     pub fn write_best(&self, number: usize) -> Result<()> {
         let source = self.trial(number).config_path();
         let text = std::fs::read(&source).map_err(|e| Error::unreadable(&source, e))?;

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! attrs  format="porecast-segmentation" version=1 campaign (the configuration as TOML) classes (a JSON list) created_with
-//! /id              (N)           string, stable; splits name it
-//! /group           (N)           string: what must stay on one side of a split
+//! /id              (N)           string, stable; splits refer to it
+//! /group           (N)           string; a group stays on one side of a split
 //! /image           (N, C, H, W)  u8 or u16: 0 to 1 in steps of 1/255 or 1/65535
 //! /mask            (N, H, W)     u8   class of each pixel; 0 in images without a mask
 //! /has_mask        (N)           u8   1 for an image with a mask
 //! /original_shape  (N, 2)        u64  height and width before resizing
-//! /spacing_mm      (N, 2)        f64  height and width of an original pixel; NaN where it is not known
+//! /spacing_mm      (N, 2)        f64  height and width of an original pixel; NaN if unknown
 //! ```
 
 use std::collections::HashSet;
@@ -94,7 +94,8 @@ impl SegmentationWriter {
     /// Adds an image with its mask.
     ///
     /// # Errors
-    /// Its shape differs from that of the images before it, its mask has an unknown class, or the file cannot be written.
+    /// Its shape differs from that of the images before it, its mask has an unknown class, or the
+    /// file cannot be written.
     pub fn push(&mut self, sample: &AnnotatedImage) -> Result<()> {
         let shape = sample.image.dim();
         let (channels, height, width) = shape;
@@ -148,7 +149,7 @@ impl SegmentationWriter {
     }
 }
 
-/// A segmentation dataset, opened for reading; images are read when they are asked for.
+/// A segmentation dataset opened for reading. Images are read one at a time.
 #[derive(Debug, Clone)]
 pub struct SegmentationDataset {
     path: PathBuf,
@@ -159,7 +160,7 @@ pub struct SegmentationDataset {
     groups: Vec<String>,
     has_mask: Vec<bool>,
     shape: (usize, usize, usize),
-    /// Computed when it is first asked for: all images are read.
+    /// Computed on first use, as it reads all images.
     fingerprint: OnceLock<String>,
 }
 
@@ -213,7 +214,7 @@ impl SegmentationDataset {
         })
     }
 
-    /// Where it was opened.
+    /// Path of the dataset.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -223,12 +224,12 @@ impl SegmentationDataset {
         &self.classes
     }
 
-    /// The configuration that it was prepared by, as TOML.
+    /// Configuration that prepared the dataset, as TOML.
     pub fn campaign(&self) -> &str {
         &self.campaign
     }
 
-    /// Numbers that images are kept in.
+    /// Bit depth of the stored images.
     pub fn depth(&self) -> Depth {
         self.depth
     }
@@ -238,12 +239,12 @@ impl SegmentationDataset {
         &self.ids
     }
 
-    /// What must stay on one side of a split, image by image.
+    /// Group of each image; a group stays on one side of a split.
     pub fn groups(&self) -> &[String] {
         &self.groups
     }
 
-    /// Whether somebody drew a mask, image by image.
+    /// Whether each image has a mask.
     pub fn has_mask(&self) -> &[bool] {
         &self.has_mask
     }
@@ -256,7 +257,7 @@ impl SegmentationDataset {
     /// Reads image `index` and its mask.
     ///
     /// # Errors
-    /// The file cannot be read, or the mask holds a class that there is not.
+    /// The file cannot be read, or the mask holds an unknown class.
     ///
     /// # Panics
     /// `index` is not below the number of [`ids`](Self::ids).
@@ -281,7 +282,7 @@ impl SegmentationDataset {
         })
     }
 
-    /// Pixels of each class of image `index`; `None` for an image without a mask. The image itself is not read.
+    /// Pixels of each class of image `index`, read from its mask alone; `None` without a mask.
     ///
     /// # Errors
     /// As [`sample`](Self::sample).
@@ -310,7 +311,7 @@ impl SegmentationDataset {
         }
     }
 
-    /// SHA-256 of identifiers, images and masks: two datasets with the same fingerprint hold the same.
+    /// SHA-256 of classes, identifiers, groups, images and masks.
     ///
     /// # Errors
     /// An image cannot be read.

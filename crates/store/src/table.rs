@@ -7,7 +7,7 @@ use serde::Serialize;
 use porecast_base::atomic;
 use porecast_base::{Error, Result};
 
-/// Writes rows under a header made of their field names, atomically.
+/// Writes rows atomically, under a header of their field names.
 ///
 /// # Errors
 /// The file cannot be written.

@@ -14,16 +14,15 @@ use porecast_base::{Error, Result, atomic};
 /// Tensors by name.
 pub type Weights = BTreeMap<String, WeightTensor>;
 
-/// A tensor of weights, its last axis contiguous.
+/// A tensor of weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WeightTensor {
     /// Length of each axis.
     pub shape: Vec<usize>,
-    /// One value for each element.
+    /// Elements in row-major order.
     pub values: Vec<f32>,
 }
 
-/// Types of floating-point numbers in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Float {
     F64,
@@ -32,10 +31,10 @@ enum Float {
     BF16,
 }
 
-/// Reads every tensor of floating-point numbers in a file; whole numbers, such as counters, are left out.
+/// Reads every floating-point tensor in a file; skips integers, such as counters.
 ///
-/// A `.pth` holds a dictionary of tensors, or one under the key `state_dict` or `model`. The format is told from the
-/// content.
+/// A `.pth` holds a dictionary of tensors, at the top or under the key `state_dict` or `model`. The
+/// content decides the format.
 ///
 /// # Errors
 /// The file is missing, damaged, or holds something else.
@@ -54,7 +53,7 @@ pub fn read(path: &Path) -> Result<Weights> {
     })
 }
 
-/// Reads the file of a network's weights, undecoded.
+/// Reads the bytes of a network's weight file.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -62,7 +61,7 @@ pub fn read_network(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|e| Error::input(path, format!("cannot be read: {e}")))
 }
 
-/// Writes the file of a network's weights atomically.
+/// Writes a network's weight file atomically.
 ///
 /// # Errors
 /// The file cannot be written.
@@ -112,8 +111,8 @@ fn read_archive(bytes: &[u8]) -> std::result::Result<Weights, String> {
     gather(tensors, &storages)
 }
 
-/// The format before PyTorch 1.6: pickles of a magic number, a version, the system, the tensors and the keys of the
-/// storages, then each storage with its length before it.
+/// The format before PyTorch 1.6: pickles of a magic number, version, system, tensors and storage
+/// keys, then each storage preceded by its length.
 fn read_sequence(bytes: &[u8]) -> std::result::Result<Weights, String> {
     let mut at = 0;
     let mut next = || {
@@ -168,10 +167,10 @@ fn tensors(root: Value) -> std::result::Result<Vec<(String, View)>, String> {
     if named.is_empty() { Err("holds a dictionary without tensors".into()) } else { Ok(named) }
 }
 
-/// What a persistent identifier says of a storage.
+/// The storage that a persistent identifier names.
 struct Storage {
     key: String,
-    /// `None` for whole numbers.
+    /// `None` for integers.
     dtype: Option<Float>,
     element_size: usize,
 }
@@ -200,7 +199,7 @@ impl Storage {
     }
 }
 
-/// The tensors, each copied out of its storage.
+/// Copies each tensor out of its storage.
 fn gather(
     tensors: Vec<(String, View)>,
     storages: &HashMap<String, Vec<u8>>,
@@ -216,7 +215,7 @@ fn gather(
     Ok(weights)
 }
 
-/// The elements of a view in the order of its axes; `None` where it leaves the storage.
+/// The elements of a view in row-major order; `None` if it exceeds the storage.
 fn elements(view: &View, content: &[u8], size: usize) -> Option<Vec<u8>> {
     let count = view.shape.iter().try_fold(1usize, |count, n| count.checked_mul(*n))?;
     if view.shape.len() != view.strides.len() || count > content.len() / size {
@@ -242,7 +241,7 @@ fn elements(view: &View, content: &[u8], size: usize) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Little-endian numbers as 32-bit floats; numbers cut off at the end are left out.
+/// Little-endian numbers as 32-bit floats; drops an incomplete last number.
 fn single(bytes: &[u8], shape: Vec<usize>, float: Float) -> WeightTensor {
     fn each<const N: usize>(bytes: &[u8], to_f32: impl Fn([u8; N]) -> f32) -> Vec<f32> {
         bytes.as_chunks().0.iter().map(|chunk| to_f32(*chunk)).collect()

@@ -1,4 +1,4 @@
-//! The loss of an invasion: a table of weights; and the terms of any loss.
+//! The loss of an invasion as a table of weights, and the terms of all losses.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ pub enum ClassWeights {
     /// All one.
     #[default]
     Equal,
-    /// Inverse to their share in the training data, mean one.
+    /// Inverse to each class's share of the training data, with a mean of one.
     Balanced,
     /// As given.
     Given([f64; 3]),
@@ -31,7 +31,7 @@ pub enum Term {
     Focal,
     /// Dice loss.
     Dice,
-    /// Dice loss of what is not the class.
+    /// Dice loss of the complement of each class.
     InverseDice,
     /// Switching loss.
     Switching,
@@ -44,7 +44,7 @@ pub enum Term {
 }
 
 impl Term {
-    /// Its key in the configuration.
+    /// Key of the term in the configuration.
     pub fn name(self) -> &'static str {
         match self {
             Self::SquaredError => "mse",
@@ -75,7 +75,7 @@ pub struct LossConfig {
     pub dice: f64,
     /// Soft intersection over union.
     pub iou: f64,
-    /// Volume difference of the thresholded mask, as published: it has no gradient.
+    /// Volume difference of the thresholded mask, as published; it has no gradient.
     pub volume_hard: f64,
     /// Volume difference of the probabilities.
     pub volume_soft: f64,
@@ -128,7 +128,7 @@ impl LossConfig {
         checks.0
     }
 
-    /// Whether some term has a gradient.
+    /// Whether a term with a gradient has a weight above zero.
     pub(super) fn can_be_learnt(&self) -> bool {
         self.terms().iter().any(|(term, weight)| *term != Term::VolumeHard && *weight > 0.0)
     }

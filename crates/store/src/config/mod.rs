@@ -1,7 +1,6 @@
-//! Configuration: what was typed in TOML and on the command line becomes a checked value once.
+//! Configuration: reads and checks TOML files and `--set` changes.
 //!
-//! [`load`] reports everything that is wrong at once: keys that do not exist, values of the wrong type, values
-//! outside their range.
+//! [`load`] reports every unknown key, wrong type and value outside its range at once.
 
 pub mod loss;
 pub mod model;
@@ -35,11 +34,12 @@ fn plain_name(checks: &mut Checks, name: &str) {
     );
 }
 
-/// Reads a configuration from a TOML file, changes the values of `sets` (`key.path=value`) and checks it.
+/// Reads a configuration from a TOML file, applies the changes in `sets` (`key.path=value`) and
+/// checks it.
 ///
 /// # Errors
-/// The file cannot be read or is not TOML, a change is not of that form, or the configuration has problems:
-/// all of them are listed.
+/// The file cannot be read or is not TOML, a change has another form, or the configuration has
+/// problems; the error lists all of them.
 pub fn load<T: DeserializeOwned + Validate>(path: &Path, sets: &[String]) -> Result<T> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::unreadable(path, e))?;
     parse(&path.display().to_string(), &text, sets)
@@ -69,17 +69,18 @@ pub fn parse<T: DeserializeOwned + Validate>(place: &str, text: &str, sets: &[St
     }
 }
 
-/// The configuration as TOML, every default spelt out.
+/// The configuration as TOML, with every default spelt out.
 ///
 /// # Errors
-/// A value that TOML cannot express.
+/// TOML cannot express a value.
 pub fn to_toml<T: Serialize>(config: &T) -> Result<String> {
     toml::to_string(config)
         .map_err(|e| Error::config("configuration", format!("cannot be written as TOML: {e}")))
 }
 
-/// Deserialises a table. Each key that fails is noted and taken out before the next try, so that one bad key does
-/// not hide the others; the value is `None` when something was missing or too broken to go on.
+/// Deserialises a table and reports every bad key: each one is removed before the next attempt, so
+/// that it does not hide the others. The value is `None` if a key is missing or a bad one cannot be
+/// removed.
 pub fn read_table<T: DeserializeOwned>(table: Table) -> (Option<T>, Vec<Problem>) {
     let mut root = Value::Table(table);
     let mut problems: Vec<Problem> = Vec::new();
@@ -101,7 +102,7 @@ pub fn read_table<T: DeserializeOwned>(table: Table) -> (Option<T>, Vec<Problem>
         let key = key_path(&path);
         if let Some(name) = quoted_after(&message, "missing field ") {
             let full = if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
-            // A key that was taken out because of its value is not missing.
+            // A key removed because of its value is not missing.
             if !removed.contains(&full) {
                 problems.push(Problem::new(full, "is missing"));
             }
@@ -153,7 +154,7 @@ fn quoted_after<'a>(message: &'a str, before: &str) -> Option<&'a str> {
     message.strip_prefix(before)?.strip_prefix('`')?.split('`').next()
 }
 
-/// Names the expected key that is nearest to `name`, from serde's list of them.
+/// Suggests the key nearest to `name` among those that serde's message expects.
 fn suggestion(name: &str, message: &str) -> String {
     let expected: Vec<&str> = message
         .split_once("expected")
@@ -220,7 +221,7 @@ fn remove(root: &mut Value, path: &[Segment]) -> bool {
     }
 }
 
-/// Puts the value of `--set key=text` into the table. The text is TOML; what is no TOML value is a string.
+/// Applies `--set key=text` to the table. Text that is not a TOML value becomes a string.
 fn override_value(table: &mut Table, key: &str, text: &str) -> std::result::Result<(), String> {
     let value = toml::from_str::<Table>(&format!("value = {text}"))
         .ok()

@@ -1,4 +1,4 @@
-//! The network: where time enters, the UNet and its alternative.
+//! The network: UNet or vision transformer, and how time enters it.
 
 use std::path::PathBuf;
 
@@ -100,7 +100,7 @@ pub enum Upsampling {
     Nearest,
 }
 
-/// Activation after a norm.
+/// Activation after a normalisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ActivationKind {
@@ -115,11 +115,11 @@ pub enum ActivationKind {
     Silu,
 }
 
-/// How a decoder block takes the skip of its level.
+/// How a decoder block merges the skip of its level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Skips {
-    /// As further channels.
+    /// As additional channels.
     #[default]
     Concatenate,
     /// Added to the upsampled features.
@@ -128,7 +128,7 @@ pub enum Skips {
     Multiply,
 }
 
-/// Network that the skips come from.
+/// Encoder that supplies the skips.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EncoderKind {
@@ -152,10 +152,10 @@ pub enum EncoderKind {
 }
 
 impl EncoderKind {
-    /// Times that such an encoder halves the resolution.
+    /// Number of times a ResNet or EfficientNet halves the resolution.
     pub const LEVELS: usize = 5;
 
-    /// Channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the resolution; none for the UNet's own blocks.
+    /// Channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the resolution; `None` for [`Self::Plain`].
     pub fn channels(self) -> Option<[usize; Self::LEVELS]> {
         Some(match self {
             Self::Plain => return None,
@@ -168,18 +168,18 @@ impl EncoderKind {
     }
 }
 
-/// Network that the skips come from.
+/// Encoder that supplies the skips.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EncoderConfig {
-    /// Its kind.
+    /// Kind of encoder.
     pub kind: EncoderKind,
     /// Weights to start from: a `.pth` or safetensors file of torchvision or timm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
 }
 
-/// What widens the view at the bottleneck.
+/// Context module that widens the receptive field at the bottleneck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ContextKind {
@@ -192,11 +192,11 @@ pub enum ContextKind {
     Aspp,
 }
 
-/// What widens the view at the bottleneck.
+/// Context module that widens the receptive field at the bottleneck.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ContextConfig {
-    /// Its kind.
+    /// Kind of context module.
     pub kind: ContextKind,
     /// Dilations of its convolutions.
     pub dilations: Vec<usize>,
@@ -208,12 +208,12 @@ impl Default for ContextConfig {
     }
 }
 
-/// A second, coarse branch that sees the whole image: blocks from half the resolution downwards and a transformer
-/// at its end, fused into the fine branch at every scale.
+/// A second, coarse branch that sees the whole image: blocks from half the resolution downwards,
+/// then a transformer. It is fused into the fine branch at every scale.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GlobalConfig {
-    /// Whether it is there.
+    /// Whether the network has it.
     pub enabled: bool,
     /// Transformer layers.
     pub depth: usize,
@@ -227,11 +227,11 @@ impl Default for GlobalConfig {
     }
 }
 
-/// How tokens know where they are.
+/// Positional encoding of the tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Positional {
-    /// They do not.
+    /// No positional encoding.
     None,
     /// Sine and cosine of y and x.
     #[default]
@@ -242,11 +242,11 @@ pub enum Positional {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AttentionConfig {
-    /// Whether it is there.
+    /// Whether the network has it.
     pub enabled: bool,
     /// Heads.
     pub heads: usize,
-    /// How tokens know where they are.
+    /// Positional encoding of the tokens.
     pub positional: Positional,
 }
 
@@ -262,7 +262,7 @@ impl Default for AttentionConfig {
 pub struct UnetConfig {
     /// Channels of the first level; each level below doubles them.
     pub base_channels: usize,
-    /// Times the resolution is halved.
+    /// Number of times the resolution is halved.
     pub levels: usize,
     /// Normalisation.
     pub norm: NormKind,
@@ -270,27 +270,27 @@ pub struct UnetConfig {
     pub activation: ActivationKind,
     /// Upsampling.
     pub upsampling: Upsampling,
-    /// How a decoder block takes the skip of its level.
+    /// How a decoder block merges the skip of its level.
     pub skips: Skips,
-    /// Whether each block adds what it is given to what it makes of it.
+    /// Whether each block adds its input to its output.
     pub residual: bool,
-    /// Probability that the deepest residual block is left out for a sample in training; that of the others is
-    /// proportional to their depth.
+    /// Probability of skipping the deepest residual block for a sample in training; for the other
+    /// blocks it is proportional to their depth.
     pub stochastic_depth: f64,
-    /// Further heads in training, one for each level of the decoder after the finest.
+    /// Number of decoder levels next to the finest that have a head of their own in training.
     pub deep_supervision: usize,
-    /// Network that the skips come from.
+    /// Encoder that supplies the skips.
     pub encoder: EncoderConfig,
     /// Self-attention at the bottleneck.
     pub attention: AttentionConfig,
-    /// What widens the view at the bottleneck.
+    /// Context module that widens the receptive field at the bottleneck.
     pub context: ContextConfig,
     /// A second, coarse branch.
     pub global: GlobalConfig,
 }
 
 impl UnetConfig {
-    /// Channels of a level of the decoder, and of the encoder where it is the UNet's own.
+    /// Channels of a level of the decoder, and of the UNet's own encoder.
     pub fn channels(&self, level: usize) -> usize {
         self.base_channels << level
     }
@@ -345,7 +345,6 @@ impl Default for VitConfig {
 }
 
 impl UnetConfig {
-    /// Every problem with the values.
     fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         let Self { base_channels, levels, attention, encoder, context, global, .. } = self;
@@ -408,7 +407,7 @@ impl UnetConfig {
     }
 }
 
-/// Tokens of `width` channels with sinusoidal positions, for `heads` heads.
+/// Checks that `width` channels per token suit `heads` heads and sinusoidal positions.
 fn check_tokens(checks: &mut Checks, width: usize, heads: usize, key: &str, place: &str) {
     checks.need(
         heads > 0 && width.is_multiple_of(heads.max(1)),
@@ -425,7 +424,6 @@ fn check_tokens(checks: &mut Checks, width: usize, heads: usize, key: &str, plac
 }
 
 impl ModelConfig {
-    /// Every problem with the values.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         checks.below_one("dropout", self.dropout);

@@ -1,4 +1,4 @@
-//! How gradients become weights: the optimiser and its learning rate.
+//! The optimiser and its learning rate.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub enum Algorithm {
     Sgd,
 }
 
-/// How gradients become weights.
+/// Settings of the optimiser.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimizerConfig {
@@ -29,7 +29,7 @@ pub struct OptimizerConfig {
     pub weight_decay: f64,
     /// Momentum of `sgd`.
     pub momentum: f64,
-    /// Largest Euclidean norm of all gradients together; 0 to leave them as they are.
+    /// Largest Euclidean norm of all gradients together; 0 for no clipping.
     pub clip_norm: f64,
     /// Decay of the exponential moving average of the weights; 0 for none.
     pub ema: f64,
@@ -48,7 +48,7 @@ impl Default for OptimizerConfig {
     }
 }
 
-/// Shape of the learning rate over the training.
+/// Shape of the learning-rate schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScheduleShape {
@@ -69,15 +69,15 @@ pub enum ScheduleShape {
 pub struct ScheduleConfig {
     /// Shape.
     pub shape: ScheduleShape,
-    /// Optimiser steps over which it rises linearly from zero.
+    /// Optimiser steps over which the learning rate rises linearly from zero.
     pub warmup_steps: usize,
-    /// Lowest learning rate over the highest.
+    /// Lowest learning rate divided by the highest.
     pub final_fraction: f64,
     /// Factor of `step` and `plateau`.
     pub factor: f64,
     /// Epochs between two drops of `step`.
     pub every_epochs: usize,
-    /// Epochs that `plateau` waits.
+    /// Epochs without a lower validation loss before `plateau` drops.
     pub patience: usize,
 }
 
@@ -95,7 +95,6 @@ impl Default for ScheduleConfig {
 }
 
 impl OptimizerConfig {
-    /// Every problem with the values.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         let rate = self.learning_rate;
@@ -110,7 +109,6 @@ impl OptimizerConfig {
 }
 
 impl ScheduleConfig {
-    /// Every problem with the values.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         let fraction = self.final_fraction;

@@ -1,4 +1,4 @@
-//! A search for good settings of a training.
+//! The search for training settings.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -8,23 +8,23 @@ use serde_json::Value;
 
 use super::{Checks, Problem, Validate};
 
-/// A search for the settings of a training whose validation loss is lowest.
+/// A search for the training settings with the lowest validation loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SearchConfig {
     /// Name of the study.
     pub name: String,
-    /// Configuration of the training, of which each trial changes the parameters.
+    /// Configuration file of the training; each trial changes the parameters in it.
     pub training: PathBuf,
     /// Seed of the draws.
     #[serde(default)]
     pub seed: u64,
-    /// Trials in all, over every process that takes part.
+    /// Total number of trials, over all processes.
     pub trials: usize,
-    /// Trials drawn at random before the estimator is asked.
+    /// Trials drawn at random before the estimator proposes any.
     #[serde(default = "SearchConfig::default_startup")]
     pub startup: usize,
-    /// What is searched.
+    /// Parameters to search.
     #[serde(rename = "parameter")]
     pub parameters: Vec<Parameter>,
 }
@@ -35,7 +35,7 @@ pub struct SearchConfig {
 pub struct Parameter {
     /// Path of the key, such as `optimizer.learning_rate`.
     pub key: String,
-    /// The values.
+    /// Values to try.
     pub values: Values,
 }
 
@@ -43,35 +43,35 @@ pub struct Parameter {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Values {
-    /// A number between two.
+    /// A real number from `low` to `high`.
     Real {
         /// Smallest.
         low: f64,
         /// Largest.
         high: f64,
-        /// How they are spread.
+        /// Scale on which the numbers are uniform.
         #[serde(default)]
         scale: Scale,
     },
-    /// A whole number between two.
+    /// A whole number from `low` to `high`.
     Whole {
         /// Smallest.
         low: i64,
         /// Largest.
         high: i64,
     },
-    /// One of a list, without an order.
+    /// One of an unordered list.
     Choice(Vec<Value>),
 }
 
-/// How numbers are spread between the smallest and the largest.
+/// Scale on which numbers are uniform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scale {
-    /// Evenly.
+    /// The number itself.
     #[default]
     Linear,
-    /// Evenly in their logarithm.
+    /// Its logarithm.
     Log,
 }
 

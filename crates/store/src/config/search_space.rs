@@ -1,11 +1,11 @@
-//! Values as coordinates from 0 to 1, in which numbers are spread evenly.
+//! Maps parameter values to a coordinate from 0 to 1 and back; values are uniform in it.
 
 use rand::RngExt;
 use serde_json::Value;
 
 use super::search::{Scale, Values};
 
-/// A value, each as likely as the others.
+/// Draws a value uniformly on its scale.
 pub fn draw(values: &Values, generator: &mut impl RngExt) -> Value {
     match values {
         Values::Choice(list) => list[generator.random_range(0..list.len())].clone(),
@@ -16,7 +16,7 @@ pub fn draw(values: &Values, generator: &mut impl RngExt) -> Value {
 /// The number at a coordinate from 0 to 1.
 ///
 /// # Panics
-/// Where the values are a choice.
+/// `values` is a choice.
 pub fn at(values: &Values, coordinate: f64) -> Value {
     match values {
         Values::Real { low, high, scale: Scale::Linear } => {
@@ -33,7 +33,7 @@ pub fn at(values: &Values, coordinate: f64) -> Value {
     }
 }
 
-/// The coordinate of a number; `None` where the values are a choice or it is no number.
+/// The coordinate of a number; `None` if `values` is a choice or `value` is not a number.
 pub fn coordinate(values: &Values, value: &Value) -> Option<f64> {
     let value = value.as_f64()?;
     match values {

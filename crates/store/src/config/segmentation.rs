@@ -1,5 +1,5 @@
-//! A segmentation study in one file: where its images come from, how they are split and changed, the network, and what
-//! becomes of its probabilities.
+//! Configuration of a segmentation study: images, split, augmentation, network, training and
+//! postprocessing.
 
 use std::path::{Path, PathBuf};
 
@@ -19,11 +19,11 @@ use super::segmentation_loss::SegmentationLossConfig;
 use super::train::TrainingConfig;
 use super::{Checks, Problem, Validate, plain_name};
 
-/// A segmentation study, from the files of its authors to masks.
+/// A segmentation study, from the source images to predicted masks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SegmentationConfig {
-    /// Always `segmentation`: tells this configuration from that of an invasion.
+    /// Always `segmentation`; distinguishes this configuration from that of an invasion.
     pub task: TaskWord,
     /// Name of the run; the run folder is `runs/<name>` unless given.
     pub name: String,
@@ -34,22 +34,22 @@ pub struct SegmentationConfig {
     pub dataset: PathBuf,
     /// Names of the classes; the first is the background.
     pub classes: Vec<String>,
-    /// Where the images come from and how they are brought to one shape.
+    /// Source of the images, and how they are brought to one shape.
     pub source: SourceConfig,
     /// Which images are held out.
     pub split: SplitConfig,
-    /// How values enter the network.
+    /// Normalisation of the input.
     #[serde(default)]
     pub normalization: Normalization,
-    /// What augmentation may do to a sample.
+    /// Augmentation of training samples.
     #[serde(default)]
     pub augment: AugmentConfig,
     /// The network.
     #[serde(default)]
     pub model: ModelConfig,
-    /// The loss: a weighted sum.
+    /// Weights of the loss terms.
     pub loss: SegmentationLossConfig,
-    /// How gradients become weights.
+    /// The optimiser.
     #[serde(default)]
     pub optimizer: OptimizerConfig,
     /// How the learning rate changes.
@@ -58,10 +58,10 @@ pub struct SegmentationConfig {
     /// Epochs, batches and when to stop.
     #[serde(default)]
     pub training: TrainingConfig,
-    /// Several networks in place of one.
+    /// An ensemble in place of a single network.
     #[serde(default)]
     pub ensemble: EnsembleConfig,
-    /// From logits to masks.
+    /// How logits become masks.
     #[serde(default)]
     pub prediction: MaskConfig,
 }
@@ -74,36 +74,36 @@ pub enum TaskWord {
     Segmentation,
 }
 
-/// Where images come from and how they are brought to one shape.
+/// Source of the images, and how they are brought to one shape.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
-    /// Folder or file of the study, relative to the working directory.
+    /// Folder or file of the images, relative to the working directory.
     pub path: PathBuf,
-    /// Its format.
+    /// Format of the images.
     pub format: Format,
-    /// Height and width that images are resized to; left as they are when absent.
+    /// Height and width to resize images to; not resized when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resize: Option<(usize, usize)>,
-    /// Height and width of tiles that images are cut into, each an image of the dataset; the tiles of a column stay on
-    /// one side of a split. Images are left whole when absent.
+    /// Height and width of tiles to cut images into; not cut when absent. Each tile becomes an
+    /// image of the dataset; the tiles of a column stay on one side of a split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tile: Option<(usize, usize)>,
-    /// Bring stained slides to reference colours, with the stains chosen.
+    /// Normalise stained slides to reference colours, with the chosen stains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stain: Option<Chosen>,
-    /// How stains are found.
+    /// Settings of the stain estimation.
     #[serde(default)]
     pub macenko: MacenkoConfig,
-    /// Numbers that the dataset keeps.
+    /// Bit depth of the stored images.
     #[serde(default)]
     pub depth: Depth,
 }
 
-/// Numbers that a dataset keeps its images in, over the range from 0 to 1.
+/// Bit depth of stored images, over the range from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Depth {
-    /// Steps of 1/255: nothing is lost of eight-bit images that are not resized.
+    /// Steps of 1/255: lossless for eight-bit images that are not resized.
     #[serde(rename = "8-bit")]
     Eight,
     /// Steps of 1/65535.
@@ -113,7 +113,7 @@ pub enum Depth {
 }
 
 impl Depth {
-    /// Steps from 0 to 1.
+    /// Number of steps from 0 to 1.
     pub fn levels(self) -> u32 {
         match self {
             Self::Eight => 255,
@@ -122,26 +122,27 @@ impl Depth {
     }
 }
 
-/// How values from 0 to 1 enter the network.
+/// Normalisation of the input, whose values are from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Normalization {
-    /// As they are.
+    /// No normalisation.
     #[default]
     None,
     /// Each channel of each image with mean 0 and variance 1.
     Image,
-    /// Red, green and blue by the means and deviations of ImageNet, as encoders trained on it expect.
+    /// Red, green and blue by the mean and standard deviation of ImageNet, for encoders trained on
+    /// it.
     Imagenet,
 }
 
-/// Several networks in place of one.
+/// An ensemble in place of a single network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EnsembleConfig {
     /// Networks trained on samples drawn with replacement (bagging); 0 for one network on every sample.
     pub bags: usize,
-    /// Share of the training samples that is used, drawn anew with another seed; of groups where there are any.
+    /// Share of the training samples to use: whole groups, drawn by the seed.
     pub training_share: f64,
 }
 
@@ -151,58 +152,58 @@ impl Default for EnsembleConfig {
     }
 }
 
-/// From logits to masks.
+/// How logits become masks.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MaskConfig {
-    /// Views of an image that are predicted and averaged.
+    /// Views of an image to predict and average.
     pub views: Views,
-    /// How several networks become one.
+    /// How the predictions of several networks are combined.
     pub combine: Combine,
-    /// What is done to the probabilities of the foreground, where there are two classes.
+    /// Postprocessing of the foreground probabilities; for two classes only.
     pub postprocess: PostprocessConfig,
 }
 
-/// Views of an image that are predicted, turned back and averaged.
+/// Views of an image to predict; their predictions are transformed back and averaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Views {
     /// The image itself.
     #[default]
     One,
-    /// With its mirror images across, upside down, and both.
+    /// The image and its mirror images: left-right, upside down, and both.
     Flips,
-    /// Those, and the same turned by a quarter.
+    /// These four, and the same rotated by 90°.
     FlipsAndTurns,
 }
 
-/// How several networks become one.
+/// How the predictions of several networks are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Combine {
     /// Mean of the probabilities.
     #[default]
     Mean,
-    /// Share of the networks that name the class.
+    /// Share of the networks that predict the class.
     Vote,
 }
 
 impl SegmentationConfig {
-    /// Whether a file is the configuration of a segmentation; false where it cannot be read.
+    /// Whether a file is the configuration of a segmentation; `false` if it cannot be read.
     pub fn is_in(path: &Path) -> bool {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         toml::from_str::<toml::Table>(&text).is_ok_and(|table| table.contains_key("task"))
     }
 
-    /// Channels of the last layer: one for two classes, otherwise one a class.
+    /// Channels of the last layer: one for two classes, otherwise one per class.
     pub fn outputs(&self) -> usize {
         if self.classes.len() == 2 { 1 } else { self.classes.len() }
     }
 }
 
 impl SourceConfig {
-    /// Brings an image to reference colours and to the shape that is asked for; the reason where its stains cannot be told
-    /// apart and it keeps its own colours.
+    /// Normalises the stains of an image and resizes it, where configured. If the stains cannot be
+    /// separated, the image keeps its colours and the reason is returned.
     pub fn fit(&self, mut sample: AnnotatedImage) -> (AnnotatedImage, Option<Unseparable>) {
         let mut unchanged = None;
         if let Some(chosen) = self.stain {

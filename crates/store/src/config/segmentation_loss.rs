@@ -13,15 +13,15 @@ pub enum SegmentationWeights {
     /// All one.
     #[default]
     Equal,
-    /// Inverse to their share in the training data, mean one.
+    /// Inverse to each class's share of the training data, with a mean of one.
     Balanced,
-    /// Inverse to their share in each batch: every class that is there counts the same.
+    /// Inverse to each class's share of the batch, so that all classes present count the same.
     Dynamic,
     /// As given, one for each class.
     Given(Vec<f64>),
 }
 
-/// What the sums of an overlap loss run over.
+/// Pixels that the sums of an overlap loss run over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Over {
@@ -36,27 +36,28 @@ pub enum Over {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SegmentationLossConfig {
-    /// Cross-entropy; the binary one for a network of one logit.
+    /// Cross-entropy; binary for a network of one logit.
     pub cross_entropy: f64,
     /// Focal loss.
     pub focal: f64,
     /// Dice loss.
     pub dice: f64,
-    /// Dice loss of what is not the class.
+    /// Dice loss of the complement of each class.
     pub inverse_dice: f64,
-    /// Switching loss: Dice and inverse Dice, weighted by which of both is rarer in the batch.
+    /// Switching loss: Dice and inverse Dice, weighted by whether the foreground or the background
+    /// is rarer in the batch.
     pub switching: f64,
     /// Soft intersection over union.
     pub iou: f64,
-    /// Sum of the absolute values of the weights.
+    /// Sum of the absolute values of the network's weights.
     pub l1: f64,
-    /// Sum of the squares of the weights; together with `l1`, the elastic net.
+    /// Sum of the squares of the network's weights; together with `l1`, the elastic net.
     pub l2: f64,
-    /// Weight of the foreground in the focal loss of one logit; that of the background is one less it.
+    /// Weight α of the foreground in the focal loss of one logit; the background has 1 − α.
     pub focal_alpha: f64,
-    /// Power of the focal loss.
+    /// Exponent γ of the focal loss.
     pub focal_gamma: f64,
-    /// Weight of the rarer side in the switching loss; that of the other is one less it.
+    /// Weight λ of the rarer side in the switching loss; the other side has 1 − λ.
     pub switching_lambda: f64,
     /// Share of the foreground in the batch above which the background is the rarer side.
     pub switching_threshold: f64,
@@ -64,10 +65,10 @@ pub struct SegmentationLossConfig {
     pub class_weights: SegmentationWeights,
     /// Classes left out of focal, overlap and switching loss.
     pub excluded: Vec<usize>,
-    /// What the sums of the overlap losses run over.
+    /// Pixels that the sums of the overlap losses run over.
     pub over: Over,
-    /// Grey of the background in the picture that a network of one logit is to draw; the target is white, or black on
-    /// white.
+    /// Grey level of the background in the target of a network of one logit; the foreground is
+    /// white, or black on a white background.
     pub background: Background,
     /// Weights of the heads, the finest first; more than one needs `model.unet.deep_supervision`.
     pub levels: Vec<f64>,
@@ -110,7 +111,8 @@ impl SegmentationLossConfig {
         ]
     }
 
-    /// Every problem with the values, for a network of `logits` and `heads` heads; one logit stands for two classes.
+    /// Every problem with the values, for a network of `heads` heads; `logits` is 1 for two
+    /// classes.
     pub fn problems(&self, logits: usize, heads: usize) -> Vec<Problem> {
         let mut checks = Checks::default();
         let classes = logits.max(2);
@@ -131,7 +133,7 @@ impl SegmentationLossConfig {
         ] {
             checks.need((0.0..=1.0).contains(&value), key, value, "0 to 1");
         }
-        // Between 0 and 1 the slope at p = 1 is infinite.
+        // For γ between 0 and 1 the gradient at p = 1 is infinite.
         let gamma = self.focal_gamma;
         checks.need(gamma == 0.0 || (1.0..=10.0).contains(&gamma), "focal_gamma", gamma, "0, or 1 to 10");
         if let SegmentationWeights::Given(given) = &self.class_weights {

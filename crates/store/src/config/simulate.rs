@@ -1,4 +1,4 @@
-//! The configuration of a campaign: which domains, which fluids, which simulator.
+//! Configuration of a campaign: domains, fluids and simulator.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ const MAX_DOMAINS: usize = 1_000_000;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SimulateConfig {
-    /// Number of domains. A dataset grows when this is raised; nothing else may change then.
+    /// Number of domains. A higher number extends an existing dataset if nothing else changes.
     pub domains: usize,
     /// Seed from which the seed of every domain is derived.
     #[serde(default)]
@@ -35,7 +35,7 @@ pub struct SimulateConfig {
     /// Edge where the invading fluid enters.
     #[serde(default)]
     pub inlet: Side,
-    /// What invades the domains.
+    /// Simulator of the invasion.
     #[serde(default)]
     pub simulator: Simulator,
     /// Settings of the percolation simulator.
@@ -110,7 +110,7 @@ pub enum Simulator {
 }
 
 impl Simulator {
-    /// Its name, as in a configuration.
+    /// Name in a configuration.
     pub fn name(self) -> &'static str {
         match self {
             Self::Percolation => "percolation",
@@ -126,7 +126,7 @@ pub struct DomainKind {
     /// Share of the campaign, relative to the other kinds.
     #[serde(default = "one")]
     pub weight: f64,
-    /// Settings of the generator that differ from domain to domain: the range each is drawn from, uniformly.
+    /// Generator settings that vary between domains; each is drawn uniformly from its range.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub vary: BTreeMap<String, (f64, f64)>,
     /// A generator of domains.
@@ -141,16 +141,17 @@ pub struct DomainKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageSource {
-    /// PNG, TIFF or headless raw file; a relative path starts at the configuration file.
+    /// PNG, TIFF or headerless raw file; a relative path starts at the folder of the configuration
+    /// file.
     pub path: PathBuf,
-    /// Height, width and slice of a raw file; for that format alone.
+    /// Height, width and slice; for raw files only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<RawShape>,
     /// How grey levels from 0 (black) to 1 (white) become pores.
     pub segmentation: ImageConfig,
 }
 
-/// The shape of a headless file of bytes.
+/// Shape and slice of a headerless file of one byte per pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawShape {
@@ -176,7 +177,7 @@ fn is_one(draws: &usize) -> bool {
 }
 
 impl SimulateConfig {
-    /// The campaign without the number of domains: what has to agree for a dataset to be continued.
+    /// The campaign without its number of domains; a dataset can be extended only if this agrees.
     pub fn identity(&self) -> Self {
         Self { domains: 0, ..self.clone() }
     }
@@ -248,7 +249,7 @@ impl SimulateConfig {
 }
 
 impl DomainKind {
-    /// The generator's settings with the varied ones drawn; `None` for an image.
+    /// Generator settings of a domain, with the varied ones drawn; `None` for an image.
     pub fn draw_generator(&self, rng: &mut impl Rng) -> Option<DomainConfig> {
         let generator = self.generator?;
         let drawn = self
@@ -310,7 +311,7 @@ impl DomainKind {
     }
 }
 
-/// A generator with some of its settings changed. Settings that count something are rounded.
+/// A generator with some of its settings changed. Integer settings are rounded.
 fn with_settings(generator: &DomainConfig, changes: Vec<(&str, f64)>) -> Result<DomainConfig, String> {
     let mut table = Table::try_from(generator).map_err(|e| e.to_string())?;
     for (key, number) in changes {

@@ -1,4 +1,4 @@
-//! The training configuration: every variant of study 1 is one line of it.
+//! Configuration of a training on invasions.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use super::{Checks, Problem, Validate, plain_name};
 use crate::physics::Quantity;
 use porecast_base::below;
 
-/// A training, from dataset to weights.
+/// A training on an invasion dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
@@ -22,10 +22,10 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Dataset, relative to the working directory.
     pub dataset: PathBuf,
-    /// What the last layer says.
+    /// Output of the last layer.
     #[serde(default)]
     pub head: Head,
-    /// Whether one network takes any time, or each network one frame.
+    /// Whether one network predicts any time, or one network per frame.
     #[serde(default)]
     pub conditioning: Conditioning,
     /// Channels of the input.
@@ -40,10 +40,10 @@ pub struct TrainConfig {
     /// The network.
     #[serde(default)]
     pub model: ModelConfig,
-    /// The loss: a weighted sum.
+    /// Weights of the loss terms.
     #[serde(default)]
     pub loss: LossConfig,
-    /// How gradients become weights.
+    /// The optimiser.
     #[serde(default)]
     pub optimizer: OptimizerConfig,
     /// How the learning rate changes.
@@ -54,7 +54,7 @@ pub struct TrainConfig {
     pub training: TrainingConfig,
 }
 
-/// What the last layer says about a pixel.
+/// Output of the last layer for each pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Head {
@@ -75,11 +75,11 @@ impl Head {
     }
 }
 
-/// How time reaches the prediction.
+/// Whether one network predicts any time, or one network per frame.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Conditioning {
-    /// One network takes any time.
+    /// One network predicts any time.
     #[default]
     Time,
     /// One network gives the whole sequence at once.
@@ -117,7 +117,7 @@ pub enum All {
 }
 
 impl Frames {
-    /// The frames, of a dataset of `count`, ascending.
+    /// The frames in ascending order, for a dataset of `count` frames.
     pub fn of(&self, count: usize) -> Vec<usize> {
         let mut frames = match self {
             Self::All(_) => (0..count).collect(),
@@ -136,12 +136,13 @@ impl Frames {
 pub enum Channel {
     /// 1 in pore space, 0 in solid.
     Pore,
-    /// Distance to the nearest solid pixel, over 16 pixels, at most 1; 0 in solid.
+    /// Distance to the nearest solid pixel divided by 16 pixels, at most 1; 0 in solid.
     Distance,
-    /// Distance from the inlet over the length of the domain, in pore space; 0 in solid.
+    /// Distance from the inlet divided by the length of the domain; 0 in solid.
     Depth,
-    /// Pore volumes injected when quasi-static percolation reaches the pixel; 1 where it never does, 0 in solid.
-    /// A prior for dynamic sequences; on sequences made by percolation it is the answer.
+    /// Pore volumes injected when quasi-static percolation reaches the pixel; 1 where it never
+    /// does, 0 in solid. A prior for dynamic sequences; for sequences made by percolation it
+    /// reveals the target.
     Percolation,
 }
 
@@ -155,15 +156,15 @@ impl Channel {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SplitConfig {
-    /// TOML file with the lists `train`, `validation` and `test` of domain identifiers, relative to the working
-    /// directory; in place of shares. A domain in none of the lists is not used.
+    /// TOML file with the lists `train`, `validation` and `test` of domain identifiers, relative to
+    /// the working directory; replaces the shares. A domain in none of the lists is not used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
     /// Share for validation.
     pub validation: f64,
     /// Share for the test.
     pub test: f64,
-    /// Seed of the draw; runs to be compared share it.
+    /// Seed of the draw; must be the same for runs to be compared.
     pub seed: u64,
 }
 
@@ -174,7 +175,6 @@ impl Default for SplitConfig {
 }
 
 impl SplitConfig {
-    /// Every problem with the values.
     fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         checks.below_one("validation", self.validation);
@@ -194,14 +194,14 @@ impl SplitConfig {
     }
 }
 
-/// What a single-frame network starts from.
+/// Initial weights of a single-frame network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Start {
     /// Random weights.
     #[default]
     Scratch,
-    /// The best weights of the frame before it.
+    /// The best weights of the previous frame's network.
     Neighbour,
 }
 
@@ -213,21 +213,21 @@ pub struct TrainingConfig {
     pub epochs: usize,
     /// Samples (frames of domains) in a batch.
     pub batch_size: usize,
-    /// Batches summed up before an optimiser step.
+    /// Batches accumulated before an optimiser step.
     pub accumulation: usize,
-    /// Keep less of the pass forward and compute it again on the way back: less memory for more time.
+    /// Recompute activations in the backward pass instead of storing them: less memory, more time.
     pub gradient_checkpointing: bool,
-    /// Frames of one domain in a batch; what does not depend on time is computed once for them.
+    /// Frames of one domain in a batch; they share the computations that do not depend on time.
     pub frames_per_domain: usize,
     /// Samples in an epoch; 0 for every frame of every training domain once.
     pub samples_per_epoch: usize,
-    /// Frames of each validation domain that are scored after an epoch, evenly spread; 0 for all.
+    /// Evenly spread frames of each validation domain to score after an epoch; 0 for all.
     pub validation_frames: usize,
-    /// Mirror domains across the flow at random.
+    /// Mirror domains at random across the flow direction.
     pub lateral_flip: bool,
     /// Stop when the validation loss has not fallen for this many epochs; 0 for never.
     pub patience: usize,
-    /// What a single-frame network starts from.
+    /// Initial weights of a single-frame network.
     pub start: Start,
     /// Seconds between checkpoints within an epoch; each epoch ends with one in any case.
     pub checkpoint_seconds: u64,
@@ -252,7 +252,6 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
-    /// Every problem with the values.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         for (key, value) in [

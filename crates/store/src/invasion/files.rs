@@ -23,7 +23,7 @@ fn parse_shard_name(path: &Path) -> Option<(usize, usize)> {
     Some((index.parse().ok()?, count.parse().ok()?))
 }
 
-/// Refuses a folder from which a shard of the campaign is absent: trained on, it would pass for the whole.
+/// Refuses a folder that lacks a shard; training would take it for the whole dataset.
 pub(super) fn expect_all_shards(folder: &Path, files: &[PathBuf]) -> Result<()> {
     let present: HashSet<(usize, usize)> = files.iter().filter_map(|file| parse_shard_name(file)).collect();
     let Some(count) = present.iter().map(|&(_, count)| count).max() else { return Ok(()) };
@@ -40,7 +40,7 @@ pub(super) fn expect_all_shards(folder: &Path, files: &[PathBuf]) -> Result<()> 
     ))
 }
 
-/// The HDF5 files of a folder, by name.
+/// The HDF5 files of a folder, sorted by name.
 pub(super) fn dataset_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let unreadable = |e| Error::input(folder, format!("cannot be listed: {e}"));
     let mut files = Vec::new();

@@ -5,13 +5,14 @@
 //! /solid        (N, H, W)     u8        1 = solid
 //! /phase        (N, T, H, W)  u8        1 = invading phase; 0 elsewhere, solid included
 //! /time         (N, T)        f64       ascending
-//! /domain_id    (N)           string    stable; splits hash it
-//! /parameters   (N)           compound  what the sequence was made with; NaN where a quantity does not apply
+//! /domain_id    (N)           string    stable; splits use its hash
+//! /parameters   (N)           compound  parameters of the simulation; NaN where a quantity does not apply
 //! ```
-//! A chunk is one mask: one domain of `/solid`, one frame of `/phase`. What a dynamic simulator adds is in
-//! [`super::dynamics`].
+//! A chunk is one mask: one domain of `/solid`, one frame of `/phase`. [`super::dynamics`]
+//! describes what a dynamic simulator adds.
 //!
-//! The published layout of the CO2-water benchmark (one file a domain) opens as well, see [`super::benchmark`].
+//! The published layout of the CO2-water benchmark (one file per domain) opens as well, see
+//! [`super::benchmark`].
 
 mod files;
 mod shard;
@@ -40,7 +41,7 @@ pub const FORMAT: &str = "porecast-invasion";
 /// Version of the schema that this program reads and writes.
 pub const VERSION: u32 = 1;
 
-/// Who made a dataset, and how.
+/// Simulator and configuration that made a dataset.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Origin {
     /// Name of the simulator, or of the publication.
@@ -49,7 +50,7 @@ pub struct Origin {
     pub campaign: String,
 }
 
-/// What all sequences of a dataset share.
+/// Properties shared by all sequences of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Common {
     /// Frames, height, width.
@@ -72,7 +73,7 @@ impl Common {
         }
     }
 
-    /// In words, for errors.
+    /// Description for errors.
     fn describe(&self) -> String {
         let (frames, height, width) = self.shape;
         format!(
@@ -104,8 +105,8 @@ pub struct InvasionDataset {
 }
 
 impl InvasionDataset {
-    /// Opens a dataset: a file, or a folder of shards. The finished domains of an unfinished campaign
-    /// (`<file>.parts`) belong to it.
+    /// Opens a dataset: a file, or a folder of shards. The finished domains of an unfinished
+    /// campaign (`<file>.parts`) belong to it.
     ///
     /// # Errors
     /// The file is missing, truncated, of another format or version, or its parts do not fit together.
@@ -150,7 +151,7 @@ impl InvasionDataset {
                     ),
                 ));
             }
-            // A merge that was cut short leaves domains both in the dataset and in its parts: count them once.
+            // An interrupted merge leaves domains in the dataset and in its parts: count them once.
             let is_part = shard.path.parent() == Some(&parts_folder(path));
             for (row, id) in shard.ids.iter().enumerate() {
                 if seen.insert(id) {
@@ -166,14 +167,14 @@ impl InvasionDataset {
             }
         }
         if path.is_dir() {
-            // Shards hold every n-th domain; by identifier the order is that of the whole campaign.
+            // Shards hold every n-th domain; sorting restores the order of the campaign.
             entries.sort();
         }
         let (ids, rows) = entries.into_iter().unzip();
         Ok(Self { path: path.to_owned(), shards, ids, rows })
     }
 
-    /// Where it was opened.
+    /// Path of the dataset.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -188,7 +189,7 @@ impl InvasionDataset {
         self.domain_ids().len()
     }
 
-    /// Whether there is no sequence.
+    /// Whether the dataset has no sequence.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -213,17 +214,17 @@ impl InvasionDataset {
         self.shards[0].common.voxel_size_m
     }
 
-    /// Who made it, and how.
+    /// Origin of the dataset.
     pub fn origin(&self) -> &Origin {
         &self.shards[0].origin
     }
 
-    /// Who made each of its files, and how.
+    /// Origin of each file of the dataset.
     pub fn origins(&self) -> impl Iterator<Item = &Origin> {
         self.shards.iter().map(|shard| &shard.origin)
     }
 
-    /// What sequence `index` was made with, read without its frames.
+    /// Parameters of sequence `index`; in schema version 1, read without its frames.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -241,8 +242,8 @@ impl InvasionDataset {
     /// Reads sequence `index`.
     ///
     /// # Errors
-    /// The file cannot be read or holds values outside 0 and 1, the invading phase inside solid, or times that do
-    /// not ascend.
+    /// The file cannot be read or holds values other than 0 and 1, the invading phase inside solid,
+    /// or times that do not ascend.
     ///
     /// # Panics
     /// `index` is not below [`len`](Self::len).
@@ -254,22 +255,22 @@ impl InvasionDataset {
         }
     }
 
-    /// Whether [`dynamics`](Self::dynamics) are known.
+    /// Whether [`dynamics`](Self::dynamics) are stored.
     pub fn has_dynamics(&self) -> bool {
         self.shards[0].common.extent.has_dynamics
     }
 
-    /// What lies on both sides of the way: the dynamic simulator of this program has walls there.
+    /// Boundary condition beside the flow: porecast's dynamic simulator has walls there.
     pub fn sides(&self) -> Sides {
         if self.has_dynamics() { Sides::Walls } else { Sides::Open }
     }
 
-    /// Whether [`flow`](Self::flow) was kept.
+    /// Whether [`flow`](Self::flow) is stored.
     pub fn has_flow(&self) -> bool {
         self.shards[0].common.extent.has_flow
     }
 
-    /// How sequence `index` was simulated; `None` unless a dynamic simulator of this program did it.
+    /// Dynamics of sequence `index`; `None` unless porecast's dynamic simulator made it.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -282,7 +283,7 @@ impl InvasionDataset {
         shard.common.extent.has_dynamics.then(read).transpose()
     }
 
-    /// Pressure and velocity of sequence `index`, if the dataset has them.
+    /// Pressure and velocity of sequence `index`, if stored.
     ///
     /// # Errors
     /// The file cannot be read or holds values that are not finite.
@@ -295,7 +296,7 @@ impl InvasionDataset {
         shard.common.extent.has_flow.then(read).transpose()
     }
 
-    /// Everything about sequence `index`.
+    /// Sequence `index` with its dynamics and flow.
     ///
     /// # Errors
     /// Those of [`sequence`](Self::sequence), [`dynamics`](Self::dynamics) and [`flow`](Self::flow).
@@ -328,8 +329,8 @@ impl InvasionDataset {
     }
 }
 
-/// Hexadecimal SHA-256 of everything a network can learn from: identifiers, geometry, times and frames. A caller that reads
-/// all sequences of a dataset computes it while reading.
+/// SHA-256 of everything a network can learn from: identifiers, geometry, times and frames. A
+/// caller that reads all sequences anyway can compute it on the way.
 #[derive(Debug, Clone, Default)]
 pub struct Fingerprint(Sha256);
 
@@ -350,13 +351,13 @@ impl Fingerprint {
         self.0.update(bytes(&mut sequence.phase.iter()));
     }
 
-    /// The digest as text.
+    /// The hexadecimal digest.
     pub fn finish(self) -> String {
         hex(&self.0.finalize())
     }
 }
 
-/// Times must be finite and ascend.
+/// Checks that times are finite and ascend.
 pub(super) fn check_times(times: &[f64]) -> std::result::Result<(), String> {
     if let Some(t) = times.iter().position(|time| !time.is_finite()) {
         return Err(format!("holds {} for frame {t}, expected a finite time", times[t]));
@@ -408,7 +409,7 @@ mod tests {
         write(path, &origin(), sequences).unwrap();
     }
 
-    /// A dataset with one change made to it.
+    /// The error of reading a dataset after one change to its file.
     fn damaged(change: impl FnOnce(&hdf5::File)) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("d.h5");

@@ -12,7 +12,6 @@ use crate::dynamics::Extent;
 use crate::h5::H5Reader;
 use porecast_base::Result;
 
-/// How a file lays out its sequences.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Layout {
     /// Schema version 1.
@@ -21,7 +20,6 @@ pub(crate) enum Layout {
     Benchmark,
 }
 
-/// One file of a dataset.
 #[derive(Debug, Clone)]
 pub(crate) struct Shard {
     pub(crate) path: PathBuf,

@@ -1,4 +1,4 @@
-//! Writing a dataset, or a part of one under way.
+//! Writes a dataset, or a part of an unfinished one.
 
 use std::path::Path;
 
@@ -11,11 +11,11 @@ use crate::h5::H5Writer;
 use porecast_base::atomic;
 use porecast_base::{Error, ErrorKind, Result};
 
-/// Writes sequences with their identifiers to `path` atomically, holding one at a time.
+/// Writes sequences with their identifiers to `path` atomically, with one in memory at a time.
 ///
 /// # Errors
-/// The first error of the iterator, no sequence at all, sequences that do not belong together, or an output error
-/// naming `path`.
+/// The first error of the iterator, no sequence at all, sequences that do not fit together, or an
+/// output error naming `path`.
 pub fn write<S: Into<Recorded>>(
     path: &Path,
     origin: &Origin,
@@ -25,11 +25,11 @@ pub fn write<S: Into<Recorded>>(
     atomic::write_with(path, |temporary| fill(H5Writer::create(temporary, path)?, path, origin, sequences))
 }
 
-/// Writes the finished domain of a campaign under way to `path` atomically.
+/// Writes a finished domain of an unfinished campaign to `path` atomically.
 ///
-/// A part is not compressed. It is read once, by the merge, and then removed, and the merge compresses every domain
-/// anyway: to compress parts as well would cost a deflation and an inflation of each domain. Chunks cannot be
-/// copied as they are: the library would place them in another order, and the same content must give the same file.
+/// Parts are not compressed: the merge reads each part once, compresses its domain anyway and
+/// removes the part. The merge cannot copy compressed chunks, because the HDF5 library would place
+/// them in another order and the same content must give the same file.
 ///
 /// # Errors
 /// An output error naming `path`.
