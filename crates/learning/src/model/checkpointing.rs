@@ -53,12 +53,14 @@ impl<'a, B: Kernels> Pass<'a, B> {
 
     /// Sets what the blocks that follow are told.
     pub(super) fn tell(&mut self, embedding: Option<Tensor<B, 2>>) {
-        self.told = embedding;
-        if let (Some(checkpoints), Some(embedding)) = (&mut self.checkpoints, self.told.take()) {
-            let leaf = embedding.clone().detach().require_grad();
-            checkpoints.told.push([embedding, leaf.clone()]);
-            self.told = Some(leaf);
-        }
+        self.told = match (&mut self.checkpoints, embedding) {
+            (Some(checkpoints), Some(embedding)) => {
+                let leaf = embedding.clone().detach().require_grad();
+                checkpoints.told.push([embedding, leaf.clone()]);
+                Some(leaf)
+            }
+            (_, embedding) => embedding,
+        };
     }
 
     /// Computes a block of features, a skip and what blocks are told.
