@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::train::SplitConfig;
 use crate::config::{self, Problem, Validate};
 use crate::run::SplitLists;
@@ -19,9 +21,30 @@ pub fn split(ids: &[String], config: &SplitConfig, dataset: &Path) -> Result<Spl
     }
 }
 
+/// The lists of a split file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SplitFile {
+    /// Domains to train on; every domain that is in no other list when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    train: Option<Vec<String>>,
+    validation: Vec<String>,
+    test: Vec<String>,
+}
+
+impl SplitFile {
+    fn parts(&self) -> [(&'static str, &[String]); 3] {
+        [
+            ("train", self.train.as_deref().unwrap_or_default()),
+            ("validation", &self.validation),
+            ("test", &self.test),
+        ]
+    }
+}
+
 /// The split that a file lists.
 fn named(ids: &[String], file: &Path, dataset: &Path) -> Result<SplitLists> {
-    let lists: SplitLists = config::load(file, &[])?;
+    let lists: SplitFile = config::load(file, &[])?;
     let there: HashSet<&String> = ids.iter().collect();
     let absent: Vec<&str> = lists
         .parts()
@@ -42,14 +65,17 @@ fn named(ids: &[String], file: &Path, dataset: &Path) -> Result<SplitLists> {
         let list: HashSet<&String> = list.iter().collect();
         ids.iter().filter(|id| list.contains(id)).cloned().collect()
     };
-    Ok(SplitLists {
-        train: ordered(&lists.train),
-        validation: ordered(&lists.validation),
-        test: ordered(&lists.test),
-    })
+    let train = match &lists.train {
+        Some(train) => ordered(train),
+        None => {
+            let held_out: HashSet<&String> = lists.validation.iter().chain(&lists.test).collect();
+            ids.iter().filter(|id| !held_out.contains(id)).cloned().collect()
+        }
+    };
+    Ok(SplitLists { train, validation: ordered(&lists.validation), test: ordered(&lists.test) })
 }
 
-impl Validate for SplitLists {
+impl Validate for SplitFile {
     fn problems(&self) -> Vec<Problem> {
         let mut seen = HashSet::new();
         let ids = self.parts().into_iter().flat_map(|(part, ids)| ids.iter().map(move |id| (part, id)));
@@ -98,6 +124,19 @@ mod tests {
             prop_assert_eq!(all, ids);
             prop_assert!(!lists.train.is_empty() && !lists.validation.is_empty() && !lists.test.is_empty());
         }
+    }
+
+    #[test]
+    fn without_a_list_of_training_domains_the_rest_is_trained_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("split.toml");
+        std::fs::write(&file, "validation = ['b']\ntest = ['d']").unwrap();
+        let ids = ["a", "b", "c", "d"].map(String::from);
+        let lists = named(&ids, &file, "d.h5".as_ref()).unwrap();
+        assert_eq!(
+            (lists.train, lists.validation.len(), lists.test.len()),
+            (vec!["a".into(), "c".into()], 1, 1)
+        );
     }
 
     #[test]

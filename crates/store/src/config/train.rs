@@ -157,7 +157,8 @@ impl Channel {
 #[serde(default, deny_unknown_fields)]
 pub struct SplitConfig {
     /// TOML file with the lists `train`, `validation` and `test` of domain identifiers, relative to
-    /// the working directory; replaces the shares. A domain in none of the lists is not used.
+    /// the working directory; replaces the shares. A domain in none of the lists is not used; in
+    /// a file without `train`, it is trained on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
     /// Share for validation.
