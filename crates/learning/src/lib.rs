@@ -6,10 +6,11 @@
 //! ```no_run
 //! use porecast_learning::Predictor;
 //! use porecast_simulations::{Domain, Side};
+//! use porecast_store::Physics;
 //!
 //! let predictor = Predictor::open("runs/time".as_ref())?;
 //! let domain = Domain { solid: ndarray::Array2::from_elem((256, 128), false), voxel_size_m: 35e-6 };
-//! let frames = predictor.frames(&domain, Side::Top, &predictor.times())?;
+//! let frames = predictor.frames(&domain, Side::Top, &Physics::default(), &predictor.times())?;
 //! # Ok::<(), porecast_base::Error>(())
 //! ```
 //!
