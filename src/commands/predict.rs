@@ -10,18 +10,19 @@ use porecast_store::Physics;
 /// Arguments of `porecast predict`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  porecast predict --run runs/time domain.png -o out/\n  porecast predict --run runs/time data/demo.h5 --part test -o out/\n  porecast predict --run runs/time domain.png -o out/ --times 0.1,0.2,0.3\n  porecast predict --run runs/stas slides/ -o masks/"
+    after_help = "Examples:\n  porecast predict domain.png --capillary-number 3e-3 --viscosity-ratio 0.2 --contact-angle 60\n  porecast predict --run runs/time domain.png -o out/\n  porecast predict --run runs/time data/demo.h5 --part test -o out/\n  porecast predict --run runs/time domain.png -o out/ --times 0.1,0.2,0.3\n  porecast predict --run runs/stas slides/ -o masks/"
 )]
 pub struct Args {
-    /// Run folder.
+    /// Run folder; the model that comes with porecast when absent.
     #[arg(long)]
-    pub run: PathBuf,
+    pub run: Option<PathBuf>,
     /// Image of a domain (PNG, TIFF; dark is solid), or dataset. For a segmentation run: a dataset, a
     /// photograph (PNG, JPEG), or files in the source format of the run.
     pub input: PathBuf,
     /// Output folder: predictions.h5, frames, animation and saturation; for images, masks and overlays.
+    /// Without it, `<input>-prediction` in the working directory.
     #[arg(short, long)]
-    pub output: PathBuf,
+    pub output: Option<PathBuf>,
     /// Times to predict for an image, in the unit of the training data; without it, the mean times of the
     /// training data.
     #[arg(long, value_delimiter = ',')]
@@ -32,6 +33,9 @@ pub struct Args {
     /// Edge where the invading fluid enters; without it, the edge in the training data.
     #[arg(long, value_parser = super::parse_side)]
     pub inlet: Option<Side>,
+    /// Predict times after the last one of the training, too.
+    #[arg(long)]
+    pub extrapolate: bool,
     /// Capillary number of the injection, for a run that is told it.
     #[arg(long)]
     pub capillary_number: Option<f64>,
@@ -65,13 +69,15 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
         viscosity_ratio: args.viscosity_ratio,
         contact_angle_deg: args.contact_angle,
     };
+    let stem = args.input.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let options = PredictOptions {
         run: args.run,
         input: args.input,
-        output: args.output,
+        output: args.output.unwrap_or_else(|| format!("{stem}-prediction").into()),
         times: args.times,
         part: args.part,
         inlet: args.inlet,
+        extrapolate: args.extrapolate,
         physics,
         threshold: args.threshold,
         invert: args.invert,

@@ -74,6 +74,7 @@ fn write_run(folder: &Path, dataset: &Path, frames: &[usize], test: &[usize], da
     };
     let trained_on = DatasetCard {
         physics: Vec::new(),
+        porosity: None,
         path: dataset.path().to_owned(),
         fingerprint: dataset.fingerprint().unwrap(),
         shape: dataset.shape(),

@@ -378,3 +378,18 @@ fn commands_without_arguments_explain_themselves() {
     }
     porecast().args(["train", "a.toml", "--resume", "--force"]).exits(2);
 }
+
+#[test]
+fn what_cannot_fit_into_memory_is_refused_before_it_is_taken() {
+    let project = Project::new();
+    let config = project.config(SHORT);
+    let large = ["--set", "model.architecture='vit'", "--set", "model.vit.width=65536"];
+    let wanted = ["model", "GiB of memory", "million weights"];
+    fails(project.train(&config, "run").args(large), 2, &wanted);
+    assert!(!project.path("run").exists());
+    let campaign = "domains = 2\nheight = 64\nwidth = 64\nvoxel_size_m = 1e-5\npercolation.frames = 1000000000000\n\
+                    [[domain]]\ngenerator = { kind = 'disc-pack' }";
+    fs::write(project.path("simulate.toml"), campaign).expect("written");
+    let mut simulate = project.porecast(["simulate", "simulate.toml", "-o", "large.h5"]);
+    fails(&mut simulate, 2, &["frames", "GiB of memory", "fewer frames"]);
+}

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use ndarray::{Array2, Array3, Array4, array};
+use ndarray::{Array2, Array3, Array4, s};
 use ndarray_npy::NpzWriter;
 use porecast::base::testing;
 use porecast::simulations::{Side, TimeUnit};
@@ -98,18 +98,76 @@ fn files_that_do_not_fit_are_refused_by_name() {
     folder.path().assert_done("import a.h5 -o d.h5 --force -q");
 }
 
+/// Writes an npz archive with an array `labels`.
+fn label_stack(path: &Path, labels: &Array3<u8>) {
+    let mut writer = NpzWriter::new_compressed(fs::File::create(path).unwrap());
+    writer.add_array("labels", labels).unwrap();
+    writer.finish().unwrap();
+}
+
+/// Three frames of 10 x 10 pixels: solid at (5, 0), a front that stays in the first rows and retreats in one pixel.
+fn labels() -> Array3<u8> {
+    let mut labels = Array3::from_shape_fn((3, 10, 10), |(t, y, _)| if y < 1 + t { 2_u8 } else { 1 });
+    labels.slice_mut(s![.., 5, 0]).fill(0);
+    labels[[1, 0, 3]] = 1;
+    labels
+}
+
 #[test]
 fn retreat_conflicts_and_a_wrong_inlet_are_reported() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("stack.npz");
-    let mut writer = NpzWriter::new_compressed(fs::File::create(&path).unwrap());
-    let labels = array![[[1_u8, 2], [1, 1], [0, 1]], [[1, 1], [1, 2], [0, 1]], [[1, 1], [0, 2], [0, 1]]];
-    writer.add_array("labels", &labels).unwrap();
-    writer.finish().unwrap();
+    let mut labels = labels();
+    labels[[2, 7, 7]] = 0;
+    label_stack(&folder.path().join("stack.npz"), &labels);
     let out = import(folder.path(), &["stack.npz", "-o", "d.h5", "--inlet", "bottom"]).succeeds();
     let said = text(&out.stdout);
-    assert!(said.contains("| stack | 0.833 | 0.200 to 0.200 | 1 | 1 |"), "{said}");
+    assert!(said.contains("| stack | 0.990 | 0.101 to 0.303 | 1 | 1 |"), "{said}");
     assert!(text(&out.stderr).contains("no invading fluid is at the inlet edge"));
+}
+
+#[test]
+fn a_stack_with_another_encoding_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    // Invading and solid exchanged: the front flickers in what is taken for the solid.
+    let permuted = labels().mapv(|label| 2 - label);
+    label_stack(&folder.path().join("stack.npz"), &permuted);
+    let wanted = ["stack.npz", "of its labels at odds with the solid", "0 solid, 1 defending, 2 invading"];
+    refused(folder.path(), &["stack.npz", "-o", "d.h5"], &wanted);
+}
+
+#[test]
+fn imported_frames_can_have_a_physical_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    label_stack(&folder.path().join("stack.npz"), &labels());
+    let times = |name: &str, args: &[&str]| {
+        import(folder.path(), &[&["stack.npz", "-o", name][..], args].concat()).succeeds();
+        let dataset = InvasionDataset::open(&folder.path().join(name)).unwrap();
+        (dataset.time_unit(), dataset.sequence(0).unwrap().times)
+    };
+    assert_eq!(times("step.h5", &["--time-step", "2.5"]), (TimeUnit::Seconds, vec![0.0, 2.5, 5.0]));
+    assert_eq!(times("times.h5", &["--times", "1,2,7"]), (TimeUnit::Seconds, vec![1.0, 2.0, 7.0]));
+    let saturation = vec![10.0 / 99.0, 19.0 / 99.0, 30.0 / 99.0];
+    assert_eq!(times("volumes.h5", &["--pore-volumes"]), (TimeUnit::PoreVolumes, saturation));
+    refused(
+        folder.path(),
+        &["stack.npz", "-o", "x.h5", "--times", "1,2"],
+        &["has 3 frames, --times names 2"],
+    );
+    refused(
+        folder.path(),
+        &["stack.npz", "-o", "x.h5", "--times", "1,3,2"],
+        &["do not ascend: 3 at frame 1"],
+    );
+    refused(folder.path(), &["stack.npz", "-o", "x.h5", "--time-step", "0"], &["0 is no time in seconds"]);
+}
+
+#[test]
+fn hidden_files_of_a_folder_are_passed_over_and_capitals_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("mac")).unwrap();
+    label_stack(&folder.path().join("mac/stack.NPZ"), &labels());
+    fs::write(folder.path().join("mac/._stack.npz"), "resource fork").unwrap();
+    import(folder.path(), &["mac", "-o", "d.h5"]).succeeds();
 }
 
 #[test]

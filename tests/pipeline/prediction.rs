@@ -192,7 +192,8 @@ fn a_run_is_scored_on_a_dataset_that_it_has_never_seen() {
         project.porecast(["evaluate", "run", "--dataset", dataset, "--quiet"]).succeeds();
     };
     evaluate("other.h5");
-    let predictions = PredictionFile::open(&project.path("run/predictions/other.h5")).expect("predictions");
+    let predictions =
+        PredictionFile::open(&project.path("run/predictions/dataset-other.h5")).expect("predictions");
     assert_eq!(predictions.domain_ids().len(), 3);
     let summary =
         |folder: &str| std::fs::read_to_string(project.path(folder).join("summary.csv")).expect("scores");
@@ -264,6 +265,31 @@ fn a_sequence_run_is_told_the_physics() {
         "{said}"
     );
 
+    let late = ["--contact-angle", "45", "--times", "99"];
+    let wanted = ["--times", "99 is after", "--extrapolate"];
+    fails(project.predict("run", "domain.png", "late").args(late), 2, &wanted);
+    project.predict("run", "domain.png", "late").args(late).arg("--extrapolate").succeeds();
+
     let config = project.config("physics = ['capillary-number']\nloss.mse = 1.0");
     fails(&mut project.train(&config, "other"), 2, &["has no capillary number, which `physics` asks for"]);
+}
+
+#[test]
+fn a_mirrored_prediction_has_the_symmetry_of_its_domain() {
+    let project = Project::new();
+    let run = |more: &str, name: &str| {
+        project.trained(more, name);
+        image(&project.path("domain.png"), 40, 24, is_solid);
+        image(&project.path("mirrored.png"), 40, 24, |y, x| is_solid(y, 23 - x));
+        let [one, other] = ["domain", "mirrored"].map(|input| {
+            let out = format!("{name}-{input}");
+            project.predict(name, &format!("{input}.png"), &out).succeeds();
+            output(&project.path(&out)).1.probability
+        });
+        let mut back = other;
+        back.invert_axis(Axis(2));
+        (&one - &back).iter().fold(0f32, |worst, difference| worst.max(difference.abs()))
+    };
+    assert!(run("", "plain") > 1e-4);
+    assert!(run("mirrored_prediction = true", "run") < 1e-6);
 }

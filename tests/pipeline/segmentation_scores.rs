@@ -294,7 +294,7 @@ fn the_mean_mask_of_a_fold_is_that_of_the_others() {
     let (all_ice, ice) = (Array2::from_elem((2, 2), 1), Array3::ones((1, 2, 2)));
     workshop.write_images("other.h5", &classes, &[image("f1", "f1", Some(all_ice.clone()), (2, 2))]);
     let prediction = MaskPrediction { id: "f1".into(), probability: ice, mask: all_ice };
-    workshop.write_masks("ice/predictions/other.h5", &classes, std::iter::once(prediction));
+    workshop.write_masks("ice/predictions/dataset-other.h5", &classes, std::iter::once(prediction));
     workshop.assert_done("evaluate ice --dataset other.h5");
     let mean = [("source", "mean mask"), ("id", "f1")];
     assert_eq!(workshop.number("ice/evaluation-other/per_image.csv", &mean, "dice"), 0.0);
@@ -330,8 +330,10 @@ fn what_does_not_belong_together_is_refused() {
         "evaluate plain/predictions/test.h5 --dataset other.h5 -o scores",
         &["other.h5", "has no image \"a\""],
     );
-    workshop
-        .assert_refused("evaluate plain --dataset other.h5", &["predictions/other.h5", "porecast predict"]);
+    workshop.assert_refused(
+        "evaluate plain --dataset other.h5",
+        &["predictions/dataset-other.h5", "porecast predict"],
+    );
     workshop.write_images("classes.h5", &["background", "atrium"], &others);
     workshop.assert_refused("evaluate plain --dataset classes.h5", &["classes.h5", "atrium", "ventricle"]);
 

@@ -1,5 +1,5 @@
 //! Shared foundations of all porecast crates: [`Error`], atomic writes ([`atomic`]), file locks ([`lock`]),
-//! random generators with named seeds ([`seed`]), Euclidean distances ([`distance`]), [`progress`] and
+//! random generators with named seeds ([`seed`]), Euclidean distances ([`distance`]), free [`memory`], [`progress`] and
 //! [`interrupt`]ion.
 
 pub mod atomic;
@@ -8,6 +8,7 @@ mod error;
 mod hex;
 pub mod interrupt;
 pub mod lock;
+pub mod memory;
 mod problem;
 pub mod progress;
 pub mod seed;

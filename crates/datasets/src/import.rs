@@ -22,6 +22,22 @@ use porecast_store::{benchmark, card, npz};
 const SOLID: u8 = 0;
 /// Label of the invading fluid.
 const INVADING: u8 = 2;
+/// Highest share of labels that may contradict the mask of the solid: those that flicker at the edges of grains.
+const MAX_CONFLICTS: f64 = 0.01;
+
+/// Times of the frames.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Clock {
+    /// Not known: frames are counted.
+    #[default]
+    Frames,
+    /// Seconds, one for each frame.
+    Times(Vec<f64>),
+    /// Seconds between frames; the first is at 0.
+    TimeStep(f64),
+    /// The saturation of each frame as the injected pore volumes, which it is until breakthrough.
+    PoreVolumes,
+}
 
 /// Properties of one imported sequence.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +63,8 @@ pub struct ImportOptions {
     pub inlet: Side,
     /// Edge length of a pixel in metres.
     pub voxel_size: f64,
+    /// Times of the frames.
+    pub clock: Clock,
     /// Replace an existing dataset.
     pub force: bool,
 }
@@ -71,6 +89,14 @@ pub fn run(options: &ImportOptions) -> Result<Imported> {
     }
     if !(options.voxel_size > 0.0 && options.voxel_size.is_finite()) {
         return Err(Error::config(format!("--voxel-size {}", options.voxel_size), "expected metres above 0"));
+    }
+    let bad = match &options.clock {
+        Clock::Times(times) => times.iter().find(|time| !time.is_finite()),
+        Clock::TimeStep(step) => Some(step).filter(|step| !(**step > 0.0 && step.is_finite())),
+        Clock::Frames | Clock::PoreVolumes => None,
+    };
+    if let Some(bad) = bad {
+        return Err(Error::config("--times, --time-step", format!("{bad} is no time in seconds")));
     }
     let files = expand(&options.inputs)?;
     let names = names(&files)?;
@@ -107,7 +133,12 @@ pub fn run(options: &ImportOptions) -> Result<Imported> {
 }
 
 fn is_npz(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e == "npz")
+    extension(path) == "npz"
+}
+
+/// The extension in lower case.
+fn extension(path: &Path) -> String {
+    path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
 }
 
 /// The given files, and the sorted files of the given folders.
@@ -122,7 +153,8 @@ fn expand(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(input).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
-            if path.extension().is_some_and(|e| e == "h5" || e == "hdf5" || e == "npz") {
+            let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+            if !is_hidden && ["h5", "hdf5", "npz"].contains(&extension(&path).as_str()) {
                 found.push(path);
             }
         }
@@ -172,11 +204,20 @@ fn read(file: &Path, options: &ImportOptions) -> Result<(Trajectory, usize)> {
         let sequence = benchmark::read_file(file)?;
         (sequence.domain.solid, sequence.phase, 0)
     };
+    let share = conflicts as f64 / phase.len().max(1) as f64;
+    if share > MAX_CONFLICTS {
+        let what = format!(
+            "has {:.1} % of its labels at odds with the solid, which is what more than half of a pixel's labels say; \
+             expected labels 0 solid, 1 defending, 2 invading, with axes (time, y, x)",
+            100.0 * share
+        );
+        return Err(Error::input(file, what));
+    }
     let domain = Domain { solid, voxel_size_m: options.voxel_size };
     if domain.pore_count() == 0 {
         return Err(Error::input(file, "has no pore space: every pixel is solid"));
     }
-    let sequence = Trajectory {
+    let mut sequence = Trajectory {
         inlet: options.inlet,
         times: (0..phase.len_of(Axis(0))).map(|t| t as f64).collect(),
         time_unit: TimeUnit::Frame,
@@ -184,7 +225,34 @@ fn read(file: &Path, options: &ImportOptions) -> Result<(Trajectory, usize)> {
         parameters: benchmark::unknown_parameters(domain.porosity()),
         domain,
     };
+    set_clock(&mut sequence, &options.clock, file)?;
     Ok((sequence, conflicts))
+}
+
+/// Gives the frames their times.
+fn set_clock(sequence: &mut Trajectory, clock: &Clock, file: &Path) -> Result<()> {
+    let frames = sequence.times.len();
+    let (times, unit) = match clock {
+        Clock::Frames => return Ok(()),
+        Clock::Times(times) if times.len() != frames => {
+            let what = format!("has {frames} frames, --times names {} times", times.len());
+            return Err(Error::input(file, what));
+        }
+        Clock::Times(times) => (times.clone(), TimeUnit::Seconds),
+        Clock::TimeStep(step) => ((0..frames).map(|t| t as f64 * step).collect(), TimeUnit::Seconds),
+        Clock::PoreVolumes => (sequence.saturation(), TimeUnit::PoreVolumes),
+    };
+    if let Some(t) = times.windows(2).position(|pair| pair[1] <= pair[0]) {
+        let what = format!(
+            "its times do not ascend: {} at frame {t}, {} at frame {}",
+            times[t],
+            times[t + 1],
+            t + 1
+        );
+        return Err(Error::input(file, what));
+    }
+    (sequence.times, sequence.time_unit) = (times, unit);
+    Ok(())
 }
 
 /// Mask of the solid, phase, and the number of labels that contradict the mask.

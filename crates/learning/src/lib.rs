@@ -31,6 +31,7 @@ mod data;
 mod device;
 mod loss;
 mod model;
+mod orientation;
 pub mod predict;
 mod sample;
 pub mod search;

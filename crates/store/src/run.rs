@@ -5,7 +5,7 @@
 //! run.json                 RunCard: seed, version, dataset and its fingerprint, split, members
 //! <member>/metrics.csv     one row per epoch
 //! <member>/best.safetensors, last.safetensors, checkpoint
-//! predictions/<split>.h5   predictions for the domains of a split
+//! predictions/<split>.h5   predictions for the domains of a split; dataset-<name>.h5 for another dataset
 //! evaluation/              scores and figures
 //! report.html
 //! ```
@@ -65,6 +65,9 @@ pub struct DatasetCard {
     /// Physical quantities that the network is told, and how.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub physics: Vec<QuantityScale>,
+    /// Lowest and highest porosity of the training domains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub porosity: Option<[f64; 2]>,
 }
 
 /// One trained network.

@@ -22,8 +22,8 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use porecast_base::progress::{Progress, say};
-use porecast_base::{Error, ErrorKind, Result, Verbosity, hex, interrupt};
-use porecast_store::config::simulate::SimulateConfig;
+use porecast_base::{Error, ErrorKind, Result, Verbosity, hex, interrupt, memory};
+use porecast_store::config::simulate::{SimulateConfig, Simulator};
 use porecast_store::invasion::{self, Origin};
 use porecast_store::{card, config};
 
@@ -70,6 +70,12 @@ pub fn run(options: &SimulateOptions, verbosity: Verbosity) -> Result<()> {
         None => (options.output.clone(), Shard { index: 0, count: 1 }),
     };
     refuse_wrong_kind(&options.output, options.shard.is_some())?;
+    let frames = match config.simulator {
+        Simulator::Percolation => config.percolation.frames,
+        Simulator::LatticeBoltzmann => config.lattice_boltzmann.unwrap_or_default().frames,
+    };
+    let needed = frames as f64 * (config.height * config.width) as f64;
+    memory::require(needed, "frames", "simulate fewer frames or smaller domains")?;
     let images = Images::load(&config, &options.config)?;
     let save_interval = Duration::from_secs(options.checkpoint_seconds);
     let campaign = Campaign::new(config, images, save_interval)?;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ndarray::Axis;
 use porecast_simulations::Side;
+use rayon::prelude::*;
 
 use super::Samples;
 use super::channels::channels;
@@ -44,14 +45,16 @@ impl InvasionData {
     pub fn load(dataset: &InvasionDataset, list: &[Channel]) -> Result<Self> {
         let inlet = dataset.inlet();
         let mut fingerprint = Fingerprint::default();
-        let domains = (0..dataset.len())
+        let mut geometries = Vec::new();
+        let mut domains = (0..dataset.len())
             .map(|index| {
                 let trajectory = dataset.sequence(index)?;
                 fingerprint.add(&dataset.domain_ids()[index], &trajectory);
                 let width = trajectory.domain.shape().1;
-                Ok(Sequence {
+                let porosity = trajectory.domain.porosity();
+                let sequence = Sequence {
                     id: dataset.domain_ids()[index].clone(),
-                    input: channels(&trajectory.domain, inlet, list).into_raw_vec_and_offset().0,
+                    input: Vec::new(),
                     pore: PackedMask::new(trajectory.domain.solid.iter().map(|solid| !solid), width),
                     frames: trajectory
                         .phase
@@ -60,10 +63,15 @@ impl InvasionData {
                         .collect(),
                     times: trajectory.times,
                     physics: Physics::from(&trajectory.parameters),
-                    porosity: trajectory.domain.porosity(),
-                })
+                    porosity,
+                };
+                geometries.push(trajectory.domain);
+                Ok(sequence)
             })
-            .collect::<Result<_>>()?;
+            .collect::<Result<Vec<_>>>()?;
+        domains.par_iter_mut().zip(geometries).for_each(|(sequence, domain)| {
+            sequence.input = channels(&domain, inlet, list).into_raw_vec_and_offset().0;
+        });
         let fingerprint = fingerprint.finish();
         Ok(Self { shape: dataset.shape(), inlet, channel_count: list.len(), domains, fingerprint })
     }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::store::{ModuleSnapshot, SafetensorsStore};
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::{DType, FloatDType, Tensor, backend::Backend};
 
 use super::Network;
 use super::ops::{Kernels, TrainBackend};
@@ -44,7 +44,7 @@ impl<B: Kernels> Network<B> {
         }
         match applied.unused.first() {
             Some(tensor) => Err(other(format!("tensor {tensor} has no place in it"))),
-            None => Ok(self),
+            None => Ok(self.map(&mut Single)),
         }
     }
 
@@ -57,6 +57,18 @@ impl<B: Kernels> Network<B> {
             }
         }
         self.visit(&mut Read);
+    }
+}
+
+/// Makes every weight a number of 32 bits; files may hold half precision.
+struct Single;
+
+impl<B: Backend> ModuleMapper<B> for Single {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        if param.val().dtype() == DType::F32 {
+            return param;
+        }
+        param.map(|weights| weights.cast(FloatDType::F32))
     }
 }
 

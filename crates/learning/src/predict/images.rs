@@ -28,8 +28,8 @@ const WHITE: u8 = 255;
 ///
 /// # Errors
 /// As [`super::run`].
-pub(super) fn run(options: &PredictOptions, device: Device, verbosity: Verbosity) -> Result<()> {
-    let predictor = MaskPredictor::on(&options.run, device)?.with_tile(options.tile);
+pub(super) fn run(options: &PredictOptions, predictor: MaskPredictor, verbosity: Verbosity) -> Result<()> {
+    let predictor = predictor.with_tile(options.tile);
     if !options.times.is_empty() || options.inlet.is_some() || options.invert {
         let what = "are for runs on invasions; an image is segmented as it is";
         return Err(Error::config("--times, --inlet, --invert", what));

@@ -1,5 +1,6 @@
 //! Sequences of the domains of a dataset, or of the domain in an image.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ::image::RgbImage;
@@ -14,7 +15,7 @@ use porecast_store::{Dataset, InvasionDataset, MissingPredictions, Physics, imag
 use serde::Serialize;
 
 use super::predictor::{Moment, Predictor};
-use super::{PREDICTIONS, PredictOptions, ids_of_part, refuse_part};
+use super::{PREDICTIONS, PredictOptions, ids_of_part, range, refuse_part};
 use crate::device::Device;
 
 /// Longest edge of an animation in pixels.
@@ -26,8 +27,8 @@ const FRAME_MS: u32 = 200;
 ///
 /// # Errors
 /// As [`super::run`].
-pub(super) fn run(options: &PredictOptions, device: Device, verbosity: Verbosity) -> Result<()> {
-    let predictor = Predictor::on(&options.run, device)?.with_tile(options.tile);
+pub(super) fn run(options: &PredictOptions, predictor: Predictor, verbosity: Verbosity) -> Result<()> {
+    let predictor = predictor.with_tile(options.tile);
     let mut shown = Shown::new(&options.output);
     let extension = options.input.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     if ["png", "tif", "tiff"].contains(&extension.as_str()) {
@@ -97,12 +98,19 @@ fn predict_dataset(
     let frames = predictor.moments(&vec![0.0; frames]).len();
     let header = header(predictor.card(), dataset.inlet());
     let progress = Progress::new("domains predicted", ids.len(), 0, verbosity);
+    // For each property, how many domains lie outside the training, and the first of them.
+    let mut warnings: BTreeMap<String, (usize, String)> = BTreeMap::new();
     prediction::write_frames(path, &header, (frames, height, width), |writer| {
         for id in ids {
             let sequence = dataset.sequence(dataset.place(id)?)?;
             let moments = predictor.moments(&sequence.times);
+            let physics = Physics::from(&sequence.parameters).or(physics);
+            for outside in range::outside(learnt, &sequence.domain, dataset.inlet(), &physics) {
+                let text = format!("{id}: {}", outside.text);
+                warnings.entry(outside.what).or_insert((0, text)).0 += 1;
+            }
             let told = predictor
-                .told(&sequence.domain, &Physics::from(&sequence.parameters).or(physics))
+                .told(&sequence.domain, &physics)
                 .map_err(|e| Error::input(dataset.path(), format!("domain {id:?}: {e}")))?;
             let case = Case { domain: &sequence.domain, inlet: dataset.inlet(), told };
             predict_domain(predictor, &case, id, &moments, writer, shown.as_deref_mut())?;
@@ -110,7 +118,11 @@ fn predict_dataset(
         }
         progress.finish();
         Ok(())
-    })
+    })?;
+    for (count, first) in warnings.into_values() {
+        say(verbosity, &format!("warning: {count} of {} domains, the first is {first}", ids.len()));
+    }
+    Ok(())
 }
 
 /// Predicts the domain of an image, and shows it.
@@ -128,9 +140,13 @@ fn predict_image(
     let inlet = options.inlet.unwrap_or(card.dataset.inlet);
     require_path(&domain, inlet, &options.input)?;
     let told = predictor.told(&domain, &options.physics)?;
-    for warning in predictor.extrapolations(&domain, &options.physics) {
-        say(verbosity, &format!("warning: {warning}"));
+    if !told.is_empty() {
+        say(verbosity, &predictor.describe(&domain, &options.physics));
     }
+    for outside in range::outside(&card.dataset, &domain, inlet, &options.physics) {
+        say(verbosity, &format!("warning: {}", outside.text));
+    }
+    range::check_times(&card.dataset, &options.times, options.extrapolate)?;
     let moments = if options.times.is_empty() {
         predictor.moments(&card.dataset.mean_times)
     } else if predictor.takes_any_time() {
@@ -146,7 +162,12 @@ fn predict_image(
     prediction::write_frames(&path, &header(card, inlet), (moments.len(), height, width), |writer| {
         let case = Case { domain: &domain, inlet, told };
         predict_domain(predictor, &case, &id, &moments, writer, Some(shown))
-    })
+    })?;
+    let rows = shown.rows.iter().map(|row| (row.time, row.saturation));
+    if let Some(warning) = range::excess(&card.dataset, rows) {
+        say(verbosity, &format!("warning: {warning}"));
+    }
+    Ok(())
 }
 
 /// What is predicted.

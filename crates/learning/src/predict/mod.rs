@@ -8,8 +8,9 @@
 mod images;
 mod invasions;
 mod mask_predictor;
-mod orientation;
+
 mod predictor;
+mod range;
 mod tiles;
 mod trained;
 mod views;
@@ -35,11 +36,15 @@ const SMALLEST_TILE: usize = 16;
 /// Name of the prediction file in the output of a command.
 const PREDICTIONS: &str = "predictions.h5";
 
+/// What the shipped model is told where nothing is given.
+const SHIPPED_PHYSICS: Physics =
+    Physics { capillary_number: Some(1e-2), viscosity_ratio: Some(0.1), contact_angle_deg: Some(45.0) };
+
 /// Arguments of `porecast predict`.
 #[derive(Debug, Clone)]
 pub struct PredictOptions {
-    /// Run folder.
-    pub run: PathBuf,
+    /// Run folder; the model that comes with porecast when absent.
+    pub run: Option<PathBuf>,
     /// An image of a domain (PNG, TIFF; dark is solid), or a dataset. With a segmentation run: a
     /// dataset, a photograph (PNG, JPEG), or files in the format of the run's source.
     pub input: PathBuf,
@@ -51,6 +56,8 @@ pub struct PredictOptions {
     pub part: Option<String>,
     /// Edge where the invading fluid enters; that of the training data if absent.
     pub inlet: Option<Side>,
+    /// Predict times after the last one of the training, too.
+    pub extrapolate: bool,
     /// Rate and fluids, for a run that is told them; a dataset's own come first.
     pub physics: Physics,
     /// Grey level from which an image is pore, between 0 and 1.
@@ -77,10 +84,21 @@ pub fn run(options: &PredictOptions, verbosity: Verbosity) -> Result<()> {
     if existed && !options.force {
         return Err(Error::exists(&options.output));
     }
-    let done = match Task::of(&options.run) {
-        Task::Invasion => invasions::run(options, device, verbosity),
-        Task::Segmentation => images::run(options, device, verbosity),
+    let predict = || match &options.run {
+        None => {
+            let physics = options.physics.or(&SHIPPED_PHYSICS);
+            invasions::run(
+                &PredictOptions { physics, ..options.clone() },
+                Predictor::shipped(device)?,
+                verbosity,
+            )
+        }
+        Some(run) => match Task::of(run) {
+            Task::Invasion => invasions::run(options, Predictor::on(run, device)?, verbosity),
+            Task::Segmentation => images::run(options, MaskPredictor::on(run, device)?, verbosity),
+        },
     };
+    let done = predict();
     if done.is_err() && !existed {
         // Only removes an empty folder.
         let _ = std::fs::remove_dir(&options.output);

@@ -12,12 +12,17 @@ use porecast_store::{Physics, QuantityScale, RunFolder};
 use serde::de::DeserializeOwned;
 
 use super::TILE;
-use super::orientation::Orientation;
+use super::range::significant;
 use super::tiles::Tiles;
 use super::trained::{self, Trained};
 use crate::data::channels::channels;
 use crate::device::Device;
 use crate::model::Ends;
+use crate::orientation::Orientation;
+
+const SHIPPED_CARD: &str = include_str!("../../../../models/drainage/run.json");
+const SHIPPED_CONFIG: &str = include_str!("../../../../models/drainage/config.toml");
+const SHIPPED_WEIGHTS: &[u8] = include_bytes!("../../../../models/drainage/best.safetensors");
 
 /// Largest number of pixels times frames that are decoded at once.
 const DECODED_AT_ONCE: usize = 512 * 512;
@@ -83,6 +88,21 @@ impl Predictor {
         };
         let networks = card.members.iter().map(load).collect::<Result<_>>()?;
         Ok(Self { config, card, networks, tile: TILE })
+    }
+
+    /// The model that comes with porecast. It knows drainage at the capillary numbers, viscosity ratios and contact
+    /// angles of its [`card`](Self::card); `models/drainage` describes it.
+    ///
+    /// # Errors
+    /// The device cannot be used.
+    pub fn shipped(device: Device) -> Result<Self> {
+        let path = Path::new("models/drainage/best.safetensors");
+        let config: TrainConfig = config::parse("models/drainage/config.toml", SHIPPED_CONFIG, &[])?;
+        let card: RunCard =
+            serde_json::from_str(SHIPPED_CARD).map_err(|e| Error::input(path, e.to_string()))?;
+        let ends = Ends::of_invasion(&config);
+        let network = trained::place(SHIPPED_WEIGHTS.to_vec(), path, &config.model, ends, device)?;
+        Ok(Self { config, card, networks: vec![(None, network)], tile: TILE })
     }
 
     /// Sets the largest tile edge, by default 512 pixels; larger domains are predicted in
@@ -158,10 +178,10 @@ impl Predictor {
             let option = scale.quantity.option();
             let Some(value) = scale.quantity.of(physics, domain.porosity()) else {
                 let what = format!(
-                    "is missing: the run was trained with the {}, from {:.3e} to {:.3e}",
+                    "is missing: the run was trained with the {}, from {} to {}",
                     scale.quantity.name(),
-                    scale.least,
-                    scale.most
+                    significant(scale.least),
+                    significant(scale.most)
                 );
                 return Err(Error::config(option, what));
             };
@@ -174,20 +194,14 @@ impl Predictor {
         self.card.dataset.physics.iter().map(tell).collect()
     }
 
-    /// Quantities of a domain that lie outside the training domains', in words.
-    pub(super) fn extrapolations(&self, domain: &Domain, physics: &Physics) -> Vec<String> {
-        let outside = |scale: &QuantityScale| {
+    /// What the networks are told of a domain, in words.
+    pub(super) fn describe(&self, domain: &Domain, physics: &Physics) -> String {
+        let told = |scale: &QuantityScale| {
             let value = scale.quantity.of(physics, domain.porosity())?;
-            (!scale.covers(value)).then(|| {
-                format!(
-                    "{} {value:.4} is outside {:.4} to {:.4}, the range of the training domains",
-                    scale.quantity.name(),
-                    scale.least,
-                    scale.most
-                )
-            })
+            Some(format!("{} {}", scale.quantity.name(), significant(value)))
         };
-        self.card.dataset.physics.iter().filter_map(outside).collect()
+        let told: Vec<String> = self.card.dataset.physics.iter().filter_map(told).collect();
+        told.join(", ")
     }
 
     /// Whether a network is told the time, rather than knowing a single frame.
@@ -218,7 +232,18 @@ impl Predictor {
         let input = channels(&turned, learnt, &self.config.inputs);
         let (_, height, width) = input.dim();
         moments.chunks((HELD_AT_ONCE / (height * width)).max(1)).flat_map(move |group| {
-            let frames = self.group(input.view(), told, group);
+            let mut frames = self.group(input.view(), told, group);
+            if self.config.mirrored_prediction {
+                let across = match learnt {
+                    Side::Top | Side::Bottom => Axis(2),
+                    Side::Left | Side::Right => Axis(1),
+                };
+                let mut mirrored = input.clone();
+                mirrored.invert_axis(across);
+                let mut other = self.group(mirrored.as_standard_layout().view(), told, group);
+                other.invert_axis(across);
+                frames = (frames + other) / 2.0;
+            }
             (0..group.len()).map(move |index| {
                 let mut frame = turn.back(frames.index_axis(Axis(0), index).to_owned());
                 keep_pore_space(&mut frame, domain);

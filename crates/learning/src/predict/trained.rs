@@ -46,20 +46,32 @@ pub(super) trait Encoded {
 /// # Errors
 /// The file is missing or broken, or belongs to another architecture.
 pub(super) fn load(path: &Path, model: &ModelConfig, ends: Ends, device: Device) -> Result<Box<dyn Trained>> {
-    on_device!(device, load_on(path, model, ends))
+    place(weights::read_network(path)?, path, model, ends, device)
 }
 
-fn load_on<B: TrainBackend>(
+/// Places the bytes of a weight file on a device; `path` names the file in errors.
+///
+/// # Errors
+/// The bytes are damaged or belong to another architecture.
+pub(super) fn place(
+    bytes: Vec<u8>,
+    path: &Path,
+    model: &ModelConfig,
+    ends: Ends,
+    device: Device,
+) -> Result<Box<dyn Trained>> {
+    on_device!(device, place_on(bytes, path, model, ends))
+}
+
+fn place_on<B: TrainBackend>(
     device: &B::Device,
+    bytes: Vec<u8>,
     path: &Path,
     model: &ModelConfig,
     ends: Ends,
 ) -> Result<Box<dyn Trained>> {
     let network = Network::<B::InnerBackend>::init(model, ends, device);
-    Ok(Box::new(OnDevice {
-        network: network.with_weights(weights::read_network(path)?, path)?,
-        device: device.clone(),
-    }))
+    Ok(Box::new(OnDevice { network: network.with_weights(bytes, path)?, device: device.clone() }))
 }
 
 #[derive(Debug)]

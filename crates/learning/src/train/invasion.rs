@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::begin::begin;
-use super::{Member, Setting, balanced, train_members};
+use super::{Member, Setting, balanced, memory, train_members};
 use crate::data::{InvasionData, TimedInvasions};
 use crate::device::{Device, on_device};
 use crate::loss::Objective;
@@ -18,7 +18,7 @@ use porecast_store::config::loss::ClassWeights;
 use porecast_store::config::train::{Conditioning, TrainConfig};
 use porecast_store::domain_split;
 use porecast_store::run::{DatasetCard, RunCard};
-use porecast_store::{InvasionDataset, QuantityScale};
+use porecast_store::{InvasionDataset, Quantity, QuantityScale};
 
 /// Trains on invasions.
 ///
@@ -31,6 +31,8 @@ pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> 
     }
     let begun = begin(args, &config.name, &config)?;
     let dataset = InvasionDataset::open(&config.dataset)?;
+    let (_, height, width) = dataset.shape();
+    memory::check(&config.model, Ends::of_invasion(&config), &config.training, (height, width))?;
     let data = InvasionData::load(&dataset, &config.inputs)?;
     let mut card = make_card(&config, &dataset, &data, &device)?;
     let folder = begun.write(&mut card, config.split.file.as_deref().unwrap_or(&config.dataset))?;
@@ -154,8 +156,11 @@ fn make_card(
         Ok(QuantityScale::new(quantity, &data.quantity(quantity, &train, &config.dataset)?))
     });
     let physics = physics.collect::<Result<_>>()?;
+    let porosity =
+        QuantityScale::new(Quantity::Porosity, &data.quantity(Quantity::Porosity, &train, &config.dataset)?);
     let dataset = DatasetCard {
         physics,
+        porosity: Some([porosity.least, porosity.most]),
         path: config.dataset.clone(),
         fingerprint: data.fingerprint().to_owned(),
         shape: dataset.shape(),

@@ -11,6 +11,7 @@
 mod average;
 mod begin;
 mod invasion;
+mod memory;
 mod optimizer;
 mod schedule;
 mod segmentation;

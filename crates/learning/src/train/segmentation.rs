@@ -8,7 +8,7 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 
 use super::begin::begin;
-use super::{Member, Setting, balanced, train_members};
+use super::{Member, Setting, balanced, memory, train_members};
 use crate::data::SegmentationData;
 use crate::device::{Device, on_device};
 use crate::loss::Objective;
@@ -39,6 +39,9 @@ pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> 
             format!("differ from those of {}: {:?}", config.dataset.display(), dataset.classes()),
         ));
     }
+    let (channels, height, width) = dataset.shape();
+    let ends = Ends::new(channels, config.outputs());
+    memory::check(&config.model, ends, &config.training, (height, width))?;
     let split = split_of(&dataset, &config.split)?;
     let trained_on = SegmentationCard {
         path: config.dataset.clone(),

@@ -44,7 +44,7 @@ impl<D: Dataset> Plan<D> {
     /// Finds everything that `porecast evaluate` was asked for; predictions need not be there yet.
     ///
     /// A run is scored on the parts of its split; what its folds are validated on is one part. On a dataset that it was not
-    /// trained on it is scored on everything, with predictions in `<run>/predictions/<name of the dataset>.h5` and scores
+    /// trained on it is scored on everything, with predictions in `<run>/predictions/dataset-<name>.h5` and scores
     /// in `<run>/evaluation-<name of the dataset>`.
     ///
     /// `is_like` says whether means over the samples of one dataset can be scored on another.
@@ -129,7 +129,7 @@ impl<D: Dataset> Plan<D> {
                 (parts.to_vec(), run.evaluation_path())
             }
             false => {
-                let all = ("all", dataset.ids().to_vec(), run.predictions_path(&stem));
+                let all = ("all", dataset.ids().to_vec(), run.predictions_path(&format!("dataset-{stem}")));
                 (vec![all], run.path().join(format!("evaluation-{stem}")))
             }
         };

@@ -1,7 +1,7 @@
 //! Measures of a predicted invasion: pure functions of masks, probabilities and counts.
 //!
 //! Per frame: [`SquaredError`], [`Confusion`] (IoU, Dice, precision, recall), [`saturation()`], [`front`],
-//! [`connectivity`], [`euler`]. Per sequence: [`breakthrough`], [`retreat`]. Over domains: [`bootstrap`].
+//! [`connectivity`], [`euler`]. Per sequence: [`Reliability`], [`breakthrough`], [`retreat`]. Over domains: [`bootstrap`].
 //!
 //! Masks are `[y, x]`, `true` where the invading phase is. `scored` is the pore space, or every pixel when a
 //! whole-image value is wanted for comparison with published figures.
@@ -11,12 +11,14 @@ pub mod breakthrough;
 pub mod connectivity;
 pub mod euler;
 pub mod front;
+pub mod reliability;
 pub mod retreat;
 pub mod saturation;
 pub mod squared_error;
 
 pub use bootstrap::Interval;
 pub use porecast_imaging::measure::Confusion;
+pub use reliability::Reliability;
 pub use retreat::Retreat;
 pub use saturation::saturation;
 pub use squared_error::SquaredError;

@@ -36,7 +36,12 @@ pub(super) fn run_page(run: &RunFolder) -> Result<RunPage> {
         viewer: Some((VIEWER, viewer.to_html())),
         first_figures: ERROR,
         tables: tables::overview(&scores),
-        figures: &[("Saturation", "saturation"), ("Panel", "panel"), ("Where it errs", "errors")],
+        figures: &[
+            ("Saturation", "saturation"),
+            ("Reliability", "reliability"),
+            ("Panel", "panel"),
+            ("Where it errs", "errors"),
+        ],
         definitions: (DEFINED, definitions(&scores.baselines)),
         notes: scores.notes,
     })

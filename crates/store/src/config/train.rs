@@ -52,6 +52,14 @@ pub struct TrainConfig {
     /// Epochs, batches and when to stop.
     #[serde(default)]
     pub training: TrainingConfig,
+    /// Average what is predicted of a domain and of its mirror image across the flow, which are
+    /// equally likely.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub mirrored_prediction: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// Output of the last layer for each pixel.
@@ -144,6 +152,17 @@ pub enum Channel {
     /// does, 0 in solid. A prior for dynamic sequences; for sequences made by percolation it
     /// reveals the target.
     Percolation,
+    /// As `distance`, with walls on both sides of the flow.
+    WallDistance,
+    /// As `percolation`, with walls on both sides of the flow.
+    WallPercolation,
+    /// Radius of the largest disc in the pore space that covers the pixel, with walls on both sides,
+    /// over 16 pixels, at most 1; 0 in solid.
+    Thickness,
+    /// Pressure of a single fluid that flows through, from 1 at the inlet to 0 at the outlet.
+    Pressure,
+    /// Speed of that fluid over four times its mean, at most 1.
+    Speed,
 }
 
 impl Channel {

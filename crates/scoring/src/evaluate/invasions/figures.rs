@@ -15,6 +15,7 @@ use super::samples::Sample;
 use super::score::FrameScore;
 use super::scores::{SequenceScores, TimeStep};
 use crate::figure::{Chart, Charts, Figure, Mosaic, Series, Stroke, difference, palette};
+use crate::metric::reliability::Bin;
 use porecast_base::Result;
 use porecast_store::picture;
 
@@ -25,6 +26,7 @@ const SATURATION_DOMAINS: usize = 6;
 pub(super) fn draw(scores: &Scores, samples: &[Sample], folder: &Path) -> Result<()> {
     squared_error(scores).save(folder, "mse")?;
     saturation(scores).save(folder, "saturation")?;
+    reliability(scores).save(folder, "reliability")?;
     if let Some(panel) = panel(scores, samples) {
         panel.save(folder, "panel")?;
     }
@@ -90,6 +92,23 @@ fn squared_error(scores: &Scores) -> Charts {
         cell: if columns == 1 { (760, 420) } else { (400, 330) },
         charts,
         columns,
+    }
+}
+
+/// Share of invaded pixels over predicted probability; on the diagonal a probability means what it says.
+fn reliability(scores: &Scores) -> Chart {
+    let mut series =
+        vec![Series::line("perfect", palette::BASELINE, Stroke::Dashed, vec![(0.0, 0.0), (1.0, 1.0)])];
+    let sources = scores.main_part().map_or(&[] as &[_], |part| &part.sources);
+    series.extend(sources.iter().filter(|source| !source.is_baseline).map(|source| {
+        let points = source.reliability().bins.iter().filter_map(Bin::means).collect();
+        Series::line(&source.source, palette::line(0), Stroke::Marked, points)
+    }));
+    Chart {
+        title: format!("Reliability, {} domains", part_name(scores)),
+        x_label: "predicted probability of the invading phase".into(),
+        y_label: "share of the pore pixels that is invaded".into(),
+        series,
     }
 }
 

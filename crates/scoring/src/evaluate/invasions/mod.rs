@@ -7,12 +7,14 @@
 //! scores.json          every measure of every frame of every domain (Scores)
 //! per_time_step.csv    part, source, frame, time, and mean, low, high of each measure
 //! summary.csv          part, source, measure, over (time steps or final step), domains, frames, mean, low, high
-//! mse, saturation, panel, errors, training (.svg and .png)
+//! reliability.csv      part, source, bin of the probability, pixels, mean probability, share that is invaded
+//! mse, saturation, reliability, panel, errors, training (.svg and .png)
 //! samples/             strips of frames of some domains, for the report
 //! ```
 
 pub mod baseline;
 pub mod compare;
+mod coverage;
 #[cfg(test)]
 pub(crate) mod fabricated;
 pub mod figures;

@@ -5,7 +5,7 @@ use porecast_simulations::Trajectory;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::{
-    self, Confusion, Retreat, SquaredError, breakthrough, connectivity, euler, front, saturation,
+    self, Confusion, Reliability, Retreat, SquaredError, breakthrough, connectivity, euler, front, saturation,
 };
 use porecast_base::{Error, ErrorKind, Result};
 use porecast_store::Prediction;
@@ -62,6 +62,9 @@ pub struct DomainScore {
     pub true_breakthrough_time: Option<f64>,
     /// The scored frames, ascending.
     pub frames: Vec<FrameScore>,
+    /// Pore pixels of all scored frames by predicted probability.
+    #[serde(default)]
+    pub reliability: Reliability,
 }
 
 /// Scores `prediction` against `truth`, at the frames that it predicts.
@@ -108,7 +111,9 @@ pub fn score(truth: &Trajectory, prediction: &Prediction) -> Result<DomainScore>
     let true_phase = truth.phase.select(Axis(0), &matched);
     let pore = truth.domain.solid.mapv(|solid| !solid);
     let mut invaded = Array3::from_elem(prediction.probability.dim(), false);
+    let mut reliability = Reliability::default();
     for (t, probability) in prediction.probability.outer_iter().enumerate() {
+        reliability.add(probability, true_phase.index_axis(Axis(0), t), pore.view());
         invaded.slice_mut(s![t, .., ..]).assign(&metric::mask(probability));
     }
     let retreat = |phase: &Array3<bool>, t: usize| match t.checked_sub(1) {
@@ -151,6 +156,7 @@ pub fn score(truth: &Trajectory, prediction: &Prediction) -> Result<DomainScore>
         breakthrough_time: breakthrough::time(invaded.view(), &times, truth.inlet),
         true_breakthrough_time: breakthrough::time(true_phase.view(), &times, truth.inlet),
         frames,
+        reliability,
     })
 }
 

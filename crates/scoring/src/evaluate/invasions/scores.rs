@@ -13,8 +13,8 @@ use super::baseline::Baseline;
 use super::measure::Measure;
 use super::score::{DomainScore, FrameScore};
 use crate::evaluate::intervals::{mean, mean_difference, resamples};
-use crate::metric::Interval;
 use crate::metric::bootstrap::Resamples;
+use crate::metric::{Interval, Reliability};
 
 /// What `scores.json` holds of invasions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -125,6 +125,13 @@ impl SequenceScores {
             self.domains.iter().map(|d| d.frames.iter().map(|f| f.frame).collect::<BTreeSet<_>>());
         let first = domains.next().unwrap_or_default();
         domains.fold(first, |common, frames| &common & &frames)
+    }
+
+    /// Pore pixels of all domains by predicted probability.
+    pub fn reliability(&self) -> Reliability {
+        let mut sum = Reliability::default();
+        self.domains.iter().for_each(|domain| sum += &domain.reliability);
+        sum
     }
 
     /// Means over domains at each of `frames`.

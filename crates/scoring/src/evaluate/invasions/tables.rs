@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::baseline::Baseline;
+use super::coverage;
 use super::measure::Measure;
 use super::scores::{SequenceScores, Summary, TimeStep};
 use super::{PartScores, Scores};
 use crate::evaluate::sheet::{Sheet, cells, texts};
 use crate::evaluate::table::{Row, Table, interval, or_dash};
 use crate::metric::Interval;
+use crate::metric::reliability::{Bin, Partition};
 
 /// Measures for a terminal, where there is no room for all.
 pub(super) const TERMINAL: [Measure; 5] =
@@ -25,7 +27,32 @@ pub(super) const STUDY: [(Measure, &str); 2] = [
 pub fn overview(scores: &Scores) -> Vec<Table> {
     let mut tables = STUDY.map(|study| squared_errors(scores, study)).to_vec();
     tables.extend(main_measures(scores, &Measure::ALL).map(|table| table.transposed()));
+    tables.extend(scores.main_part().map(partition));
+    let validation = scores.part("validation").and_then(|part| part.sources.first());
+    let test = scores.part("test").and_then(|part| part.sources.first());
+    let pair = validation.zip(test);
+    tables.extend(pair.and_then(|(validation, test)| coverage::table(validation, test, "test domains")));
     tables
+}
+
+/// Murphy's partition of the Brier score, a row a predictor.
+fn partition(part: &PartScores) -> Table {
+    let row = |source: &SequenceScores| {
+        let Partition { reliability, resolution, uncertainty } = source.reliability().partition()?;
+        let brier = reliability - resolution + uncertainty;
+        let cells = [brier, reliability, resolution, uncertainty].map(|value| format!("{value:.5}"));
+        let cells = std::iter::once(source.source.clone()).chain(cells).collect();
+        Some(Row { cells, is_baseline: source.is_baseline })
+    };
+    Table {
+        title: format!(
+            "Brier score = reliability - resolution + uncertainty, all pore pixels of the {} {} domains in bins of 0.05",
+            part.ids().len(),
+            part.part
+        ),
+        headings: texts(&["", "Brier score", "reliability", "resolution", "uncertainty"]),
+        rows: part.sources.iter().filter_map(row).collect(),
+    }
 }
 
 /// The same for a terminal.
@@ -122,7 +149,7 @@ pub(super) fn frames_text(frames: &BTreeSet<usize>) -> String {
     }
 }
 
-/// `per_time_step.csv` and `summary.csv`: baselines are given at every frame in the first, and averaged over the frames of
+/// `per_time_step.csv`, `summary.csv` and `reliability.csv`: baselines are given at every frame in the first, and averaged over the frames of
 /// the prediction in the second.
 pub(super) fn sheets(scores: &Scores) -> Vec<Sheet> {
     let of_measure = |measure: Measure| ["", "_low", "_high"].map(|end| format!("{}{end}", measure.key()));
@@ -146,7 +173,19 @@ pub(super) fn sheets(scores: &Scores) -> Vec<Sheet> {
         summary.means().map(row).collect()
     };
     let summary = Sheet::of_sources("summary.csv", headings, rows(scores, of_summary));
-    vec![steps, summary]
+    let headings = texts(&["bin", "pixels", "probability", "invaded"]);
+    let of_bins = |_: &PartScores, source: &SequenceScores| {
+        let bins = source.reliability().bins.into_iter().enumerate();
+        let row = |(index, bin): (usize, Bin)| {
+            let (probability, invaded) = bin.means()?;
+            let cells =
+                [index.to_string(), bin.count.to_string(), probability.to_string(), invaded.to_string()];
+            Some(cells.to_vec())
+        };
+        bins.filter_map(row).collect()
+    };
+    let reliability = Sheet::of_sources("reliability.csv", headings, rows(scores, of_bins));
+    vec![steps, summary, reliability]
 }
 
 /// The rows of each part and source.

@@ -1,11 +1,19 @@
 //! Input channels, computed from the geometry alone.
 
-use ndarray::{Array2, Array3, Axis};
+mod laplace;
+mod thickness;
+
+use std::cell::LazyCell;
+
+use ndarray::{Array2, Array3, Axis, s};
 use porecast_simulations::domain::distance::squared_distance;
 use porecast_simulations::percolation::invade;
 use porecast_simulations::{Domain, Side};
 
+use crate::orientation::Orientation;
+use laplace::Flow;
 use porecast_store::config::train::Channel;
+use thickness::local_thickness;
 
 /// The input channels of a domain.
 ///
@@ -14,12 +22,20 @@ use porecast_store::config::train::Channel;
 pub fn channels(domain: &Domain, inlet: Side, list: &[Channel]) -> Array3<f32> {
     let (height, width) = domain.shape();
     let mut out = Array3::zeros((list.len(), height, width));
+    let flow = LazyCell::new(|| single_fluid(domain, inlet));
     for (mut plane, channel) in out.axis_iter_mut(Axis(0)).zip(list) {
         plane.assign(&match channel {
             Channel::Pore => Array2::ones((height, width)),
             Channel::Depth => depth(height, width, inlet),
             Channel::Distance => distance(domain),
             Channel::Percolation => percolation_time(domain, inlet),
+            Channel::WallDistance => walled(domain, inlet, distance),
+            Channel::WallPercolation => walled(domain, inlet, |walled| percolation_time(walled, inlet)),
+            Channel::Thickness => walled(domain, inlet, |walled| {
+                local_thickness(&walled.solid).mapv(|radius| (radius / 16.0).min(1.0))
+            }),
+            Channel::Pressure => flow.pressure.clone(),
+            Channel::Speed => flow.speed.mapv(|speed| (speed / 4.0).min(1.0)),
         });
         plane.zip_mut_with(&domain.solid, |value, &solid| {
             if solid {
@@ -46,6 +62,29 @@ fn depth(height: usize, width: usize, inlet: Side) -> Array2<f32> {
 /// Distance to the nearest grain in units of 16 pixels, at most 1.
 fn distance(domain: &Domain) -> Array2<f32> {
     squared_distance(&domain.solid).mapv(|squared| ((squared as f32).sqrt() / 16.0).min(1.0))
+}
+
+/// A channel of the domain with a wall on each side of the flow.
+fn walled(domain: &Domain, inlet: Side, channel: impl Fn(&Domain) -> Array2<f32>) -> Array2<f32> {
+    let (height, width) = domain.shape();
+    let (rows, columns) = match inlet {
+        Side::Top | Side::Bottom => (0, 1),
+        Side::Left | Side::Right => (1, 0),
+    };
+    let mut solid = Array2::from_elem((height + 2 * rows, width + 2 * columns), true);
+    let inside = s![rows..rows + height, columns..columns + width];
+    solid.slice_mut(inside).assign(&domain.solid);
+    let walled = Domain { solid, voxel_size_m: domain.voxel_size_m };
+    channel(&walled).slice(inside).to_owned()
+}
+
+/// Flow of a single fluid from the inlet to the opposite edge, with walls on both sides.
+fn single_fluid(domain: &Domain, inlet: Side) -> Flow {
+    let turn = Orientation::between(inlet, Side::Top);
+    let squared =
+        walled(domain, inlet, |walled| squared_distance(&walled.solid).mapv(|squared| squared as f32));
+    let flow = laplace::flow(&turn.turn(squared.mapv(|squared| squared as u32)));
+    Flow { pressure: turn.back(flow.pressure), speed: turn.back(flow.speed) }
 }
 
 /// Pore volumes injected when invasion percolation with trapping reaches a pixel; 1 where it never

@@ -1,0 +1,165 @@
+//! Domains, physics and times outside those that a run was trained on.
+
+use porecast_base::{Error, Result};
+use porecast_simulations::{Domain, Side, TimeUnit};
+use porecast_store::Physics;
+use porecast_store::run::DatasetCard;
+
+/// Largest factor between the size of a domain and that of the training domains without a warning.
+const SIZE_FACTOR: f64 = 2.0;
+/// Saturation above the injected pore volumes that is still taken for rounding.
+const SATURATION_MARGIN: f64 = 0.02;
+
+/// A property of a domain that lies outside the training domains.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Outside {
+    /// The property, as `capillary number`.
+    pub what: String,
+    /// Its value and the range of the training domains, in words.
+    pub text: String,
+}
+
+/// Every property of a domain that lies outside the training domains.
+pub(super) fn outside(card: &DatasetCard, domain: &Domain, inlet: Side, physics: &Physics) -> Vec<Outside> {
+    let outside = |what: &str, value: f64, least: f64, most: f64| Outside {
+        what: what.to_owned(),
+        text: format!(
+            "{what} {} is outside {} to {}, the range of the training domains",
+            significant(value),
+            significant(least),
+            significant(most)
+        ),
+    };
+    let mut found = Vec::new();
+    for scale in &card.physics {
+        let value = scale.quantity.of(physics, domain.porosity()).filter(|value| !scale.covers(*value));
+        found.extend(value.map(|value| outside(scale.quantity.name(), value, scale.least, scale.most)));
+    }
+    let porosity = domain.porosity();
+    if let Some([least, most]) = card.porosity
+        && !(least..=most).contains(&porosity)
+        && !found.iter().any(|outside| outside.what == "porosity")
+    {
+        found.push(outside("porosity", porosity, least, most));
+    }
+    let lengths = |(height, width): (usize, usize), inlet: Side| match inlet {
+        Side::Top | Side::Bottom => [height, width],
+        Side::Left | Side::Right => [width, height],
+    };
+    let (_, height, width) = card.shape;
+    let learnt = lengths((height, width), card.inlet);
+    for ((what, length), learnt) in
+        ["length", "width"].into_iter().zip(lengths(domain.shape(), inlet)).zip(learnt)
+    {
+        let factor = length as f64 / learnt as f64;
+        if !(1.0 / SIZE_FACTOR..=SIZE_FACTOR).contains(&factor) {
+            let text = format!("{what} {length} pixels; the training domains have {learnt}");
+            found.push(Outside { what: what.to_owned(), text });
+        }
+    }
+    let voxel = domain.voxel_size_m / card.voxel_size_m;
+    if !(0.99..=1.01).contains(&voxel) {
+        let text = format!(
+            "pixels of {} m; the training domains have pixels of {} m",
+            significant(domain.voxel_size_m),
+            significant(card.voxel_size_m)
+        );
+        found.push(Outside { what: "pixel size".into(), text });
+    }
+    found
+}
+
+/// Refuses times after the last one of the training.
+///
+/// # Errors
+/// A time lies after it, unless `is_allowed`.
+pub(super) fn check_times(card: &DatasetCard, times: &[f64], is_allowed: bool) -> Result<()> {
+    let last = card.time_scale;
+    match times.iter().find(|time| **time > last * (1.0 + 1e-9)) {
+        Some(time) if !is_allowed => {
+            let what = format!(
+                "{time} is after {}, the last time of the training domains; add --extrapolate to predict it anyway",
+                significant(last)
+            );
+            Err(Error::config("--times", what))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The first time at which more fluid is predicted than was injected, in words; `rows` holds times and saturations.
+pub(super) fn excess(card: &DatasetCard, rows: impl Iterator<Item = (f64, f64)>) -> Option<String> {
+    let mut rows = rows;
+    let (time, saturation) = match card.time_unit {
+        TimeUnit::PoreVolumes => rows.find(|(time, saturation)| *saturation > time + SATURATION_MARGIN)?,
+        TimeUnit::Seconds | TimeUnit::Frame => return None,
+    };
+    Some(format!(
+        "at time {} the predicted saturation {} exceeds the injected volume",
+        significant(time),
+        significant(saturation)
+    ))
+}
+
+/// A number with three significant digits.
+pub(super) fn significant(value: f64) -> String {
+    format!("{value:.2e}").parse::<f64>().map_or_else(|_| value.to_string(), |rounded| rounded.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+    use porecast_store::{Quantity, QuantityScale};
+
+    use super::*;
+
+    fn card() -> DatasetCard {
+        DatasetCard {
+            path: "d.h5".into(),
+            fingerprint: String::new(),
+            shape: (26, 256, 64),
+            time_unit: TimeUnit::PoreVolumes,
+            inlet: Side::Top,
+            voxel_size_m: 35e-6,
+            time_scale: 0.8,
+            mean_times: vec![],
+            physics: vec![QuantityScale::new(Quantity::CapillaryNumber, &[1e-3, 1e-2])],
+            porosity: Some([0.4, 0.7]),
+        }
+    }
+
+    #[test]
+    fn what_lies_outside_the_training_is_named() {
+        let found = |height: usize, width: usize, inlet, number| {
+            let solid = Array2::from_shape_fn((height, width), |(y, _)| y % 2 == 0);
+            let domain = Domain { solid, voxel_size_m: 35e-6 };
+            let physics = Physics { capillary_number: Some(number), ..Physics::default() };
+            outside(&card(), &domain, inlet, &physics).into_iter().map(|one| one.text).collect::<Vec<_>>()
+        };
+        assert_eq!(found(256, 64, Side::Top, 5e-3), [] as [&str; 0]);
+        assert_eq!(found(64, 256, Side::Left, 1e-2), [] as [&str; 0]);
+        let text = "capillary number 0.05 is outside 0.001 to 0.01, the range of the training domains";
+        assert_eq!(found(256, 64, Side::Top, 0.05), [text]);
+        assert_eq!(found(600, 64, Side::Top, 1e-2), ["length 600 pixels; the training domains have 256"]);
+    }
+
+    #[test]
+    fn porosity_and_pixels_are_checked() {
+        let domain = Domain { solid: Array2::from_elem((256, 64), false), voxel_size_m: 1e-6 };
+        let physics = Physics { capillary_number: Some(1e-2), ..Physics::default() };
+        let found = outside(&card(), &domain, Side::Top, &physics);
+        let what: Vec<&str> = found.iter().map(|one| one.what.as_str()).collect();
+        assert_eq!(what, ["porosity", "pixel size"]);
+    }
+
+    #[test]
+    fn late_times_and_too_much_fluid_are_found() {
+        assert!(check_times(&card(), &[0.1, 0.8], false).is_ok());
+        assert!(check_times(&card(), &[0.9], true).is_ok());
+        let error = check_times(&card(), &[0.9], false).unwrap_err().to_string();
+        assert!(error.contains("0.9 is after 0.8") && error.contains("--extrapolate"), "{error}");
+        let rows = [(0.0, 0.01), (0.1, 0.11), (0.2, 0.4)];
+        let text = excess(&card(), rows.into_iter()).unwrap();
+        assert!(text.contains("at time 0.2 the predicted saturation 0.4"), "{text}");
+    }
+}

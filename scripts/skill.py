@@ -1,0 +1,144 @@
+"""Writes the page of skill from the scores of the runs that scripts/skill.sh trains.
+
+    python scripts/skill.py runs/skill docs/skill.md
+
+A run folder is named VARIANT-SEED and has `evaluation` (its own test domains) and `evaluation-SET` for each further set.
+Measures are means over domains; a cell holds the mean over seeds, and where there are several their range.
+"""
+
+import json
+import random
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+VARIANTS = {
+    "recipe": "the published study's recipe: pore mask, time-embedded, three classes",
+    "recipe-told": "the same, told the physics",
+    "sequence": "the whole sequence in one pass, told the physics, all channels",
+    "sequence-untold": "not told the physics",
+    "sequence-pore": "pore mask and depth as only channels",
+    "sequence-one-view": "without averaging the mirror image",
+    "sequence-no-attention": "without attention at the bottleneck",
+    "sequence-wide": "24 instead of 16 base channels",
+}
+SETS = {
+    "own": "test domains of lbm-256x64: two capillary numbers",
+    "test": "test part of physics-256x64: like the training domains",
+    "other-grains": "geometries that were not trained on",
+    "faster": "capillary number 0.04 to 0.1, above the training range",
+    "thicker": "viscosity ratio 2 to 5, above the training range",
+    "larger": "512 x 128 pixels, twice the training size",
+}
+HEADINGS = [
+    "MSE",
+    "MSE, last frame",
+    "IoU at breakthrough",
+    "|ΔS| before breakthrough",
+    "breakthrough within 0.03",
+    "connected share, error",
+]
+
+
+def iou(counts):
+    union = counts["true_positive"] + counts["false_positive"] + counts["false_negative"]
+    return counts["true_positive"] / union if union else 1.0
+
+
+def measures(domain):
+    """The measures of one domain, in the order of HEADINGS; None where one does not apply."""
+    frames = domain["frames"]
+    mse = [frame["mse"] for frame in frames]
+    true_time, time = domain["true_breakthrough_time"], domain["breakthrough_time"]
+    at = next((frame for frame in frames if frame["time"] == true_time), None)
+    before = [frame for frame in frames if true_time is None or frame["time"] < true_time]
+    saturation = [abs(frame["saturation"] - frame["true_saturation"]) for frame in before]
+    connected = [abs(frame["connected"] - frame["true_connected"]) for frame in frames]
+    near = None if true_time is None else float(time is not None and abs(time - true_time) <= 0.03)
+    return [
+        sum(mse) / len(mse),
+        mse[-1],
+        iou(at["counts"]) if at else None,
+        sum(saturation) / len(saturation) if saturation else None,
+        near,
+        sum(connected) / len(connected),
+    ]
+
+
+def mean(values):
+    values = [value for value in values if value is not None]
+    return sum(values) / len(values) if values else None
+
+
+def interval(values, draws=2000):
+    """The 95 % bootstrap interval of the mean over domains."""
+    draw = random.Random(0)
+    means = sorted(mean(draw.choices(values, k=len(values))) for _ in range(draws))
+    return means[int(0.025 * draws)], means[int(0.975 * draws)]
+
+
+def read(runs):
+    """By set and variant or baseline, for each seed: the measures of each domain."""
+    found = defaultdict(lambda: defaultdict(dict))
+    for path in sorted(runs.glob("*/evaluation*/scores.json")):
+        variant, seed = path.parent.parent.name.rsplit("-", 1)
+        scores = json.loads(path.read_text())
+        parts = {part["part"]: part for part in scores["parts"]}
+        part = parts.get("test") or parts.get("all")
+        if part is None:
+            continue
+        name = path.parent.name.removeprefix("evaluation").removeprefix("-") or "own"
+        for source in part["sources"]:
+            key = source["source"] if source["is_baseline"] else variant
+            found[name][key][seed] = [measures(domain) for domain in source["domains"]]
+    return found
+
+
+def cell(seeds, column):
+    means = [mean([domain[column] for domain in domains]) for domains in seeds.values()]
+    means = [value for value in means if value is not None]
+    if not means:
+        return "-"
+    spread = f" ({min(means):.4f} to {max(means):.4f})" if len(means) > 1 and max(means) > min(means) else ""
+    return f"{sum(means) / len(means):.4f}{spread}"
+
+
+def table(sources):
+    lines = ["| | " + " | ".join(HEADINGS) + " | 95 % interval of MSE |"]
+    lines.append("|---|" + "---|" * (len(HEADINGS) + 1))
+    order = [name for name in VARIANTS if name in sources] + [name for name in sources if name not in VARIANTS]
+    for name in order:
+        seeds = sources[name]
+        cells = [cell(seeds, column) for column in range(len(HEADINGS))]
+        # Seeds are averaged domain by domain: the interval is over domains.
+        domains = [mean([one[0] for one in same]) for same in zip(*seeds.values())]
+        low, high = interval(domains)
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {low:.4f} to {high:.4f} |")
+    return "\n".join(lines)
+
+
+def main(runs, page):
+    found = read(runs)
+    seeds = max((len(seeds) for seeds in found.get("own", {}).values()), default=0)
+    lines = [
+        "# Skill on domains never seen",
+        "",
+        "Scores of the networks of [configs/invasion/skill](../configs/invasion/skill) on fixed test domains that no choice was",
+        f"made on; {seeds} seed(s) each. `scripts/skill.sh` simulates the training domains (hours), trains (hours), scores and",
+        "writes this page; it resumes where it was stopped.",
+        "",
+        "MSE is the mean squared error in the pore space, averaged over frames, then domains. In brackets: lowest and highest",
+        "seed.",
+        "",
+        "| variant | |",
+        "|---|---|",
+        *(f"| {name} | {what} |" for name, what in VARIANTS.items() if name in found.get("own", {})),
+    ]
+    for name, what in SETS.items():
+        if name in found:
+            lines += ["", f"## {what[0].upper()}{what[1:]}", "", table(found[name])]
+    page.write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:3]))
