@@ -169,11 +169,7 @@ fn what_cannot_be_prepared_is_refused_and_leaves_nothing() {
     }
     let mars = configuration("mars");
     let mars = mars.to_str().unwrap();
-    refused(
-        folder,
-        &["prepare", mars, "--set", "source.resize=[0,3]"],
-        &["source.resize: [0, 3] is outside"],
-    );
+    refused(folder, &["prepare", mars, "--set", "source.resize=[0,3]"], &["source.resize: [0, 3]: expected"]);
     refused(folder, &["prepare", "absent.toml"], &["absent.toml: cannot be read"]);
     refused(folder, &["synth", "mars", "-o", "m", "--set", "trainin=3"], &["did you mean `training`?"]);
     refused(folder, &["synth", "moon", "-o", "m"], &["invalid value 'moon'", "sea-ice"]);

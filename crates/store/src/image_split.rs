@@ -48,10 +48,10 @@ pub fn target_ratio(counts: &[u64]) -> f64 {
     counts.iter().skip(1).sum::<u64>() as f64 / all.max(1) as f64
 }
 
-/// The split that `config` asks for; the file beside the dataset has to say the same where there is one.
+/// The split that `config` asks for. If there is a split file beside the dataset, it must agree.
 ///
 /// # Errors
-/// Nothing can be split, or there is another split beside the dataset.
+/// There is nothing to split, or the split file beside the dataset differs.
 pub fn agreed(dataset: &Path, members: &[Member], config: &SplitConfig) -> Result<Split> {
     if members.is_empty() {
         return Err(Error::input(dataset, "has no image with a mask, so there is nothing to split"));
@@ -59,8 +59,8 @@ pub fn agreed(dataset: &Path, members: &[Member], config: &SplitConfig) -> Resul
     let wanted = Split::new(members, config, dataset)?;
     let path = path(dataset);
     if path.exists() && Split::read(&path, members)? != wanted {
-        let what = "is another split than the configuration asks for; delete it, pass --force to `porecast prepare`, \
-                    or set split as it was";
+        let what = "differs from the configured split; restore the `split` settings, or delete this file, or run \
+                    `porecast prepare --force`";
         return Err(Error::new(ErrorKind::Mismatch, path.display().to_string(), what));
     }
     Ok(wanted)
@@ -114,7 +114,7 @@ mod tests {
             let error = split_of(data, config).unwrap_err();
             assert!(error.to_string().contains(wanted) && error.exit_code() == 2, "{error}");
         };
-        refused(&data, &config(2), "another split than the configuration asks for; delete it");
+        refused(&data, &config(2), "differs from the configured split; restore the `split` settings");
         refused(&dataset(&path, 14), &config(1), "d.h5.split.toml: was written for another dataset");
         std::fs::remove_file(&file).unwrap();
         refused(&dataset(&path, 1), &config(1), "has no image with a mask");

@@ -59,7 +59,7 @@ pub struct Claim {
     pub number: usize,
     /// Values by the keys of the parameters.
     pub point: Point,
-    /// Whether another process began it and ended without a result.
+    /// Whether it was begun before and left unfinished, possibly by this process.
     pub is_taken_up: bool,
     /// Held as long as the claim.
     lock: File,
@@ -121,7 +121,7 @@ impl Journal {
             Error::new(
                 ErrorKind::Mismatch,
                 self.trial_path(number).display().to_string(),
-                "is held by another process although its trial has not begun; is the journal a copy?",
+                "is locked by another process, but the journal has no such trial; did you copy the journal?",
             )
         })?;
         writer.add(&Line::Began { number, point: point.clone() })?;
