@@ -48,10 +48,10 @@ pub fn target_ratio(counts: &[u64]) -> f64 {
     counts.iter().skip(1).sum::<u64>() as f64 / all.max(1) as f64
 }
 
-/// The split that `config` asks for. If there is a split file beside the dataset, it must agree.
+/// The split that `config` asks for; the file beside the dataset has to say the same where there is one.
 ///
 /// # Errors
-/// There is nothing to split, or the split file beside the dataset differs.
+/// Nothing can be split, or there is another split beside the dataset.
 pub fn agreed(dataset: &Path, members: &[Member], config: &SplitConfig) -> Result<Split> {
     if members.is_empty() {
         return Err(Error::input(dataset, "has no image with a mask, so there is nothing to split"));

@@ -4,7 +4,7 @@
 //! attrs  format="porecast-masks" version=1 source classes (a JSON list)
 //! /id           (N)           string
 //! /probability  (N, K, H, W)  u16  of each class, 0 to 65535; K = 1 (the foreground) where there are two classes
-//! /mask         (N, H, W)     u8   class of each pixel, after post-processing
+//! /mask         (N, H, W)     u8   class of each pixel, after everything that is done to the probabilities
 //! ```
 
 use std::path::{Path, PathBuf};
