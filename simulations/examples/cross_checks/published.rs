@@ -98,8 +98,8 @@ pub fn compare(folder: &Path, labels: &Path) -> Result {
     let last = dynamic.len() - 1;
     writeln!(
         page,
-        "\nIntersection over union of the invading fluid. The saturations of the lattice Boltzmann frames differ \
-         by at most {:.3}; breakthrough is at a saturation of {:.3}. {} time steps, mass drift {:.0e}.\n\n\
+        "\nIntersection over union of the invading fluid. The lattice Boltzmann frames have these saturations \
+         to within {:.3}; breakthrough is at a saturation of {:.3}. {} time steps, mass drift {:.0e}.\n\n\
          The command also draws `published.png`, the three side by side. That figure contains the published \
          frames and is not part of the project.",
         (0..=last).map(|i| (saturation(&dynamic[i]) - saturations[i]).abs()).fold(0.0, f64::max),
