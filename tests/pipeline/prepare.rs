@@ -141,7 +141,7 @@ fn existing_outputs_and_another_split_are_refused_unless_forced() {
     done(folder, &prepare);
     assert_eq!(fs::read(folder.join("d.h5.split.toml")).unwrap(), written);
     fs::remove_file(folder.join("d.h5")).unwrap();
-    refused(folder, &with(&["--set", "split.seed=5"]), &["d.h5.split.toml", "delete it", "--force"]);
+    refused(folder, &with(&["--set", "split.seed=5"]), &["d.h5.split.toml", "delete this file", "--force"]);
     let left = ["d.h5.card.md", "d.h5.split.toml", "data"];
     assert_eq!(names(folder), left);
     done(folder, &with(&["--set", "split.seed=5", "--force"]));

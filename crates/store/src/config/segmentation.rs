@@ -254,7 +254,7 @@ impl Validate for SegmentationConfig {
                 classes == drawn,
                 "classes",
                 format!("{classes} names"),
-                format!("{drawn}: the background and the classes that source.format draws"),
+                format!("{drawn}, for the background and the classes that source.format draws"),
             );
         }
         if self.augment.copy_paste.probability > 0.0 {
@@ -359,8 +359,8 @@ mod tests {
     #[test]
     fn classes_are_those_that_the_format_draws() {
         let keys = |sets: &[&str]| -> Vec<String> {
-            let error = read(sets).map(|_| String::new()).unwrap_or_else(|error| error.to_string());
-            error.split(['\n', ' ']).filter_map(|word| word.strip_suffix(':')).map(String::from).collect()
+            let error = read(sets).err().map(|error| error.to_string());
+            error.iter().flat_map(|text| text.splitn(3, ": ").take(2)).map(String::from).collect()
         };
         assert_eq!(keys(&[]), [] as [&str; 0]);
         assert_eq!(keys(&["source.format.dicom-contours.structure=cavity-and-wall"]), ["a.toml", "classes"]);
