@@ -55,7 +55,7 @@ fn other_files_of_the_pipeline_are_shown() {
     bytes.extend(header.as_bytes());
     bytes.extend([0; 24]);
     fs::write(folder.join("w.safetensors"), bytes).unwrap();
-    shown(folder, &["w.safetensors"], &["conv.weight", "F32", "[2, 3]", "numbers  6"]);
+    shown(folder, &["w.safetensors"], &["conv.weight", "F32", "[2, 3]", "parameters  6"]);
     fs::write(folder.join("metrics.csv"), "epoch,loss\n1,0.5\n2,0.25\n").unwrap();
     shown(folder, &["metrics.csv"], &["rows  2", "loss    0.5        0.25"]);
     fs::write(folder.join("scores.json"), r#"{"mse":{"mean":0.1}}"#).unwrap();

@@ -223,7 +223,7 @@ fn what_does_not_fit_together_is_refused() {
     };
     fails(&mut set("normalization=imagenet"), 2, &["normalization", "three channels"]);
     fails(&mut set("classes=['a','b','c','d','e']"), 2, &["classes", "differ from those of"]);
-    fails(&mut set("split.seed=9"), 2, &["split", "delete it"]);
+    fails(&mut set("split.seed=9"), 2, &["split", "delete this file"]);
     fails(&mut set("dataset=nowhere.h5"), 2, &["nowhere.h5", "check the path"]);
     fails(&mut set("loss.dice=-1"), 2, &["loss.dice"]);
     study.train("run").args(["--set", "training.epochs=1"]).succeeds();

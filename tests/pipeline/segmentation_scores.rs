@@ -377,7 +377,7 @@ fn runs_are_compared_image_by_image() {
     test[0].1 = array![[0.9, 0.9], [0.3, 0.1]];
     workshop.write_run("better", "data.h5", [validation, test]);
     let stdout = workshop.assert_done("compare plain better -o both");
-    assert!(stdout.contains("less plain, post-processed") && stdout.contains("mean mask"), "{stdout}");
+    assert!(stdout.contains("minus plain, post-processed") && stdout.contains("mean mask"), "{stdout}");
     let difference = |column| {
         let wanted = [("name", "better"), ("part", "test"), ("measure", "dice")];
         workshop.number("both/differences.csv", &wanted, column)

@@ -290,7 +290,7 @@ fn a_domain_that_does_not_percolate_is_reported_and_the_others_are_stored() {
     let stored = InvasionDataset::open(&place.path("d.h5")).unwrap().len();
     assert!((5..25).contains(&stored), "{stored}");
     let none = ["--set", "domain.0.weight=1e-9"];
-    place.refused("none.h5", &none, 1, &["none is left to store"]);
+    place.refused("none.h5", &none, 1, &["none could be stored"]);
     assert!(!place.path("none.h5").exists());
 }
 

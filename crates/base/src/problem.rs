@@ -24,6 +24,11 @@ impl Problem {
         Self::new(key, format!("{value} is outside {allowed}"))
     }
 
+    /// A value that is not what the key takes.
+    pub fn unexpected(key: impl Into<String>, value: impl Display, expected: impl Display) -> Self {
+        Self::new(key, format!("{value}: expected {expected}"))
+    }
+
     /// The same problem, with its key prefixed by that of a table.
     pub fn below(self, table: &str) -> Self {
         Self { key: format!("{table}.{}", self.key), what: self.what }
@@ -57,6 +62,13 @@ impl Checks {
             self.0.push(Problem::outside(key, value, allowed));
         }
         ok
+    }
+
+    /// Records a value that is not the expected one unless `ok`.
+    pub fn expect(&mut self, ok: bool, key: &str, value: impl Display, expected: impl Display) {
+        if !ok {
+            self.0.push(Problem::unexpected(key, value, expected));
+        }
     }
 
     /// Records a value outside `low` to `high`; NaN is outside every range.

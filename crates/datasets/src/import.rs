@@ -174,7 +174,7 @@ fn names(files: &[PathBuf]) -> Result<Vec<String>> {
     for file in files {
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if let Some(other) = seen.insert(name.clone(), file) {
-            let what = format!("has the same name as {}; domains are told apart by it", other.display());
+            let what = format!("has the same name as {}; domain names must be unique", other.display());
             return Err(Error::input(file, what));
         }
         names.push(name);
@@ -309,7 +309,7 @@ fn examine(name: &str, sequence: &Trajectory, conflicts: usize) -> Finding {
 
 fn table(findings: &[Finding]) -> String {
     let mut text = String::from(
-        "| domain | porosity | saturation, first to last | pixels that retreat | labels at odds with the solid |\n\
+        "| domain | porosity | saturation, first to last | pixels that retreat | labels that contradict the solid |\n\
          |---|---|---|---|---|\n",
     );
     for f in findings {

@@ -1,7 +1,7 @@
 """Times stain normalisation and the auto-augmentation on 1716x942 RGB against albumentations, torchvision and NumPy.
 
-    pip install -r imaging/benches/requirements.txt
-    python imaging/benches/against_albumentations.py [--repeats 15] [--threads 2]
+    pip install -r crates/imaging/benches/requirements.txt
+    python crates/imaging/benches/against_albumentations.py [--repeats 15] [--threads 2]
 
 Builds the Rust example `time_imaging`; for each operation checks how far the results are apart, then runs all programs
 in turn. Everything is timed from an image in memory to an image in memory, in the layout that each program takes:

@@ -58,8 +58,8 @@ pub fn agreed(dataset: &Path, members: &[Member], config: &SplitConfig) -> Resul
     let wanted = Split::new(members, config, dataset)?;
     let path = path(dataset);
     if path.exists() && Split::read(&path, members)? != wanted {
-        let what = "is another split than the configuration asks for; delete it, pass --force to `porecast prepare`, \
-                    or set split as it was";
+        let what = "differs from the configured split; restore the `split` settings, or delete this file, or run \
+                    `porecast prepare --force`";
         return Err(Error::new(ErrorKind::Mismatch, path.display().to_string(), what));
     }
     Ok(wanted)
@@ -113,7 +113,7 @@ mod tests {
             let error = split_of(data, config).unwrap_err();
             assert!(error.to_string().contains(wanted) && error.exit_code() == 2, "{error}");
         };
-        refused(&data, &config(2), "another split than the configuration asks for; delete it");
+        refused(&data, &config(2), "differs from the configured split; restore the `split` settings");
         refused(&dataset(&path, 14), &config(1), "d.h5.split.toml: was written for another dataset");
         std::fs::remove_file(&file).unwrap();
         refused(&dataset(&path, 1), &config(1), "has no image with a mask");

@@ -59,7 +59,7 @@ pub struct Claim {
     pub number: usize,
     /// Values of the parameters.
     pub point: Point,
-    /// Whether another process began the trial and ended without an outcome.
+    /// Whether it was begun before and left unfinished, possibly by this process.
     pub is_taken_up: bool,
     /// Held for the life of the claim.
     lock: File,
@@ -122,7 +122,7 @@ impl Journal {
             Error::new(
                 ErrorKind::Mismatch,
                 self.trial_path(number).display().to_string(),
-                "is held by another process although its trial has not begun; is the journal a copy?",
+                "is locked by another process, but the journal has no such trial; did you copy the journal?",
             )
         })?;
         writer.add(&Line::Began { number, point: point.clone() })?;

@@ -56,16 +56,18 @@ pub fn compare(folder: &Path, labels: &Path) -> Result {
     let quasi_static = at_saturations(&domain, Side::Top, Sides::Open, Some(&published[0]), &saturations)?;
 
     let mut page = format!(
-        "# A published sequence\n\nWritten by `cargo run --release -p porecast-simulations --example cross_checks -- \
-         docs/validation multiphaseFlowLowCa_labels.npz`; every number was measured in that run.\n\n\
-         The sequence is a volume-of-fluid drainage at a low capillary number by GeoChemFoam (Heriot-Watt University), \
-         read back from the published animation, so that pixels at borders are noisy. Here it has {} x {} pixels \
-         (the picture's, {DOWNSCALE} times as large), inlet on top, porosity {:.3}. Its fluids and rate are not stated with \
-         the animation; lattice Boltzmann runs at Ca = {CAPILLARY_NUMBER:.0e} with equal viscosities and a contact \
-         angle of {CONTACT_ANGLE_DEG}°, from a domain without invading fluid. Percolation starts from the first \
-         published frame. All are compared at equal saturation, over the whole picture.\n\n\
-         | frame | saturation | lattice Boltzmann and published | percolation and published | lattice Boltzmann and \
-         percolation |\n|---|---|---|---|---|\n",
+        "# A published sequence\n\nWritten by `cargo run --release -p porecast-simulations --example \
+         cross_checks -- docs/validation multiphaseFlowLowCa_labels.npz`; that run measured every number.\n\n\
+         The sequence is a volume-of-fluid simulation of drainage at a low capillary number by GeoChemFoam \
+         (Heriot-Watt University). It was read from the published animation, so pixels at interfaces are noisy. \
+         Here it has {} x {} pixels (the animation is {DOWNSCALE} times as large), inlet on top, porosity {:.3}. \
+         The animation does not state fluids and rate. Lattice Boltzmann runs at Ca = {CAPILLARY_NUMBER:.0e} \
+         with equal viscosities and a contact angle of {CONTACT_ANGLE_DEG}° and starts without invading fluid. \
+         Percolation starts from the first published frame. All three are compared at equal saturation over the \
+         whole domain.\n\n\
+         | frame | saturation | lattice Boltzmann and published | percolation and published | lattice Boltzmann \
+         and percolation \
+         |\n|---|---|---|---|---|\n",
         domain.shape().0,
         domain.shape().1,
         domain.porosity(),
@@ -96,10 +98,10 @@ pub fn compare(folder: &Path, labels: &Path) -> Result {
     let last = dynamic.len() - 1;
     writeln!(
         page,
-        "\nIntersection over union of the invading fluid. Lattice Boltzmann's frames meet the saturations within {:.3}; \
-         breakthrough came at a saturation of {:.3}. {} time steps, mass drift {:.0e}.\n\n\
-         The command also draws `published.png`, the three side by side; it shows the published frames and is not part \
-         of the project.",
+        "\nIntersection over union of the invading fluid. The lattice Boltzmann frames have these saturations \
+         to within {:.3}; breakthrough is at a saturation of {:.3}. {} time steps, mass drift {:.0e}.\n\n\
+         The command also draws `published.png`, the three side by side. That figure contains the published \
+         frames and is not part of the project.",
         (0..=last).map(|i| (saturation(&dynamic[i]) - saturations[i]).abs()).fold(0.0, f64::max),
         at_breakthrough(drainage.trajectory.phase.outer_iter(), &saturation),
         drainage.steps,

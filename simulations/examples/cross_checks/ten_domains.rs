@@ -30,13 +30,14 @@ struct Outcome {
 pub fn compare(folder: &Path) -> Result {
     let mut page = String::from(
         "# Towards percolation\n\nWritten by `cargo run --release -p porecast-simulations --example cross_checks`; \
-         every number was measured in that run.\n\n\
-         Ten disc packs of 128 x 64 pixels (porosity 0.65, mean radius 8, gaps of at least 5.5 pixels), inlet on top, \
-         equal viscosities, until breakthrough. Each frame is compared with the state of image-based invasion \
-         percolation with trapping at the same saturation, between walls on the left and right as there; IoU is the mean over the later four fifths of the frames. \
-         Mean and range over the domains that did not \
-         diverge.\n\n\
-         | contact angle | Ca | domains | IoU with percolation | saturation at breakthrough |\n|---|---|---|---|---|\n",
+         that run measured every number.\n\n\
+         Ten disc packs of 128 x 64 pixels (porosity 0.65, mean radius 8, gaps of at least 5.5 pixels), inlet on \
+         top, equal viscosities, until breakthrough. Each frame is compared with image-based invasion \
+         percolation with trapping at the same saturation. Both simulators have walls on the left and right. IoU \
+         (intersection over union) is the mean over the last four fifths of the frames. Mean and range over the \
+         domains that did not diverge.\n\n\
+         | contact angle | Ca | domains | IoU with percolation | saturation at breakthrough \
+         |\n|---|---|---|---|---|\n",
     );
     let domains = domains();
     let mut lines = Vec::new();
@@ -77,8 +78,9 @@ pub fn compare(folder: &Path) -> Result {
     cells.extend(quasi_static);
     mosaic(folder, "ten-domains-frames", &cells, cells.len(), 4)?;
     page.push_str(
-        "\n![IoU against Ca](ten-domains.png)\n\nOne domain at breakthrough, 45°, and percolation at the \
-         saturation of the last, or where trapping ends it before:\n\n![Grains dark, invading fluid blue](ten-domains-frames.png)\n",
+        "\n![IoU against Ca](ten-domains.png)\n\nOne domain at breakthrough (45°) and, last, percolation at the \
+         saturation of the lowest Ca, or at its final saturation if trapping stops it earlier:\n\n![Grains dark, \
+         invading fluid blue](ten-domains-frames.png)\n",
     );
     std::fs::write(folder.join("percolation-limit.md"), page)?;
     Ok(())

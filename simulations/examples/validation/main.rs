@@ -22,10 +22,9 @@ fn main() -> Result {
     std::fs::create_dir_all(&folder)?;
     let mut page = String::from(
         "# Validation of the lattice Boltzmann solver\n\n\
-         Written by `cargo run --release -p porecast-simulations --example validation`; every number and \
-         figure on this page was \
-         measured in that run. The model is described in `simulations/README.md`. Single precision unless \
-         said otherwise, lattice units throughout.\n",
+         Written by `cargo run --release -p porecast-simulations --example validation`; that run measured every \
+         number and figure. `simulations/README.md` describes the model. Single precision unless stated; lattice \
+         units.\n",
     );
     let sections: [fn(&Path, &mut String) -> Result; 8] =
         [mass, laplace, layers, angles, filling, single_phase, regimes, percolation];
@@ -33,9 +32,9 @@ fn main() -> Result {
         section(&folder, &mut page)?;
     }
     page.push_str(
-        "\n## Further comparisons\n\nThe example `cross_checks` compares ten domains with percolation as Ca falls \
-         ([percolation-limit.md](percolation-limit.md)) and, given its labels, a published sequence \
-         ([published-sequence.md](published-sequence.md)).\n",
+        "\n## Further comparisons\n\nThe example `cross_checks` compares the solver with percolation on ten \
+         domains at falling Ca ([percolation-limit.md](percolation-limit.md)) and, if its labels are given, with \
+         a published sequence ([published-sequence.md](published-sequence.md)).\n",
     );
     std::fs::write(folder.join("README.md"), page)?;
     Ok(())
@@ -46,8 +45,8 @@ fn mass(_: &Path, page: &mut String) -> Result {
     let double = cases::mass_drift::<f64>(10_000);
     write!(
         page,
-        "\n## Mass in a closed box\n\nA drop that spreads between wetted grains, 10⁴ steps; relative \
-        drift of the mass of each fluid.\n\n\
+        "\n## Mass in a closed box\n\nA drop spreads between wetted grains for 10⁴ steps: relative drift of the \
+         mass of each fluid.\n\n\
          | | invading | defending |\n|---|---|---|\n| f32 | {:.1e} | {:.1e} |\n| f64 | {:.1e} | {:.1e} |\n",
         single[0], single[1], double[0], double[1]
     )?;
@@ -56,10 +55,9 @@ fn mass(_: &Path, page: &mut String) -> Result {
 
 fn laplace(folder: &Path, page: &mut String) -> Result {
     page.push_str(
-        "\n## Laplace pressure and spurious currents\n\nA drop in a box; R is the radius of the circle of \
-        its area. \
-         σ = 0.01, viscosity ratio 0.1, defending viscosity 1/6.\n\n\
-         | R | Δp R/σ | largest speed | its capillary number |\n|---|---|---|---|\n",
+        "\n## Laplace pressure and spurious currents\n\nA drop in a box; R is the radius of the circle with the \
+         area of the drop. σ = 0.01, viscosity ratio 0.1, defending viscosity 1/6.\n\n\
+         | R | Δp R/σ | largest speed | capillary number of that speed |\n|---|---|---|---|\n",
     );
     let mut points = Vec::new();
     for radius in [6.0, 8.0, 10.0, 14.0, 20.0, 28.0, 40.0] {
@@ -82,9 +80,9 @@ fn laplace(folder: &Path, page: &mut String) -> Result {
 
 fn layers(folder: &Path, page: &mut String) -> Result {
     page.push_str(
-        "\n## Layered Poiseuille flow\n\nThe invading fluid in the middle half of a channel of 64 sites, \
-        the defending one along the walls; \
-         M is invading over defending viscosity. Relative L2 error of the profile.\n\n| M | f32 | f64 \
+        "\n## Layered Poiseuille flow\n\nThe invading fluid flows in the middle half of a channel of 64 sites, \
+         the defending fluid along the walls. M is the invading over the defending viscosity. Relative L2 error \
+         of the velocity profile.\n\n| M | f32 | f64 \
          |\n|---|---|---|\n",
     );
     let mut lines = Vec::new();
@@ -106,12 +104,14 @@ fn layers(folder: &Path, page: &mut String) -> Result {
 
 fn angles(folder: &Path, page: &mut String) -> Result {
     page.push_str(
-        "\n## Static contact angle\n\nDrops on a flat floor (area of a half disc of radius 20) and on a round grain \
-        (radius 30.3, drop radius 30), at rest after 20 000 steps; a circle is fitted to where C = ½, away from the \
-        wall. Angles through the defending fluid. A drop that wets has an angle below 90° through itself; one that \
-        does not hardly touches the wall, and its angle is sensitive to tenths of a site.\n\n\
-        | set | floor, wetting drop | floor, non-wetting drop | grain, wetting drop | grain, non-wetting drop | \
-        largest speed |\n|---|---|---|---|---|---|\n",
+        "\n## Static contact angle\n\nDrops on a flat floor (area of a half disc of radius 20) and on a round \
+         grain (radius 30.3, drop radius 30), at rest after 20 000 steps. A circle is fitted to the contour \
+         C = ½ away from the wall. Angles are measured through the defending fluid. A wetting drop has an angle \
+         below 90° measured through the drop. A non-wetting drop hardly touches the wall, so its angle is sensitive to \
+        tenths of a site.\n\n\
+        | prescribed | floor, wetting drop | floor, non-wetting drop | grain, wetting drop | grain, non-wetting \
+        drop | largest speed \
+        |\n|---|---|---|---|---|---|\n",
     );
     let mut found: [Vec<(f64, f64)>; 4] = Default::default();
     for angle in [30.0, 45.0, 60.0, 90.0, 120.0, 135.0, 150.0] {
@@ -130,8 +130,9 @@ fn angles(folder: &Path, page: &mut String) -> Result {
         }
     }
     page.push_str(
-        "\n![Angle found against angle set](angles.png)\n\nGrains of other sizes, and places between the sites; the \
-        drop's radius is that of the grain, rounded. Angle found less angle set, wetting and non-wetting drop:\n\n\
+        "\n![Measured against prescribed contact angle](angles.png)\n\nGrains of other radii, also with centres \
+         between the sites; the drop has the rounded radius of the grain. Measured minus prescribed angle, \
+         wetting and non-wetting drop:\n\n\
         | radius | 30° | 45° | 60° | 90° |\n|---|---|---|---|---|\n",
     );
     for radius in [8.0_f64, 12.4, 20.3, 29.7, 30.0, 30.5, 45.0] {
@@ -158,10 +159,10 @@ fn by_wetting(angle: f64) -> (DropOf, DropOf) {
 
 fn filling(folder: &Path, page: &mut String) -> Result {
     page.push_str(
-        "\n## Capillary filling\n\nA wetting fluid is drawn into a channel of 16 × 400 sites against a \
-        fluid 20 times less viscous. \
-         Lucas and Washburn's law with the viscosity of both: ½(μ_i - μ_d)x² + μ_d L x = (σ w cos θ/6) t.\n\n\
-         | θ | slope over exact |\n|---|---|\n",
+        "\n## Capillary filling\n\nA wetting fluid imbibes into a channel of 16 × 400 sites and displaces a \
+         fluid 20 times less viscous. The Lucas-Washburn law with both viscosities: ½(μ_i - μ_d)x² + μ_d L x = \
+         (σ w cos θ/6) t.\n\n\
+         | θ | measured over exact slope |\n|---|---|\n",
     );
     let mut lines = Vec::new();
     for angle in [0.0, 30.0, 45.0, 60.0] {
@@ -176,10 +177,9 @@ fn filling(folder: &Path, page: &mut String) -> Result {
 
 fn single_phase(folder: &Path, page: &mut String) -> Result {
     page.push_str(
-        "\n## One fluid\n\nPoiseuille flow, steady and a while after its start (t = 0.1 w²/ν), in f64: \
-        relative L2 error. The steady profile \
-         is exact but for rounding, because the relaxation rates put the wall half-way whatever the \
-         viscosity.\n\n\
+        "\n## One fluid\n\nPoiseuille flow in f64, steady and at t = 0.1 w²/ν after its start: relative L2 \
+         error. The steady profile is exact except for rounding, because the relaxation rates put the wall \
+         half-way at any viscosity.\n\n\
          | width | steady | starting | order |\n|---|---|---|---|\n",
     );
     let mut errors: Vec<(f64, f64)> = Vec::new();
@@ -190,10 +190,11 @@ fn single_phase(folder: &Path, page: &mut String) -> Result {
         writeln!(page, "| {width} | {steady:.1e} | {starting:.1e} | {} |", order(&errors))?;
     }
     page.push_str(
-        "\nPermeability of a square array of round grains that fill 0.3 of the plane, against the value of Sangani & \
-        Acrivos (1982): relative error, the root of the mean square over six places of the grain between the sites, and \
-        the order since the first row. Walls half-way between sites make a grain a staircase, which is met to first \
-        order; interpolated bounce-back with the place of the wall given (`with_walls`) meets it to second.\n\n\
+        "\nPermeability of a square array of round grains that fill 0.3 of the plane, compared with Sangani & \
+         Acrivos (1982): root mean square of the relative error over six positions of the grain between the \
+         sites, and the order of convergence from the first row. With walls half-way between sites a grain is a \
+         staircase, and the order is one. Interpolated bounce-back with the positions of the wall (`with_walls`) \
+         is of second order.\n\n\
         | sites in a period | interpolated | order | staircase | order |\n|---|---|---|---|---|\n",
     );
     let mut arrays: [Vec<(f64, f64)>; 2] = Default::default();
@@ -236,13 +237,11 @@ fn order(points: &[(f64, f64)]) -> String {
 fn regimes(folder: &Path, page: &mut String) -> Result {
     page.push_str(
         "\n## Regimes of drainage\n\nOne disc pack of 128 × 64 pixels, inlet on top, contact angle 45°, \
-        at the last frame (breakthrough). \
-         Ca = μ_i q/σ with the Darcy velocity q; M = μ_i/μ_d. Saturation is the displacement efficiency \
-         at breakthrough; border is the length of the \
-         border between the fluids over the invaded area. Lenormand, Touboul & Zarcone (1988) have \
-         viscous fingers at low M and high Ca, \
-         stable displacement at high M and high Ca and capillary fingers at low Ca, in order of rising \
-         efficiency: viscous, capillary, stable.\n\n\
+        at the last frame (breakthrough). Ca = μ_i q/σ with the Darcy velocity q; M = μ_i/μ_d. Saturation is the \
+         displacement efficiency at breakthrough; border is the length of the interface between the fluids over \
+         the invaded area. Lenormand, Touboul & Zarcone (1988) find viscous fingers at low M and high Ca, stable \
+         displacement at high M and high Ca, and capillary fingers at low Ca. The efficiency rises in the order \
+         viscous fingers, capillary fingers, stable displacement.\n\n\
          | Ca | M | saturation | border | IoU with percolation | mass drift |\n|---|---|---|---|---|---|\n",
     );
     let mut cells = Vec::new();
@@ -269,9 +268,9 @@ fn regimes(folder: &Path, page: &mut String) -> Result {
 
 fn percolation(folder: &Path, page: &mut String) -> Result {
     page.push_str(
-        "\n## Towards percolation\n\nThe same disc pack at M = 1: intersection over union with invasion \
-        percolation at equal saturation, between walls on the \
-         left and right as there, the mean over the later four fifths of the frames.\n\n| Ca | IoU |\n|---|---|\n",
+        "\n## Towards percolation\n\nThe same disc pack at M = 1: intersection over union (IoU) with invasion \
+         percolation at equal saturation, averaged over the last four fifths of the frames. Both simulators have \
+         walls on the left and right.\n\n| Ca | IoU |\n|---|---|\n",
     );
     let mut points = Vec::new();
     for capillary in [1e-1_f64, 3e-2, 1e-2, 3e-3, 1e-3] {

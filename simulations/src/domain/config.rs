@@ -52,6 +52,7 @@ impl DomainConfig {
     /// # Units
     /// Lengths in the settings are pixels; `voxel_size_m` is the edge length of a pixel in metres.
     ///
+    /// # Errors
     /// A configuration error if settings are out of range. [`ErrorKind::Simulation`](crate::ErrorKind) if
     /// they do not fit the shape, or if none of many draws percolates.
     pub fn generate(

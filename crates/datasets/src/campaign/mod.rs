@@ -109,7 +109,7 @@ impl Outcome {
     /// An error if any domain failed; all other domains are already stored.
     fn into_result(self, target: &Path) -> Result<()> {
         let Some((index, reason)) = self.failures.first() else { return Ok(()) };
-        let kept = if self.stored == 0 { "none is left to store" } else { "the others are stored" };
+        let kept = if self.stored == 0 { "none could be stored" } else { "the others are stored" };
         Err(Error::new(
             ErrorKind::Diverged,
             target.display().to_string(),

@@ -29,7 +29,7 @@ impl Campaign {
             InvasionDataset::open(target).map_err(|e| refuse(format!("exists already, but {e}")))?;
         for origin in dataset.origins() {
             let stored: SimulateConfig = parse("", &origin.campaign, &[])
-                .map_err(|_| refuse("exists already and is not of a campaign".to_owned()))?;
+                .map_err(|_| refuse("exists and was not written by `porecast simulate`".to_owned()))?;
             if stored.identity() != self.config.identity() {
                 let key = first_difference(&stored, &self.config).unwrap_or_default();
                 return Err(refuse(format!("holds another campaign ({key} differs)")));

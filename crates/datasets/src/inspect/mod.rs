@@ -168,7 +168,7 @@ fn dataset(path: &Path) -> Result<Inspection> {
         picture: Some(picture::sheet(&enlarge_all(sheet))),
     };
     if !besides.is_empty() {
-        inspection.facts.push(("besides frames", besides.join(", ")));
+        inspection.facts.push(("also contains", besides.join(", ")));
     }
     Ok(inspection)
 }
@@ -269,7 +269,7 @@ fn trained<C: TrainedOn>(
     facts.extend(samples(&card.dataset));
     facts.push(("split", split.join(", ")));
     let head =
-        vec!["folder", "network", "parameters", "epochs", "best epoch", "its loss", "seconds", "finished"];
+        vec!["folder", "network", "parameters", "epochs", "best epoch", "best loss", "seconds", "finished"];
     let rows = card.members.iter().map(row).collect();
     Ok(Inspection { facts, table: Some((head, rows)), picture })
 }
@@ -300,7 +300,7 @@ fn weights(path: &Path) -> Result<Inspection> {
     let entries = listing::safetensors(path)?;
     let count: usize = entries.iter().map(|entry| entry.shape.iter().product::<usize>()).sum();
     let mut inspection = arrays("weights (safetensors)", &entries);
-    inspection.facts.push(("numbers", count.to_string()));
+    inspection.facts.push(("parameters", count.to_string()));
     Ok(inspection)
 }
 

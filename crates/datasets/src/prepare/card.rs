@@ -60,7 +60,7 @@ fn render(
     writeln!(w, "| before resizing | {} |", shapes.join(", "))?;
     writeln!(w, "| channels | {channels} |")?;
     writeln!(w, "| values | 0 to 1 in steps of 1/{levels} |")?;
-    writeln!(w, "| size of a pixel known | of {} images |", notes.with_spacing)?;
+    writeln!(w, "| images with a known pixel size | {} |", notes.with_spacing)?;
     writeln!(
         w,
         "\nA group is what must stay on one side of a split: a patient, a folder, or the image itself."
@@ -89,7 +89,7 @@ fn render(
         writeln!(w, "| test | {} |", split.test.len())?;
     }
     if !notes.warnings.is_empty() {
-        writeln!(w, "\n## What was odd\n")?;
+        writeln!(w, "\n## Warnings\n")?;
         for warning in notes.warnings {
             writeln!(w, "- {warning}")?;
         }
@@ -110,9 +110,9 @@ fn render(
     )?;
     writeln!(
         w,
-        "| `/mask` | ({n}, {height}, {width}) | u8 | class of each pixel; 0 where nobody drew one |"
+        "| `/mask` | ({n}, {height}, {width}) | u8 | class of each pixel; 0 if the image has no mask |"
     )?;
-    writeln!(w, "| `/has_mask` | ({n}) | u8 | 1 where somebody did |")?;
+    writeln!(w, "| `/has_mask` | ({n}) | u8 | 1 if the image has a mask |")?;
     writeln!(w, "| `/original_shape` | ({n}, 2) | u64 | height and width before resizing |")?;
     writeln!(
         w,

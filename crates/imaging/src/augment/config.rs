@@ -217,12 +217,12 @@ impl AugmentConfig {
         }
         let paste = &self.copy_paste;
         checks.probability("copy_paste.probability", paste.probability);
-        checks.need(paste.most >= 1, "copy_paste.most", paste.most, "1 and above");
-        checks.need(
+        checks.expect(paste.most >= 1, "copy_paste.most", paste.most, "at least 1");
+        checks.expect(
             paste.minimum_area_px >= 1,
             "copy_paste.minimum_area_px",
             paste.minimum_area_px,
-            "1 and above",
+            "at least 1",
         );
 
         let geometry = &self.geometry;

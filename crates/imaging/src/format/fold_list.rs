@@ -78,7 +78,7 @@ pub fn read_split(folder: &Path) -> Result<Split> {
         let name = format!("Fold{fold}_train.json");
         let (listed, wanted) = (ids(name.clone())?, split.training(fold));
         if listed.iter().collect::<BTreeSet<_>>() != wanted.iter().collect::<BTreeSet<_>>() {
-            let what = "does not name exactly what the other folds validate on";
+            let what = "must list exactly the validation images of all other folds";
             return Err(Error::input(&folder.join(name), what));
         }
     }
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!((split.folds.len(), split.training(1)), (2, vec!["a".to_owned(), "b".to_owned()]));
         assert_eq!(split.test, ["d"]);
         write("Fold0_train.json", &["c", "a"]);
-        refused("Fold0_train.json: does not name exactly");
+        refused("Fold0_train.json: must list exactly");
         write("Test.json", &["a"]);
         refused("\"a\" in two parts");
     }

@@ -42,8 +42,7 @@ impl Split {
         let file: SplitFile =
             toml::from_str(&text).map_err(|e| Error::input(path, format!("is not a split: {e}")))?;
         if file.split != file.parts.digest() {
-            let what = "was changed after it was written; write it anew, so that runs with the same digest had the \
-                        same split";
+            let what = "was edited (its digest does not match); write the split again";
             return Err(Error::input(path, what));
         }
         let listed: BTreeSet<&str> = file.parts.all().collect();
@@ -56,14 +55,14 @@ impl Split {
             (present.difference(&listed).collect(), listed.difference(&present).collect());
         if !new.is_empty() || !gone.is_empty() {
             let what = format!(
-                "was written for another dataset: {} samples are new, {} are gone; split the dataset anew",
+                "was written for another dataset: {} samples are new, {} are gone; split the dataset again",
                 named(new),
                 named(gone)
             );
             return Err(Error::input(path, what));
         }
         if file.dataset != digest_of(members) {
-            let what = "was written when the samples belonged to other groups; split the dataset anew";
+            let what = "was written when the samples belonged to other groups; split the dataset again";
             return Err(Error::input(path, what));
         }
         Ok(file.parts)
@@ -130,7 +129,7 @@ mod tests {
         refused(&regrouped, "other groups");
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replacen("\"0-0\"", "\"0-x\"", 1)).unwrap();
-        refused(&members, "was changed after it was written");
+        refused(&members, "was edited");
         std::fs::write(&path, "parts = 3").unwrap();
         refused(&members, "is not a split");
     }

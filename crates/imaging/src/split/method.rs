@@ -57,18 +57,18 @@ impl SplitConfig {
     /// Every value outside its range.
     pub fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
-        checks.need(self.bins > 0, "bins", self.bins, "1, 2, ...; 1 means no stratification");
+        checks.need(self.bins > 0, "bins", self.bins, "1, 2, ... (1 means no stratification)");
         let is_share = |share: f64| (0.0..1.0).contains(&share);
         match self.method {
             Method::HoldOut { validation, test } => {
                 let is_validated = is_share(validation) && validation > 0.0;
                 checks.need(is_validated, "method.hold-out.validation", validation, "(0, 1)");
                 checks.need(is_share(test), "method.hold-out.test", test, "[0, 1)");
-                checks.need(
+                checks.expect(
                     !is_validated || !is_share(test) || validation + test < 1.0,
                     "method.hold-out",
                     format!("validation + test = {}", validation + test),
-                    "[0, 1): nothing is left to train on",
+                    "less than 1, so that training images remain",
                 );
             }
             Method::Folds { count, test } => {

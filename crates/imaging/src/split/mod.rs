@@ -291,7 +291,12 @@ mod tests {
             let error = split(&members(sizes), method, bins, 0).unwrap_err().to_string();
             assert!(error.starts_with("data: ") && error.contains(wanted), "{error}");
         };
-        refused(&[1; 9], Method::HoldOut { validation: 0.6, test: 0.5 }, 1, "nothing is left to train on");
+        refused(
+            &[1; 9],
+            Method::HoldOut { validation: 0.6, test: 0.5 },
+            1,
+            "less than 1, so that training images remain",
+        );
         refused(
             &[1; 9],
             Method::HoldOut { validation: 0.0, test: 0.5 },

@@ -37,7 +37,7 @@ impl Validate for StasConfig {
             is_size(height) && is_size(width),
             "shape",
             format!("[{height}, {width}]"),
-            "64 to 10000 each way",
+            "64 to 10000 pixels in each direction",
         );
         checks.0
     }

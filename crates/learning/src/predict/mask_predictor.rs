@@ -95,7 +95,7 @@ impl MaskPredictor {
         let (channels, height, width) = image.dim();
         self.expect_channels(channels, Path::new("image"))?;
         if height == 0 || width == 0 {
-            return Err(Error::config("image", format!("has {height} x {width} pixels; expected some")));
+            return Err(Error::config("image", format!("is empty ({height} x {width} pixels)")));
         }
         let (fitted, _) = self.config.source.fit(AnnotatedImage {
             id: String::new(),

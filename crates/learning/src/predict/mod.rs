@@ -40,7 +40,7 @@ const PREDICTIONS: &str = "predictions.h5";
 const SHIPPED_PHYSICS: Physics =
     Physics { capillary_number: Some(1e-2), viscosity_ratio: Some(0.1), contact_angle_deg: Some(45.0) };
 
-/// Arguments of `porecast predict`.
+/// Options of `porecast predict`.
 #[derive(Debug, Clone)]
 pub struct PredictOptions {
     /// Run folder; the model that comes with porecast when absent.
@@ -48,25 +48,27 @@ pub struct PredictOptions {
     /// An image of a domain (PNG, TIFF; dark is solid), or a dataset. With a segmentation run: a
     /// dataset, a photograph (PNG, JPEG), or files in the format of the run's source.
     pub input: PathBuf,
-    /// Folder to write: predictions.h5, frames, animation, saturation; or masks and overlays.
+    /// Output folder: predictions.h5, frames, animation and saturation; for images, masks and overlays.
     pub output: PathBuf,
-    /// Times to predict, in the dataset's unit; the training set's mean times if absent.
+    /// Times to predict for an image, in the unit of the training data; if empty, the mean times of the
+    /// training data.
     pub times: Vec<f64>,
-    /// Only the samples of a dataset in this part of the run's split: train, validation or test.
+    /// Predict only this part of a dataset, by the run's split: train, validation or test.
     pub part: Option<String>,
-    /// Edge where the invading fluid enters; that of the training data if absent.
+    /// Edge where the invading fluid enters; without it, the edge in the training data.
     pub inlet: Option<Side>,
     /// Predict times after the last one of the training, too.
     pub extrapolate: bool,
-    /// Rate and fluids, for a run that is told them; a dataset's own come first.
+    /// Capillary number, viscosity ratio and contact angle, for a run that is told them; those of a dataset
+    /// take precedence.
     pub physics: Physics,
     /// Grey level from which an image is pore, between 0 and 1.
     pub threshold: f64,
-    /// Read bright as solid.
+    /// Bright pixels are solid, dark pixels pore.
     pub invert: bool,
-    /// Largest tile edge in pixels; larger domains are predicted in overlapping tiles.
+    /// Largest tile edge in pixels; larger domains and images are predicted in overlapping tiles.
     pub tile: usize,
-    /// Where to compute: `flex` (CPU) or `cuda[:index]`.
+    /// Device: `flex` (CPU) or `cuda[:index]`.
     pub device: String,
     /// Replace an existing output.
     pub force: bool,

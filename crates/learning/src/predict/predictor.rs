@@ -141,7 +141,7 @@ impl Predictor {
     ) -> Result<Array3<f32>> {
         let (height, width) = domain.shape();
         if height == 0 || width == 0 {
-            return Err(Error::config("domain", format!("has {height} x {width} pixels; expected some")));
+            return Err(Error::config("domain", format!("is empty ({height} x {width} pixels)")));
         }
         if let Some(bad) = times.iter().find(|time| !time.is_finite() || **time < 0.0) {
             return Err(Error::config("times", format!("{bad} is not a time; use finite times from 0")));

@@ -12,16 +12,16 @@ use porecast_store::run::StudyFolder;
 use super::{Study, Trial};
 use crate::train::{self, IfExists, TrainOptions};
 
-/// Arguments of `porecast search`.
+/// Options of `porecast search`.
 #[derive(Debug, Clone)]
 pub struct SearchOptions {
     /// Search configuration (TOML).
     pub config: PathBuf,
-    /// Folder of the study; `runs/<name of the configuration>` if absent.
+    /// Folder of the search; without it, `runs/<name>` with the configuration's `name`.
     pub output: Option<PathBuf>,
-    /// Where to compute: `flex` (CPU) or `cuda[:index]`.
+    /// Device: `flex` (CPU) or `cuda[:index]`.
     pub device: String,
-    /// Changes to the search configuration, as `key=value`.
+    /// Changes of values of the search configuration, each `key=value`.
     pub set: Vec<String>,
 }
 

@@ -117,7 +117,7 @@ impl Trial<'_> {
         self.claim.number
     }
 
-    /// Whether it was begun before and left unfinished.
+    /// Whether it was begun before and left unfinished, possibly by this process.
     pub fn is_taken_up(&self) -> bool {
         self.claim.is_taken_up
     }

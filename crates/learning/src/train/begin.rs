@@ -38,7 +38,8 @@ where
         if &before != config {
             return Err(Error::mismatch(
                 &folder.config_path(),
-                "differs from the configuration given; resume with the same one, or train anew with --force",
+                "differs from the given configuration; resume with the same configuration, \
+                 or train again with --force",
             ));
         }
     } else if !folder.is_vacant() {
@@ -66,7 +67,7 @@ impl Begun {
         if is_resumed {
             let before = folder.card_of::<D>()?;
             let other = |place: &Path, what: &str| {
-                let what = format!("{what}; restore it, or train anew with --force");
+                let what = format!("{what}; restore it, or train again with --force");
                 Error::mismatch(place, what)
             };
             if before.dataset.fingerprint() != card.dataset.fingerprint() {

@@ -73,19 +73,19 @@ struct Member {
     validation: Vec<usize>,
 }
 
-/// Arguments of `porecast train`.
+/// Options of `porecast train`.
 #[derive(Debug, Clone)]
 pub struct TrainOptions {
     /// Training configuration (TOML).
     pub config: PathBuf,
-    /// Run folder to write; `runs/<name of the configuration>` if absent.
+    /// Run folder to create; without it, `runs/<name>` with the configuration's `name`.
     pub output: Option<PathBuf>,
-    /// Where to compute: `flex` (CPU) or `cuda[:index]`.
+    /// Device: `flex` (CPU) or `cuda[:index]`.
     pub device: String,
-    /// Changes to the configuration, as `key=value`.
+    /// Changes of configuration values, each `key=value`.
     pub set: Vec<String>,
-    /// For a segmentation split in folds: train only the network of this fold; the others can
-    /// follow with `--resume`.
+    /// Train only the network of this fold of a segmentation split; [`IfExists::Resume`] trains the
+    /// others later.
     pub fold: Option<usize>,
     /// What to do if the folder already holds a run.
     pub if_exists: IfExists,
@@ -98,7 +98,7 @@ pub enum IfExists {
     Refuse,
     /// Continue from its last checkpoint, or begin if there is none.
     Resume,
-    /// Remove it and train anew.
+    /// Remove it and train again.
     Replace,
 }
 

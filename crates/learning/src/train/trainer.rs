@@ -342,7 +342,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             ErrorKind::Diverged,
             self.files.path().display().to_string(),
             format!(
-                "{what} in epoch {} at step {}, samples {list}{and_more}; the last good checkpoint is kept. Train anew \
+                "{what} in epoch {} at step {}, samples {list}{and_more}; the last good checkpoint is kept. Train again \
                  with a lower optimizer.learning_rate or with optimizer.clip_norm",
                 self.state.epoch + 1,
                 self.state.steps + 1
@@ -467,14 +467,14 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let path = self.files.checkpoint_path();
         let (state, blobs) = checkpoint::read::<State>(&path)?;
         let other = |e: &dyn std::fmt::Display| {
-            Error::input(&path, format!("belongs to another architecture ({e}); train anew with --force"))
+            Error::input(&path, format!("belongs to another architecture ({e}); train again with --force"))
         };
         // Burn's records load weights of any shape, so compare the architecture first.
         if state.architecture != self.state.architecture {
             return Err(other(&"the model of its configuration differs"));
         }
         let other = |e: RecorderError| other(&e);
-        let missing = || Error::input(&path, "lacks a part; train anew with --force");
+        let missing = || Error::input(&path, "is an incomplete checkpoint; train again with --force");
         let mut blobs = blobs.into_iter();
         let network = blobs.next().ok_or_else(missing)?;
         self.network =

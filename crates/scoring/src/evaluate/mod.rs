@@ -26,20 +26,21 @@ use masks::MaskEvaluation;
 pub use plan::{Part, Plan};
 use table::Table;
 
-/// What `porecast evaluate` is asked.
+/// Options of `porecast evaluate`.
 #[derive(Debug, Clone)]
 pub struct EvaluateOptions {
-    /// Run folder, or a predictions file of any program (then `--dataset` and `-o` are needed).
+    /// Run folder, or predictions file of any program (it needs `dataset` and `output`).
     pub input: PathBuf,
-    /// Dataset with the true sequences; the run's own when absent.
+    /// Dataset with the true sequences or masks; without it, the dataset that the run was trained on.
     pub dataset: Option<PathBuf>,
-    /// Folder for scores and figures; `<run>/evaluation` when absent.
+    /// Folder for scores and figures; without it, `<run>/evaluation`, or `<run>/evaluation-<dataset>` for
+    /// another dataset.
     pub output: Option<PathBuf>,
-    /// Replace existing scores and predict anew.
+    /// Replace existing scores and the run's predictions.
     pub force: bool,
 }
 
-/// What `porecast compare` is asked.
+/// Options of `porecast compare`.
 #[derive(Debug, Clone)]
 pub struct CompareOptions {
     /// Run folders.

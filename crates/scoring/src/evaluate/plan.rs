@@ -96,9 +96,10 @@ impl<D: Dataset> Plan<D> {
         Ok((present, missing.iter().map(note).collect()))
     }
 
-    /// The error of a part of which no sample has a truth.
+    /// The error for a part without true sequences or masks.
     pub(super) fn nothing_to_score(&self, part: &Part) -> Error {
-        let what = format!("has the truth of no {} {}, so there is nothing to score", part.name, D::SAMPLE);
+        let (truth, part, sample) = (D::PREDICTED, &part.name, D::SAMPLE);
+        let what = format!("has no {truth} for the {part} {sample}s, so they cannot be scored");
         Error::input(self.dataset.path(), what)
     }
 
@@ -116,8 +117,8 @@ impl<D: Dataset> Plan<D> {
         let is_own = fingerprint == card.dataset.fingerprint();
         if !is_own && args.dataset.is_none() {
             let what = format!(
-                "is not the dataset that {} was trained on any more (its fingerprint differs); train anew, or pass it \
-                 with --dataset to score the run on it as an unseen dataset",
+                "is no longer the dataset that {} was trained on (its fingerprint differs); train again, or pass it with \
+                 --dataset to score the run on it as an unseen dataset",
                 args.input.display()
             );
             return Err(Error::mismatch(path, what));

@@ -33,7 +33,7 @@ impl<D: Dataset> PartPredictions<D> {
         let wanted: BTreeSet<&String> = part.ids.iter().collect();
         if let Some(id) = predictions.file.ids().iter().find(|id| !wanted.contains(id)) {
             return Err(predictions.mismatch(format!(
-                "has a prediction for {id:?}, which is not among the {} {}s of {}; predict the part anew, or pass the \
+                "has a prediction for {id:?}, which is not among the {} {}s of {}; predict the part again, or pass the \
                  dataset that was predicted",
                 part.name,
                 D::SAMPLE,
@@ -49,7 +49,7 @@ impl<D: Dataset> PartPredictions<D> {
     /// There is none, or it cannot be read.
     pub(super) fn of(&self, id: &str) -> Result<<D::Predictions as Predictions>::Prediction> {
         let Some(&row) = self.rows.get(id) else {
-            let what = format!("has no prediction for {} {id:?}; predict the whole part anew", D::SAMPLE);
+            let what = format!("has no prediction for {} {id:?}; predict the whole part again", D::SAMPLE);
             return Err(self.mismatch(what));
         };
         self.file.prediction(row)

@@ -63,12 +63,12 @@ struct ComparisonPage {
     definitions: (&'static str, String),
 }
 
-/// What `porecast report` is asked.
+/// Options of `porecast report`.
 #[derive(Debug, Clone)]
 pub struct ReportOptions {
     /// Run folder or comparison folder.
     pub input: PathBuf,
-    /// HTML file; `report.html` in the folder when absent.
+    /// HTML file; without it, `report.html` in the folder.
     pub output: Option<PathBuf>,
     /// Replace an existing file.
     pub force: bool,

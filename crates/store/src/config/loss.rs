@@ -101,24 +101,29 @@ impl LossConfig {
     pub(super) fn problems(&self, head: Head) -> Vec<Problem> {
         let mut checks = Checks::default();
         for (term, weight) in self.terms() {
-            checks.need(weight.is_finite() && weight >= 0.0, term.name(), weight, "finite and not negative");
+            checks.expect(
+                weight.is_finite() && weight >= 0.0,
+                term.name(),
+                weight,
+                "a finite number, not negative",
+            );
         }
         match head {
-            Head::Regression => checks.need(
+            Head::Regression => checks.expect(
                 self.cross_entropy == 0.0,
                 "cross_entropy",
                 self.cross_entropy,
                 "0 with head = \"regression\" (use bce or mse)",
             ),
-            Head::MultiClass => checks.need(
+            Head::MultiClass => checks.expect(
                 self.bce == 0.0,
                 "bce",
                 self.bce,
                 "0 with head = \"multi-class\" (use cross_entropy)",
             ),
-        };
+        }
         if let ClassWeights::Given(weights) = &self.class_weights {
-            checks.need(
+            checks.expect(
                 weights.iter().all(|w| w.is_finite() && *w >= 0.0) && weights.iter().sum::<f64>() > 0.0,
                 "class_weights.given",
                 format!("{weights:?}"),

@@ -26,11 +26,11 @@ use porecast_base::{Error, Result};
 /// Checks the name of a run, which is also the name of its folder.
 fn plain_name(checks: &mut Checks, name: &str) {
     let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    checks.need(
+    checks.expect(
         !name.is_empty() && name.chars().all(plain),
         "name",
         format!("{name:?}"),
-        "letters, digits, '-', '_' and '.', at least one",
+        "one or more letters, digits, '-', '_' and '.'",
     );
 }
 

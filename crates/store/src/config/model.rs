@@ -354,21 +354,21 @@ impl UnetConfig {
         ];
         checks.below_one("stochastic_depth", self.stochastic_depth);
         if encoder.kind == EncoderKind::Plain {
-            checks.need(
+            checks.expect(
                 encoder.weights.is_none(),
                 "encoder.weights",
                 "a file",
-                "what encoder.kind = \"plain\" takes: weights belong to a ResNet or EfficientNet",
+                "no weights with encoder.kind = \"plain\"; choose a ResNet or EfficientNet",
             );
-            checks.need(
+            checks.expect(
                 self.residual || self.stochastic_depth == 0.0,
                 "stochastic_depth",
                 self.stochastic_depth,
-                "0 without residual = true, or an encoder of residual blocks",
+                "0 unless residual = true or the encoder has residual blocks",
             );
         } else {
             let expected = EncoderKind::LEVELS;
-            checks.need(
+            checks.expect(
                 *levels == expected,
                 "levels",
                 levels,
@@ -397,11 +397,11 @@ impl UnetConfig {
             );
             checks.need((1..=48).contains(&global.depth), "global.depth", global.depth, "1 to 48");
         }
-        checks.need(
+        checks.expect(
             !context.dilations.is_empty() && context.dilations.iter().all(|d| (1..=64).contains(d)),
             "context.dilations",
             format!("{:?}", context.dilations),
-            "at least one, each 1 to 64",
+            "at least one dilation, each 1 to 64",
         );
         checks.0
     }
@@ -409,13 +409,13 @@ impl UnetConfig {
 
 /// Checks that `width` channels per token suit `heads` heads and sinusoidal positions.
 fn check_tokens(checks: &mut Checks, width: usize, heads: usize, key: &str, place: &str) {
-    checks.need(
+    checks.expect(
         heads > 0 && width.is_multiple_of(heads.max(1)),
         key,
         heads,
         format!("a divisor of the {place}'s {width} channels"),
     );
-    checks.need(
+    checks.expect(
         width.is_multiple_of(4),
         "base_channels",
         format!("{width} channels in the {place}"),
@@ -428,7 +428,7 @@ impl ModelConfig {
         let mut checks = Checks::default();
         checks.below_one("dropout", self.dropout);
         let channels = self.time.channels;
-        checks.need(
+        checks.expect(
             channels >= 4 && channels.is_multiple_of(2),
             "time.channels",
             channels,
@@ -437,13 +437,13 @@ impl ModelConfig {
         checks.0.extend(porecast_base::below("unet", self.unet.problems()));
         let VitConfig { patch, width, depth, heads } = &self.vit;
         checks.need((1..=64).contains(patch), "vit.patch", patch, "1 to 64");
-        checks.need(
+        checks.expect(
             *width >= 4 && width.is_multiple_of(4) && width.is_multiple_of((*heads).max(1)),
             "vit.width",
             width,
             "a multiple of 4 and of model.vit.heads",
         );
-        checks.need(*heads >= 1, "vit.heads", heads, "at least 1");
+        checks.expect(*heads >= 1, "vit.heads", heads, "at least 1");
         checks.need((1..=48).contains(depth), "vit.depth", depth, "1 to 48");
         checks.0
     }

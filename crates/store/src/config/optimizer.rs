@@ -103,7 +103,7 @@ impl OptimizerConfig {
         checks.below_one("momentum", self.momentum);
         checks.below_one("ema", self.ema);
         let norm = self.clip_norm;
-        checks.need(norm.is_finite() && norm >= 0.0, "clip_norm", norm, "finite and not negative");
+        checks.expect(norm.is_finite() && norm >= 0.0, "clip_norm", norm, "a finite number, not negative");
         checks.0
     }
 }
@@ -114,7 +114,7 @@ impl ScheduleConfig {
         let fraction = self.final_fraction;
         checks.need((0.0..=1.0).contains(&fraction), "final_fraction", fraction, "[0, 1]");
         checks.need(self.factor > 0.0 && self.factor < 1.0, "factor", self.factor, "(0, 1)");
-        checks.need(self.every_epochs > 0, "every_epochs", self.every_epochs, "at least 1");
+        checks.expect(self.every_epochs > 0, "every_epochs", self.every_epochs, "at least 1");
         checks.0
     }
 }

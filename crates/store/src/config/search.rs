@@ -84,25 +84,25 @@ impl SearchConfig {
 impl Validate for SearchConfig {
     fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
-        checks.need(!self.name.is_empty(), "name", "\"\"", "a name");
-        checks.need(self.trials >= 1, "trials", self.trials, "at least 1");
-        checks.need(self.startup >= 1, "startup", self.startup, "at least 1");
-        checks.need(!self.parameters.is_empty(), "parameter", "none", "at least one");
+        checks.expect(!self.name.is_empty(), "name", "\"\"", "a name");
+        checks.expect(self.trials >= 1, "trials", self.trials, "at least 1");
+        checks.expect(self.startup >= 1, "startup", self.startup, "at least 1");
+        checks.expect(!self.parameters.is_empty(), "parameter", "none", "at least one [[parameter]]");
         let keys: HashSet<_> = self.parameters.iter().map(|parameter| &parameter.key).collect();
-        checks.need(keys.len() == self.parameters.len(), "parameter", "a key twice", "each key once");
+        checks.expect(keys.len() == self.parameters.len(), "parameter", "a key twice", "each key once");
         for (index, Parameter { key, values }) in self.parameters.iter().enumerate() {
             let place = |what: &str| format!("parameter[{index}].{what}");
-            checks.need(!key.is_empty(), &place("key"), "\"\"", "a key of the training's configuration");
-            checks.need(
+            checks.expect(!key.is_empty(), &place("key"), "\"\"", "a key of the training's configuration");
+            checks.expect(
                 !key.starts_with("loss."),
                 &place("key"),
                 key,
-                "no part of the loss, since trials are compared by it",
+                "a key outside `loss`: trials are compared by their loss",
             );
             match values {
                 Values::Real { low, high, scale } => {
                     let above = if *scale == Scale::Log { 0.0 } else { f64::NEG_INFINITY };
-                    checks.need(
+                    checks.expect(
                         low.is_finite() && high.is_finite() && low < high && *low > above,
                         &place("values.real"),
                         format!("{low} to {high}"),
@@ -110,7 +110,7 @@ impl Validate for SearchConfig {
                     );
                 }
                 Values::Whole { low, high } => {
-                    checks.need(
+                    checks.expect(
                         low < high && high.checked_sub(*low).is_some_and(|range| range <= 1 << 40),
                         &place("values.whole"),
                         format!("{low} to {high}"),
@@ -121,7 +121,7 @@ impl Validate for SearchConfig {
                     let distinct = list.iter().enumerate().all(|(i, a)| !list[..i].contains(a));
                     let is_plain =
                         |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
-                    checks.need(
+                    checks.expect(
                         list.len() >= 2 && distinct && list.iter().all(is_plain),
                         &place("values.choice"),
                         format!("{} values", list.len()),

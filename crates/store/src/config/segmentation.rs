@@ -224,7 +224,7 @@ impl Validate for SegmentationConfig {
         let mut checks = Checks::default();
         plain_name(&mut checks, &self.name);
         let distinct: std::collections::HashSet<_> = self.classes.iter().collect();
-        checks.need(
+        checks.expect(
             (2..=255).contains(&self.classes.len()) && distinct.len() == self.classes.len(),
             "classes",
             format!("{:?}", self.classes),
@@ -232,7 +232,12 @@ impl Validate for SegmentationConfig {
         );
         for (key, shape) in [("source.resize", self.source.resize), ("source.tile", self.source.tile)] {
             if let Some((height, width)) = shape {
-                checks.need(height > 0 && width > 0, key, format!("[{height}, {width}]"), "positive");
+                checks.expect(
+                    height > 0 && width > 0,
+                    key,
+                    format!("[{height}, {width}]"),
+                    "a positive height and width",
+                );
             }
         }
         let classes = self.classes.len();
@@ -246,11 +251,11 @@ impl Validate for SegmentationConfig {
             Format::TiffTriples(_) => None,
         };
         if let Some(drawn) = drawn {
-            checks.need(
+            checks.expect(
                 classes == drawn,
                 "classes",
                 format!("{classes} names"),
-                format!("{drawn}, the background and what source.format draws"),
+                format!("{drawn}, for the background and the classes that source.format draws"),
             );
         }
         if self.augment.copy_paste.probability > 0.0 {
@@ -271,15 +276,15 @@ impl Validate for SegmentationConfig {
             );
         }
         let postprocess = &self.prediction.postprocess;
-        checks.need(
-            classes == 2 || *postprocess == PostprocessConfig::default(),
-            "prediction.postprocess",
-            format!("a change of the masks of {classes} classes"),
-            "what can be done with more than one class beside the background",
-        );
+        if classes != 2 && *postprocess != PostprocessConfig::default() {
+            checks.add(
+                "prediction.postprocess",
+                format!("set, but `classes` has {classes} names: expected two classes; remove this table"),
+            );
+        }
         let share = self.ensemble.training_share;
         checks.need(share > 0.0 && share <= 1.0, "ensemble.training_share", share, "(0, 1]");
-        checks.need(
+        checks.expect(
             self.training.frames_per_domain == 1,
             "training.frames_per_domain",
             self.training.frames_per_domain,
@@ -355,8 +360,8 @@ mod tests {
     #[test]
     fn classes_are_those_that_the_format_draws() {
         let keys = |sets: &[&str]| -> Vec<String> {
-            let error = read(sets).map(|_| String::new()).unwrap_or_else(|error| error.to_string());
-            error.split(['\n', ' ']).filter_map(|word| word.strip_suffix(':')).map(String::from).collect()
+            let error = read(sets).err().map(|error| error.to_string());
+            error.iter().flat_map(|text| text.splitn(3, ": ").take(2)).map(String::from).collect()
         };
         assert_eq!(keys(&[]), [] as [&str; 0]);
         assert_eq!(keys(&["source.format.dicom-contours.structure=cavity-and-wall"]), ["a.toml", "classes"]);

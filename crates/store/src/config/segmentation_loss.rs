@@ -118,9 +118,9 @@ impl SegmentationLossConfig {
         let classes = logits.max(2);
         let weights = self.terms().map(|(term, weight)| (term.name(), weight));
         for (name, weight) in weights.into_iter().chain([("l1", self.l1), ("l2", self.l2)]) {
-            checks.need(weight.is_finite() && weight >= 0.0, name, weight, "finite and not negative");
+            checks.expect(weight.is_finite() && weight >= 0.0, name, weight, "a finite number, not negative");
         }
-        checks.need(
+        checks.expect(
             weights.iter().any(|(_, weight)| *weight > 0.0),
             ".",
             "no term",
@@ -137,37 +137,37 @@ impl SegmentationLossConfig {
         let gamma = self.focal_gamma;
         checks.need(gamma == 0.0 || (1.0..=10.0).contains(&gamma), "focal_gamma", gamma, "0, or 1 to 10");
         if let SegmentationWeights::Given(given) = &self.class_weights {
-            checks.need(
+            checks.expect(
                 given.len() == classes
                     && given.iter().all(|w| w.is_finite() && *w >= 0.0)
                     && given.iter().sum::<f64>() > 0.0,
                 "class_weights.given",
                 format!("{given:?}"),
-                format!("{classes} weights, one a class, finite, not negative, not all zero"),
+                format!("{classes} weights, one per class, finite, not negative, not all zero"),
             );
         }
         let excluded: std::collections::HashSet<_> = self.excluded.iter().collect();
         let leaves_something = if logits == 1 { excluded.is_empty() } else { excluded.len() < classes };
-        checks.need(
+        checks.expect(
             excluded.len() == self.excluded.len()
                 && leaves_something
                 && self.excluded.iter().all(|c| *c < classes),
             "excluded",
             format!("{:?}", self.excluded),
             if logits == 1 {
-                "[] for one logit, whose background is left out of the overlap anyhow".to_owned()
+                "[] with two classes: the background is never in the overlap losses".to_owned()
             } else {
                 format!("classes below {classes}, each once, not all")
             },
         );
         let is_picture = self.background != Background::Black;
-        checks.need(
+        checks.expect(
             !is_picture || (logits == 1 && self.class_weights == SegmentationWeights::Equal),
             "background",
             format!("{:?}", self.background).to_lowercase(),
-            "black; the others are for two classes with equal class weights",
+            "black; the other backgrounds need two classes with equal class weights",
         );
-        checks.need(
+        checks.expect(
             self.levels.len() == heads
                 && self.levels.iter().all(|w| w.is_finite() && *w >= 0.0)
                 && self.levels.first().is_some_and(|w| *w > 0.0),

@@ -91,7 +91,7 @@ impl PhysicsRanges {
             let Some((low, high)) = range else { continue };
             if !(lowest <= low && low <= high && high <= highest) {
                 let allowed = format!("[lowest, highest] within [{lowest}, {highest}]");
-                problems.push(Problem::outside(key, format!("[{low}, {high}]"), allowed));
+                problems.push(Problem::unexpected(key, format!("[{low}, {high}]"), allowed));
             }
         }
         problems
@@ -290,7 +290,7 @@ impl DomainKind {
             if low > high || low.is_nan() || high.is_nan() {
                 problems.push(Problem::new(
                     place,
-                    format!("[{low}, {high}] is no range: write [lowest, highest]"),
+                    format!("[{low}, {high}] is not a range; write [lowest, highest]"),
                 ));
                 continue;
             }

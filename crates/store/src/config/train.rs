@@ -200,15 +200,18 @@ impl SplitConfig {
         checks.below_one("validation", self.validation);
         checks.below_one("test", self.test);
         let held_out = self.validation + self.test;
-        checks.need(
+        checks.expect(
             held_out < 1.0,
             "validation + test",
             held_out,
-            "below 1, so that something is left to train on",
+            "less than 1, so that training domains remain",
         );
         let is_of_shares = *self != Self { file: self.file.clone(), ..Self::default() };
         if self.file.is_some() && is_of_shares {
-            checks.0.push(Problem::new("file", "excludes validation, test and seed: they are for shares"));
+            checks.0.push(Problem::new(
+                "file",
+                "cannot be combined with validation, test and seed; remove either",
+            ));
         }
         checks.0
     }
@@ -280,9 +283,9 @@ impl TrainingConfig {
             ("accumulation", self.accumulation),
             ("frames_per_domain", self.frames_per_domain),
         ] {
-            checks.need(value > 0, key, value, "at least 1");
+            checks.expect(value > 0, key, value, "at least 1");
         }
-        checks.need(
+        checks.expect(
             self.batch_size.is_multiple_of(self.frames_per_domain.max(1)),
             "frames_per_domain",
             self.frames_per_domain,
@@ -297,27 +300,32 @@ impl Validate for TrainConfig {
         let mut checks = Checks::default();
         plain_name(&mut checks, &self.name);
         let distinct: std::collections::HashSet<_> = self.inputs.iter().map(|c| *c as usize).collect();
-        checks.need(
+        checks.expect(
             !self.inputs.is_empty() && distinct.len() == self.inputs.len(),
             "inputs",
             format!("{:?}", self.inputs),
             "at least one channel, each once",
         );
         if let Conditioning::SingleFrame(Frames::List(list)) = &self.conditioning {
-            checks.need(!list.is_empty(), "conditioning.single-frame", "[]", "\"all\" or at least one frame");
+            checks.expect(
+                !list.is_empty(),
+                "conditioning.single-frame",
+                "[]",
+                "\"all\" or at least one frame",
+            );
         }
         if let Conditioning::Sequence(Knots { knots }) = self.conditioning {
             checks.need((2..=512).contains(&knots), "conditioning.sequence.knots", knots, "2 to 512");
         }
         let told: std::collections::HashSet<_> = self.physics.iter().collect();
-        checks.need(
+        checks.expect(
             told.len() == self.physics.len(),
             "physics",
             format!("{:?}", self.physics),
             "each quantity once",
         );
         let is_unet = self.model.architecture == Architecture::Unet;
-        checks.need(
+        checks.expect(
             !(self.conditioning == Conditioning::Time && is_unet && self.model.time.enters.is_empty()),
             "model.time.enters",
             "[]",
@@ -329,19 +337,19 @@ impl Validate for TrainConfig {
             && is_unet
             && unet.encoder.kind != EncoderKind::Plain
             && self.model.time.enters.iter().any(is_own_block);
-        checks.need(
+        checks.expect(
             !tells_encoder,
             "model.time.enters",
             format!("{:?}", self.model.time.enters),
-            "[\"decoder\"] with a model.unet.encoder, which takes no time",
+            "[\"decoder\"] with this model.unet.encoder, which does not take the time",
         );
-        checks.need(
+        checks.expect(
             unet.deep_supervision == 0,
             "model.unet.deep_supervision",
             unet.deep_supervision,
-            "0: the loss of an invasion sees the finest head alone",
+            "0: deep supervision works only for segmentation",
         );
-        checks.need(
+        checks.expect(
             self.loss.can_be_learnt(),
             "loss",
             "no term with a gradient",

@@ -125,7 +125,7 @@ impl<B: Kernels> Encoder<B> {
         let applied = self.apply(placed, None, None, false);
         match (applied.errors.first(), applied.missing.first()) {
             (Some(error), _) => Err(Error::input(path, error.to_string())),
-            (_, Some((tensor, _))) => Err(Error::input(path, format!("leaves {tensor} without a value"))),
+            (_, Some((tensor, _))) => Err(Error::input(path, format!("lacks weights for {tensor}"))),
             (None, None) => Ok(self),
         }
     }

@@ -11,7 +11,7 @@ use porecast_store::Prediction;
 /// The baselines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Baseline {
-    /// The first frame stays for ever.
+    /// Every frame equals the true first frame.
     NothingMoves,
     /// Mean over the training domains of the frame nearest in time, pixel by pixel.
     MeanFrame,
@@ -32,17 +32,17 @@ impl Baseline {
         }
     }
 
-    /// What it is on a dataset with such a clock, in a sentence for readers; `has_training` where the training domains are at
-    /// hand.
+    /// What it is on a dataset with this time unit, in one sentence; `has_training` if the training domains
+    /// are available.
     pub fn explanation(self, time_unit: TimeUnit, has_training: bool) -> &'static str {
         match (self, time_unit, has_training) {
-            (Self::NothingMoves, _, _) => "nothing moves: the true first frame stays for ever",
+            (Self::NothingMoves, _, _) => "nothing moves: every frame equals the true first frame",
             (Self::MeanFrame, _, true) => {
-                "mean frame: pixel by pixel the mean of the training domains at the frame nearest in time, over those in \
-                 which the pixel is pore; on the training part that includes the scored domain itself"
+                "mean frame: in each pixel the mean of the training domains in which it is pore, at the frame nearest \
+                 in time; on the training part, the scored domain itself is included"
             }
             (Self::MeanFrame, _, false) => {
-                "mean frame: left out, since the training domains are not at hand or have another size, inlet or unit of time"
+                "mean frame: left out, because the training domains are missing or have another size, inlet or time unit"
             }
             (Self::Percolation, TimeUnit::PoreVolumes, _) => {
                 "percolation: invasion percolation with trapping from the true first frame, at the saturation of the \
@@ -53,8 +53,7 @@ impl Baseline {
                  the training domains at the frame nearest in time"
             }
             (Self::Percolation, _, false) => {
-                "percolation: left out, since the saturation at each time is known neither from the clock nor from \
-                 training domains at hand"
+                "percolation: left out, because neither the time unit nor training domains give the saturation"
             }
         }
     }

@@ -197,10 +197,10 @@ fn differences(sides: &Sides, frames: &BTreeSet<usize>) -> Option<Table> {
         let cells = std::iter::once(name.clone()).chain(cells).collect();
         Some(Row { cells, is_baseline: source.is_baseline })
     };
-    let headings = [format!("less {first}"), "mean".into(), "2.5 %".into(), "97.5 %".into()];
+    let headings = [format!("minus {first}"), "mean".into(), "2.5 %".into(), "97.5 %".into()];
     Some(Table {
         title: format!(
-            "Mean squared error in the pore space less that of {first}, {} domain by domain, {}: mean and bootstrap \
+            "Difference from {first} in the mean squared error in the pore space, {} domains, {}: mean and bootstrap \
              interval",
             sides.part,
             frames_text(frames)

@@ -138,7 +138,7 @@ fn score_domain(
     Ok(ScoredDomain { network, baselines })
 }
 
-/// The mean frames of the training domains; `None` where these are not at hand.
+/// The mean frames of the training domains; `None` if these are missing.
 fn training_mean(plan: &Plan) -> Result<Option<TrainingMean>> {
     let (Some((_, card)), Some(training)) = (&plan.run, &plan.training) else { return Ok(None) };
     let mut mean = TrainingMean::new(training.shape());

@@ -172,11 +172,11 @@ fn differences_table(scored: &[Run], part: &str) -> Option<Table> {
         })
         .collect();
     let reference = reference_name(&scored[0], part);
-    let headings = [format!("less {reference}")]
+    let headings = [format!("minus {reference}")]
         .into_iter()
         .chain(["Dice", "2.5 %", "97.5 %", "IoU", "2.5 %", "97.5 %"].map(str::to_owned));
     (!rows.is_empty()).then(|| Table {
-        title: format!("Less that of {reference}, {part} image by image: mean and bootstrap interval"),
+        title: format!("Difference from {reference}, {part} images: mean and bootstrap interval"),
         headings: headings.collect(),
         rows,
     })

@@ -204,7 +204,7 @@ impl MaskEvaluation {
         }
         if !has_mean {
             notes.push(
-                "the mean mask is left out, since the training images are not at hand or of another shape"
+                "the mean mask is left out, because the training images are missing or have another shape"
                     .into(),
             );
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub enum Source {
     /// The class of highest probability in each pixel.
     Network,
-    /// The mask after everything that is done to the probabilities.
+    /// The mask after post-processing.
     Postprocessed,
     /// No pixel of any class.
     AllBackground,
@@ -36,13 +36,11 @@ impl Source {
             Self::Network => {
                 "the class of highest probability in each pixel; with two classes, a probability above 0.5"
             }
-            Self::Postprocessed => {
-                "the mask after everything that is done to the probabilities; shown where it differs anywhere"
-            }
+            Self::Postprocessed => "the mask after post-processing; shown only if it differs",
             Self::AllBackground => "no pixel of any class",
             Self::MeanMask => {
-                "in each pixel the class most frequent over the training images with a mask; for an image that a fold \
-                 validates on, those that this fold is trained on; on the training part that includes the image itself"
+                "in each pixel the most frequent class of the training images with a mask; for a validation image of a \
+                 fold, of the images that this fold is trained on; on the training part, the image itself is included"
             }
         }
     }
