@@ -55,7 +55,7 @@ mod tests {
         assert!(require(1.0, "model", "").is_ok());
         if available().is_some() {
             let error = require(1e18, "model", "lower it").unwrap_err().to_string();
-            assert!(error.contains("model needs at least") && error.contains("lower it"), "{error}");
+            assert!(error.contains("needs at least") && error.contains("lower it"), "{error}");
         }
     }
 }
