@@ -73,6 +73,7 @@ fn write_run(folder: &Path, dataset: &Path, frames: &[usize], test: &[usize], da
         is_finished: true,
     };
     let trained_on = DatasetCard {
+        physics: Vec::new(),
         path: dataset.path().to_owned(),
         fingerprint: dataset.fingerprint().unwrap(),
         shape: dataset.shape(),

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use image::{GrayImage, Luma};
 use ndarray::{Array2, Axis};
-use porecast::Predictor;
 use porecast::simulations::{Domain, Side};
 use porecast::store::{Prediction, PredictionFile, RunFolder};
+use porecast::{Physics, Predictor};
 
 use crate::support::{Exits, Project, Workshop, dataset, fails};
 
@@ -217,21 +217,53 @@ fn a_library_predicts_arrays_as_the_command_predicts_images() {
     let domain = Domain { solid: written.solid.clone(), voxel_size_m: 1e-5 };
     let predictor = Predictor::open(&project.path("run")).expect("a run");
     assert_eq!(predictor.times(), written.times);
-    let frames = predictor.frames(&domain, Side::Left, &predictor.times()).expect("frames");
+    let frames =
+        predictor.frames(&domain, Side::Left, &Physics::default(), &predictor.times()).expect("frames");
     assert_eq!(frames, written.probability);
 
-    let error = predictor.frames(&domain, Side::Left, &[0.1, f64::NAN]).unwrap_err().to_string();
+    let error =
+        predictor.frames(&domain, Side::Left, &Physics::default(), &[0.1, f64::NAN]).unwrap_err().to_string();
     assert!(error.contains("NaN is not a time"), "{error}");
     let empty = Domain { solid: Array2::from_elem((0, 4), false), voxel_size_m: 1e-5 };
-    assert!(predictor.frames(&empty, Side::Top, &[0.1]).is_err());
+    assert!(predictor.frames(&empty, Side::Top, &Physics::default(), &[0.1]).is_err());
 
     project.trained("conditioning = { single-frame = [1, 4] }", "frames");
     let predictor = Predictor::open(&project.path("frames")).expect("a run");
     let times = predictor.times();
     assert_eq!(times, [written.times[1], written.times[4]]);
-    let both = predictor.frames(&domain, Side::Top, &times).expect("frames");
-    let last = predictor.frames(&domain, Side::Top, &times[1..]).expect("a frame");
+    let both = predictor.frames(&domain, Side::Top, &Physics::default(), &times).expect("frames");
+    let last = predictor.frames(&domain, Side::Top, &Physics::default(), &times[1..]).expect("a frame");
     assert_eq!(both.index_axis(Axis(0), 1), last.index_axis(Axis(0), 0));
-    let error = predictor.frames(&domain, Side::Top, &[0.0123]).unwrap_err().to_string();
+    let error = predictor.frames(&domain, Side::Top, &Physics::default(), &[0.0123]).unwrap_err().to_string();
     assert!(error.contains("single-frame networks know the times"), "{error}");
+}
+
+#[test]
+fn a_sequence_run_is_told_the_physics() {
+    let project = Project::new();
+    let told = "physics = ['contact-angle', 'porosity']\nconditioning = { sequence = { knots = 5 } }";
+    project.trained(told, "run");
+    image(&project.path("domain.png"), 40, 24, is_solid);
+    let missing = ["--contact-angle", "is missing: the run was trained with the contact angle"];
+    fails(&mut project.predict("run", "domain.png", "out"), 2, &missing);
+    project.predict("run", "domain.png", "out").args(["--contact-angle", "45"]).succeeds();
+    let (_, five) = output(&project.path("out"));
+    assert_eq!(five.probability.dim(), (5, 40, 24));
+
+    // Between two knots the logits are their mean.
+    let between = 0.5 * (five.times[1] + five.times[2]);
+    let args = ["--contact-angle", "45", "--times", &between.to_string()];
+    project.predict("run", "domain.png", "between").args(args).succeeds();
+    let (_, one) = output(&project.path("between"));
+    assert_eq!(one.probability.dim(), (1, 40, 24));
+
+    let output = project.predict("run", "domain.png", "far").args(["--contact-angle", "80"]).succeeds();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("warning: contact angle 80") && said.contains("range of the training domains"),
+        "{said}"
+    );
+
+    let config = project.config("physics = ['capillary-number']\nloss.mse = 1.0");
+    fails(&mut project.train(&config, "other"), 2, &["has no capillary number, which `physics` asks for"]);
 }

@@ -14,9 +14,10 @@ mod tiles;
 mod trained;
 mod views;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use porecast_base::{Error, Result, Verbosity};
+use porecast_base::progress::say;
+use porecast_base::{Error, Result, Verbosity, atomic, interrupt, lock};
 use porecast_simulations::Side;
 use porecast_store::config::segmentation::SegmentationConfig;
 use porecast_store::config::train::TrainConfig;
@@ -73,19 +74,22 @@ pub struct PredictOptions {
 pub fn run(options: &PredictOptions, verbosity: Verbosity) -> Result<()> {
     let device = Device::parse(&options.device)?;
     check(options)?;
-    let existed = options.output.exists();
-    if existed && !options.force {
+    let _held = lock::hold(&options.output)?;
+    if options.output.exists() && !options.force {
         return Err(Error::exists(&options.output));
     }
-    let done = match Task::of(&options.run) {
-        Task::Invasion => invasions::run(options, device, verbosity),
-        Task::Segmentation => images::run(options, device, verbosity),
-    };
-    if done.is_err() && !existed {
-        // Only removes an empty folder.
-        let _ = std::fs::remove_dir(&options.output);
-    }
-    done
+    interrupt::listen();
+    let done = atomic::fill_folder(&options.output, |folder| match Task::of(&options.run) {
+        Task::Invasion => invasions::run(options, folder, device, verbosity),
+        Task::Segmentation => images::run(options, folder, device, verbosity),
+    })?;
+    say(verbosity, &format!("{done}: {}", options.output.display()));
+    Ok(())
+}
+
+/// Stops a prediction if the user asked for it.
+fn go_on(place: &Path) -> Result<()> {
+    if interrupt::is_requested() { Err(Error::stopped(place)) } else { Ok(()) }
 }
 
 /// Refuses arguments outside their range.
@@ -134,6 +138,8 @@ fn refuse_part(options: &PredictOptions) -> Result<()> {
 /// As [`run`].
 pub fn predict_missing(missing: &[MissingPredictions], device: &str, verbosity: Verbosity) -> Result<()> {
     let device = Device::parse(device)?;
+    let _held = missing.iter().map(|part| lock::hold(&part.predictions)).collect::<Result<Vec<_>>>()?;
+    interrupt::listen();
     for parts in missing.chunk_by(|a, b| a.run == b.run) {
         let run = RunFolder::new(&parts[0].run);
         let members = run.members()?;
