@@ -97,7 +97,7 @@ fn a_dataset_is_replaced_when_the_new_one_is_complete_and_not_before() {
     };
     simulate(&[]).succeeds();
     let before = fs::read(project.path("c.h5")).unwrap();
-    let other = ["--set", "seed=8", "--set", "domains=400", "--force"];
+    let other = ["--set", "seed=8", "--set", "domains=60", "--force"];
     fails(&mut on_a_full_disk(&simulate(&other), 4), 1, &["cannot be written"]);
     assert!(fs::read(project.path("c.h5")).unwrap() == before);
     assert_eq!(leftovers(project.folder()), [] as [PathBuf; 0]);
@@ -109,9 +109,8 @@ fn a_dataset_is_replaced_when_the_new_one_is_complete_and_not_before() {
     assert!(fs::read(project.path("c.h5")).unwrap() == before);
     assert_eq!(InvasionDataset::open(&project.path("c.h5")).unwrap().len(), 6);
 
-    let few = ["--set", "seed=8", "--force"];
-    simulate(&few).succeeds();
-    project.assert_done("simulate campaign.toml -o fresh.h5 --set seed=8");
+    simulate(&other).succeeds();
+    project.assert_done("simulate campaign.toml -o fresh.h5 --set seed=8 --set domains=60");
     assert!(fs::read(project.path("c.h5")).unwrap() == fs::read(project.path("fresh.h5")).unwrap());
     assert_eq!(leftovers(project.folder()), [] as [PathBuf; 0]);
 }
@@ -418,8 +417,7 @@ fn a_run_is_scored_on_its_domains_after_its_campaign_was_extended() {
 #[test]
 fn ctrl_c_stops_a_prediction_with_exit_code_130_and_leaves_nothing() {
     let project = project();
-    fs::remove_file(project.path("data.h5")).unwrap();
-    dataset(&project.path("data.h5"), 200, (32, 32), 5);
+    project.assert_done("simulate campaign.toml -o data.h5 --force --set domains=200");
     let mut child = quietly(&mut project.predict("run", "data.h5", "out"));
     wait_until("a picture", || !leftovers(project.folder()).iter().all(|path| path.extension().is_some()));
     interrupt(&child);

@@ -141,7 +141,7 @@ pub fn fill_folder<T>(path: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Res
         sync(&target)?;
     } else {
         rename(temporary.path(), &target)?;
-        temporary.keep();
+        drop(temporary.keep()); // it has another name now
     }
     Ok(filled)
 }

@@ -166,7 +166,9 @@ mod tests {
         assert!(hold(&path).is_err(), "it is still shared");
         drop(other);
         drop(hold(&path).unwrap());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(folder.path().join("runs")).unwrap().count(), 0);
+        drop(hold(&folder.path().join("other/run")).unwrap());
+        assert!(!folder.path().join("other").exists());
     }
 
     #[test]
