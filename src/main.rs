@@ -6,6 +6,8 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::Parser;
+use porecast_base::interrupt;
+use porecast_base::progress::print_line;
 
 use cli::{Cli, Command};
 use commands::{
@@ -13,10 +15,11 @@ use commands::{
 };
 
 fn main() -> ExitCode {
+    interrupt::ignore_hangup();
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            print_line(&format!("error: {error}"));
             ExitCode::from(error.exit_code())
         }
     }

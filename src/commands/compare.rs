@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use porecast_base::{Result, Verbosity};
+use porecast_base::progress::say;
+use porecast_base::{Result, Verbosity, lock};
 use porecast_learning::predict;
 use porecast_scoring::evaluate::{self, CompareOptions};
 
@@ -30,14 +31,16 @@ pub struct Args {
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { runs, output, device, force } = args;
     let options = CompareOptions { runs, output, force };
-    let unscored = evaluate::unscored(&options)?;
-    for evaluation in &unscored {
+    let _held = lock::hold(&options.output)?;
+    for evaluation in evaluate::unscored(&options)? {
+        let _held = evaluation.hold()?;
+        evaluation.notes().iter().for_each(|note| say(verbosity, &format!("note: {note}")));
         predict::predict_missing(&evaluation.missing(false), &device, verbosity)?;
         evaluation.run()?;
     }
     let found = evaluate::compare(&options)?;
     if !verbosity.quiet {
-        print(&found.to_text());
+        print(&found.to_text())?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use porecast_base::progress::say;
 use porecast_base::{Result, Verbosity};
 use porecast_learning::predict;
 use porecast_scoring::evaluate::{EvaluateOptions, Evaluation};
@@ -36,10 +37,12 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { input, dataset, output, device, force } = args;
     let options = EvaluateOptions { input, dataset, output, force };
     let evaluation = Evaluation::plan(&options)?;
+    let _held = evaluation.hold()?;
+    evaluation.notes().iter().for_each(|note| say(verbosity, &format!("note: {note}")));
     predict::predict_missing(&evaluation.missing(force), &device, verbosity)?;
     let found = evaluation.run()?;
     if !verbosity.quiet {
-        print(&found.to_text());
+        print(&found.to_text())?;
     }
     Ok(())
 }

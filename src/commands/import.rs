@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use porecast_base::progress::print_line;
 use porecast_base::{Result, Verbosity};
 use porecast_datasets::import::{self, Clock, ImportOptions};
 use porecast_simulations::Side;
+
+use super::print;
 
 /// Arguments of `porecast import`.
 #[derive(Debug, clap::Args)]
@@ -52,10 +55,10 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let options = ImportOptions { inputs, output, inlet, voxel_size, clock, force };
     let imported = import::run(&options)?;
     if !verbosity.quiet {
-        println!("{}", imported.text);
+        print(&format!("{}\n", imported.text))?;
     }
     for warning in &imported.warnings {
-        eprintln!("warning: {warning}");
+        print_line(&format!("warning: {warning}"));
     }
     Ok(())
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use porecast_base::{Result, Verbosity};
 use porecast_datasets::inspect::{self, InspectOptions};
 
+use super::print;
+
 /// Arguments of `porecast inspect`.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -29,6 +31,5 @@ pub struct Args {
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { path, augment, png, force } = args;
     let options = InspectOptions { path, augment, png, force };
-    print!("{}", inspect::run(&options, verbosity)?);
-    Ok(())
+    print(&inspect::run(&options, verbosity)?)
 }

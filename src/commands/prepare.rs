@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use porecast_base::progress::print_line;
 use porecast_base::{Result, Verbosity};
 use porecast_datasets::prepare::{self, PrepareOptions, Prepared};
+
+use super::print;
 
 /// Largest number of printed warnings; the card lists all.
 const MAX_WARNINGS: usize = 10;
@@ -41,16 +44,16 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let prepared = prepare::run(&options, verbosity)?;
     if !verbosity.quiet {
         warn(&prepared);
-        println!("{}", prepared.text);
+        print(&format!("{}\n", prepared.text))?;
     }
     Ok(())
 }
 
 fn warn(Prepared { warnings, card, .. }: &Prepared) {
     for warning in warnings.iter().take(MAX_WARNINGS) {
-        eprintln!("warning: {warning}");
+        print_line(&format!("warning: {warning}"));
     }
     if warnings.len() > MAX_WARNINGS {
-        eprintln!("and {} more warnings: see {}", warnings.len() - MAX_WARNINGS, card.display());
+        print_line(&format!("and {} more warnings: see {}", warnings.len() - MAX_WARNINGS, card.display()));
     }
 }

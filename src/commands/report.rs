@@ -29,7 +29,7 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let options = ReportOptions { input, output, force };
     let page = report::run(&options)?;
     if !verbosity.quiet {
-        print(&format!("report: {}\n", page.display()));
+        print(&format!("report: {}\n", page.display()))?;
     }
     Ok(())
 }

@@ -6,6 +6,8 @@ use porecast_base::{Result, Verbosity};
 use porecast_learning::search::{self, SearchOptions};
 use porecast_scoring::report::trials;
 
+use super::print;
+
 /// Arguments of `porecast search`.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -35,8 +37,9 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
         Ok(())
     })?;
     if !verbosity.quiet {
-        print!("{}", table.map_or_else(String::new, |table| table.to_text()));
-        println!("best: trial {}, validation loss {loss:.5}; {}", best.number, folder.best_path().display());
+        let table = table.map_or_else(String::new, |table| table.to_text());
+        let (number, path) = (best.number, folder.best_path());
+        print(&format!("{table}best: trial {number}, validation loss {loss:.5}; {}\n", path.display()))?;
     }
     Ok(())
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use porecast_base::{Result, Verbosity};
 use porecast_datasets::synth::{self, StudyName, SynthOptions};
 
+use super::print;
+
 /// Arguments of `porecast synth`.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -54,7 +56,7 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let options = SynthOptions { study: study.into(), output, seed, set };
     let text = synth::run(&options)?;
     if !verbosity.quiet {
-        println!("{text}");
+        print(&format!("{text}\n"))?;
     }
     Ok(())
 }

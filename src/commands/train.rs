@@ -28,7 +28,7 @@ pub struct Args {
     /// Continue from the last checkpoint.
     #[arg(long, conflicts_with = "force")]
     pub resume: bool,
-    /// Replace an existing run.
+    /// Replace an existing run when the new one is trained.
     #[arg(long)]
     pub force: bool,
 }

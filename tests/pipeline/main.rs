@@ -8,6 +8,7 @@ mod evaluation;
 mod faults;
 mod import;
 mod inspect;
+mod lost_work;
 mod prediction;
 mod prepare;
 mod resume;

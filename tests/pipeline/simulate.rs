@@ -360,7 +360,7 @@ fn an_interrupted_campaign_says_how_to_go_on() {
     }
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
-    failed(&output, 1, &["what is finished is kept; run the same command again to go on"]);
+    failed(&output, 130, &["what is finished is kept; run the same command again to go on"]);
     assert!(!InvasionDataset::open(&place.path("d.h5")).unwrap().is_empty());
 }
 
@@ -477,7 +477,7 @@ fn a_simulation_killed_within_a_domain_goes_on_from_its_state_to_the_same_bytes(
     }
     assert!(steps() > killed, "{} after {killed}", steps());
     interrupt(&child);
-    failed(&child.wait_with_output().unwrap(), 1, &["run the same command again to go on"]);
+    failed(&child.wait_with_output().unwrap(), 130, &["run the same command again to go on"]);
     assert_eq!(fs::read(place.run_well("d.h5", &[])).unwrap(), bytes);
     assert!(!parts.exists());
 

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::path::Path;
 
+use crate::interrupt;
+
 /// Result with an [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -91,6 +93,12 @@ impl Error {
         Self::new(ErrorKind::Exists, path.display().to_string(), what)
     }
 
+    /// An output that another process writes.
+    pub fn in_use(path: &Path) -> Self {
+        let what = "is being written by another porecast; wait for it or choose another output";
+        Self::new(ErrorKind::Exists, path.display().to_string(), what)
+    }
+
     /// The user stopped the work on `path`.
     pub fn stopped(path: &Path) -> Self {
         let what = "stopped; nothing was written, start it again";
@@ -100,6 +108,12 @@ impl Error {
     /// The same error with its underlying cause, for [`source`](std::error::Error::source).
     pub fn caused_by(self, cause: impl Into<Cause>) -> Self {
         Self { source: Some(cause.into()), ..self }
+    }
+
+    /// The same error about a temporary path, in words about the path that it stands for.
+    pub fn relocated(self, temporary: &Path, path: &Path) -> Self {
+        let named = |text: &str| text.replace(&temporary.display().to_string(), &path.display().to_string());
+        Self { place: named(&self.place), what: named(&self.what), ..self }
     }
 
     /// The kind of the error.
@@ -117,15 +131,13 @@ impl Error {
         &self.what
     }
 
-    /// Exit code of the program: 1 when the work failed, 2 when the arguments or the input are unusable.
+    /// Exit code of the program: 1 when the work failed, 2 when the arguments or the input are unusable, 130 when the
+    /// user stopped it.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
             ErrorKind::Config | ErrorKind::Input | ErrorKind::Mismatch | ErrorKind::Exists => 2,
-            ErrorKind::Output
-            | ErrorKind::Simulation
-            | ErrorKind::Diverged
-            | ErrorKind::SavedState
-            | ErrorKind::Interrupted => 1,
+            ErrorKind::Output | ErrorKind::Simulation | ErrorKind::Diverged | ErrorKind::SavedState => 1,
+            ErrorKind::Interrupted => interrupt::EXIT_CODE,
         }
     }
 }

@@ -1,7 +1,10 @@
-//! Ctrl-C handling: asks a command to stop at the next point at which no work is lost.
+//! Signals: Ctrl-C asks a command to stop at the next point at which no work is lost; a closed terminal does not.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Exit code of a command that Ctrl-C has stopped: 128 and the number of the signal.
+pub const EXIT_CODE: u8 = 130;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 static INSTALL: Once = Once::new();
@@ -13,10 +16,21 @@ pub fn listen() {
         // follows its last checkpoint.
         let _ = ctrlc::set_handler(|| {
             if REQUESTED.swap(true, Ordering::SeqCst) {
-                std::process::exit(1);
+                std::process::exit(EXIT_CODE.into());
             }
         });
     });
+}
+
+/// Goes on when the terminal is closed or the connection to it is lost (SIGHUP). Call it before any thread starts:
+/// threads inherit what is blocked.
+pub fn ignore_hangup() {
+    #[cfg(unix)]
+    {
+        use nix::sys::signal::{SigSet, Signal};
+        // If it cannot be blocked, a closed terminal ends the program as it would any other.
+        let _ = SigSet::from(Signal::SIGHUP).thread_block();
+    }
 }
 
 /// Whether Ctrl-C was pressed.

@@ -1,6 +1,6 @@
 //! Progress on stderr: on a terminal a bar with rate and remaining time, elsewhere plain lines.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,14 @@ const LINE_INTERVAL: Duration = Duration::from_secs(30);
 /// Prints a line, unless quiet.
 pub fn say(verbosity: Verbosity, text: &str) {
     if !verbosity.quiet {
-        eprintln!("{text}");
+        print_line(text);
     }
+}
+
+/// Prints a line to standard error. Work goes on when nobody reads it: after `| head`, or in a closed terminal.
+pub fn print_line(text: &str) {
+    // In one piece, so that lines of several threads do not mix.
+    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 /// Counts and displays finished pieces of work.
@@ -50,14 +56,14 @@ impl Progress {
         let mut last = lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if last.elapsed() >= LINE_INTERVAL {
             *last = Instant::now();
-            eprintln!(
+            print_line(&format!(
                 "{} {}/{}, {:.1}/s, {:.0} s left {message}",
                 self.label,
                 self.bar.position(),
                 self.bar.length().unwrap_or(0),
                 self.bar.per_sec(),
                 self.bar.eta().as_secs_f64()
-            );
+            ));
         }
     }
 

@@ -14,7 +14,7 @@ use ndarray::{Array2, Array3, Axis, Zip};
 use porecast_simulations::domain::connectivity::percolates;
 use porecast_simulations::{Domain, Side, TimeUnit, Trajectory};
 
-use porecast_base::{Error, ErrorKind, Result};
+use porecast_base::{Error, ErrorKind, Result, atomic, interrupt, lock};
 use porecast_store::invasion::{self, InvasionDataset, Origin};
 use porecast_store::{benchmark, card, npz};
 
@@ -98,6 +98,8 @@ pub fn run(options: &ImportOptions) -> Result<Imported> {
     if let Some(bad) = bad {
         return Err(Error::config("--times, --time-step", format!("{bad} is no time in seconds")));
     }
+    let _held = lock::hold(&options.output)?;
+    interrupt::listen();
     let files = expand(&options.inputs)?;
     let names = names(&files)?;
     let is_stack = files.iter().all(|file| is_npz(file));
@@ -105,22 +107,29 @@ pub fn run(options: &ImportOptions) -> Result<Imported> {
     let origin = Origin { simulator: simulator.to_owned(), campaign: String::new() };
 
     let mut findings = Vec::new();
-    let mut first: Option<(&PathBuf, (usize, usize, usize))> = None;
-    let sequences = files.iter().zip(&names).map(|(file, name)| {
-        let (sequence, conflicts) = read(file, options)?;
-        let shape = sequence.phase.dim();
-        match first {
-            Some((other, expected)) if expected != shape => return Err(differ(file, shape, other, expected)),
-            Some(_) => {}
-            None => first = Some((file, shape)),
-        }
-        findings.push(examine(name, &sequence, conflicts));
-        Ok((name.clone(), sequence))
-    });
-    invasion::write(&options.output, &origin, sequences)?;
-    let dataset = InvasionDataset::open(&options.output)?;
-    let table = table(&findings);
-    card::write(&dataset, &table)?;
+    let (dataset, table) = atomic::write_together(&options.output, |path| {
+        let mut first: Option<(&PathBuf, (usize, usize, usize))> = None;
+        let sequences = files.iter().zip(&names).map(|(file, name)| {
+            if interrupt::is_requested() {
+                return Err(Error::stopped(&options.output));
+            }
+            let (sequence, conflicts) = read(file, options)?;
+            let shape = sequence.phase.dim();
+            match first {
+                Some((other, expected)) if expected != shape => {
+                    return Err(differ(file, shape, other, expected));
+                }
+                Some(_) => {}
+                None => first = Some((file, shape)),
+            }
+            findings.push(examine(name, &sequence, conflicts));
+            Ok((name.clone(), sequence))
+        });
+        invasion::write(path, &origin, sequences)?;
+        let (dataset, table) = (InvasionDataset::open(path)?, table(&findings));
+        card::write(&dataset, &table)?;
+        Ok((dataset, table))
+    })?;
     let (frames, height, width) = dataset.shape();
     let text = format!(
         "{}: {} sequences of {frames} frames, {height} x {width} pixels (height x width), inlet {}\n\n{table}",

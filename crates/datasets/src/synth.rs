@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use porecast_imaging::synth::{Study, mars};
 
-use porecast_base::{Error, ErrorKind, Result, interrupt};
+use porecast_base::{Error, ErrorKind, Result, interrupt, lock};
 use porecast_store::config::parse;
 
 /// A segmentation study.
@@ -62,6 +62,7 @@ pub fn run(options: &SynthOptions) -> Result<String> {
         let what = "exists already; name a new folder, or remove it first";
         return Err(Error::new(ErrorKind::Exists, output.display().to_string(), what));
     }
+    let _held = lock::hold(output)?;
     interrupt::listen();
     study.write_until(output, options.seed, &interrupt::is_requested)?;
     let source = match options.study {

@@ -9,6 +9,7 @@ use porecast_base::{Error, Result};
 
 /// Path of the card of a dataset.
 pub fn path(dataset: &Path) -> PathBuf {
+    let dataset = atomic::follow(dataset);
     let mut name = dataset.file_name().unwrap_or_default().to_owned();
     name.push(".card.md");
     dataset.with_file_name(name)

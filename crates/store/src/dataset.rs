@@ -1,6 +1,7 @@
 //! Common interface of invasion and segmentation datasets for training, prediction and scoring:
 //! named samples, and files of predictions for them.
 
+use std::collections::HashSet;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
@@ -93,6 +94,11 @@ pub trait Dataset: Debug + Clone + Sync + Sized {
     /// Digest of the content; equal digests mean equal content.
     fn fingerprint(&self) -> Result<String>;
 
+    /// Whether the dataset is one of digest `fingerprint` and samples `ids`, unchanged, with more samples beside them.
+    fn extends(&self, _fingerprint: &str, _ids: &[String]) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Position of a sample in stored order.
     fn place(&self, id: &str) -> Result<usize> {
         self.ids().iter().position(|own| own == id).ok_or_else(|| {
@@ -146,6 +152,13 @@ impl Dataset for InvasionDataset {
 
     fn fingerprint(&self) -> Result<String> {
         self.fingerprint()
+    }
+
+    /// A campaign that was extended holds its earlier domains as they were.
+    fn extends(&self, fingerprint: &str, ids: &[String]) -> Result<bool> {
+        let earlier: HashSet<&String> = ids.iter().collect();
+        let has_all = self.domain_ids().iter().filter(|id| earlier.contains(id)).count() == earlier.len();
+        Ok(has_all && self.fingerprint_of(|id| earlier.contains(id))? == fingerprint)
     }
 }
 

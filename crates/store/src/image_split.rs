@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use porecast_imaging::split::{Member, Split, SplitConfig};
 
 use crate::SegmentationDataset;
-use porecast_base::{Error, ErrorKind, Result};
+use porecast_base::{Error, ErrorKind, Result, atomic};
 
 /// Path of the split of a dataset.
 pub fn path(dataset: &Path) -> PathBuf {
+    let dataset = atomic::follow(dataset);
     let mut name = dataset.file_name().unwrap_or_default().to_owned();
     name.push(".split.toml");
     dataset.with_file_name(name)

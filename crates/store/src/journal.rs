@@ -42,8 +42,21 @@ pub struct Record {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Line {
     Study { name: String, seed: u64, parameters: Vec<Parameter> },
+    Basis(Basis),
     Began { number: usize, point: Point },
     Ended { number: usize, outcome: Outcome },
+}
+
+/// What every trial of a study starts from; trials of another basis cannot be compared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Basis {
+    /// Content of the training configuration.
+    pub training: Value,
+    /// Fingerprint of the dataset.
+    pub dataset: String,
+    /// Digest of the file of the split, if the configuration names one.
+    pub split: Option<String>,
 }
 
 /// The journal of a study.
@@ -89,6 +102,30 @@ impl Journal {
             }
         }
         Ok(journal)
+    }
+
+    /// Records what the trials start from, or checks that it is still the same.
+    ///
+    /// # Errors
+    /// The training configuration, the dataset or the split has changed since the study began; the file cannot be
+    /// read or written, or is damaged.
+    pub fn require_basis(&self, basis: &Basis) -> Result<()> {
+        let mut writer = self.writer()?;
+        let Some(before) = &writer.basis else { return writer.add(&Line::Basis(basis.clone())) };
+        let changed = match () {
+            () if before.training != basis.training => {
+                let key = first_difference("", &before.training, &basis.training);
+                format!("the training configuration ({key})")
+            }
+            () if before.dataset != basis.dataset => "the dataset".to_owned(),
+            () if before.split != basis.split => "the file of the split".to_owned(),
+            () => return Ok(()),
+        };
+        let what = format!(
+            "its trials began before {changed} changed and cannot be compared with new ones; restore it, or choose \
+             another folder for a new search"
+        );
+        Err(Error::mismatch(&self.path, what))
     }
 
     /// Every trial that has begun.
@@ -160,7 +197,7 @@ impl Journal {
             file.set_len(whole as u64).map_err(failed)?;
         }
         file.seek(SeekFrom::End(0)).map_err(failed)?;
-        let mut writer = Writer { path, file, study: None, records: Vec::new() };
+        let mut writer = Writer { path, file, study: None, basis: None, records: Vec::new() };
         for (index, line) in text[..whole].split(|byte| *byte == b'\n').enumerate() {
             if !line.is_empty() {
                 writer.take(line).map_err(|what| {
@@ -176,6 +213,7 @@ struct Writer<'a> {
     path: &'a Path,
     file: File,
     study: Option<(String, u64, Vec<Parameter>)>,
+    basis: Option<Basis>,
     records: Vec<Record>,
 }
 
@@ -184,6 +222,7 @@ impl Writer<'_> {
     fn take(&mut self, line: &[u8]) -> std::result::Result<(), String> {
         match serde_json::from_slice(line).map_err(|e| format!("cannot be read ({e})"))? {
             Line::Study { name, seed, parameters } => self.study = Some((name, seed, parameters)),
+            Line::Basis(basis) => self.basis = Some(basis),
             Line::Began { number, point } => {
                 if number != self.records.len() {
                     return Err(format!("begins trial {number} after {} trials", self.records.len()));
@@ -217,6 +256,18 @@ pub fn show(value: &Value) -> String {
         }
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+/// Path of the first key in which two configurations differ.
+fn first_difference(path: &str, a: &Value, b: &Value) -> String {
+    let (Value::Object(a), Value::Object(b)) = (a, b) else { return path.to_owned() };
+    let key = a.keys().chain(b.keys()).find(|key| a.get(*key) != b.get(*key));
+    let Some(key) = key else { return path.to_owned() };
+    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+    match (a.get(key), b.get(key)) {
+        (Some(a), Some(b)) => first_difference(&path, a, b),
+        _ => path,
     }
 }
 
@@ -269,6 +320,28 @@ mod tests {
             assert_eq!(next.number, usize::from(outcome.is_some()), "cut to {length} bytes");
             journal.end(next, Outcome::Failed("for the test".into())).expect("a journal");
         }
+    }
+
+    #[test]
+    fn a_study_whose_trials_could_not_be_compared_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal");
+        let journal = Journal::open(&path, &config()).expect("a journal");
+        let basis = |epochs: u32, dataset: &str| Basis {
+            training: serde_json::json!({"training": {"epochs": epochs, "batch_size": 2}}),
+            dataset: dataset.into(),
+            split: None,
+        };
+        journal.require_basis(&basis(3, "a")).expect("the first basis");
+        journal.require_basis(&basis(3, "a")).expect("the same basis");
+        let refused = |basis: Basis, wanted: &str| {
+            let journal = Journal::open(&path, &config()).expect("a journal");
+            let error = journal.require_basis(&basis).expect_err("another basis").to_string();
+            assert!(error.contains(wanted), "{error}");
+        };
+        refused(basis(4, "a"), "the training configuration (training.epochs)");
+        refused(basis(3, "b"), "the dataset");
+        refused(Basis { split: Some("c".into()), ..basis(3, "a") }, "the file of the split");
     }
 
     #[test]

@@ -128,6 +128,11 @@ pub struct PredictionWriter {
 }
 
 impl PredictionWriter {
+    /// The file that is written.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Begins a domain; its frames follow.
     ///
     /// # Errors

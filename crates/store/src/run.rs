@@ -274,10 +274,13 @@ impl RunFolder {
         fn clean(folder: &Path) -> std::io::Result<()> {
             for entry in std::fs::read_dir(folder)? {
                 let entry = entry?;
-                if entry.file_type()?.is_dir() {
-                    clean(&entry.path())?;
-                } else if atomic::is_temporary(&entry.file_name()) {
-                    std::fs::remove_file(entry.path())?;
+                let (is_temporary, is_folder) =
+                    (atomic::is_temporary(&entry.file_name()), entry.file_type()?.is_dir());
+                match (is_temporary, is_folder) {
+                    (true, true) => std::fs::remove_dir_all(entry.path())?,
+                    (true, false) => std::fs::remove_file(entry.path())?,
+                    (false, true) => clean(&entry.path())?,
+                    (false, false) => {}
                 }
             }
             Ok(())
@@ -495,6 +498,23 @@ impl StudyFolder {
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Removes the temporary files of killed writes, not those in the folders of the trials.
+    ///
+    /// # Errors
+    /// The folder cannot be changed.
+    pub fn remove_temporaries(&self) -> Result<()> {
+        let failed = |e| Error::output(&self.path, e);
+        for entry in std::fs::read_dir(&self.path).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let is_left = path.file_name().is_some_and(atomic::is_temporary);
+            // Somebody may hold the lock of a trial.
+            if is_left && path.is_file() && path.extension().is_none_or(|extension| extension != "lock") {
+                atomic::remove(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// The journal of its trials.

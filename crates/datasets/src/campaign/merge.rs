@@ -7,30 +7,31 @@ use porecast_store::card;
 use porecast_store::invasion::{self, InvasionDataset};
 
 use super::Campaign;
-use super::parts::Parts;
 
 /// Largest number of failed domains listed in the card.
 const MAX_REASONS: usize = 20;
 
 impl Campaign {
-    /// Replaces `target` by a dataset of all stored and finished domains, in the order of the campaign.
+    /// Replaces `target` by a dataset of all domains that are stored in `source` or finished, in the order of the
+    /// campaign.
     pub(super) fn merge(
         &self,
+        source: &Path,
         target: &Path,
-        parts: &Parts,
         asked: usize,
         failures: &[(usize, Error)],
     ) -> Result<()> {
-        let dataset = InvasionDataset::open(target)?;
+        let dataset = InvasionDataset::open(source)?;
         let mut order: Vec<usize> = (0..dataset.len()).collect();
         order.sort_by_key(|&row| &dataset.domain_ids()[row]);
         let sequences = order.into_iter().map(|row| {
             let id = dataset.domain_ids()[row].clone();
             dataset.recorded(row).map(|sequence| (id, sequence))
         });
-        invasion::write(&parts.merged(), &self.origin, sequences)?;
-        atomic::rename(&parts.merged(), target)?;
-        card::write(&InvasionDataset::open(target)?, &self.failures_text(asked, failures))
+        atomic::write_together(target, |path| {
+            invasion::write(path, &self.origin, sequences)?;
+            card::write(&InvasionDataset::open(path)?, &self.failures_text(asked, failures))
+        })
     }
 
     /// The section of the card about failed domains; `asked` is the number of domains requested.

@@ -3,7 +3,7 @@
 //! Each finished domain is written atomically to its own file, `<dataset>.parts/<index>.h5`. When all
 //! domains are finished, they are merged into a new file that replaces the dataset atomically, and the
 //! parts are removed. A campaign can therefore be killed at any moment: the next run simulates the missing
-//! domains. Each domain depends only on the configuration and its index, so interruptions do not change the
+//! domains. With `--force`, a dataset of another campaign is replaced by the merged one, not before. Each domain depends only on the configuration and its index, so interruptions do not change the
 //! result. Lattice Boltzmann simulations also save their state to `<dataset>.parts/<identifier>.state` and
 //! continue from it bit for bit.
 
@@ -22,7 +22,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use porecast_base::progress::{Progress, say};
-use porecast_base::{Error, ErrorKind, Result, Verbosity, hex, interrupt, memory};
+use porecast_base::{Error, ErrorKind, Result, Verbosity, atomic, hex, interrupt, memory};
 use porecast_store::config::simulate::{SimulateConfig, Simulator};
 use porecast_store::invasion::{self, Origin};
 use porecast_store::{card, config};
@@ -81,12 +81,16 @@ pub fn run(options: &SimulateOptions, verbosity: Verbosity) -> Result<()> {
     let campaign = Campaign::new(config, images, save_interval)?;
 
     let parts = Parts::hold(&target)?;
-    let outcome = campaign.fill(&target, &parts, shard, options.force, verbosity);
-    if outcome.is_ok() || !parts.is_useful() {
-        let removed = parts.remove();
-        return outcome.and_then(|outcome| removed.and(outcome.into_result(&target)));
+    if !options.force || campaign.stored_ids(&target, &parts).is_ok() {
+        return campaign.complete(&target, &target, parts, shard, verbosity)?.into_result(&target);
     }
-    outcome.map(drop)
+    // The old dataset stays until the new one is complete; until then the new one has parts of its own.
+    let draft = atomic::beside(&target, "new");
+    let outcome = campaign.complete(&draft, &target, Parts::hold(&draft)?, shard, verbosity);
+    if outcome.as_ref().is_ok_and(|outcome| outcome.stored > 0) || !parts.is_useful() {
+        parts.remove()?;
+    }
+    outcome?.into_result(&target)
 }
 
 /// Refuses a file as the output of a shard and a folder as the output of a whole campaign.
@@ -145,19 +149,36 @@ impl Campaign {
         format!("{}-{index:06}", self.name)
     }
 
-    /// Simulates the domains that are missing from `target` and its parts, then merges all.
+    /// Completes the campaign; its parts remain if a later run can continue from them.
+    fn complete(
+        &self,
+        source: &Path,
+        target: &Path,
+        parts: Parts,
+        shard: Shard,
+        verbosity: Verbosity,
+    ) -> Result<Outcome> {
+        let outcome = self.fill(source, target, &parts, shard, verbosity);
+        if outcome.is_ok() || !parts.is_useful() {
+            let removed = parts.remove();
+            return outcome.and_then(|outcome| removed.map(|()| outcome));
+        }
+        outcome
+    }
+
+    /// Simulates the domains that are missing from `source` and its parts, then merges all into `target`. They differ
+    /// while `target` holds something else that is to be replaced.
     fn fill(
         &self,
+        source: &Path,
         target: &Path,
         parts: &Parts,
         shard: Shard,
-        is_forced: bool,
         verbosity: Verbosity,
     ) -> Result<Outcome> {
-        let done = match self.stored_ids(target, parts) {
+        let done = match self.stored_ids(source, parts) {
             Ok(ids) => ids,
-            Err(_) if is_forced => {
-                remove_if_there(target)?;
+            Err(_) if source != target => {
                 parts.clear()?;
                 HashSet::new()
             }
@@ -174,12 +195,21 @@ impl Campaign {
                 format!("{}: {} domains are there, {} to go", target.display(), done.len(), missing.len());
             say(verbosity, &line);
         }
+        if let Some(before) = self.extended_from(source) {
+            let line = format!(
+                "note: {} grows from {before} to {} domains. Finished runs are still scored on the domains that they were \
+                 split on; a training on the {before} that is not finished cannot be resumed",
+                target.display(),
+                self.config.domains
+            );
+            say(verbosity, &line);
+        }
         let mut failures = self.simulate_all(&missing, parts, done.len(), verbosity)?;
         failures.sort_by_key(|(index, _)| *index);
         let stored = done.len() + missing.len() - failures.len();
         let is_merged = failures.len() == missing.len() && !parts.has_domains();
         if stored > 0 && !(is_merged && card::path(target).exists()) {
-            self.merge(target, parts, indices.len(), &failures)?;
+            self.merge(source, target, indices.len(), &failures)?;
         }
         if stored > 0 {
             say(verbosity, &format!("{}: {stored} sequences", target.display()));

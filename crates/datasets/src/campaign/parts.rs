@@ -1,10 +1,11 @@
 //! The folder of an unfinished campaign: one file per finished domain, and saved states of simulations in
 //! progress.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use porecast_base::{Error, ErrorKind, Result, lock};
+use porecast_base::lock::{self, Held};
+use porecast_base::{Error, Result, atomic};
 use porecast_store::InvasionDataset;
 use porecast_store::invasion::parts_folder;
 
@@ -16,22 +17,21 @@ const STATE: &str = "state";
 /// The parts of one dataset, locked by this process.
 pub(super) struct Parts {
     folder: PathBuf,
-    _lock: File,
+    _held: Held,
 }
 
 impl Parts {
     /// Creates the folder if it is absent; locks it and the dataset `target` against other processes.
     pub(super) fn hold(target: &Path) -> Result<Self> {
-        let folder = parts_folder(target);
-        fs::create_dir_all(&folder).map_err(|e| Error::output(&folder, e))?;
-        let lock = lock::try_hold(&folder.join("lock"))?.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Exists,
-                target.display().to_string(),
-                "is being written by another porecast; wait for it or choose another output",
-            )
-        })?;
-        Ok(Self { folder, _lock: lock })
+        let held = lock::hold(target)?;
+        let parts = Self { folder: parts_folder(target), _held: held };
+        fs::create_dir_all(&parts.folder).map_err(|e| Error::output(&parts.folder, e))?;
+        for path in parts.entries()? {
+            if path.file_name().is_some_and(atomic::is_temporary) {
+                atomic::remove(&path)?;
+            }
+        }
+        Ok(parts)
     }
 
     /// The file of finished domain `index`.
@@ -42,11 +42,6 @@ impl Parts {
     /// The saved state of a domain. It is named by the identifier, so that no other campaign uses it.
     pub(super) fn state(&self, id: &str) -> PathBuf {
         self.folder.join(format!("{id}.{STATE}"))
-    }
-
-    /// The merged dataset before it is renamed.
-    pub(super) fn merged(&self) -> PathBuf {
-        self.folder.join("merged")
     }
 
     /// Whether there are finished domains.
@@ -81,15 +76,15 @@ impl Parts {
     }
 
     fn files(&self, extension: &str) -> Result<Vec<PathBuf>> {
-        let unreadable = |e| Error::output(&self.folder, e);
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.folder).map_err(unreadable)? {
-            let path = entry.map_err(unreadable)?.path();
-            if path.extension().is_some_and(|e| e == extension) {
-                files.push(path);
-            }
-        }
+        let mut files = self.entries()?;
+        files.retain(|path| path.extension().is_some_and(|e| e == extension));
         Ok(files)
+    }
+
+    fn entries(&self) -> Result<Vec<PathBuf>> {
+        let entries =
+            fs::read_dir(&self.folder).and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>());
+        Ok(entries.map_err(|e| Error::output(&self.folder, e))?.iter().map(fs::DirEntry::path).collect())
     }
 }
 

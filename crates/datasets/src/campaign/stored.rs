@@ -37,6 +37,13 @@ impl Campaign {
         }
         Ok(dataset.domain_ids().iter().cloned().collect())
     }
+
+    /// Number of domains of a finished dataset of this campaign that now gets more.
+    pub(super) fn extended_from(&self, dataset: &Path) -> Option<usize> {
+        let dataset = InvasionDataset::open(dataset).ok().filter(|_| dataset.exists())?;
+        let stored: SimulateConfig = parse("", &dataset.origin().campaign, &[]).ok()?;
+        (stored.domains < self.config.domains).then_some(stored.domains)
+    }
 }
 
 /// The first key in which two campaigns differ.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 use ndarray::Axis;
 
-use porecast_base::{Error, Result, Verbosity};
+use porecast_base::{Error, Result, Verbosity, lock};
 use porecast_simulations::domain::Polarity;
 use porecast_store::invasion::parts_folder;
 use porecast_store::listing::{self, Entry};
@@ -62,6 +62,7 @@ pub fn run(options: &InspectOptions, verbosity: Verbosity) -> Result<String> {
     {
         return Err(Error::exists(png));
     }
+    let _held = png.as_deref().map(lock::hold).transpose()?;
     if let (Some(config), Some(png)) = (augment, png) {
         images::write_png(png, &segmentation::augmented(path, config)?)?;
         return Ok(String::new());

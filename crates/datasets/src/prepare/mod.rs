@@ -10,13 +10,13 @@ mod clean;
 mod tiles;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use porecast_imaging::Warning;
 use porecast_imaging::split::{Member, Split};
 
 use porecast_base::progress::Progress;
-use porecast_base::{Error, Result, Verbosity, interrupt};
+use porecast_base::{Error, Result, Verbosity, atomic, interrupt, lock};
 use porecast_store::config::segmentation::{SegmentationConfig, SourceConfig};
 use porecast_store::config::{self, to_toml};
 use porecast_store::image_split;
@@ -60,7 +60,9 @@ pub struct Prepared {
 pub fn run(options: &PrepareOptions, verbosity: Verbosity) -> Result<Prepared> {
     let mut config: SegmentationConfig = config::load(&options.config, &options.set)?;
     let output = options.output.clone().unwrap_or_else(|| config.dataset.clone());
-    for path in [Some(&output), options.clean.as_ref()].into_iter().flatten() {
+    let outputs = [Some(&output), options.clean.as_ref()];
+    let _held = outputs.into_iter().flatten().map(|path| lock::hold(path)).collect::<Result<Vec<_>>>()?;
+    for path in outputs.into_iter().flatten() {
         if path.exists() && !options.force {
             return Err(Error::exists(path));
         }
@@ -79,40 +81,40 @@ pub fn run(options: &PrepareOptions, verbosity: Verbosity) -> Result<Prepared> {
 
     interrupt::listen();
     let campaign = to_toml(&config)?;
-    let mut split = None;
-    segmentation::write(&output, &config.classes, &campaign, config.source.depth, |writer| {
-        images.read(&config.source, writer, verbosity)?;
-        if !images.members.is_empty() {
-            split = Some(match options.force {
-                true => Split::new(&images.members, &config.split, &output)?,
-                false => image_split::agreed(&output, &images.members, &config.split)?,
-            });
+    let old_split = image_split::path(&output);
+    let (dataset, split) = atomic::write_together(&output, |path| {
+        let mut split = None;
+        segmentation::write(path, &config.classes, &campaign, config.source.depth, |writer| {
+            images.read(&config.source, writer, verbosity)?;
+            if !images.members.is_empty() {
+                split = Some(match options.force {
+                    true => Split::new(&images.members, &config.split, &output)?,
+                    false => image_split::agreed(&output, &images.members, &config.split)?,
+                });
+            }
+            Ok(())
+        })?;
+        if let Some(split) = &split {
+            split.write(&image_split::path(path), &images.members)?;
         }
-        Ok(())
-    })?;
-    let split_path = image_split::path(&output);
-    match &split {
-        Some(split) => split.write(&split_path, &images.members)?,
-        None if split_path.exists() && options.force => {
-            std::fs::remove_file(&split_path).map_err(|e| Error::output(&split_path, e))?;
-        }
-        None => {}
-    }
-    let dataset = SegmentationDataset::open(&output)?;
-    card::write(
-        &dataset,
-        &card::Notes {
+        let dataset = SegmentationDataset::open(path)?;
+        let notes = card::Notes {
             split: split.as_ref(),
             original_shapes: &images.original_shapes,
             with_spacing: images.with_spacing,
             warnings: &images.warnings,
-        },
-    )?;
-    let text = summary(&dataset, split.as_ref());
+        };
+        card::write(&dataset, &notes)?;
+        Ok((dataset, split))
+    })?;
+    if split.is_none() && old_split.exists() && options.force {
+        atomic::remove(&old_split)?;
+    }
+    let text = summary(&output, &dataset, split.as_ref());
     Ok(Prepared { text, warnings: images.warnings, card: porecast_store::card::path(&output) })
 }
 
-fn summary(dataset: &SegmentationDataset, split: Option<&Split>) -> String {
+fn summary(output: &Path, dataset: &SegmentationDataset, split: Option<&Split>) -> String {
     let (channels, height, width) = dataset.shape();
     let count = dataset.ids().len();
     let parts = match split {
@@ -133,7 +135,7 @@ fn summary(dataset: &SegmentationDataset, split: Option<&Split>) -> String {
     };
     format!(
         "{}: {count} images of {channels} x {height} x {width} (channels x height x width); {parts}",
-        dataset.path().display()
+        output.display()
     )
 }
 

@@ -1,7 +1,7 @@
 //! Masks of the images of a dataset, or of image files in the format of the run's source.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 use porecast_base::progress::{Progress, say};
@@ -16,38 +16,40 @@ use porecast_store::run::SegmentationRunCard;
 use porecast_store::{Dataset, MissingPredictions, SegmentationDataset, image};
 
 use super::mask_predictor::MaskPredictor;
-use super::{PREDICTIONS, PredictOptions, ids_of_part, refuse_part};
+use super::{PREDICTIONS, PredictOptions, go_on, ids_of_part, refuse_part};
 use crate::data::check_channels;
 use crate::device::Device;
 
 /// Grey of the foreground in the PNG of a mask of two classes.
 const WHITE: u8 = 255;
 
-/// `porecast predict` with a segmentation run: writes masks and overlays, and for a dataset also a
-/// file of predictions.
+/// `porecast predict` with a segmentation run: writes masks and overlays into `folder`, and for a dataset also a
+/// file of predictions. Returns what was done.
 ///
 /// # Errors
 /// As [`super::run`].
-pub(super) fn run(options: &PredictOptions, predictor: MaskPredictor, verbosity: Verbosity) -> Result<()> {
+pub(super) fn run(
+    options: &PredictOptions,
+    folder: &Path,
+    predictor: MaskPredictor,
+    verbosity: Verbosity,
+) -> Result<String> {
     let predictor = predictor.with_tile(options.tile);
     if !options.times.is_empty() || options.inlet.is_some() || options.invert {
         let what = "are for runs on invasions; an image is segmented as it is";
         return Err(Error::config("--times, --inlet, --invert", what));
     }
-    let mut shown = Shown::new(&predictor.config, &options.output)?;
+    let mut shown = Shown::new(&predictor.config, folder);
     if options.input.extension().is_some_and(|extension| extension == "h5") {
         let dataset = SegmentationDataset::open(&options.input)?;
         let ids = ids_of_part(predictor.card().parts(), dataset.ids(), options.part.as_deref())?;
-        let path = options.output.join(PREDICTIONS);
+        let path = folder.join(PREDICTIONS);
         predict_dataset(&predictor, &dataset, &ids, &path, Some(&mut shown), verbosity)?;
     } else {
         refuse_part(options)?;
         predict_files(&predictor, &options.input, &mut shown, verbosity)?;
     }
-    let count = shown.count;
-    shown.finish()?;
-    say(verbosity, &format!("segmented {count} images: {}", options.output.display()));
-    Ok(())
+    Ok(format!("segmented {} images", shown.count))
 }
 
 /// Predicts parts of datasets with the networks of one run.
@@ -86,6 +88,7 @@ fn predict_dataset(
     let progress = Progress::new("images predicted", ids.len(), 0, verbosity);
     mask_prediction::write(path, &config.name, &config.classes, shape, |writer| {
         for id in ids {
+            go_on(path)?;
             let sample = dataset.sample(dataset.place(id)?)?;
             let fold = folds.get(sample.id.as_str()).copied();
             let probability = predictor.probability_of_fitted(sample.image.clone(), fold);
@@ -111,6 +114,7 @@ fn predict_files(
 ) -> Result<()> {
     let mut damaged = None;
     for sample in read_input(input, &predictor.config, verbosity)? {
+        go_on(input)?;
         match sample {
             Ok(sample) => {
                 predictor.expect_channels(sample.image.dim().0, input)?;
@@ -128,19 +132,15 @@ fn predict_files(
 /// Masks and overlays: each mask as a file, and drawn on its image.
 struct Shown {
     classes: Vec<String>,
-    masks: atomic::Folder,
-    overlays: atomic::Folder,
+    masks: PathBuf,
+    overlays: PathBuf,
     count: usize,
 }
 
 impl Shown {
-    fn new(config: &SegmentationConfig, folder: &Path) -> Result<Self> {
-        Ok(Self {
-            classes: config.classes.clone(),
-            masks: atomic::Folder::new(&folder.join("masks"))?,
-            overlays: atomic::Folder::new(&folder.join("overlays"))?,
-            count: 0,
-        })
+    fn new(config: &SegmentationConfig, folder: &Path) -> Self {
+        let (masks, overlays) = (folder.join("masks"), folder.join("overlays"));
+        Self { classes: config.classes.clone(), masks, overlays, count: 0 }
     }
 
     /// Writes a mask as PNG and as labelme JSON, in the original size of the image, and the
@@ -149,7 +149,7 @@ impl Shown {
         self.count += 1;
         let name = file_name(&sample.id);
         let original = resize_mask(mask, sample.original_shape);
-        let path = self.masks.path().join(format!("{name}.png"));
+        let path = self.masks.join(format!("{name}.png"));
         let scale = if self.classes.len() == 2 { WHITE } else { 1 };
         let png = mask_png(original.view(), scale).map_err(|e| Error::output(&path, e))?;
         atomic::write(&path, &png)?;
@@ -157,12 +157,7 @@ impl Shown {
         let json = labelme_json(original.view(), &labels, &format!("{name}.png"));
         atomic::write(&path.with_extension("json"), json.as_bytes())?;
         let segmented = AnnotatedImage { mask: Some(mask.clone()), ..sample.clone() };
-        image::write_png(&self.overlays.path().join(format!("{name}.png")), &outlined(&segmented))
-    }
-
-    fn finish(self) -> Result<()> {
-        self.masks.finish()?;
-        self.overlays.finish()
+        image::write_png(&self.overlays.join(format!("{name}.png")), &outlined(&segmented))
     }
 }
 

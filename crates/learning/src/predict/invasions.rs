@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ::image::RgbImage;
 use ndarray::{Array2, ArrayView2, s};
 use porecast_base::progress::{Progress, say};
-use porecast_base::{Error, Result, Verbosity, atomic};
+use porecast_base::{Error, Result, Verbosity};
 use porecast_simulations::domain::{Polarity, connectivity::percolates};
 use porecast_simulations::{Domain, Side};
 use porecast_store::prediction::{self, PredictionHeader, PredictionWriter};
@@ -15,7 +15,7 @@ use porecast_store::{Dataset, InvasionDataset, MissingPredictions, Physics, imag
 use serde::Serialize;
 
 use super::predictor::{Moment, Predictor};
-use super::{PREDICTIONS, PredictOptions, ids_of_part, range, refuse_part};
+use super::{PREDICTIONS, PredictOptions, go_on, ids_of_part, range, refuse_part};
 use crate::device::Device;
 
 /// Longest edge of an animation in pixels.
@@ -23,26 +23,31 @@ const ANIMATION_EDGE: usize = 1024;
 /// Time between the frames of an animation.
 const FRAME_MS: u32 = 200;
 
-/// `porecast predict` with an invasion run: the domains of a dataset, or the domain in an image.
+/// `porecast predict` with an invasion run: the domains of a dataset, or the domain in an image, into `folder`.
+/// Returns what was done.
 ///
 /// # Errors
 /// As [`super::run`].
-pub(super) fn run(options: &PredictOptions, predictor: Predictor, verbosity: Verbosity) -> Result<()> {
+pub(super) fn run(
+    options: &PredictOptions,
+    folder: &Path,
+    predictor: Predictor,
+    verbosity: Verbosity,
+) -> Result<String> {
     let predictor = predictor.with_tile(options.tile);
-    let mut shown = Shown::new(&options.output);
+    let mut shown = Shown::new(folder);
     let extension = options.input.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     if ["png", "tif", "tiff"].contains(&extension.as_str()) {
         refuse_part(options)?;
-        predict_image(&predictor, options, &mut shown, verbosity)?;
+        predict_image(&predictor, options, &folder.join(PREDICTIONS), &mut shown, verbosity)?;
     } else {
         let dataset = open_dataset(options)?;
         let ids = ids_of_part(predictor.card().parts(), dataset.domain_ids(), options.part.as_deref())?;
-        let path = options.output.join(PREDICTIONS);
+        let path = folder.join(PREDICTIONS);
         predict_dataset(&predictor, &dataset, &ids, &path, &options.physics, Some(&mut shown), verbosity)?;
         shown.domains = Some(ids.len());
     }
-    say(verbosity, &format!("{}: {}", shown.finish()?, options.output.display()));
-    Ok(())
+    shown.finish()
 }
 
 /// Predicts parts of datasets with the networks of one run.
@@ -125,10 +130,11 @@ fn predict_dataset(
     Ok(())
 }
 
-/// Predicts the domain of an image, and shows it.
+/// Predicts the domain of an image into the file `path`, and shows it.
 fn predict_image(
     predictor: &Predictor,
     options: &PredictOptions,
+    path: &Path,
     shown: &mut Shown,
     verbosity: Verbosity,
 ) -> Result<()> {
@@ -158,8 +164,7 @@ fn predict_image(
     let stem = options.input.file_stem();
     let id = stem.map_or_else(|| "domain".into(), |stem| stem.to_string_lossy().into_owned());
     let (height, width) = domain.shape();
-    let path = options.output.join(PREDICTIONS);
-    prediction::write_frames(&path, &header(card, inlet), (moments.len(), height, width), |writer| {
+    prediction::write_frames(path, &header(card, inlet), (moments.len(), height, width), |writer| {
         let case = Case { domain: &domain, inlet, told };
         predict_domain(predictor, &case, &id, &moments, writer, Some(shown))
     })?;
@@ -190,6 +195,7 @@ fn predict_domain(
     let times: Vec<f64> = moments.iter().map(|moment| moment.time).collect();
     writer.begin(id, &domain.solid, &times)?;
     for (time, frame) in times.into_iter().zip(predictor.each_frame(domain, *inlet, told, moments)) {
+        go_on(writer.path())?;
         writer.frame(frame.view())?;
         if let Some(shown) = &mut shown {
             shown.add(id, time, domain, frame.view())?;
@@ -241,7 +247,7 @@ impl Shown {
         self.rows.push(SaturationRow::of(id, time, domain, frame));
         let (pictured, pictures) = match &mut self.pictures {
             Some(pictures) => pictures,
-            none => none.insert((id.to_owned(), Pictures::new(&self.folder, &domain.solid)?)),
+            none => none.insert((id.to_owned(), Pictures::new(&self.folder, &domain.solid))),
         };
         if pictured == id { pictures.add(frame) } else { Ok(()) }
     }
@@ -260,7 +266,7 @@ impl Shown {
 /// The pictures of a sequence: frames as PNG, and an animation.
 struct Pictures {
     folder: PathBuf,
-    frames: atomic::Folder,
+    frames: PathBuf,
     solid: Array2<bool>,
     /// Step in pixels that keeps the animation of a large domain small.
     step: isize,
@@ -268,16 +274,15 @@ struct Pictures {
 }
 
 impl Pictures {
-    fn new(folder: &Path, solid: &Array2<bool>) -> Result<Self> {
-        // The whole folder is replaced, so that no frames of an earlier, longer sequence remain.
-        let frames = atomic::Folder::new(&folder.join("frames"))?;
+    fn new(folder: &Path, solid: &Array2<bool>) -> Self {
+        let frames = folder.join("frames");
         let (height, width) = solid.dim();
         let step = height.max(width).div_ceil(ANIMATION_EDGE) as isize;
-        Ok(Self { folder: folder.to_owned(), frames, solid: solid.clone(), step, animation: Vec::new() })
+        Self { folder: folder.to_owned(), frames, solid: solid.clone(), step, animation: Vec::new() }
     }
 
     fn add(&mut self, frame: ArrayView2<'_, f32>) -> Result<()> {
-        let path = self.frames.path().join(format!("frame-{:03}.png", self.animation.len()));
+        let path = self.frames.join(format!("frame-{:03}.png", self.animation.len()));
         image::write_png(&path, &picture::probability_image(self.solid.view(), frame))?;
         let part = s![..;self.step, ..;self.step];
         self.animation.push(picture::probability_image(self.solid.slice(part), frame.slice(part)));
@@ -285,7 +290,6 @@ impl Pictures {
     }
 
     fn finish(self) -> Result<()> {
-        self.frames.finish()?;
         image::write_gif(&self.folder.join("animation.gif"), self.animation.into_iter(), FRAME_MS)
     }
 }

@@ -15,9 +15,10 @@ mod tiles;
 mod trained;
 mod views;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use porecast_base::{Error, Result, Verbosity};
+use porecast_base::progress::say;
+use porecast_base::{Error, Result, Verbosity, atomic, interrupt, lock};
 use porecast_simulations::Side;
 use porecast_store::config::segmentation::SegmentationConfig;
 use porecast_store::config::train::TrainConfig;
@@ -82,30 +83,29 @@ pub struct PredictOptions {
 pub fn run(options: &PredictOptions, verbosity: Verbosity) -> Result<()> {
     let device = Device::parse(&options.device)?;
     check(options)?;
-    let existed = options.output.exists();
-    if existed && !options.force {
+    let _held = lock::hold(&options.output)?;
+    if options.output.exists() && !options.force {
         return Err(Error::exists(&options.output));
     }
-    let predict = || match &options.run {
+    interrupt::listen();
+    let done = atomic::fill_folder(&options.output, |folder| match &options.run {
         None => {
-            let physics = options.physics.or(&SHIPPED_PHYSICS);
-            invasions::run(
-                &PredictOptions { physics, ..options.clone() },
-                Predictor::shipped(device)?,
-                verbosity,
-            )
+            let options =
+                &PredictOptions { physics: options.physics.or(&SHIPPED_PHYSICS), ..options.clone() };
+            invasions::run(options, folder, Predictor::shipped(device)?, verbosity)
         }
         Some(run) => match Task::of(run) {
-            Task::Invasion => invasions::run(options, Predictor::on(run, device)?, verbosity),
-            Task::Segmentation => images::run(options, MaskPredictor::on(run, device)?, verbosity),
+            Task::Invasion => invasions::run(options, folder, Predictor::on(run, device)?, verbosity),
+            Task::Segmentation => images::run(options, folder, MaskPredictor::on(run, device)?, verbosity),
         },
-    };
-    let done = predict();
-    if done.is_err() && !existed {
-        // Only removes an empty folder.
-        let _ = std::fs::remove_dir(&options.output);
-    }
-    done
+    })?;
+    say(verbosity, &format!("{done}: {}", options.output.display()));
+    Ok(())
+}
+
+/// Stops a prediction if the user asked for it.
+fn go_on(place: &Path) -> Result<()> {
+    if interrupt::is_requested() { Err(Error::stopped(place)) } else { Ok(()) }
 }
 
 /// Refuses arguments outside their range.
@@ -154,6 +154,8 @@ fn refuse_part(options: &PredictOptions) -> Result<()> {
 /// As [`run`].
 pub fn predict_missing(missing: &[MissingPredictions], device: &str, verbosity: Verbosity) -> Result<()> {
     let device = Device::parse(device)?;
+    let _held = missing.iter().map(|part| lock::hold(&part.predictions)).collect::<Result<Vec<_>>>()?;
+    interrupt::listen();
     for parts in missing.chunk_by(|a, b| a.run == b.run) {
         let run = RunFolder::new(&parts[0].run);
         let members = run.members()?;

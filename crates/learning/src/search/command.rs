@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use porecast_base::progress::say;
-use porecast_base::{Error, ErrorKind, Result, Verbosity};
-use porecast_store::RunFolder;
+use porecast_base::{Error, ErrorKind, Result, Verbosity, hex, lock};
+use porecast_store::config::segmentation::SegmentationConfig;
+use porecast_store::config::train::TrainConfig;
 use porecast_store::config::{self, search::SearchConfig};
-use porecast_store::journal::{Outcome, Record, show};
+use porecast_store::journal::{Basis, Outcome, Record, show};
 use porecast_store::run::StudyFolder;
+use porecast_store::{InvasionDataset, RunFolder, SegmentationDataset, listing};
+use sha2::{Digest, Sha256};
 
 use super::{Study, Trial};
 use crate::train::{self, IfExists, TrainOptions};
@@ -40,7 +43,13 @@ pub fn run(
     let path = options.output.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
     std::fs::create_dir_all(&path).map_err(|e| Error::output(&path, e))?;
     let folder = StudyFolder::new(&path);
+    // What is left in the folder is of killed processes as long as no other one shares it.
+    if let Ok(_held) = lock::hold(&path) {
+        folder.remove_temporaries()?;
+    }
+    let _shared = lock::share(&path)?;
     let study = Study::open(&folder.journal_path(), config.clone())?;
+    study.require_basis(&basis(&config.training)?)?;
     while let Some(trial) = study.next_trial()? {
         try_out(trial, &config, &folder, &options.device, verbosity)?;
         report(&folder, &config)?;
@@ -55,6 +64,22 @@ pub fn run(
     });
     let what = format!("no trial has ended with a loss; the first failure: {}", failed.unwrap_or_default());
     Err(Error::new(ErrorKind::Diverged, path.display().to_string(), what))
+}
+
+/// What the trials start from: the training configuration, its dataset and the file of its split.
+fn basis(training: &Path) -> Result<Basis> {
+    let (dataset, split) = if SegmentationConfig::is_in(training) {
+        let config: SegmentationConfig = config::load(training, &[])?;
+        (SegmentationDataset::open(&config.dataset)?.fingerprint()?, None)
+    } else {
+        let config: TrainConfig = config::load(training, &[])?;
+        (InvasionDataset::open(&config.dataset)?.fingerprint()?, config.split.file)
+    };
+    let digest = |file: &PathBuf| {
+        let bytes = std::fs::read(file).map_err(|e| Error::unreadable(file, e))?;
+        Ok::<_, Error>(hex(&Sha256::digest(bytes)))
+    };
+    Ok(Basis { training: listing::toml(training)?, dataset, split: split.as_ref().map(digest).transpose()? })
 }
 
 /// Trains a trial and records the outcome.

@@ -14,7 +14,7 @@ use porecast_base::Result;
 use porecast_base::seed;
 use porecast_store::config::search::{Parameter, SearchConfig};
 use porecast_store::config::search_space;
-use porecast_store::journal::{self, Claim, Journal, Outcome, Point, Record};
+use porecast_store::journal::{self, Basis, Claim, Journal, Outcome, Point, Record};
 
 /// A search for good settings.
 ///
@@ -66,6 +66,15 @@ impl Study {
     pub fn open(journal: &Path, config: SearchConfig) -> Result<Self> {
         let journal = Journal::open(journal, &config)?;
         Ok(Self { config, journal })
+    }
+
+    /// See [`Journal::require_basis`].
+    ///
+    /// # Errors
+    /// Trials of this study cannot be compared with trials that start from `basis`; the journal cannot be read or
+    /// written.
+    pub fn require_basis(&self, basis: &Basis) -> Result<()> {
+        self.journal.require_basis(basis)
     }
 
     /// The next trial for this process: an unfinished one that no process works on, or a new one.

@@ -6,15 +6,27 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::train::{IfExists, TrainOptions};
-use porecast_base::atomic;
-use porecast_base::{Error, ErrorKind, Result};
+use porecast_base::lock::{self, Held};
+use porecast_base::{Error, ErrorKind, Result, atomic};
 use porecast_store::RunFolder;
 use porecast_store::config::{self, Validate};
 use porecast_store::run::{Card, TrainedOn};
 
+/// The folder of a run, held against other processes. A run that replaces another one is trained in a hidden folder
+/// beside it and takes its place at the end, so that the old run stays until the new one is complete.
+pub(super) struct Place {
+    /// The folder that is written to.
+    pub(super) folder: RunFolder,
+    /// The folder as the user named it.
+    asked: PathBuf,
+    /// The folder of the run, symbolic links followed.
+    target: PathBuf,
+    _held: Held,
+}
+
 /// A run folder that a training may write to.
 pub(super) struct Begun {
-    folder: RunFolder,
+    place: Place,
     /// The configuration with all defaults filled in.
     resolved: String,
     is_resumed: bool,
@@ -23,37 +35,48 @@ pub(super) struct Begun {
 /// Claims the folder of a run.
 ///
 /// # Errors
-/// The folder holds a run and neither `--resume` nor `--force` is given, or the run to resume has
-/// another configuration.
+/// Another process writes the folder, it holds a run and neither `--resume` nor `--force` is given, or the run to
+/// resume has another configuration.
 pub(super) fn begin<C>(args: &TrainOptions, name: &str, config: &C) -> Result<Begun>
 where
     C: PartialEq + Serialize + DeserializeOwned + Validate,
 {
-    let path = args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
-    let folder = RunFolder::new(&path);
+    let asked = args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
+    let held = lock::hold(&asked)?;
+    let target = atomic::follow(&asked);
+    let mut place = Place { folder: RunFolder::new(&target), asked, target, _held: held };
+    place.end_replacement()?;
+    let replacement = RunFolder::new(place.replacement());
     // A run begins with its configuration file; without one, a killed run starts anew.
-    let is_resumed = args.if_exists == IfExists::Resume && folder.config_path().exists();
-    if is_resumed {
-        let before: C = config::load(&folder.config_path(), &[])?;
-        if &before != config {
-            return Err(Error::mismatch(
-                &folder.config_path(),
-                "differs from the given configuration; resume with the same configuration, \
-                 or train again with --force",
-            ));
+    let is_begun = |run: &RunFolder| run.config_path().exists();
+    let mut is_resumed = false;
+    match args.if_exists {
+        IfExists::Resume if is_begun(&replacement) => (place.folder, is_resumed) = (replacement, true),
+        IfExists::Resume if is_begun(&place.folder) => is_resumed = true,
+        _ if place.folder.is_vacant() => {}
+        IfExists::Replace => {
+            place.folder.members()?; // fails if the folder is not a run
+            place.folder = replacement;
         }
-    } else if !folder.is_vacant() {
-        if args.if_exists != IfExists::Replace {
+        IfExists::Refuse | IfExists::Resume => {
             return Err(Error::new(
                 ErrorKind::Exists,
-                path.display().to_string(),
+                place.asked.display().to_string(),
                 "exists already; pass --resume to go on with it or --force to replace it",
             ));
         }
-        folder.members()?; // fails if the folder is not a run
-        std::fs::remove_dir_all(&path).map_err(|e| Error::output(&path, e))?;
     }
-    Ok(Begun { folder, resolved: config::to_toml(config)?, is_resumed })
+    if is_resumed {
+        let path = place.folder.config_path();
+        let before: C = config::load(&path, &[])?;
+        if &before != config {
+            return Err(Error::mismatch(
+                &path,
+                "differs from the configuration given; resume with the same one, or train anew with --force",
+            ));
+        }
+    }
+    Ok(Begun { place, resolved: config::to_toml(config)?, is_resumed })
 }
 
 impl Begun {
@@ -62,8 +85,9 @@ impl Begun {
     ///
     /// # Errors
     /// Dataset or split have changed since the run began, or the folder cannot be written.
-    pub(super) fn write<D: TrainedOn>(self, card: &mut Card<D>, split: &Path) -> Result<RunFolder> {
-        let Self { folder, resolved, is_resumed } = self;
+    pub(super) fn write<D: TrainedOn>(self, card: &mut Card<D>, split: &Path) -> Result<Place> {
+        let Self { place, resolved, is_resumed } = self;
+        let folder = &place.folder;
         if is_resumed {
             let before = folder.card_of::<D>()?;
             let other = |place: &Path, what: &str| {
@@ -78,10 +102,57 @@ impl Begun {
             }
             // An earlier part of the run may have finished some members.
             card.members = before.members;
+        } else if place.replacement().exists() {
+            // A run that was to replace the one before, and that nobody goes on with.
+            atomic::remove(&place.replacement())?;
+        }
+        if folder.path().exists() {
             folder.remove_temporaries()?;
         }
-        folder.write_card(card)?;
-        atomic::write(&folder.config_path(), resolved.as_bytes())?;
-        Ok(folder)
+        folder.write_card(card).map_err(|e| place.named(e))?;
+        atomic::write(&folder.config_path(), resolved.as_bytes()).map_err(|e| place.named(e))?;
+        Ok(place)
+    }
+}
+
+impl Place {
+    /// Puts a run that replaces another one in its place; returns the folder as the user named it.
+    ///
+    /// # Errors
+    /// A folder cannot be renamed or removed.
+    pub(super) fn finish(&self) -> Result<&Path> {
+        if self.folder.path() != self.target {
+            if self.target.exists() {
+                atomic::rename(&self.target, &self.old())?;
+            }
+            atomic::rename(self.folder.path(), &self.target)?;
+            self.end_replacement()?;
+        }
+        Ok(&self.asked)
+    }
+
+    /// The same error in terms of the folder that the user named.
+    pub(super) fn named(&self, error: Error) -> Error {
+        error.relocated(self.folder.path(), &self.asked)
+    }
+
+    /// Removes an old run that has been replaced, or puts it back if the new one did not get in its place.
+    fn end_replacement(&self) -> Result<()> {
+        let old = self.old();
+        match (old.exists(), self.target.exists()) {
+            (true, true) => atomic::remove(&old),
+            (true, false) => atomic::rename(&old, &self.target),
+            (false, _) => Ok(()),
+        }
+    }
+
+    /// The folder of a run that is to replace the one in its place.
+    fn replacement(&self) -> PathBuf {
+        atomic::beside(&self.target, "new")
+    }
+
+    /// The folder of the old run while it is being replaced.
+    fn old(&self) -> PathBuf {
+        atomic::beside(&self.target, "old")
     }
 }

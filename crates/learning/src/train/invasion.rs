@@ -35,10 +35,10 @@ pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> 
     memory::check(&config.model, Ends::of_invasion(&config), &config.training, (height, width))?;
     let data = InvasionData::load(&dataset, &config.inputs)?;
     let mut card = make_card(&config, &dataset, &data, &device)?;
-    let folder = begun.write(&mut card, config.split.file.as_deref().unwrap_or(&config.dataset))?;
+    let place = begun.write(&mut card, config.split.file.as_deref().unwrap_or(&config.dataset))?;
     let setting = Setting {
         members: members(&config, &card, data)?,
-        folder,
+        place,
         seed: config.seed,
         model: config.model,
         optimizer: config.optimizer,

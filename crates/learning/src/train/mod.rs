@@ -25,10 +25,10 @@ use crate::device::Device;
 use crate::loss::Objective;
 use crate::model::Ends;
 use crate::model::ops::TrainBackend;
+use begin::Place;
 use porecast_base::Result;
 use porecast_base::Verbosity;
 use porecast_base::progress::say;
-use porecast_store::RunFolder;
 use porecast_store::config::model::ModelConfig;
 use porecast_store::config::optimizer::{OptimizerConfig, ScheduleConfig};
 use porecast_store::config::segmentation::SegmentationConfig;
@@ -38,7 +38,7 @@ use trainer::Trainer;
 
 /// The members of a run, and the settings that they share.
 struct Setting {
-    folder: RunFolder,
+    place: Place,
     seed: u64,
     model: ModelConfig,
     optimizer: OptimizerConfig,
@@ -98,7 +98,7 @@ pub enum IfExists {
     Refuse,
     /// Continue from its last checkpoint, or begin if there is none.
     Resume,
-    /// Remove it and train again.
+    /// Train anew; the new run replaces it when it is complete.
     Replace,
 }
 
@@ -127,12 +127,13 @@ fn train_members<B: TrainBackend>(
             Start::Neighbour => neighbour.as_deref(),
             Start::Scratch => None,
         };
-        let done = Trainer::<B>::new(setting, member, start, device)?.run()?;
-        record(&mut card.members, done);
-        setting.folder.write_card(card)?;
-        neighbour = Some(setting.folder.member(&member.folder).best_path());
+        let trained = Trainer::<B>::new(setting, member, start, device).and_then(Trainer::run);
+        record(&mut card.members, trained.map_err(|e| setting.place.named(e))?);
+        setting.place.folder.write_card(card).map_err(|e| setting.place.named(e))?;
+        neighbour = Some(setting.place.folder.member(&member.folder).best_path());
     }
-    say(setting.verbosity, &format!("trained: {}", setting.folder.path().display()));
+    let path = setting.place.finish()?;
+    say(setting.verbosity, &format!("trained: {}", path.display()));
     Ok(())
 }
 

@@ -52,7 +52,7 @@ pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> 
     let mut card = Card::new(&config.name, config.seed, &device.to_string(), trained_on, split);
     let members = members(&config, &card, &dataset, args.fold)?;
     let setting = Setting {
-        folder: begun.write(&mut card, &config.dataset)?,
+        place: begun.write(&mut card, &config.dataset)?,
         seed: config.seed,
         model: config.model,
         optimizer: config.optimizer,

@@ -110,7 +110,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         device: &'a B::Device,
     ) -> Result<Self> {
         let model = &setting.model;
-        let files = setting.folder.member(&member.folder);
+        let files = setting.place.folder.member(&member.folder);
         // The CPU draws the weights, so that a seed gives the same ones on every device.
         let cpu = Default::default();
         Flex::seed(&cpu, seed::derive(setting.seed, "weights", member.seed_index));
@@ -231,9 +231,9 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
                 self.save()?;
                 return Err(Error::new(
                     ErrorKind::Interrupted,
-                    self.setting.folder.path().display().to_string(),
+                    self.setting.place.folder.path().display().to_string(),
                     format!(
-                        "stopped in epoch {} after {} steps; go on with the same command and --resume",
+                        "stopped in epoch {} after {} steps; go on with the same command with --resume and without --force",
                         self.state.epoch + 1,
                         self.state.steps
                     ),

@@ -112,11 +112,7 @@ where
         tables: found.tables,
     };
     comparison.write(&files.comparison_path())?;
-    Ok(Printout {
-        tables: found.terminal,
-        notes: comparison.notes,
-        written: format!("comparison: {}", folder.display()),
-    })
+    Ok(Printout { tables: found.terminal, notes: comparison.notes, written: String::new() })
 }
 
 /// A run with its scores.

@@ -16,9 +16,10 @@ pub mod sheet;
 pub mod table;
 mod training;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use porecast_base::{Error, Result};
+use porecast_base::lock::Held;
+use porecast_base::{Error, Result, atomic};
 use porecast_store::run::ComparisonFolder;
 use porecast_store::{InvasionDataset, MissingPredictions, Task};
 
@@ -81,15 +82,48 @@ impl Evaluation {
         }
     }
 
-    /// Scores the predictions that are there and writes tables and figures.
+    /// Holds the folder to write to, and shares that of the run, until both are dropped.
+    ///
+    /// # Errors
+    /// Another process writes there.
+    pub fn hold(&self) -> Result<(Option<Held>, Held)> {
+        match self {
+            Self::Invasions(plan) => plan.hold(),
+            Self::Masks(masks) => masks.plan.hold(),
+        }
+    }
+
+    /// The folder to write to.
+    fn output(&mut self) -> &mut PathBuf {
+        match self {
+            Self::Invasions(plan) => &mut plan.output,
+            Self::Masks(masks) => &mut masks.plan.output,
+        }
+    }
+
+    /// What is said before anything is computed.
+    pub fn notes(&self) -> &[String] {
+        match self {
+            Self::Invasions(plan) => &plan.notes,
+            Self::Masks(masks) => &masks.plan.notes,
+        }
+    }
+
+    /// Scores the predictions that are there and writes tables and figures, which replace earlier ones when all are
+    /// there.
     ///
     /// # Errors
     /// No part is predicted, predictions and dataset do not belong together, or the output cannot be written.
-    pub fn run(&self) -> Result<Printout> {
-        match self {
-            Self::Invasions(plan) => invasions::run(plan),
-            Self::Masks(masks) => masks.run(),
-        }
+    pub fn run(mut self) -> Result<Printout> {
+        let output = self.output().clone();
+        let found = atomic::fill_folder(&output, |folder| {
+            folder.clone_into(self.output());
+            match &self {
+                Self::Invasions(plan) => invasions::run(plan),
+                Self::Masks(masks) => masks.run(),
+            }
+        })?;
+        Ok(Printout { written: format!("scores and figures: {}", output.display()), ..found })
     }
 }
 
@@ -113,10 +147,14 @@ pub fn unscored(options: &CompareOptions) -> Result<Vec<Evaluation>> {
 /// A run is missing, is on another kind of dataset, changed since it was evaluated, or cannot be compared with the first
 /// one; the output cannot be written.
 pub fn compare(options: &CompareOptions) -> Result<Printout> {
-    match Task::of(&options.runs[0]) {
-        Task::Invasion => invasions::compare::run(options),
-        Task::Segmentation => masks::compare::run(options),
-    }
+    let found = atomic::fill_folder(&options.output, |folder| {
+        let options = CompareOptions { output: folder.to_owned(), ..options.clone() };
+        match Task::of(&options.runs[0]) {
+            Task::Invasion => invasions::compare::run(&options),
+            Task::Segmentation => masks::compare::run(&options),
+        }
+    })?;
+    Ok(Printout { written: format!("comparison: {}", options.output.display()), ..found })
 }
 
 /// What a stage found, for a terminal.
@@ -131,8 +169,9 @@ pub struct Printout {
 }
 
 impl Printout {
-    fn of_scores(tables: Vec<Table>, notes: Vec<String>, output: &Path) -> Self {
-        Self { tables, notes, written: format!("scores and figures: {}", output.display()) }
+    /// What was found; where it was written follows.
+    fn of_scores(tables: Vec<Table>, notes: Vec<String>) -> Self {
+        Self { tables, notes, written: String::new() }
     }
 
     /// The text of everything, line by line.

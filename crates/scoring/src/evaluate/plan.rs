@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::evaluate::EvaluateOptions;
+use porecast_base::lock::{self, Held};
 use porecast_base::{Error, Result};
 use porecast_store::run::{Card, EvaluationFolder, TrainedOn};
 use porecast_store::{Dataset, MissingPredictions, Predictions, RunFolder};
@@ -27,6 +28,8 @@ pub struct Plan<D: Dataset> {
     pub parts: Vec<Part>,
     /// Folder to write to.
     pub output: PathBuf,
+    /// Notes for the reader.
+    pub notes: Vec<String>,
 }
 
 /// A part of a split and its predictions.
@@ -58,6 +61,15 @@ impl<D: Dataset> Plan<D> {
             return Err(Error::exists(&plan.output));
         }
         Ok(plan)
+    }
+
+    /// Holds the folder to write to, and shares that of the run, so that no training replaces it meanwhile.
+    ///
+    /// # Errors
+    /// Another process writes there.
+    pub fn hold(&self) -> Result<(Option<Held>, Held)> {
+        let run = self.run.as_ref().map_or(Ok(None), |(run, _)| lock::share(run.path()))?;
+        Ok((run, lock::hold(&self.output)?))
     }
 
     /// The predictions of the run that are missing, or all of them where they are to be made anew.
@@ -93,7 +105,7 @@ impl<D: Dataset> Plan<D> {
             let file = part.predictions.display();
             format!("the {} {}s are not scored: {file} is missing", part.name, D::SAMPLE)
         };
-        Ok((present, missing.iter().map(note).collect()))
+        Ok((present, self.notes.iter().cloned().chain(missing.iter().map(note)).collect()))
     }
 
     /// The error for a part without true sequences or masks.
@@ -113,7 +125,19 @@ impl<D: Dataset> Plan<D> {
             return Err(Error::input(path, what));
         }
         let dataset = D::open(path)?;
-        let fingerprint = dataset.fingerprint()?;
+        let mut fingerprint = dataset.fingerprint()?;
+        let mut notes = Vec::new();
+        let split: Vec<String> = card.parts().into_iter().flat_map(|(_, ids)| ids).collect();
+        if fingerprint != card.dataset.fingerprint() && dataset.extends(card.dataset.fingerprint(), &split)? {
+            notes.push(format!(
+                "{} has grown from {} to {} {}s since the training; scored are those that the run was split on",
+                path.display(),
+                split.len(),
+                dataset.ids().len(),
+                D::SAMPLE
+            ));
+            fingerprint = card.dataset.fingerprint().to_owned();
+        }
         let is_own = fingerprint == card.dataset.fingerprint();
         if !is_own && args.dataset.is_none() {
             let what = format!(
@@ -144,6 +168,7 @@ impl<D: Dataset> Plan<D> {
             parts: parts_of(&dataset, parts),
             dataset,
             output: args.output.clone().unwrap_or(output),
+            notes,
         })
     }
 
@@ -166,6 +191,7 @@ impl<D: Dataset> Plan<D> {
             parts: parts_of(&dataset, vec![("all", file.ids().to_vec(), args.input.clone())]),
             dataset,
             output,
+            notes: Vec::new(),
         })
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use page::{Page, escape};
 
 use crate::evaluate::table::Table;
-use porecast_base::{Error, Result, atomic};
+use porecast_base::{Error, Result, atomic, lock};
 use porecast_store::document;
 use porecast_store::run::{Card, ComparisonFolder, DatasetCard, SegmentationCard, TrainedOn};
 use porecast_store::{RunFolder, Task};
@@ -84,6 +84,7 @@ pub fn run(options: &ReportOptions) -> Result<PathBuf> {
     if output.exists() && !options.force {
         return Err(Error::exists(&output));
     }
+    let _held = lock::hold(&output)?;
     let page = if ComparisonFolder::new(&options.input).comparison_path().exists() {
         let said = match Task::of(&options.input) {
             Task::Invasion => invasions::comparison_page(&options.input)?,

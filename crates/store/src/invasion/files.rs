@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use porecast_base::{Error, Result};
+use porecast_base::{Error, Result, atomic};
 
 /// The folder beside a dataset that holds the finished domains of an unfinished campaign.
 pub fn parts_folder(dataset: &Path) -> PathBuf {
+    let dataset = atomic::follow(dataset);
     let mut name = dataset.file_name().unwrap_or_default().to_owned();
     name.push(".parts");
     dataset.with_file_name(name)

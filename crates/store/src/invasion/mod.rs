@@ -316,8 +316,16 @@ impl InvasionDataset {
     /// # Errors
     /// A sequence cannot be read.
     pub fn fingerprint(&self) -> Result<String> {
+        self.fingerprint_of(|_| true)
+    }
+
+    /// The fingerprint of a dataset of the domains that `is_in` chooses.
+    ///
+    /// # Errors
+    /// A sequence cannot be read.
+    pub fn fingerprint_of(&self, is_in: impl Fn(&String) -> bool) -> Result<String> {
         let mut fingerprint = Fingerprint::default();
-        for (index, id) in self.ids.iter().enumerate() {
+        for (index, id) in self.ids.iter().enumerate().filter(|(_, id)| is_in(id)) {
             fingerprint.add(id, &self.sequence(index)?);
         }
         Ok(fingerprint.finish())

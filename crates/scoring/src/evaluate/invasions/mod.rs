@@ -24,7 +24,7 @@ pub mod score;
 pub mod scores;
 pub mod tables;
 
-use porecast_base::Result;
+use porecast_base::{Error, Result, interrupt};
 use porecast_simulations::percolation::Sides;
 use porecast_store::document::Document;
 use porecast_store::run::EvaluationFolder;
@@ -63,7 +63,7 @@ pub(super) fn run(plan: &Plan) -> Result<Printout> {
     }
     scores.write(&EvaluationFolder::new(&plan.output).scores_path())?;
     let tables = tables::terminal(&scores);
-    Ok(Printout::of_scores(tables, scores.notes, &plan.output))
+    Ok(Printout::of_scores(tables, scores.notes))
 }
 
 /// Whether a mean over the sequences of one dataset can be scored on the other.
@@ -126,6 +126,9 @@ fn score_domain(
     predictions: &PartPredictions<InvasionDataset>,
     id: &str,
 ) -> Result<ScoredDomain> {
+    if interrupt::is_requested() {
+        return Err(Error::stopped(&plan.output));
+    }
     let truth = plan.dataset.sequence(plan.dataset.place(id)?)?;
     let network = score::score(&truth, &predictions.of(id)?);
     let network = network.map_err(|error| predictions.mismatch(error))?;

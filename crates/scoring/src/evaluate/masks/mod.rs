@@ -25,7 +25,7 @@ pub mod tables;
 use std::sync::{Mutex, PoisonError};
 
 use ndarray::Array2;
-use porecast_base::{Error, Result};
+use porecast_base::{Error, Result, interrupt};
 use porecast_imaging::measure::ScoreHistogram;
 use porecast_store::config::{self, segmentation::SegmentationConfig};
 use porecast_store::document::Document;
@@ -106,7 +106,7 @@ impl MaskEvaluation {
         }
         scores.write(&EvaluationFolder::new(&plan.output).scores_path())?;
         let tables = tables::terminal(&scores);
-        Ok(Printout::of_scores(tables, scores.notes, &plan.output))
+        Ok(Printout::of_scores(tables, scores.notes))
     }
 
     fn score_parts(&self) -> Result<Scores> {
@@ -163,6 +163,9 @@ impl MaskEvaluation {
         histogram: Option<&Mutex<ScoreHistogram>>,
         id: &str,
     ) -> Result<Option<ScoredImage>> {
+        if interrupt::is_requested() {
+            return Err(Error::stopped(&self.plan.output));
+        }
         let dataset = &self.plan.dataset;
         let place = dataset.place(id)?;
         if !dataset.has_mask()[place] {
