@@ -70,7 +70,7 @@ pub fn run(options: &SimulateOptions, verbosity: Verbosity) -> Result<()> {
         None => (options.output.clone(), Shard { index: 0, count: 1 }),
     };
     refuse_wrong_kind(&options.output, options.shard.is_some())?;
-    let images = Images::load(&config, &options.config)?;
+    let images = Images::load(&config, &options.config, verbosity)?;
     let save_interval = Duration::from_secs(options.checkpoint_seconds);
     let campaign = Campaign::new(config, images, save_interval)?;
 

@@ -1,12 +1,12 @@
 //! Masks of the images of a dataset, or of image files in the format of the run's source.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use ndarray::Array2;
 use porecast_base::progress::{Progress, say};
 use porecast_base::{Error, Result, Verbosity, atomic};
-use porecast_imaging::format::{Format, Unlabelled, read_photograph};
+use porecast_imaging::format::{Format, Unlabelled};
 use porecast_imaging::mask::{labelme_json, mask_png};
 use porecast_imaging::picture::outlined;
 use porecast_imaging::{AnnotatedImage, resize_mask};
@@ -34,7 +34,7 @@ pub(super) fn run(options: &PredictOptions, device: Device, verbosity: Verbosity
         let what = "are for runs on invasions; an image is segmented as it is";
         return Err(Error::config("--times, --inlet, --invert", what));
     }
-    let mut shown = Shown::new(&predictor.config, &options.output)?;
+    let mut shown = Shown::new(&predictor.config, &options.output, verbosity)?;
     if options.input.extension().is_some_and(|extension| extension == "h5") {
         let dataset = SegmentationDataset::open(&options.input)?;
         let ids = ids_of_part(predictor.card().parts(), dataset.ids(), options.part.as_deref())?;
@@ -110,7 +110,7 @@ fn predict_files(
     verbosity: Verbosity,
 ) -> Result<()> {
     let mut damaged = None;
-    for sample in read_input(input, &predictor.config, verbosity)? {
+    for sample in read_input(input, predictor, verbosity)? {
         match sample {
             Ok(sample) => {
                 predictor.expect_channels(sample.image.dim().0, input)?;
@@ -131,15 +131,20 @@ struct Shown {
     masks: atomic::Folder,
     overlays: atomic::Folder,
     count: usize,
+    /// Names of the files, in lower case: not every file system tells cases apart.
+    names: HashSet<String>,
+    verbosity: Verbosity,
 }
 
 impl Shown {
-    fn new(config: &SegmentationConfig, folder: &Path) -> Result<Self> {
+    fn new(config: &SegmentationConfig, folder: &Path, verbosity: Verbosity) -> Result<Self> {
         Ok(Self {
             classes: config.classes.clone(),
             masks: atomic::Folder::new(&folder.join("masks"))?,
             overlays: atomic::Folder::new(&folder.join("overlays"))?,
             count: 0,
+            names: HashSet::new(),
+            verbosity,
         })
     }
 
@@ -147,7 +152,7 @@ impl Shown {
     /// overlay.
     fn add(&mut self, sample: &AnnotatedImage, mask: &Array2<u8>) -> Result<()> {
         self.count += 1;
-        let name = file_name(&sample.id);
+        let name = self.unused_name(&sample.id);
         let original = resize_mask(mask, sample.original_shape);
         let path = self.masks.path().join(format!("{name}.png"));
         let scale = if self.classes.len() == 2 { WHITE } else { 1 };
@@ -160,6 +165,20 @@ impl Shown {
         image::write_png(&self.overlays.path().join(format!("{name}.png")), &outlined(&segmented))
     }
 
+    /// A name for the files of an image, numbered if another image has it.
+    fn unused_name(&mut self, id: &str) -> String {
+        let plain = file_name(id);
+        let numbered = (2..).map(|number| format!("{plain}-{number}"));
+        let mut names = std::iter::once(plain.clone()).chain(numbered);
+        let name = names.find(|name| self.names.insert(name.to_lowercase())).expect("numbers do not end");
+        if name != plain {
+            let what =
+                format!("warning: the mask of {id:?} is {name}.png, because another image has {plain}.png");
+            say(self.verbosity, &what);
+        }
+        name
+    }
+
     fn finish(self) -> Result<()> {
         self.masks.finish()?;
         self.overlays.finish()
@@ -169,12 +188,13 @@ impl Shown {
 /// The images in files of the run's source format, with or without masks; or a photograph.
 fn read_input(
     path: &Path,
-    config: &SegmentationConfig,
+    predictor: &MaskPredictor,
     verbosity: Verbosity,
 ) -> Result<Box<dyn Iterator<Item = Result<AnnotatedImage>>>> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     if ["png", "jpg", "jpeg"].contains(&extension.as_str()) {
-        let image = read_photograph(path)?;
+        let learnt = predictor.card().dataset.shape.0;
+        let image = predictor.config.source.format.read_photograph(path, learnt)?;
         let (_, height, width) = image.dim();
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         return Ok(Box::new(std::iter::once(Ok(AnnotatedImage {
@@ -186,7 +206,7 @@ fn read_input(
             spacing_mm: None,
         }))));
     }
-    let mut format = config.source.format.clone();
+    let mut format = predictor.config.source.format.clone();
     *match &mut format {
         Format::DicomContours(options) => &mut options.unlabelled,
         Format::Labelme(options) => &mut options.unlabelled,

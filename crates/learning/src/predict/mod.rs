@@ -5,6 +5,7 @@
 //! `invasions` and `images` apply them to the input of a command and write files. `trained` hides
 //! Burn's backend, `tiles` splits samples that are too large for a network.
 
+mod domain_image;
 mod images;
 mod invasions;
 mod mask_predictor;
@@ -40,9 +41,11 @@ const PREDICTIONS: &str = "predictions.h5";
 pub struct PredictOptions {
     /// Run folder.
     pub run: PathBuf,
-    /// An image of a domain (PNG, TIFF; dark is solid), or a dataset. With a segmentation run: a
+    /// An image of a domain (PNG, TIFF, JPEG, npy; dark is solid), or a dataset. With a segmentation run: a
     /// dataset, a photograph (PNG, JPEG), or files in the format of the run's source.
     pub input: PathBuf,
+    /// Page of a TIFF file with several, counted from 1.
+    pub page: Option<usize>,
     /// Folder to write: predictions.h5, frames, animation, saturation; or masks and overlays.
     pub output: PathBuf,
     /// Times to predict, in the dataset's unit; the training set's mean times if absent.
