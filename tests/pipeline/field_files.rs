@@ -89,6 +89,8 @@ fn one_page_of_a_stack_is_predicted_cropped_and_shown() {
     assert_eq!(solid(&project, "out"), second.grey.mapv(|grey| grey < 0.5));
     fails(project.predict("run", "stack3.tif", "no").args(["--page", "4"]), 2, &["no page 4", "from 1 to 3"]);
     fails(project.predict("run", "grey8.png", "no").args(["--page", "2"]), 2, &["no page 2"]);
+    fails(project.predict("run", "data.h5", "no").args(["--page", "1"]), 2, &["--page", "dataset"]);
+    project.assert_refused("inspect data.h5 --page 1", &["--page", "data.h5"]);
     let shown = project.assert_done("inspect stack3.tif");
     assert!(shown.contains("page 1 of 3 (--page shows another)"), "{shown}");
     assert!(project.assert_done("inspect stack3.tif --page 3").contains("page 3 of 3"));

@@ -173,7 +173,7 @@ fn slices_stored_with_dark_for_large_values_are_turned_bright() {
 
 #[test]
 fn padding_does_not_set_the_scale_of_a_slice() {
-    use dicom_core::{DataElement, VR, dicom_value};
+    use dicom_core::{DataElement, PrimitiveValue, VR};
     use dicom_dictionary_std::tags;
     let (_folder, path) = hearts(Layout::Sunnybrook);
     let slice = path.join("dicoms/SCD0000101/1.dcm");
@@ -182,8 +182,8 @@ fn padding_does_not_set_the_scale_of_a_slice() {
     let mut values: Vec<u16> = bytes.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
     let (low, high) = (*values[9..].iter().min().unwrap(), *values[9..].iter().max().unwrap());
     values[..9].fill(60_000);
-    object.put(DataElement::new(tags::PIXEL_DATA, VR::OW, dicom_value!(U16, values.clone())));
-    object.put(DataElement::new(tags::PIXEL_PADDING_VALUE, VR::US, dicom_value!(U16, [60_000])));
+    object.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(values.clone().into())));
+    object.put(DataElement::new(tags::PIXEL_PADDING_VALUE, VR::US, PrimitiveValue::from(60_000_u16)));
     object.write_to_file(&slice).unwrap();
     let read = || open_hearts(&path).sample(0).unwrap().image;
     let expected = |&value: &u16| match value {

@@ -94,6 +94,9 @@ fn inspect(path: &Path, page: Option<usize>) -> Result<Inspection> {
     if grey_image::is_image(path) {
         return image(path, page);
     }
+    if page.is_some() {
+        return Err(Error::config("--page", format!("names a page of an image; {} is none", path.display())));
+    }
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     match extension.as_str() {
         "npz" => Ok(arrays("npz archive", &npz::entries(path)?)),

@@ -30,9 +30,9 @@ const WHITE: u8 = 255;
 /// As [`super::run`].
 pub(super) fn run(options: &PredictOptions, device: Device, verbosity: Verbosity) -> Result<()> {
     let predictor = MaskPredictor::on(&options.run, device)?.with_tile(options.tile);
-    if !options.times.is_empty() || options.inlet.is_some() || options.invert {
+    if !options.times.is_empty() || options.inlet.is_some() || options.invert || options.page.is_some() {
         let what = "are for runs on invasions; an image is segmented as it is";
-        return Err(Error::config("--times, --inlet, --invert", what));
+        return Err(Error::config("--times, --inlet, --invert, --page", what));
     }
     let mut shown = Shown::new(&predictor.config, &options.output, verbosity)?;
     if options.input.extension().is_some_and(|extension| extension == "h5") {

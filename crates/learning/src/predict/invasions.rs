@@ -68,6 +68,9 @@ fn open_dataset(options: &PredictOptions) -> Result<InvasionDataset> {
         let what = "a dataset is predicted at its own times; pass an image to choose";
         return Err(Error::config("--times", what));
     }
+    if options.page.is_some() {
+        return Err(Error::config("--page", "names a page of an image, not of a dataset"));
+    }
     if options.inlet.is_some_and(|inlet| inlet != dataset.inlet()) {
         let what = format!("the dataset has its inlet at the {}", dataset.inlet());
         return Err(Error::config("--inlet", what));
