@@ -110,13 +110,13 @@ fn grey_values_that_the_threshold_does_not_divide_are_named_with_one_that_does()
     let project = project();
     for (name, range, threshold) in [
         ("zero_one.png", "from 0 to 1 (uint8", "0.00196078"),
-        ("grey12in16.png", "from 0 to 4095 (uint16", "0.031243"),
+        ("grey12in16.png", "from 0 to 4095 (uint16", "0.0312428"),
     ] {
         for invert in [&[][..], &["--invert"]] {
             let mut predict = project.predict("run", name, "no");
             fails(predict.args(invert), 2, &[name, range, &format!("--threshold {threshold} divides")]);
         }
-        project.predict("run", name, name).args(["--threshold", threshold]).succeeds();
+        project.predict("run", name, "out").args(["--force", "--threshold", threshold]).succeeds();
         assert!(
             project.assert_done(&format!("inspect {name}")).contains(&format!("--threshold {threshold}"))
         );
@@ -136,7 +136,10 @@ fn booleans_with_0_for_white_say_so() {
     let mut predict = project.predict("run", "bool.tif", "no");
     let said = fails(&mut predict, 2, &["bool.tif", "no path", "--invert", "the other polarity has one"]);
     let stderr = text(&predict.output().unwrap().stderr);
-    assert!(stderr.contains("1 bit (the file stores 0 for white) with grey values 0 to 1"), "{said}{stderr}");
+    assert!(
+        stderr.contains("1 bit, inverted (0 is stored for white) with grey values 0 to 1"),
+        "{said}{stderr}"
+    );
     project.predict("run", "bool.tif", "bool").arg("--invert").succeeds();
     project.predict("run", "grey8.png", "grey").succeeds();
     assert_eq!(solid(&project, "bool"), solid(&project, "grey"));
@@ -210,6 +213,8 @@ levels = 2
     fs::write(folder.join("cells.toml"), config).unwrap();
     folder.assert_done("prepare cells.toml");
     folder.assert_done("train cells.toml -o run");
+    fs::copy(case("domains/bool.tif"), folder.join("mask.tif")).unwrap();
+    folder.assert_refused("predict --run run mask.tif -o no", &["mask.tif", "PNG, JPEG", "a folder"]);
     photographs(&folder.join("new"), &["x 1", "x_1", "x(1"]);
     let said = text(&folder.porecast(["predict", "--run", "run", "new", "-o", "out"]).succeeds().stderr);
     let mut masks: Vec<String> = fs::read_dir(folder.join("out/masks"))

@@ -383,7 +383,7 @@ fn the_path_of_an_image_is_followed_from_the_json_file() {
     photographs.json("q/labels/s.json", &document("../images/s.png", &[square()]));
     let source = photographs.open().unwrap();
     let found: Vec<u8> = greys(&source).into_iter().map(|(_, grey)| grey).collect();
-    assert_eq!(found, [80, 90, 70]);
+    assert_eq!(found, [70, 80, 90]);
     assert_eq!(source.warnings().len(), 1, "{:#?}", source.warnings());
     expect(source.warnings(), photographs.path().to_str().unwrap(), "2 images have no annotation");
 }

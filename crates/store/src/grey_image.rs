@@ -343,7 +343,7 @@ fn read_tiff(path: &Path, number: Option<usize>) -> Result<GreyImage> {
     };
     let mut stored = stored.map_err(|what| Error::input(path, what))?;
     if page.is_white_zero {
-        stored.kind += " (the file stores 0 for white)";
+        stored.kind += ", inverted (0 is stored for white)";
     }
     let channels = page.layout.channels(stored.levels, path)?;
     if channels.len_of(Axis(0)) != samples {
@@ -499,7 +499,7 @@ mod tests {
     #[test]
     fn a_threshold_that_divides_nothing_is_refused_with_one_that_does() {
         for (name, range, better) in
-            [("zero_one.png", "from 0 to 1 ", 0.00196078), ("grey12in16.png", "from 0 to 4095 ", 0.031243)]
+            [("zero_one.png", "from 0 to 1 ", 0.00196078), ("grey12in16.png", "from 0 to 4095 ", 0.0312428)]
         {
             let image = GreyImage::read(&case(name), None).unwrap();
             let divide = |threshold| image.solid(Polarity::PoreDark, threshold, "--threshold");

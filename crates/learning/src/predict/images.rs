@@ -213,6 +213,11 @@ fn read_input(
         Format::NpzStack(options) => &mut options.unlabelled,
         Format::TiffTriples(options) => &mut options.unlabelled,
     } = Unlabelled::Keep;
+    if path.is_file() && !matches!(format, Format::NpzStack(_)) {
+        let what =
+            "is no photograph (PNG, JPEG); pass one, or a folder of files in the format of the run's source";
+        return Err(Error::input(path, what));
+    }
     let source = format.open(path)?;
     for warning in source.warnings() {
         say(verbosity, &format!("warning: {warning}"));
