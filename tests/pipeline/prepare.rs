@@ -203,8 +203,9 @@ fn a_damaged_image_is_named_and_the_rest_is_read() {
     };
     cut("00000003.jpg");
     // A slide of bare glass has no stains to normalise.
-    image::RgbImage::from_pixel(128, 96, image::Rgb([255; 3])).save(images.join("00000004.png")).unwrap();
-    fs::remove_file(images.join("00000004.jpg")).unwrap();
+    // Its content, not its name, tells that it is a PNG file.
+    let glass = image::RgbImage::from_pixel(128, 96, image::Rgb([255; 3]));
+    glass.save_with_format(images.join("00000004.jpg"), image::ImageFormat::Png).unwrap();
     let toml = configuration("stas");
     let toml = toml.to_str().unwrap();
     let (_, said) = done(folder, &["prepare", toml, "--set", "split.method.folds.count=2"]);

@@ -592,7 +592,7 @@ mod tests {
         std::fs::write(&path, b"II*\0garbage").unwrap();
         assert!(refused(&path).contains("damaged TIFF"));
         std::fs::write(&path, "hello").unwrap();
-        assert!(refused(&path).contains("PNG, TIFF, JPEG or npy"));
+        assert!(refused(&path).contains("neither a PNG nor a TIFF, JPEG or npy"));
         let zstd = refused(&case("c_zstd.tif"));
         assert!(zstd.contains("Zstandard (zstd) compression, which is not read here"), "{zstd}");
         // Photometric interpretation (tag 262) 3 is a palette.

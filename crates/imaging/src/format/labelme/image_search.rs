@@ -12,14 +12,15 @@ use porecast_base::{Error, Result};
 pub(super) struct Located {
     pub(super) places: Vec<Result<Pixels>>,
     /// JSON file and image.
-    moved: Vec<(String, PathBuf)>,
+    moved: Vec<(PathBuf, PathBuf)>,
 }
 
 impl Located {
     /// The warning about images that are not where their JSON files say.
     pub(super) fn warning(&self, root: &Path) -> Option<Warning> {
+        let below = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
         let pairs: Vec<String> =
-            self.moved.iter().map(|(json, image)| format!("{json} -> {}", image.display())).collect();
+            self.moved.iter().map(|(json, image)| format!("{} -> {}", below(json), below(image))).collect();
         let what = format!(
             "{} JSON files name an image (imagePath) that is not there; the only image of that name is taken: {}",
             pairs.len(),
@@ -77,7 +78,7 @@ impl<'a> Images<'a> {
                     (None, [image]) if searches[&name(document)] == 1 && !taken.contains(image) => image,
                     _ => return Err(lost(json, document, candidates.len())),
                 };
-                moved.push((folder::name(json), image.clone()));
+                moved.push((json.to_path_buf(), image.clone()));
                 Ok(Pixels::File(image.clone()))
             })
             .collect();
