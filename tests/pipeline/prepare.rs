@@ -220,10 +220,10 @@ fn a_damaged_image_is_named_and_the_rest_is_read() {
     for name in names(&images).iter().filter(|name| name.ends_with(".jpg")) {
         cut(name);
     }
-    // Remove what is still readable: the slide of bare glass and the public images.
-    fs::remove_file(folder.join("data/stas/Train_Annotations/00000004.json")).unwrap();
+    // Remove what is still readable: the image that its JSON file holds and the public images.
+    fs::remove_file(folder.join("data/stas/Train_Annotations/00000000.json")).unwrap();
     fs::remove_dir_all(folder.join("data/stas/Public_Image")).unwrap();
-    refused(folder, &["prepare", toml, "-o", "none.h5"], &["data/stas", "00000000.jpg"]);
+    refused(folder, &["prepare", toml, "-o", "none.h5"], &["data/stas", "00000001.jpg"]);
     assert_eq!(names(folder), ["data"]);
 }
 
