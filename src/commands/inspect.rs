@@ -13,9 +13,12 @@ use super::print;
     after_help = "Examples:\n  porecast inspect data/demo.h5\n  porecast inspect runs/demo --png demo.png\n  porecast inspect data/stas.h5 --png images.png\n  porecast inspect data/stas.h5 --augment configs/segmentation/stas.toml --png augmented.png"
 )]
 pub struct Args {
-    /// Dataset, predictions, run folder, grey image (PNG, TIFF), or HDF5, npz, safetensors, CSV, TOML or
-    /// JSON file.
+    /// Dataset, predictions, run folder, grey image (PNG, TIFF, JPEG, npy), or HDF5, npz, safetensors, CSV,
+    /// TOML or JSON file.
     pub path: PathBuf,
+    /// Page of a TIFF file with several, counted from 1.
+    #[arg(long)]
+    pub page: Option<usize>,
     /// Draw images of a segmentation dataset as augmented by this configuration.
     #[arg(long, value_name = "CONFIG", requires = "png")]
     pub augment: Option<PathBuf>,
@@ -29,7 +32,7 @@ pub struct Args {
 
 /// Runs `porecast inspect`.
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
-    let Args { path, augment, png, force } = args;
-    let options = InspectOptions { path, augment, png, force };
+    let Args { path, page, augment, png, force } = args;
+    let options = InspectOptions { path, page, augment, png, force };
     print(&inspect::run(&options, verbosity)?)
 }

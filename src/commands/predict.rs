@@ -16,9 +16,12 @@ pub struct Args {
     /// Run folder; the model that comes with porecast when absent.
     #[arg(long)]
     pub run: Option<PathBuf>,
-    /// Image of a domain (PNG, TIFF; dark is solid), or dataset. For a segmentation run: a dataset, a
-    /// photograph (PNG, JPEG), or files in the source format of the run.
+    /// Image of a domain (PNG, TIFF, JPEG, npy; dark is solid), or dataset. For a segmentation run: a
+    /// dataset, a photograph (PNG, JPEG), or files in the source format of the run.
     pub input: PathBuf,
+    /// Page of a TIFF file with several, counted from 1.
+    #[arg(long)]
+    pub page: Option<usize>,
     /// Output folder: predictions.h5, frames, animation and saturation; for images, masks and overlays.
     /// Without it, `<input>-prediction` in the working directory.
     #[arg(short, long)]
@@ -45,7 +48,8 @@ pub struct Args {
     /// Contact angle in degrees through the defending fluid, for a run that is told it.
     #[arg(long)]
     pub contact_angle: Option<f64>,
-    /// Grey level from which an image is pore, between 0 and 1.
+    /// Grey level from which an image is pore, between 0 (black) and 1 (white). White is the largest value of
+    /// unsigned integers of up to 16 bits (255, 65535), of other types 1 or the highest value in the image.
     #[arg(long, default_value_t = 0.5)]
     pub threshold: f64,
     /// Bright pixels are solid, dark pixels pore.
@@ -73,6 +77,7 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let options = PredictOptions {
         run: args.run,
         input: args.input,
+        page: args.page,
         output: args.output.unwrap_or_else(|| format!("{stem}-prediction").into()),
         times: args.times,
         part: args.part,

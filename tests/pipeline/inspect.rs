@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use porecast::base::testing;
-use porecast::store::image::read_grey;
+use porecast::store::GreyImage;
 
 use crate::support::{Exits, Workshop, fails, text};
 
@@ -87,7 +87,7 @@ fn the_real_geometries_read() {
         .filter(|path| path.extension().is_some_and(|e| e == "tif"));
     let mut count = 0;
     for tiff in tiffs {
-        let grey = read_grey(&tiff).unwrap();
+        let grey = GreyImage::read(&tiff, None).unwrap().grey;
         let bright = grey.mean().unwrap();
         assert!((0.2..0.8).contains(&bright), "{}: {bright}", tiff.display());
         count += 1;

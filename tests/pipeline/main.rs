@@ -6,6 +6,7 @@ mod support;
 
 mod evaluation;
 mod faults;
+mod field_files;
 mod import;
 mod inspect;
 mod lost_work;

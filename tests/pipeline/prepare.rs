@@ -199,8 +199,9 @@ fn a_damaged_image_is_named_and_the_rest_is_read() {
     };
     cut("00000003.jpg");
     // A slide of bare glass has no stains to normalise.
-    image::RgbImage::from_pixel(128, 96, image::Rgb([255; 3])).save(images.join("00000004.png")).unwrap();
-    fs::remove_file(images.join("00000004.jpg")).unwrap();
+    // Its content, not its name, tells that it is a PNG file.
+    let glass = image::RgbImage::from_pixel(128, 96, image::Rgb([255; 3]));
+    glass.save_with_format(images.join("00000004.jpg"), image::ImageFormat::Png).unwrap();
     let toml = configuration("stas");
     let toml = toml.to_str().unwrap();
     let (_, said) = done(folder, &["prepare", toml, "--set", "split.method.folds.count=2"]);
@@ -215,10 +216,10 @@ fn a_damaged_image_is_named_and_the_rest_is_read() {
     for name in names(&images).iter().filter(|name| name.ends_with(".jpg")) {
         cut(name);
     }
-    // Remove what is still readable: the slide of bare glass and the public images.
-    fs::remove_file(folder.join("data/stas/Train_Annotations/00000004.json")).unwrap();
+    // Remove what is still readable: the image that its JSON file holds and the public images.
+    fs::remove_file(folder.join("data/stas/Train_Annotations/00000000.json")).unwrap();
     fs::remove_dir_all(folder.join("data/stas/Public_Image")).unwrap();
-    refused(folder, &["prepare", toml, "-o", "none.h5"], &["data/stas", "00000000.jpg"]);
+    refused(folder, &["prepare", toml, "-o", "none.h5"], &["data/stas", "00000001.jpg"]);
     assert_eq!(names(folder), ["data"]);
 }
 

@@ -237,4 +237,6 @@ fn what_does_not_fit_together_is_refused() {
     fails(&mut predict(&["terrain.h5", "--times", "0.1"]), 2, &["are for runs on invasions"]);
     image::RgbImage::new(8, 8).save(study.path("photo.png")).expect("written");
     fails(&mut predict(&["photo.png"]), 2, &["photo.png", "3 channels, the run learnt 1"]);
+    image::GrayImage::new(8, 8).save(study.path("grey.png")).expect("written");
+    predict(&["grey.png"]).succeeds();
 }

@@ -171,6 +171,45 @@ fn slices_stored_with_dark_for_large_values_are_turned_bright() {
     assert_eq!(image(), 1.0 - before);
 }
 
+#[test]
+fn padding_does_not_set_the_scale_of_a_slice() {
+    use dicom_core::{DataElement, PrimitiveValue, VR};
+    use dicom_dictionary_std::tags;
+    let (_folder, path) = hearts(Layout::Sunnybrook);
+    let slice = path.join("dicoms/SCD0000101/1.dcm");
+    let mut object = dicom_object::open_file(&slice).unwrap();
+    let bytes = object.element(tags::PIXEL_DATA).unwrap().to_bytes().unwrap();
+    let mut values: Vec<u16> = bytes.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    let (low, high) = (*values[9..].iter().min().unwrap(), *values[9..].iter().max().unwrap());
+    values[..9].fill(60_000);
+    object.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(values.clone().into())));
+    object.put(DataElement::new(tags::PIXEL_PADDING_VALUE, VR::US, PrimitiveValue::from(60_000_u16)));
+    object.write_to_file(&slice).unwrap();
+    let read = || open_hearts(&path).sample(0).unwrap().image;
+    let expected = |&value: &u16| match value {
+        60_000 => 0.0,
+        value => f32::from(value - low) / f32::from(high - low),
+    };
+    let is_near = |a: &f32, b: f32| (a - b).abs() < 1e-5;
+    assert!(read().iter().zip(&values).all(|(a, value)| is_near(a, expected(value))));
+    // Padding is dark in inverted slices, too.
+    object.put_str(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME1");
+    object.write_to_file(&slice).unwrap();
+    assert!(read().iter().take(9).all(|&v| v == 0.0) && read().iter().any(|&v| v == 1.0));
+}
+
+#[test]
+fn a_slice_with_rescale_slope_zero_is_left_out() {
+    let (_folder, path) = hearts(Layout::Sunnybrook);
+    let slice = path.join("dicoms/SCD0000101/1.dcm");
+    let mut object = dicom_object::open_file(&slice).unwrap();
+    object.put_str(dicom_dictionary_std::tags::RESCALE_SLOPE, dicom_core::VR::DS, "0");
+    object.put_str(dicom_dictionary_std::tags::RESCALE_INTERCEPT, dicom_core::VR::DS, "0");
+    object.write_to_file(&slice).unwrap();
+    let before = open_hearts(&path);
+    expect(before.warnings(), "1.dcm", "has RescaleSlope 0, which leaves nothing of its pixels");
+}
+
 // ---- labelme
 
 struct Photographs {
@@ -296,6 +335,7 @@ fn the_image_is_found_by_path_by_name_and_inside_the_file() {
     }
     photographs.json("labels/a.json", &document("C:\\work\\images\\a.jpg", &[square()]));
     photographs.image("images/b.png");
+    // The same name without its extension is not enough.
     photographs.json("labels/b.json", &document("renamed.jpg", &[square()]));
     let mut embedded = document("elsewhere.jpg", &[square()]);
     embedded["imageData"] = json!(STANDARD.encode(fs::read(photographs.path().join("a.jpg")).unwrap()));
@@ -305,10 +345,163 @@ fn the_image_is_found_by_path_by_name_and_inside_the_file() {
     photographs.json("labels/e.json", &embedded);
     let source = photographs.open().unwrap();
     let ids: Vec<String> = (0..source.len()).map(|i| source.sample(i).unwrap().id).collect();
-    assert_eq!(ids, ["a", "b", "c"]);
-    assert_eq!(source.sample(2).unwrap().image.dim(), (3, 10, 20));
+    assert_eq!(ids, ["a", "c"]);
+    expect(source.warnings(), photographs.path().to_str().unwrap(), "1 JSON files name an image");
+    expect(source.warnings(), "b.json", "\"renamed.jpg\", which is not there");
+    assert_eq!(source.sample(1).unwrap().image.dim(), (3, 10, 20));
     expect(source.warnings(), "d.json", "\"lost.jpg\", which is not there, and holds no image itself");
     expect(source.warnings(), "e.json", "not base64");
+}
+
+/// Writes an image whose pixels are all of one grey, and returns its path.
+fn grey_image(photographs: &Photographs, name: &str, grey: u8) {
+    let path = photographs.path().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    RgbImage::from_pixel(20, 10, Rgb([grey; 3])).save(path).unwrap();
+}
+
+/// Identifier and grey of each image.
+fn greys(source: &Labelme) -> Vec<(String, u8)> {
+    let sample = |i| source.sample(i).unwrap();
+    let grey = |i| (sample(i).image[[0, 0, 0]] * 255.0).round() as u8;
+    (0..source.len()).map(|i| (sample(i).id, grey(i))).collect()
+}
+
+#[test]
+fn the_path_of_an_image_is_followed_from_the_json_file() {
+    let photographs = Photographs::new();
+    for (name, grey) in
+        [("raw/7.png", 70), ("blurred/7.png", 10), ("p/images/s.png", 80), ("q/images/s.png", 90)]
+    {
+        grey_image(&photographs, name, grey);
+    }
+    for folder in ["p/labels", "q/labels"] {
+        fs::create_dir(photographs.path().join(folder)).unwrap();
+    }
+    photographs.json("blurred/7.json", &document("../raw/7.png", &[square()]));
+    photographs.json("p/labels/s.json", &document("..\\images\\s.png", &[square()]));
+    photographs.json("q/labels/s.json", &document("../images/s.png", &[square()]));
+    let source = photographs.open().unwrap();
+    let found: Vec<u8> = greys(&source).into_iter().map(|(_, grey)| grey).collect();
+    assert_eq!(found, [70, 80, 90]);
+    assert_eq!(source.warnings().len(), 1, "{:#?}", source.warnings());
+    expect(source.warnings(), photographs.path().to_str().unwrap(), "2 images have no annotation");
+}
+
+#[test]
+fn a_drawing_never_moves_to_an_image_that_may_be_another() {
+    let photographs = Photographs::new();
+    for folder in ["lost", "twice", "again"] {
+        fs::create_dir(photographs.path().join(folder)).unwrap();
+    }
+    // The image is gone; one of the same name has its own drawing.
+    grey_image(&photographs, "kept/1.png", 10);
+    photographs.json("kept/1.json", &document("1.png", &[square()]));
+    photographs.json("lost/1.json", &document("1.png", &[square()]));
+    // Two images have the name, and two drawings want one image.
+    grey_image(&photographs, "x/2.png", 20);
+    grey_image(&photographs, "y/2.png", 20);
+    photographs.json("lost/2.json", &document("2.png", &[square()]));
+    grey_image(&photographs, "x/3.png", 30);
+    photographs.json("twice/3.json", &document("3.png", &[square()]));
+    photographs.json("again/3.json", &document("3.png", &[square()]));
+    // One image has the name: taken, with a warning.
+    grey_image(&photographs, "x/4.png", 40);
+    photographs.json("lost/4.json", &document("4.png", &[square()]));
+    let source = photographs.open().unwrap();
+    assert_eq!(greys(&source), [("1".to_owned(), 10), ("4".to_owned(), 40)]);
+    expect(source.warnings(), "lost/1.json", "belongs to another JSON file");
+    expect(source.warnings(), "lost/2.json", "several images elsewhere have that name");
+    expect(source.warnings(), "twice/3.json", "which is not there");
+    expect(source.warnings(), "again/3.json", "which is not there");
+    expect(source.warnings(), photographs.path().to_str().unwrap(), "1 JSON files name an image");
+}
+
+#[test]
+fn a_path_of_another_computer_means_the_image_beside_the_json_file() {
+    let photographs = Photographs::new();
+    for (folder, grey) in [("p", 10), ("q", 20)] {
+        grey_image(&photographs, &format!("{folder}/1.png"), grey);
+        photographs
+            .json(&format!("{folder}/1.json"), &document(&format!("D:\\{folder}\\1.png"), &[square()]));
+    }
+    let source = photographs.open().unwrap();
+    assert_eq!(greys(&source), [("p/1".to_owned(), 10), ("q/1".to_owned(), 20)]);
+    expect(source.warnings(), photographs.path().to_str().unwrap(), "2 JSON files name an image");
+}
+
+#[test]
+fn shapes_of_four_points_are_drawn() {
+    for kind in ["rectangle", "oriented_rectangle", "rotation"] {
+        let photographs = Photographs::new();
+        photographs
+            .json("a.json", &document("a.jpg", &[shape(kind, json!([[2, 3], [6, 3], [6, 5], [2, 5]]))]));
+        let source = photographs.open().unwrap();
+        assert_eq!(source.warnings(), &[]);
+        assert_eq!(source.sample(0).unwrap().mask.unwrap().sum(), 8, "{kind}");
+    }
+}
+
+#[test]
+fn an_image_with_an_object_that_cannot_be_drawn_is_no_background() {
+    let photographs = Photographs::new();
+    photographs.json("a.json", &document("a.jpg", &[square()]));
+    let three = json!([[2, 3], [6, 3], [6, 5]]);
+    let only_lines = [shape("line", json!([[0, 0], [9, 9]])), shape("point", json!([[3, 3]]))];
+    let objects = [
+        vec![square(), shape("rectangle", three.clone())],
+        vec![square(), shape("ellipse", three)],
+        only_lines.into(),
+    ];
+    for (name, shapes) in ["b", "c", "d"].into_iter().zip(objects) {
+        photographs.image(&format!("{name}.jpg"));
+        photographs.json(&format!("{name}.json"), &document(&format!("{name}.jpg"), &shapes));
+    }
+    let source = photographs.open().unwrap();
+    assert_eq!(source.len(), 1);
+    expect(source.warnings(), "b.json", "is a rectangle of 3 points and cannot be drawn");
+    expect(source.warnings(), "c.json", "is a ellipse of 3 points and cannot be drawn");
+    expect(source.warnings(), "d.json", "none of its 2 shapes has an area");
+}
+
+#[test]
+fn images_that_differ_in_their_extension_have_names_of_their_own() {
+    let photographs = Photographs::new();
+    photographs.image("a.png");
+    photographs.json("a.json", &document("a.jpg", &[square()]));
+    photographs.json("b.json", &document("a.png", &[square()]));
+    let source = photographs.open().unwrap();
+    let ids: Vec<String> = (0..2).map(|i| source.sample(i).unwrap().id).collect();
+    assert_eq!(ids, ["a.jpg", "a.png"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn linked_folders_are_read_once_and_cycles_end() {
+    let photographs = Photographs::new();
+    photographs.json("a.json", &document("a.jpg", &[square()]));
+    let elsewhere = Photographs::new();
+    fs::rename(elsewhere.path().join("a.jpg"), elsewhere.path().join("b.jpg")).unwrap();
+    elsewhere.json("b.json", &document("b.jpg", &[square()]));
+    let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, photographs.path().join(name)).unwrap();
+    link(elsewhere.path(), "linked");
+    link(elsewhere.path(), "linked-again");
+    link(photographs.path(), "cycle");
+    link(photographs.path().parent().unwrap(), "upwards");
+    let source = photographs.open().unwrap();
+    let ids: Vec<String> = (0..source.len()).map(|i| source.sample(i).unwrap().id).collect();
+    assert_eq!(ids, ["a", "b"]);
+}
+
+#[test]
+fn a_photograph_with_a_film_behind_it_is_read() {
+    let photographs = Photographs::new();
+    let film = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/photographs/motion.jpg");
+    fs::copy(film, photographs.path().join("motion.jpg")).unwrap();
+    let mut document = document("motion.jpg", &[square()]);
+    (document["imageHeight"], document["imageWidth"]) = (json!(60), json!(80));
+    photographs.json("motion.json", &document);
+    assert_eq!(photographs.open().unwrap().sample(0).unwrap().image.dim(), (3, 60, 80));
 }
 
 #[test]
@@ -431,4 +624,70 @@ fn masks_of_classes_of_colours_and_in_16_bits() {
         TiffTriples::open(&path, Default::default()),
         &["holds no scene with files for vis, sar, ref"],
     );
+}
+
+/// Copies one scene of `tests/cases` into a folder.
+fn case(scene: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for role in ["VIS", "SAR", "REF"] {
+        let name = format!("{scene}_{role}.tif");
+        let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/triples").join(&name);
+        fs::copy(case, folder.path().join(name)).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn planar_tiles_that_reach_below_the_image_do_not_panic() {
+    let folder = case("planar");
+    let source = TiffTriples::open(folder.path(), tiff_triples::Options::default()).unwrap();
+    assert_eq!(source.sample(0).unwrap().image.dim(), (4, 48, 64));
+}
+
+#[test]
+fn fill_values_of_a_file_or_of_the_options_do_not_set_the_scale() {
+    let folder = case("nodata");
+    let levels = |fill_value| {
+        let options = tiff_triples::Options { fill_value, ..Default::default() };
+        let image = TiffTriples::open(folder.path(), options).unwrap().sample(0).unwrap().image;
+        let radar = image.index_axis(ndarray::Axis(0), 3).to_owned();
+        let mut levels: Vec<u8> = radar.iter().map(|v| (v * 255.0).round() as u8).collect();
+        levels.sort_unstable();
+        levels.dedup();
+        levels.len()
+    };
+    assert!(levels(None) > 150, "{}", levels(None));
+    let radar = folder.path().join("nodata_SAR.tif");
+    let bytes = fs::read(&radar).unwrap();
+    // The tag GDAL_NODATA (42113) becomes one that nobody knows.
+    let tag = bytes.windows(2).position(|pair| pair == 42113_u16.to_le_bytes()).unwrap();
+    let mut without = bytes.clone();
+    without[tag..tag + 2].copy_from_slice(&65000_u16.to_le_bytes());
+    fs::write(&radar, without).unwrap();
+    assert!(levels(None) < 10, "{}", levels(None));
+    assert!(levels(Some(-9999.0)) > 150, "{}", levels(Some(-9999.0)));
+}
+
+#[test]
+fn masks_whose_classes_are_in_doubt_are_refused() {
+    let folder = case("planar");
+    let mask = folder.path().join("planar_REF.tif");
+    let read = || TiffTriples::open(folder.path(), tiff_triples::Options::default()).unwrap().sample(0);
+    let booleans = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/domains/bool.tif");
+    fs::copy(booleans, &mask).unwrap();
+    expect_error(read(), &["planar_REF.tif", "0 is white (WhiteIsZero"]);
+    let mut encoder = TiffEncoder::new(fs::File::create(&mask).unwrap()).unwrap();
+    let mut image = encoder.new_image::<colortype::Gray8>(64, 48).unwrap();
+    image.encoder().write_tag(tiff::tags::Tag::GdalNodata, "255").unwrap();
+    image.write_data(&[[0; 32], [255; 32]].concat().repeat(48)).unwrap();
+    expect_error(read(), &["planar_REF.tif", "1536 pixels have no class"]);
+}
+
+#[test]
+fn scenes_with_several_pages_are_left_out() {
+    let folder = case("planar");
+    let stack = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/domains/stack3.tif");
+    fs::copy(stack, folder.path().join("planar_SAR.tif")).unwrap();
+    let opened = TiffTriples::open(folder.path(), tiff_triples::Options::default());
+    expect_error(opened, &["planar_SAR.tif", "has 3 pages, expected one"]);
 }

@@ -8,6 +8,7 @@ pub mod dataset;
 pub mod document;
 pub mod domain_split;
 pub mod dynamics;
+pub mod grey_image;
 mod h5;
 pub mod image;
 pub mod image_split;
@@ -27,6 +28,7 @@ pub mod weights;
 
 pub use dataset::{Dataset, MissingPredictions, Predictions, Serializable, Task};
 pub use dynamics::{Dynamics, LatticeRecord, Recorded};
+pub use grey_image::GreyImage;
 pub use invasion::InvasionDataset;
 pub use mask_prediction::{MaskFile, MaskPrediction};
 pub use physics::{Physics, Quantity, QuantityScale};

@@ -18,9 +18,10 @@ pub enum Polarity {
 
 impl Polarity {
     /// Whether a pixel is solid. With bright pores, grey levels below the threshold are solid; with dark
-    /// pores, grey levels at or above it are.
+    /// pores, grey levels at or above it are. Compares 32-bit floats, as images hold: otherwise a pixel of 0.7
+    /// would lie below a threshold of 0.7.
     pub fn is_solid(self, grey: f64, threshold: f64) -> bool {
-        (grey < threshold) == (self == Self::PoreBright)
+        ((grey as f32) < threshold as f32) == (self == Self::PoreBright)
     }
 }
 
@@ -94,6 +95,8 @@ mod tests {
         assert_eq!(bright.domain(image.view(), 1e-6).unwrap().solid, array![[true, false, false]]);
         let dark = ImageConfig { polarity: Polarity::PoreDark, ..bright };
         assert_eq!(dark.domain(image.view(), 1e-6).unwrap().solid, array![[false, true, true]]);
+        let tie = ImageConfig { threshold: 0.7, ..bright };
+        assert_eq!(tie.domain(array![[0.7_f32]].view(), 1e-6).unwrap().solid, array![[false]]);
     }
 
     #[test]

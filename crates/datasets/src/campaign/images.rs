@@ -3,27 +3,32 @@
 use std::path::Path;
 
 use ndarray::Array2;
-use porecast_base::{Error, Result};
+use porecast_base::progress::say;
+use porecast_base::{Error, Result, Verbosity};
+use porecast_store::GreyImage;
 use porecast_store::config::simulate::{ImageSource, SimulateConfig};
-use porecast_store::image;
 
 /// The images of a campaign with their sources, each read once.
 pub(super) struct Images(Vec<(ImageSource, Array2<f32>)>);
 
 impl Images {
-    /// Reads the images of a configuration; their paths are relative to its file.
-    pub(super) fn load(config: &SimulateConfig, config_path: &Path) -> Result<Self> {
+    /// Reads the images of a configuration, whose paths are relative to its file, and says what they hold.
+    ///
+    /// # Errors
+    /// An image cannot be read, is too small, or is not divided by its threshold.
+    pub(super) fn load(config: &SimulateConfig, config_path: &Path, verbosity: Verbosity) -> Result<Self> {
         let folder = config_path.parent().unwrap_or(Path::new(""));
         let mut images = Vec::new();
         for (index, kind) in config.domain.iter().enumerate() {
             let Some(source) = &kind.image else { continue };
             let path = folder.join(&source.path);
-            let grey = match source.raw {
-                Some(raw) => image::read_raw(&path, raw.height, raw.width, raw.slice)?,
-                None => image::read_grey(&path)?,
+            let image = match source.raw {
+                Some(raw) => GreyImage::read_raw(&path, raw.height, raw.width, raw.slice)?,
+                None => GreyImage::read(&path, source.page)?,
             };
-            let side = source.segmentation.downscale;
-            let (height, width) = grey.dim();
+            let segmentation = source.segmentation;
+            let side = segmentation.downscale;
+            let (height, width) = image.grey.dim();
             let (least_height, least_width) = (config.height * side, config.width * side);
             if height < least_height || width < least_width {
                 return Err(Error::input(
@@ -34,7 +39,10 @@ impl Images {
                     ),
                 ));
             }
-            images.push((source.clone(), grey));
+            image.solid(segmentation.polarity, segmentation.threshold, "segmentation.threshold =")?;
+            let about = image.describe(segmentation.polarity, segmentation.threshold);
+            say(verbosity, &format!("{about}, inlet {}", config.inlet));
+            images.push((source.clone(), image.grey));
         }
         Ok(Self(images))
     }

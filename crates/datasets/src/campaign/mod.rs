@@ -76,7 +76,7 @@ pub fn run(options: &SimulateOptions, verbosity: Verbosity) -> Result<()> {
     };
     let needed = frames as f64 * (config.height * config.width) as f64;
     memory::require(needed, "frames", "simulate fewer frames or smaller domains")?;
-    let images = Images::load(&config, &options.config)?;
+    let images = Images::load(&config, &options.config, verbosity)?;
     let save_interval = Duration::from_secs(options.checkpoint_seconds);
     let campaign = Campaign::new(config, images, save_interval)?;
 

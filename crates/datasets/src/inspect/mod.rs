@@ -10,6 +10,9 @@ use ndarray::Axis;
 
 use porecast_base::{Error, Result, Verbosity, lock};
 use porecast_simulations::domain::Polarity;
+use porecast_simulations::domain::connectivity::percolates;
+use porecast_simulations::{Domain, Side};
+use porecast_store::grey_image::{self, GreyImage, number};
 use porecast_store::invasion::parts_folder;
 use porecast_store::listing::{self, Entry};
 use porecast_store::picture;
@@ -38,9 +41,11 @@ struct Inspection {
 /// Options of `porecast inspect`.
 #[derive(Debug, Clone)]
 pub struct InspectOptions {
-    /// Dataset, predictions, run folder, grey image (PNG, TIFF), or HDF5, npz, safetensors, CSV, TOML or
-    /// JSON file.
+    /// Dataset, predictions, run folder, grey image (PNG, TIFF, JPEG, npy), or HDF5, npz, safetensors, CSV,
+    /// TOML or JSON file.
     pub path: PathBuf,
+    /// Page of a TIFF file, counted from 1; the first if absent.
+    pub page: Option<usize>,
     /// Draw images of a segmentation dataset as augmented by this configuration.
     pub augment: Option<PathBuf>,
     /// Draw a picture of the content to this file.
@@ -55,7 +60,7 @@ pub struct InspectOptions {
 /// # Errors
 /// The file is missing, damaged or of unknown kind, or the picture exists or cannot be drawn or written.
 pub fn run(options: &InspectOptions, verbosity: Verbosity) -> Result<String> {
-    let InspectOptions { path, augment, png, force } = options;
+    let InspectOptions { path, page, augment, png, force } = options;
     if let Some(png) = png
         && png.exists()
         && !force
@@ -67,7 +72,7 @@ pub fn run(options: &InspectOptions, verbosity: Verbosity) -> Result<String> {
         images::write_png(png, &segmentation::augmented(path, config)?)?;
         return Ok(String::new());
     }
-    let inspection = inspect(path)?;
+    let inspection = inspect(path, *page)?;
     if let Some(png) = png {
         let picture = inspection.picture.as_ref().ok_or_else(|| {
             Error::config("--png", format!("there is no picture of {}; leave --png out", path.display()))
@@ -77,7 +82,7 @@ pub fn run(options: &InspectOptions, verbosity: Verbosity) -> Result<String> {
     Ok(inspection.render(if verbosity.verbose { usize::MAX } else { ROWS }))
 }
 
-fn inspect(path: &Path) -> Result<Inspection> {
+fn inspect(path: &Path, page: Option<usize>) -> Result<Inspection> {
     if !path.exists() && parts_folder(path).is_dir() {
         return dataset(path); // of an unfinished campaign
     }
@@ -87,11 +92,16 @@ fn inspect(path: &Path) -> Result<Inspection> {
         let run = RunFolder::new(path);
         return if run.card_path().exists() { run_folder(&run) } else { dataset(path) };
     }
+    if grey_image::is_image(path) {
+        return image(path, page);
+    }
+    if page.is_some() {
+        return Err(Error::config("--page", format!("names a page of an image; {} is none", path.display())));
+    }
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     match extension.as_str() {
         "npz" => Ok(arrays("npz archive", &npz::entries(path)?)),
         "safetensors" => weights(path),
-        "png" | "tif" | "tiff" => grey_image(path),
         "csv" => csv_table(path),
         "toml" => Ok(tree("configuration", &listing::toml(path)?)),
         "json" => Ok(tree("JSON", &listing::json(path)?)),
@@ -99,7 +109,7 @@ fn inspect(path: &Path) -> Result<Inspection> {
             "h5" | "hdf5" => error,
             _ => Error::input(
                 path,
-                format!("is of no kind known here ({extension:?}): HDF5, npz, PNG, TIFF, safetensors, CSV, TOML, JSON"),
+                format!("is of no kind known here ({extension:?}): HDF5, npz, PNG, TIFF, JPEG, npy, safetensors, CSV, TOML, JSON"),
             ),
         }),
     }
@@ -275,26 +285,56 @@ fn trained<C: TrainedOn>(
     Ok(Inspection { facts, table: Some((head, rows)), picture })
 }
 
-fn grey_image(path: &Path) -> Result<Inspection> {
-    let grey = images::read_grey(path)?;
-    let (height, width) = grey.dim();
-    let solid = grey.mapv(|level| Polarity::PoreBright.is_solid(level.into(), 0.5));
-    let bright = solid.iter().filter(|&&solid| !solid).count() as f64 / solid.len().max(1) as f64;
-    let mut levels: Vec<u32> = grey.iter().map(|level| level.to_bits()).collect();
+/// Describes an image as `predict` reads it without `--threshold` and `--invert`.
+fn image(path: &Path, page: Option<usize>) -> Result<Inspection> {
+    const THRESHOLD: f64 = 0.5;
+    let pages = grey_image::pages(path)?;
+    let image = GreyImage::read(path, page.or((pages > 1).then_some(1)))?;
+    let (height, width) = image.grey.dim();
+    let mut levels: Vec<u32> = image.grey.iter().map(|level| level.to_bits()).collect();
     levels.sort_unstable();
     levels.dedup();
-    let low = grey.iter().copied().fold(f32::INFINITY, f32::min);
-    let high = grey.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    Ok(Inspection {
-        facts: vec![
-            ("kind", "image".to_owned()),
-            ("size", format!("{height} x {width} pixels (height x width)")),
-            ("grey levels", format!("{} from {low:.3} (0 is black) to {high:.3} (1 is white)", levels.len())),
-            ("bright (>= 0.5)", format!("{bright:.3} of the pixels: the porosity, if pores are bright")),
-        ],
-        table: None,
-        picture: Some(picture::sheet(&[vec![picture::domain_image(solid.view())]])),
-    })
+    let domain = |polarity: Polarity| {
+        let solid = image.grey.mapv(|level| polarity.is_solid(level.into(), THRESHOLD));
+        Domain { solid, voxel_size_m: 1.0 }
+    };
+    let about = |domain: &Domain| {
+        let paths = [(Side::Top, "from top to bottom"), (Side::Left, "from left to right")]
+            .into_iter()
+            .filter(|(inlet, _)| percolates(domain, *inlet))
+            .map(|(_, path)| path);
+        let paths: Vec<&str> = paths.collect();
+        let paths =
+            if paths.is_empty() { "no path".to_owned() } else { format!("paths {}", paths.join(" and ")) };
+        format!("porosity {:.3}, {paths}", domain.porosity())
+    };
+    let bright = domain(Polarity::PoreBright);
+    let ((low, high), (black, white)) = (image.range, image.scale);
+    let mut facts = vec![
+        ("kind", "image".to_owned()),
+        ("size", format!("{height} x {width} pixels (height x width)")),
+        ("stored as", image.kind.clone()),
+        (
+            "grey values",
+            format!(
+                "{} different, from {} to {} ({} is black, {} white)",
+                levels.len(),
+                number(low),
+                number(high),
+                number(black),
+                number(white)
+            ),
+        ),
+        ("threshold", format!("{THRESHOLD} (grey value {})", number(image.stored(THRESHOLD)))),
+        ("pores bright", about(&bright)),
+        ("pores dark", format!("{} (--invert)", about(&domain(Polarity::PoreDark)))),
+    ];
+    if pages > 1 {
+        facts.insert(1, ("page", format!("{} (--page shows another)", image.part)));
+    }
+    facts.extend(image.undivided(THRESHOLD, "--threshold").map(|what| ("but", what)));
+    let picture = Some(picture::sheet(&[vec![picture::domain_image(bright.solid.view())]]));
+    Ok(Inspection { facts, table: None, picture })
 }
 
 fn weights(path: &Path) -> Result<Inspection> {

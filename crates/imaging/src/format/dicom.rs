@@ -4,7 +4,9 @@ use std::path::Path;
 
 use dicom_dictionary_std::tags;
 use dicom_object::{DefaultDicomObject, OpenFileOptions, Tag};
-use dicom_pixeldata::PixelDecoder;
+use dicom_pixeldata::{
+    ConvertOptions, DecodedPixelData, ModalityLutOption, PixelDecoder, PixelRepresentation,
+};
 use ndarray::Array2;
 
 use porecast_base::{Error, Result};
@@ -23,7 +25,7 @@ pub struct Header {
 /// Reads the header of a slice, without its pixels.
 ///
 /// # Errors
-/// The file is not DICOM, or has no rows and columns.
+/// The file is not DICOM, has no rows and columns, or a rescale slope that makes all pixels equal.
 pub fn header(path: &Path) -> Result<Header> {
     let object =
         OpenFileOptions::new().read_until(tags::PIXEL_DATA).open_file(path).map_err(|e| damaged(path, e))?;
@@ -42,6 +44,12 @@ pub fn header(path: &Path) -> Result<Header> {
             format!("is a DICOM file with {stored} of {allocated} bits per pixel, which makes no sense");
         return Err(Error::input(path, what));
     }
+    let slope = object.get(tags::RESCALE_SLOPE).and_then(|element| element.to_float64().ok());
+    if let Some(slope) = slope.filter(|slope| *slope == 0.0 || !slope.is_finite()) {
+        let what =
+            format!("has RescaleSlope {slope}, which leaves nothing of its pixels; correct the header");
+        return Err(Error::input(path, what));
+    }
     let shape = (count(tags::ROWS, "Rows")?, count(tags::COLUMNS, "Columns")?);
     // Row spacing, the distance between the centres of rows, comes first (PS3.3, 10.7.1.3).
     let spacing = object.get(tags::PIXEL_SPACING).and_then(|element| element.to_multi_float64().ok());
@@ -54,7 +62,7 @@ pub fn header(path: &Path) -> Result<Header> {
     Ok(Header { shape, spacing_mm, is_inverted })
 }
 
-/// Reads the pixels of a slice in the modality's units.
+/// Reads the pixels of a slice in the modality's units; padding (PixelPaddingValue) becomes NaN.
 ///
 /// # Errors
 /// The file is not DICOM, is compressed in a way that is not supported, or holds colours or several frames.
@@ -69,10 +77,34 @@ pub fn pixels(path: &Path) -> Result<Array2<f32>> {
         );
         return Err(Error::input(path, what));
     }
-    let values: Vec<f32> = decoded.to_vec().map_err(|e| damaged(path, e))?;
+    let mut values: Vec<f32> = decoded.to_vec().map_err(|e| damaged(path, e))?;
+    if let Some((low, high)) = padding(&object, &decoded) {
+        // Padding is a stored value, from before the rescaling (PS3.3, C.7.5.1.1.2).
+        let as_stored = ConvertOptions::new().with_modality_lut(ModalityLutOption::None);
+        let stored: Vec<f32> = decoded.to_vec_with_options(&as_stored).map_err(|e| damaged(path, e))?;
+        for (value, stored) in values.iter_mut().zip(stored) {
+            if (low..=high).contains(&stored) {
+                *value = f32::NAN;
+            }
+        }
+    }
     let shape = (decoded.rows() as usize, decoded.columns() as usize);
     Array2::from_shape_vec(shape, values)
         .map_err(|_| Error::input(path, "is a DICOM file whose pixels do not fill its rows and columns"))
+}
+
+/// Lowest and highest stored value of padding.
+fn padding(object: &DefaultDicomObject, decoded: &DecodedPixelData) -> Option<(f32, f32)> {
+    let bits = u32::from(decoded.bits_allocated());
+    let is_signed = decoded.pixel_representation() == PixelRepresentation::Signed;
+    let value = |tag: Tag| {
+        let value = object.get(tag)?.to_int::<i64>().ok()?;
+        // Many programs write the value of signed pixels as unsigned.
+        Some(if is_signed && value >= 1 << (bits - 1) { value - (1 << bits) } else { value } as f32)
+    };
+    let first = value(tags::PIXEL_PADDING_VALUE)?;
+    let last = value(tags::PIXEL_PADDING_RANGE_LIMIT).unwrap_or(first);
+    Some((first.min(last), first.max(last)))
 }
 
 fn damaged(path: &Path, error: impl std::error::Error) -> Error {

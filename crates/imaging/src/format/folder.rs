@@ -1,25 +1,36 @@
 //! Folder contents, in an order that does not depend on the file system.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use porecast_base::{Error, Result};
 
-/// All files below `folder`, sorted by path, without hidden files and folders.
+/// All files below `folder`, sorted by path, without hidden files and folders. Links to folders are followed,
+/// unless the folder has been read already or contains `folder`: such a link could form a cycle.
 pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let unreadable = |folder: &Path, e| Error::input(folder, format!("cannot be read: {e}"));
+    let place = |path: &Path| fs::canonicalize(path).map_err(|e| unreadable(path, e));
+    let root = place(folder)?;
     let mut files = Vec::new();
+    let mut read = BTreeSet::new();
     let mut pending = vec![folder.to_path_buf()];
-    while let Some(folder) = pending.pop() {
-        let unreadable = |e: std::io::Error| Error::input(&folder, format!("cannot be read: {e}"));
-        for entry in fs::read_dir(&folder).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
+    let mut links = BTreeSet::new();
+    while let Some(folder) = pending.pop().or_else(|| links.pop_first()) {
+        let real = place(&folder)?;
+        if (real != root && root.starts_with(&real)) || !read.insert(real) {
+            continue;
+        }
+        for entry in fs::read_dir(&folder).map_err(|e| unreadable(&folder, e))? {
+            let entry = entry.map_err(|e| unreadable(&folder, e))?;
             if entry.file_name().to_string_lossy().starts_with('.') {
                 continue;
             }
             let path = entry.path();
-            // Links to files are followed; links to folders are not, because they could form a cycle.
-            if entry.file_type().map_err(unreadable)?.is_dir() {
+            if entry.file_type().map_err(|e| unreadable(&folder, e))?.is_dir() {
                 pending.push(path);
+            } else if path.is_dir() {
+                links.insert(path);
             } else if path.is_file() {
                 files.push(path);
             }

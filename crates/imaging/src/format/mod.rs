@@ -38,11 +38,13 @@ pub mod npz;
 pub mod npz_stack;
 mod photograph;
 mod scaling;
-pub mod tiff_raster;
+pub mod tiff_page;
+mod tiff_raster;
 pub mod tiff_triples;
 
 use std::path::Path;
 
+use ndarray::Array3;
 use serde::{Deserialize, Serialize};
 
 use crate::annotated::AnnotatedImage;
@@ -93,6 +95,22 @@ pub enum Format {
 }
 
 impl Format {
+    /// Reads a JPEG or PNG file `[channel, y, x]` for a network that learnt images of this format with `channels`
+    /// channels. A grey file has one channel if one is wanted, and three equal ones otherwise.
+    ///
+    /// # Errors
+    /// If the file is missing, damaged or of another kind.
+    pub fn read_photograph(&self, path: &Path, channels: usize) -> Result<Array3<f32>> {
+        let mut image = photograph::read_with(path, channels)?;
+        if let (Self::DicomContours(dicom_contours::Options { scaling: Scaling::Image, .. }), 1) =
+            (self, image.dim().0)
+        {
+            let values = image.as_slice_mut().expect("pixels are in rows");
+            Scaling::Image.apply(values, None, &[]).expect("pixels of a file are numbers");
+        }
+        Ok(image)
+    }
+
     /// Opens the data set at `path` without reading pixels.
     ///
     /// # Errors

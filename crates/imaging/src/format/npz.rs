@@ -5,7 +5,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayD, IxDyn, OwnedRepr};
-use ndarray_npy::{NpzReader, ReadNpyError, ReadNpzError, ReadableElement};
+use ndarray_npy::{NpzReader, ReadNpyError, ReadNpyExt, ReadNpzError, ReadableElement};
 use porecast_base::{Error, Result};
 
 /// An open npz archive.
@@ -82,6 +82,35 @@ impl Archive {
             Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_))) => Ok(None),
             Err(error) => Err(damaged(&self.path, error)),
         }
+    }
+}
+
+/// An array of booleans or numbers in a npy file.
+///
+/// # Errors
+/// If the file is missing, damaged or holds elements of another type.
+pub fn read_npy(path: &Path) -> Result<Numbers> {
+    let bytes = std::fs::read(path).map_err(|e| Error::input(path, format!("cannot be opened: {e}")))?;
+    if let Some(array) = npy_as::<bool>(&bytes, path)? {
+        return Ok(Numbers { kind: "bool", values: array.mapv(f64::from) });
+    }
+    macro_rules! first_that_fits {
+        ($($kind:ident)*) => {
+            $(if let Some(array) = npy_as::<$kind>(&bytes, path)? {
+                return Ok(Numbers { kind: stringify!($kind), values: array.mapv(|value| value as f64) });
+            })*
+        };
+    }
+    first_that_fits!(u8 i64 i32 u16 i16 i8 u32 u64 f32 f64);
+    Err(Error::input(path, "holds elements that are neither booleans nor real numbers"))
+}
+
+/// The array of a npy file with elements of type `T`; `None` if it has another type.
+fn npy_as<T: ReadableElement>(bytes: &[u8], path: &Path) -> Result<Option<ArrayD<T>>> {
+    match ArrayD::<T>::read_npy(bytes) {
+        Ok(array) => Ok(Some(array)),
+        Err(ReadNpyError::WrongDescriptor(_)) => Ok(None),
+        Err(error) => Err(Error::input(path, format!("is a damaged npy file: {error}"))),
     }
 }
 

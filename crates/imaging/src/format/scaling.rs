@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scaling {
-    /// The range of the stored type (0 to 255, 0 to 65535). Floating-point values that exceed [0, 1] are
-    /// scaled as with `Image`.
+    /// The range of the stored type (0 to 255, 0 to 65535). Values of other types (signed, more than 16 bits,
+    /// floating point) stay as they are if they lie in [0, 1], and are scaled as with `Image` otherwise.
     #[default]
     Type,
     /// The smallest and the largest value of each channel of the image; a constant channel becomes 0.
@@ -22,10 +22,17 @@ pub enum Scaling {
 }
 
 impl Scaling {
-    /// Scales one channel whose stored type has the given range; `None` if a value is NaN.
-    pub(super) fn apply(self, values: &mut [f32], type_range: Option<(f32, f32)>) -> Option<()> {
+    /// Scales one channel whose stored type has the given range. Pixels that hold one of `fills` have no data:
+    /// they do not count in the scaling and become 0. `None` if another pixel is not a finite number.
+    pub(super) fn apply(
+        self,
+        values: &mut [f32],
+        type_range: Option<(f32, f32)>,
+        fills: &[f32],
+    ) -> Option<()> {
+        let is_fill = |v: f32| fills.iter().any(|&fill| v == fill || (v.is_nan() && fill.is_nan()));
         let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
-        for &value in values.iter() {
+        for &value in values.iter().filter(|v| !is_fill(**v)) {
             if !value.is_finite() {
                 return None;
             }
@@ -39,7 +46,7 @@ impl Scaling {
         };
         let span = if to > from { to - from } else { 1.0 };
         for value in values {
-            *value = ((*value - from) / span).clamp(0.0, 1.0);
+            *value = if is_fill(*value) { 0.0 } else { ((*value - from) / span).clamp(0.0, 1.0) };
         }
         Some(())
     }
@@ -51,7 +58,7 @@ mod tests {
 
     fn scaled(scaling: Scaling, values: &[f32], range: Option<(f32, f32)>) -> Option<Vec<f32>> {
         let mut values = values.to_vec();
-        scaling.apply(&mut values, range).map(|()| values)
+        scaling.apply(&mut values, range, &[]).map(|()| values)
     }
 
     #[test]
@@ -65,5 +72,14 @@ mod tests {
         assert_eq!(scaled(Scaling::Type, &[0.0, 0.5], None).unwrap(), [0.0, 0.5]);
         assert_eq!(scaled(Scaling::Type, &[-30.0, 0.0], None).unwrap(), [0.0, 1.0]);
         assert_eq!(scaled(Scaling::Type, &[0.0, f32::NAN], None), None);
+    }
+
+    #[test]
+    fn pixels_without_data_do_not_set_the_scale() {
+        for (fill, scaling) in [(-9999.0, Scaling::Image), (f32::NAN, Scaling::Type), (1e30, Scaling::Type)] {
+            let mut values = [fill, 2.0, 4.0, 3.0];
+            scaling.apply(&mut values, None, &[fill]).unwrap();
+            assert_eq!(values, [0.0, 0.0, 1.0, 0.5]);
+        }
     }
 }

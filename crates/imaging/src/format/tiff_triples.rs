@@ -33,6 +33,9 @@ pub struct Options {
     pub shape: Option<(usize, usize)>,
     /// Mapping of stored values to [0, 1].
     pub scaling: Scaling,
+    /// Stored value of pixels without data, besides the one that a file names itself (GDAL_NODATA). They do not
+    /// count in the scaling and become 0.
+    pub fill_value: Option<f32>,
     /// Handling of scenes without a mask.
     pub unlabelled: Unlabelled,
     /// Groups that a split must not divide.
@@ -46,6 +49,7 @@ impl Default for Options {
             mask: "REF".into(),
             shape: None,
             scaling: Scaling::default(),
+            fill_value: None,
             unlabelled: Unlabelled::default(),
             grouping: Grouping::default(),
         }
@@ -187,9 +191,10 @@ impl TiffTriples {
 
     fn band(&self, path: &Path) -> Result<Array3<f32>> {
         let mut raster = tiff_raster::read(path)?;
+        let fills: Vec<f32> = raster.fill.into_iter().chain(self.options.fill_value).collect();
         for mut channel in raster.values.axis_iter_mut(Axis(0)) {
             let values = channel.as_slice_mut().expect("channels are in rows");
-            self.options.scaling.apply(values, raster.type_range).ok_or_else(|| {
+            self.options.scaling.apply(values, raster.type_range, &fills).ok_or_else(|| {
                 Error::input(path, "holds values that are not numbers; fill the gaps with a number first")
             })?;
         }
@@ -299,6 +304,21 @@ fn read_mask(path: &Path) -> Result<Array2<u8>> {
     let first = raster.values.index_axis(Axis(0), 0);
     if raster.values.axis_iter(Axis(0)).any(|channel| channel != first) {
         return Err(Error::input(path, "is a mask in colours; save it as grey levels, one per class"));
+    }
+    if raster.is_white_zero {
+        let what = "is a mask in which 0 is white (WhiteIsZero, as tifffile saves booleans), so that its classes could \
+                    be meant either way; save it as 8 bits with 0 as background";
+        return Err(Error::input(path, what));
+    }
+    let without = raster.fill.filter(|&fill| fill != 0.0).map_or(0, |fill| {
+        let is_fill = |v: &&f32| **v == fill || (v.is_nan() && fill.is_nan());
+        first.iter().filter(is_fill).count()
+    });
+    if without > 0 {
+        let what = format!(
+            "is a mask in which {without} pixels have no class (GDAL_NODATA); give them a class, 0 for the background"
+        );
+        return Err(Error::input(path, what));
     }
     let white = raster.type_range.map_or(255.0, |(_, largest)| largest);
     let is_black_and_white = first.iter().all(|&v| v == 0.0 || v == 255.0 || v == white);

@@ -1,12 +1,12 @@
 //! Masks of the images of a dataset, or of image files in the format of the run's source.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 use porecast_base::progress::{Progress, say};
 use porecast_base::{Error, Result, Verbosity, atomic};
-use porecast_imaging::format::{Format, Unlabelled, read_photograph};
+use porecast_imaging::format::{Format, Unlabelled};
 use porecast_imaging::mask::{labelme_json, mask_png};
 use porecast_imaging::picture::outlined;
 use porecast_imaging::{AnnotatedImage, resize_mask};
@@ -35,11 +35,11 @@ pub(super) fn run(
     verbosity: Verbosity,
 ) -> Result<String> {
     let predictor = predictor.with_tile(options.tile);
-    if !options.times.is_empty() || options.inlet.is_some() || options.invert {
+    if !options.times.is_empty() || options.inlet.is_some() || options.invert || options.page.is_some() {
         let what = "are for runs on invasions; an image is segmented as it is";
-        return Err(Error::config("--times, --inlet, --invert", what));
+        return Err(Error::config("--times, --inlet, --invert, --page", what));
     }
-    let mut shown = Shown::new(&predictor.config, folder);
+    let mut shown = Shown::new(&predictor.config, folder, verbosity);
     if options.input.extension().is_some_and(|extension| extension == "h5") {
         let dataset = SegmentationDataset::open(&options.input)?;
         let ids = ids_of_part(predictor.card().parts(), dataset.ids(), options.part.as_deref())?;
@@ -113,7 +113,7 @@ fn predict_files(
     verbosity: Verbosity,
 ) -> Result<()> {
     let mut damaged = None;
-    for sample in read_input(input, &predictor.config, verbosity)? {
+    for sample in read_input(input, predictor, verbosity)? {
         go_on(input)?;
         match sample {
             Ok(sample) => {
@@ -135,19 +135,22 @@ struct Shown {
     masks: PathBuf,
     overlays: PathBuf,
     count: usize,
+    /// Names of the files, in lower case: not every file system tells cases apart.
+    names: HashSet<String>,
+    verbosity: Verbosity,
 }
 
 impl Shown {
-    fn new(config: &SegmentationConfig, folder: &Path) -> Self {
+    fn new(config: &SegmentationConfig, folder: &Path, verbosity: Verbosity) -> Self {
         let (masks, overlays) = (folder.join("masks"), folder.join("overlays"));
-        Self { classes: config.classes.clone(), masks, overlays, count: 0 }
+        Self { classes: config.classes.clone(), masks, overlays, count: 0, names: HashSet::new(), verbosity }
     }
 
     /// Writes a mask as PNG and as labelme JSON, in the original size of the image, and the
     /// overlay.
     fn add(&mut self, sample: &AnnotatedImage, mask: &Array2<u8>) -> Result<()> {
         self.count += 1;
-        let name = file_name(&sample.id);
+        let name = self.unused_name(&sample.id);
         let original = resize_mask(mask, sample.original_shape);
         let path = self.masks.join(format!("{name}.png"));
         let scale = if self.classes.len() == 2 { WHITE } else { 1 };
@@ -159,17 +162,32 @@ impl Shown {
         let segmented = AnnotatedImage { mask: Some(mask.clone()), ..sample.clone() };
         image::write_png(&self.overlays.join(format!("{name}.png")), &outlined(&segmented))
     }
+
+    /// A name for the files of an image, numbered if another image has it.
+    fn unused_name(&mut self, id: &str) -> String {
+        let plain = file_name(id);
+        let numbered = (2..).map(|number| format!("{plain}-{number}"));
+        let mut names = std::iter::once(plain.clone()).chain(numbered);
+        let name = names.find(|name| self.names.insert(name.to_lowercase())).expect("numbers do not end");
+        if name != plain {
+            let what =
+                format!("warning: the mask of {id:?} is {name}.png, because another image has {plain}.png");
+            say(self.verbosity, &what);
+        }
+        name
+    }
 }
 
 /// The images in files of the run's source format, with or without masks; or a photograph.
 fn read_input(
     path: &Path,
-    config: &SegmentationConfig,
+    predictor: &MaskPredictor,
     verbosity: Verbosity,
 ) -> Result<Box<dyn Iterator<Item = Result<AnnotatedImage>>>> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     if ["png", "jpg", "jpeg"].contains(&extension.as_str()) {
-        let image = read_photograph(path)?;
+        let learnt = predictor.card().dataset.shape.0;
+        let image = predictor.config.source.format.read_photograph(path, learnt)?;
         let (_, height, width) = image.dim();
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         return Ok(Box::new(std::iter::once(Ok(AnnotatedImage {
@@ -181,13 +199,18 @@ fn read_input(
             spacing_mm: None,
         }))));
     }
-    let mut format = config.source.format.clone();
+    let mut format = predictor.config.source.format.clone();
     *match &mut format {
         Format::DicomContours(options) => &mut options.unlabelled,
         Format::Labelme(options) => &mut options.unlabelled,
         Format::NpzStack(options) => &mut options.unlabelled,
         Format::TiffTriples(options) => &mut options.unlabelled,
     } = Unlabelled::Keep;
+    if path.is_file() && !matches!(format, Format::NpzStack(_)) {
+        let what =
+            "is no photograph (PNG, JPEG); pass one, or a folder of files in the format of the run's source";
+        return Err(Error::input(path, what));
+    }
     let source = format.open(path)?;
     for warning in source.warnings() {
         say(verbosity, &format!("warning: {warning}"));

@@ -7,13 +7,13 @@ use ::image::RgbImage;
 use ndarray::{Array2, ArrayView2, s};
 use porecast_base::progress::{Progress, say};
 use porecast_base::{Error, Result, Verbosity};
-use porecast_simulations::domain::{Polarity, connectivity::percolates};
 use porecast_simulations::{Domain, Side};
 use porecast_store::prediction::{self, PredictionHeader, PredictionWriter};
 use porecast_store::run::RunCard;
 use porecast_store::{Dataset, InvasionDataset, MissingPredictions, Physics, image, picture, table};
 use serde::Serialize;
 
+use super::domain_image;
 use super::predictor::{Moment, Predictor};
 use super::{PREDICTIONS, PredictOptions, go_on, ids_of_part, range, refuse_part};
 use crate::device::Device;
@@ -36,8 +36,7 @@ pub(super) fn run(
 ) -> Result<String> {
     let predictor = predictor.with_tile(options.tile);
     let mut shown = Shown::new(folder);
-    let extension = options.input.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    if ["png", "tif", "tiff"].contains(&extension.as_str()) {
+    if domain_image::is_one(&options.input)? {
         refuse_part(options)?;
         predict_image(&predictor, options, &folder.join(PREDICTIONS), &mut shown, verbosity)?;
     } else {
@@ -74,6 +73,9 @@ fn open_dataset(options: &PredictOptions) -> Result<InvasionDataset> {
     if !options.times.is_empty() {
         let what = "a dataset is predicted at its own times; pass an image to choose";
         return Err(Error::config("--times", what));
+    }
+    if options.page.is_some() {
+        return Err(Error::config("--page", "names a page of an image, not of a dataset"));
     }
     if options.inlet.is_some_and(|inlet| inlet != dataset.inlet()) {
         let what = format!("the dataset has its inlet at the {}", dataset.inlet());
@@ -139,12 +141,8 @@ fn predict_image(
     verbosity: Verbosity,
 ) -> Result<()> {
     let card = predictor.card();
-    let grey = image::read_grey(&options.input)?;
-    let polarity = if options.invert { Polarity::PoreDark } else { Polarity::PoreBright };
-    let solid = grey.mapv(|value| polarity.is_solid(value.into(), options.threshold));
-    let domain = Domain { solid, voxel_size_m: card.dataset.voxel_size_m };
     let inlet = options.inlet.unwrap_or(card.dataset.inlet);
-    require_path(&domain, inlet, &options.input)?;
+    let domain = domain_image::read(options, card.dataset.voxel_size_m, inlet, verbosity)?;
     let told = predictor.told(&domain, &options.physics)?;
     if !told.is_empty() {
         say(verbosity, &predictor.describe(&domain, &options.physics));
@@ -202,21 +200,6 @@ fn predict_domain(
         }
     }
     Ok(())
-}
-
-fn require_path(domain: &Domain, inlet: Side, input: &Path) -> Result<()> {
-    if percolates(domain, inlet) {
-        return Ok(());
-    }
-    Err(Error::input(
-        input,
-        format!(
-            "the pore space ({:.0} % of the image) has no path from the {inlet} edge to the {} edge; check --threshold, \
-             --invert and --inlet",
-            100.0 * domain.porosity(),
-            inlet.opposite()
-        ),
-    ))
 }
 
 fn header(card: &RunCard, inlet: Side) -> PredictionHeader {

@@ -5,6 +5,7 @@
 //! `invasions` and `images` apply them to the input of a command and write files. `trained` hides
 //! Burn's backend, `tiles` splits samples that are too large for a network.
 
+mod domain_image;
 mod images;
 mod invasions;
 mod mask_predictor;
@@ -46,9 +47,11 @@ const SHIPPED_PHYSICS: Physics =
 pub struct PredictOptions {
     /// Run folder; the model that comes with porecast when absent.
     pub run: Option<PathBuf>,
-    /// An image of a domain (PNG, TIFF; dark is solid), or a dataset. With a segmentation run: a
+    /// An image of a domain (PNG, TIFF, JPEG, npy; dark is solid), or a dataset. With a segmentation run: a
     /// dataset, a photograph (PNG, JPEG), or files in the format of the run's source.
     pub input: PathBuf,
+    /// Page of a TIFF file with several, counted from 1.
+    pub page: Option<usize>,
     /// Output folder: predictions.h5, frames, animation and saturation; for images, masks and overlays.
     pub output: PathBuf,
     /// Times to predict for an image, in the unit of the training data; if empty, the mean times of the

@@ -141,13 +141,17 @@ pub struct DomainKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageSource {
-    /// PNG, TIFF or headerless raw file; a relative path starts at the folder of the configuration
-    /// file.
+    /// PNG, TIFF, JPEG, npy or headerless raw file; a relative path starts at the folder of the
+    /// configuration file.
     pub path: PathBuf,
+    /// Page of a TIFF file with several, counted from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<usize>,
     /// Height, width and slice; for raw files only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<RawShape>,
-    /// How grey levels from 0 (black) to 1 (white) become pores.
+    /// How grey levels from 0 (black) to 1 (white) become pores; see
+    /// [`GreyImage`](crate::GreyImage).
     pub segmentation: ImageConfig,
 }
 
@@ -271,6 +275,12 @@ impl DomainKind {
             }
             (None, Some(image)) => {
                 problems.extend(below("image.segmentation", image.segmentation.problems()));
+                if image.raw.is_some() && image.page.is_some() {
+                    problems.push(Problem::new(
+                        "image.page",
+                        "is for TIFF files; a raw file has image.raw.slice",
+                    ));
+                }
                 if !self.vary.is_empty() {
                     problems.push(Problem::new("vary", "applies to a generator, not to an image"));
                 }

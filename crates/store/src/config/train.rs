@@ -454,10 +454,15 @@ mod tests {
     fn the_trainings_that_come_with_the_program_are_valid() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/invasion");
         let mut count = 0;
-        for entry in std::fs::read_dir(folder).expect("a folder") {
-            crate::config::load::<TrainConfig>(&entry.expect("an entry").path(), &[]).expect("valid");
-            count += 1;
+        for folder in [folder.join("skill"), folder] {
+            for entry in std::fs::read_dir(folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_file() {
+                    crate::config::load::<TrainConfig>(&path, &[]).expect("valid");
+                    count += 1;
+                }
+            }
         }
-        assert!(count >= 6);
+        assert!(count >= 10);
     }
 }

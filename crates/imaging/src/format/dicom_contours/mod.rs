@@ -82,6 +82,9 @@ pub struct Options {
     pub orientation: Orientation,
     /// Mapping of stored values to [0, 1].
     pub scaling: Scaling,
+    /// Value of pixels without data in the modality's units, besides the padding that a file names itself
+    /// (PixelPaddingValue). They do not count in the scaling and become 0.
+    pub fill_value: Option<f32>,
 }
 
 impl Default for Options {
@@ -92,6 +95,7 @@ impl Default for Options {
             unlabelled: Unlabelled::default(),
             orientation: Orientation::default(),
             scaling: Scaling::Image,
+            fill_value: None,
         }
     }
 }
@@ -167,13 +171,17 @@ impl DicomContours {
     pub fn sample(&self, index: usize) -> Result<AnnotatedImage> {
         let slice = &self.slices[index];
         let mut pixels = dicom::pixels(&slice.path)?;
+        if let Some(fill) = self.options.fill_value {
+            pixels.mapv_inplace(|v| if v == fill { f32::NAN } else { v });
+        }
+        let is_padding = pixels.mapv(f32::is_nan);
         let values = pixels.as_slice_mut().expect("pixels are in rows");
         self.options
             .scaling
-            .apply(values, None)
+            .apply(values, None, &[f32::NAN])
             .ok_or_else(|| Error::input(&slice.path, "holds values that are not numbers"))?;
         if slice.header.is_inverted {
-            pixels.mapv_inplace(|v| 1.0 - v);
+            pixels.zip_mut_with(&is_padding, |v, &is_padding| *v = if is_padding { 0.0 } else { 1.0 - *v });
         }
         let mask = slice.contours.as_ref().map(|contours| {
             let mut mask = Array2::zeros(pixels.dim());

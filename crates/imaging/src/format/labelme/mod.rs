@@ -7,10 +7,15 @@
 //! Train_Annotations/00000446.json      {"version", "shapes": [{"label", "points", ...}], "imagePath", "imageData", ...}
 //! ```
 //!
+//! `imagePath` is relative to the JSON file. If there is no such image, the image inside the JSON file is taken, or
+//! else, with a warning, the only image of that name.
+//!
 //! The origin of coordinates is the upper left corner of the image, so the centre of the first pixel is (0.5,
 //! 0.5).
 
-use std::collections::BTreeMap;
+mod image_search;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -18,6 +23,8 @@ use base64::engine::general_purpose::STANDARD;
 use ndarray::Array2;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+
+use image_search::Images;
 
 use super::{Grouping, Unlabelled, folder, nothing_usable, photograph};
 use crate::annotated::AnnotatedImage;
@@ -138,11 +145,27 @@ impl Labelme {
         let mut warnings = Vec::new();
         let mut found: Vec<(Pixels, Option<Drawing>)> = Vec::new();
         let mut annotated: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
+        let mut documents = Vec::new();
         for json in files.iter().filter(|file| folder::extension(file) == "json") {
-            match read_annotation(json, &images, &options, &mut warnings) {
+            match parse::<Document>(json) {
+                Ok(document) => documents.push((json.as_path(), document)),
+                Err(error) => warnings.push(error.into()),
+            }
+        }
+        let search = Images::new(&images);
+        let located = search.locate(&documents);
+        warnings.extend(located.warning(path));
+        // Images that JSON files hold themselves.
+        let mut held: BTreeSet<&PathBuf> = BTreeSet::new();
+        for ((json, document), place) in documents.iter().zip(located.places) {
+            let annotation = place.and_then(|pixels| {
+                let shapes = read_shapes(json, document, &pixels, &options, &mut warnings)?;
+                Ok((pixels, shapes))
+            });
+            match annotation {
                 Ok((pixels, shapes)) => {
                     if let Pixels::File(image) = &pixels
-                        && let Some(first) = annotated.insert(image.clone(), json.clone())
+                        && let Some(first) = annotated.insert(image.clone(), json.to_path_buf())
                     {
                         let what =
                             format!("annotates {} as {} does; left out", image.display(), first.display());
@@ -150,13 +173,18 @@ impl Labelme {
                         annotated.insert(image.clone(), first);
                         continue;
                     }
+                    if let (Pixels::Embedded(_), [image]) = (&pixels, search.with_name(document)) {
+                        held.insert(image);
+                    }
                     found.push((pixels, Some(shapes)));
                 }
                 Err(error) => warnings.push(error.into()),
             }
         }
-        let bare: Vec<&PathBuf> =
-            images.into_iter().filter(|image| !annotated.contains_key(image.as_path())).collect();
+        let bare: Vec<&PathBuf> = images
+            .into_iter()
+            .filter(|&image| !annotated.contains_key(image) && !held.contains(image))
+            .collect();
         match options.unlabelled {
             Unlabelled::Keep => {
                 found.extend(bare.into_iter().map(|image| (Pixels::File(image.clone()), None)));
@@ -221,24 +249,31 @@ impl Labelme {
     }
 }
 
-/// Names each image after its file, or after its path below `root` if two images have the same file name.
+/// Names each image after its file; images with the same name after their path below `root`, and with the
+/// extension if they differ in nothing else.
 fn name_all(root: &Path, found: Vec<(Pixels, Option<Drawing>)>, grouping: Grouping) -> Vec<Photograph> {
+    let slashes = |path: &Path| path.to_string_lossy().replace('\\', "/");
+    let below = |pixels: &Pixels| pixels.path().strip_prefix(root).unwrap_or(pixels.path()).to_owned();
+    let names = |pixels: &Pixels| {
+        let below = below(pixels);
+        [folder::stem(pixels.path()), slashes(&below.with_extension("")), slashes(&below)]
+    };
     let mut uses: BTreeMap<String, usize> = BTreeMap::new();
     for (pixels, _) in &found {
-        *uses.entry(folder::stem(pixels.path())).or_default() += 1;
+        let [stem, path, _] = names(pixels);
+        *uses.entry(path.clone()).or_default() += 1;
+        if stem != path {
+            *uses.entry(stem).or_default() += 1;
+        }
     }
     let mut photographs: Vec<Photograph> = found
         .into_iter()
         .map(|(pixels, shapes)| {
-            let path = pixels.path();
-            let below = path.strip_prefix(root).unwrap_or(path);
-            let id = match folder::stem(path) {
-                stem if uses[&stem] == 1 => stem,
-                _ => below.with_extension("").to_string_lossy().replace('\\', "/"),
-            };
+            let [stem, path, file] = names(&pixels);
+            let id = [stem, path].into_iter().find(|name| uses[name] == 1).unwrap_or(file);
             let group = match grouping {
                 Grouping::Image => id.clone(),
-                Grouping::Folder => below.parent().unwrap_or(below).to_string_lossy().replace('\\', "/"),
+                Grouping::Folder => below(&pixels).parent().map(slashes).unwrap_or_default(),
             };
             Photograph { id, group, pixels, shapes }
         })
@@ -272,15 +307,19 @@ fn parse<T: for<'a> Deserialize<'a>>(json: &Path) -> Result<T> {
         .map_err(|e| Error::input(json, format!("is not a labelme file: {e}")))
 }
 
-fn read_annotation(
+/// Reads the shapes of a JSON file.
+///
+/// # Errors
+/// If the image is damaged or has another size, or a shape cannot be drawn: without it, the object would be taken
+/// for background.
+fn read_shapes(
     json: &Path,
-    images: &[&PathBuf],
+    document: &Document,
+    pixels: &Pixels,
     options: &Options,
     warnings: &mut Vec<Warning>,
-) -> Result<(Pixels, Drawing)> {
-    let document: Document = parse(json)?;
-    let pixels = find_image(json, &document, images)?;
-    let (height, width) = match &pixels {
+) -> Result<Drawing> {
+    let (height, width) = match pixels {
         Pixels::File(path) => photograph::shape(path)?,
         Pixels::Embedded(json) => photograph::shape_in(&embedded(json)?, json)?,
     };
@@ -295,6 +334,7 @@ fn read_annotation(
     }
     let mut shapes = Vec::new();
     let mut unknown_labels = Vec::new();
+    let mut without_area = 0;
     for (number, shape) in document.shapes.iter().enumerate() {
         let label = shape.label.as_deref().unwrap_or_default();
         if options.ignored.iter().any(|ignored| ignored == label) {
@@ -315,10 +355,24 @@ fn read_annotation(
                 }
                 shapes.push((geometry, class));
             }
-            Err(what) => {
+            Err(what) if shape.has_no_area() => {
+                without_area += 1;
                 warnings.push(Warning::new(json, format!("shape {number} ({label:?}) {what}; left out")));
             }
+            Err(what) => {
+                let what = format!(
+                    "shape {number} ({label:?}) {what} and cannot be drawn; draw it as a polygon, or add its label to \
+                     `ignored`"
+                );
+                return Err(Error::input(json, what));
+            }
         }
+    }
+    if shapes.is_empty() && without_area > 0 {
+        let what = format!(
+            "none of its {without_area} shapes has an area; draw polygons, or add their labels to `ignored`"
+        );
+        return Err(Error::input(json, what));
     }
     if !unknown_labels.is_empty() {
         unknown_labels.sort();
@@ -332,37 +386,21 @@ fn read_annotation(
     if shapes.is_empty() {
         warnings.push(Warning::new(json, "has no shape to draw; its mask is empty"));
     }
-    Ok((pixels, shapes))
+    Ok(shapes)
 }
 
-/// Searches beside the JSON file for the image name it gives, then for its own name, then in all folders for
-/// both, then inside the JSON file.
-fn find_image(json: &Path, document: &Document, images: &[&PathBuf]) -> Result<Pixels> {
-    let beside = json.parent().unwrap_or(json);
-    let written = document.image_path.as_deref().unwrap_or_default();
-    let written_name = folder::last_part(written);
-    let known = |path: PathBuf| images.iter().find(|image| ***image == path).map(|image| (*image).clone());
-    let unique = |matches: &dyn Fn(&Path) -> bool| {
-        let mut matching = images.iter().filter(|image| matches(image));
-        match (matching.next(), matching.next()) {
-            (Some(only), None) => Some((*only).clone()),
-            _ => None,
+impl Shape {
+    fn kind(&self) -> &str {
+        self.shape_type.as_deref().unwrap_or("polygon")
+    }
+
+    /// Whether the shape is a mark rather than an object.
+    fn has_no_area(&self) -> bool {
+        match self.kind() {
+            "line" | "linestrip" | "point" | "points" => true,
+            kind => kind == "polygon" && self.points.len() < 3,
         }
-    };
-    let stem = folder::stem(json);
-    known(beside.join(written_name))
-        .or_else(|| unique(&|image| image.parent() == Some(beside) && folder::stem(image) == stem))
-        .or_else(|| unique(&|image| folder::name(image) == written_name))
-        .or_else(|| unique(&|image| folder::stem(image) == stem))
-        .map(Pixels::File)
-        .or_else(|| document.image_data.map(|_| Pixels::Embedded(json.to_path_buf())))
-        .ok_or_else(|| {
-            let what = format!(
-                "belongs to image {written:?}, which is not there, and holds no image itself (imageData is null); \
-                 put the image into the folder"
-            );
-            Error::input(json, what)
-        })
+    }
 }
 
 /// A warning about points more than half a pixel outside the image.
@@ -379,7 +417,7 @@ fn outside(points: &[Point], (height, width): (usize, usize)) -> Option<String> 
 
 /// The geometry of a shape, or the reason why it covers nothing.
 fn geometry(shape: &Shape, json: &Path) -> std::result::Result<Geometry, String> {
-    let kind = shape.shape_type.as_deref().unwrap_or("polygon");
+    let kind = shape.kind();
     if shape.points.iter().flatten().any(|v| !v.is_finite()) {
         return Err("has points that are not numbers".into());
     }
@@ -388,6 +426,9 @@ fn geometry(shape: &Shape, json: &Path) -> std::result::Result<Geometry, String>
         ("polygon", points) => Err(format!("is a polygon of {} points", points.len())),
         ("rectangle", &[[x0, y0], [x1, y1]]) => {
             Ok(Geometry::Polygon(vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+        }
+        ("rectangle" | "oriented_rectangle" | "rotation", points) if points.len() == 4 => {
+            Ok(Geometry::Polygon(points.to_vec()))
         }
         ("circle", &[centre, edge]) => {
             Ok(Geometry::Circle { centre, radius: (edge[0] - centre[0]).hypot(edge[1] - centre[1]) })
@@ -402,8 +443,8 @@ fn geometry(shape: &Shape, json: &Path) -> std::result::Result<Geometry, String>
                 .expect("an image has height x width pixels");
             Ok(Geometry::Bitmap { corner: (y.round() as i64, x.round() as i64), pixels })
         }
-        ("rectangle" | "circle" | "mask", points) => Err(format!("is a {kind} of {} points", points.len())),
-        _ => Err(format!("is a {kind}, which has no area")),
+        ("line" | "linestrip" | "point" | "points", _) => Err(format!("is a {kind}, which has no area")),
+        (kind, points) => Err(format!("is a {kind} of {} points", points.len())),
     }
 }
 

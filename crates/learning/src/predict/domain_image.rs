@@ -1,0 +1,70 @@
+//! The domain in an image, for `porecast predict`.
+
+use std::path::Path;
+
+use porecast_base::progress::say;
+use porecast_base::{Error, Result, Verbosity};
+use porecast_simulations::domain::{Polarity, connectivity::percolates};
+use porecast_simulations::{Domain, Side};
+use porecast_store::grey_image::{self, FORMATS, GreyImage};
+
+use super::PredictOptions;
+
+/// Whether the input is an image; otherwise it is a dataset.
+///
+/// # Errors
+/// The input is a file of neither kind.
+pub(super) fn is_one(input: &Path) -> Result<bool> {
+    let extension = input.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    if grey_image::is_image(input) {
+        return Ok(true);
+    }
+    let what = match extension.as_str() {
+        _ if !input.is_file() => return Ok(false),
+        "h5" | "hdf5" => return Ok(false),
+        "raw" | "bin" | "dat" => {
+            format!(
+                "is a headerless file, which does not tell its size; convert one slice of it to {FORMATS}"
+            )
+        }
+        _ if grey_image::is_hdf5(input) => return Ok(false),
+        _ => format!("is neither a dataset (HDF5) nor an image of a domain; convert an image to {FORMATS}"),
+    };
+    Err(Error::input(input, what))
+}
+
+/// Reads the domain in the image of `options`, and says what was read.
+///
+/// # Errors
+/// The image cannot be read, is not divided by the threshold, or has no path from the inlet to the other edge.
+pub(super) fn read(
+    options: &PredictOptions,
+    voxel_size_m: f64,
+    inlet: Side,
+    verbosity: Verbosity,
+) -> Result<Domain> {
+    let image = GreyImage::read(&options.input, options.page)?;
+    let polarity = if options.invert { Polarity::PoreDark } else { Polarity::PoreBright };
+    let solid = image.solid(polarity, options.threshold, "--threshold")?;
+    say(verbosity, &format!("{}, inlet {inlet}", image.describe(polarity, options.threshold)));
+    let domain = Domain { solid, voxel_size_m };
+    require_path(&domain, inlet, &options.input)?;
+    Ok(domain)
+}
+
+fn require_path(domain: &Domain, inlet: Side, input: &Path) -> Result<()> {
+    if percolates(domain, inlet) {
+        return Ok(());
+    }
+    let inverted = Domain { solid: domain.solid.mapv(|solid| !solid), ..*domain };
+    let hint = if percolates(&inverted, inlet) { "; the other polarity has one" } else { "" };
+    Err(Error::input(
+        input,
+        format!(
+            "the pore space ({:.0} % of the image) has no path from the {inlet} edge to the {} edge; check --threshold, \
+             --invert and --inlet{hint}",
+            100.0 * domain.porosity(),
+            inlet.opposite()
+        ),
+    ))
+}
