@@ -1,6 +1,6 @@
-"""Writes the page of skill from the scores of the runs that scripts/skill.sh trains.
+"""Writes the tables of docs/skill.md from the scores of the runs that scripts/skill.sh trains.
 
-    python scripts/skill.py runs/skill docs/skill.md
+    python scripts/skill.py runs/skill tables.md
 
 A run folder is named VARIANT-SEED and has `evaluation` (its own test domains) and `evaluation-SET` for each further set.
 Measures are means over domains; a cell holds the mean over seeds, and where there are several their range.
@@ -13,17 +13,20 @@ from collections import defaultdict
 from pathlib import Path
 
 VARIANTS = {
-    "recipe": "the published study's recipe: pore mask, time-embedded, three classes",
-    "recipe-told": "the same, told the physics",
-    "sequence": "the whole sequence in one pass, told the physics, all channels",
-    "sequence-untold": "not told the physics",
-    "sequence-pore": "pore mask and depth as only channels",
+    "two-ca": "whole sequence in one pass, told the physics, on the campaign with two capillary numbers",
+    "two-ca-untold": "not told the physics",
+    "two-ca-pore": "pore mask and depth as only channels",
+    "two-ca-all-channels": "thickness, pressure and speed as further channels",
+    "two-ca-recipe": "the published study's recipe: pore mask, time-embedded, three classes",
+    "sequence": "as two-ca, on the campaign over physics as well",
+    "recipe": "the published study's recipe on the same domains",
+    "recipe-told": "the recipe, told the physics",
     "sequence-one-view": "without averaging the mirror image",
     "sequence-no-attention": "without attention at the bottleneck",
     "sequence-wide": "24 instead of 16 base channels",
 }
 SETS = {
-    "own": "test domains of lbm-256x64: two capillary numbers",
+    "own": "test domains of lbm-256x64: two capillary numbers, viscosity ratio 0.1",
     "test": "test part of physics-256x64: like the training domains",
     "other-grains": "geometries that were not trained on",
     "faster": "capillary number 0.04 to 0.1, above the training range",
@@ -119,21 +122,8 @@ def table(sources):
 
 def main(runs, page):
     found = read(runs)
-    seeds = max((len(seeds) for seeds in found.get("own", {}).values()), default=0)
-    lines = [
-        "# Skill on domains never seen",
-        "",
-        "Scores of the networks of [configs/invasion/skill](../configs/invasion/skill) on fixed test domains that no choice was",
-        f"made on; {seeds} seed(s) each. `scripts/skill.sh` simulates the training domains (hours), trains (hours), scores and",
-        "writes this page; it resumes where it was stopped.",
-        "",
-        "MSE is the mean squared error in the pore space, averaged over frames, then domains. In brackets: lowest and highest",
-        "seed.",
-        "",
-        "| variant | |",
-        "|---|---|",
-        *(f"| {name} | {what} |" for name, what in VARIANTS.items() if name in found.get("own", {})),
-    ]
+    lines = ["| variant | |", "|---|---|"]
+    lines += [f"| {name} | {what} |" for name, what in VARIANTS.items() if name in found.get("own", {})]
     for name, what in SETS.items():
         if name in found:
             lines += ["", f"## {what[0].upper()}{what[1:]}", "", table(found[name])]

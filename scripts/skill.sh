@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# Skill: simulates the training domains (hours), trains the networks of configs/invasion/skill with several seeds, scores
-# them on the test domains and writes docs/skill.md. Finished parts are not repeated; unfinished ones resume.
+# Skill: simulates the training domains, trains the networks of configs/invasion/skill with several seeds, scores them on
+# the test domains and writes the tables of docs/skill.md to runs/skill/tables.md. Finished parts are not repeated;
+# unfinished ones resume.
 #
-#   scripts/skill.sh [seeds, 3]
+#   scripts/skill.sh two-ca [SEEDS]     405 domains of two capillary numbers: an hour of simulation, half an hour a training
+#   scripts/skill.sh physics [SEEDS]    the campaign over physics as well: five hours of simulation, hours of training
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readonly seeds=${1:-3}
+readonly study=${1:?two-ca or physics} seeds=${2:-3}
 readonly program=${CARGO_TARGET_DIR:-target}/release/porecast
-readonly committed=simulations/datasets data=data/skill runs=runs/skill
-mkdir -p "$data" "$runs"
+readonly committed=simulations/datasets runs=runs/skill
+mkdir -p data/two-ca data/skill "$runs"
 
-# Training domains: the campaign over physics, and two of the two-Ca campaign (the committed one and one of another seed).
-# Validation domains and the split lie in the repository.
-"$program" simulate configs/simulate/physics-256x64.toml -o "$data/physics.h5"
-"$program" simulate configs/simulate/lbm-256x64.toml -o "$data/two-ca.h5" --set seed=7707 --set domains=330 ||
-    [ -e "$data/two-ca.h5" ] # some domains of that campaign cannot be simulated
-cp "$committed/lbm-256x64/lbm-256x64.h5" "$committed/physics-256x64/validation.h5" "$data/"
+# Two capillary numbers: the domains in the repository, and those of another seed. Some cannot be simulated.
+"$program" simulate configs/simulate/lbm-256x64.toml -o data/two-ca/more.h5 --set seed=7707 --set domains=330 ||
+    [ -e data/two-ca/more.h5 ]
+cp "$committed/lbm-256x64/lbm-256x64.h5" data/two-ca/
 
 # Trains and scores a variant. Arguments: its name, its configuration, its changes.
 variant() {
@@ -36,12 +36,21 @@ variant() {
     done
 }
 
-variant sequence sequence
-variant recipe recipe
-variant recipe-told recipe 'physics=["capillary-number","viscosity-ratio","contact-angle","porosity"]'
-variant sequence-untold sequence 'physics=[]'
-variant sequence-pore sequence 'inputs=["pore","depth"]'
-variant sequence-one-view sequence mirrored_prediction=false
-variant sequence-no-attention sequence model.unet.attention.enabled=false
-variant sequence-wide sequence model.unet.base_channels=24
-python3 scripts/skill.py "$runs" docs/skill.md
+if [ "$study" = two-ca ]; then
+    variant two-ca two-ca
+    variant two-ca-untold two-ca 'physics=[]'
+    variant two-ca-pore two-ca 'inputs=["pore","depth"]'
+    variant two-ca-all-channels two-ca \
+        'inputs=["pore","depth","wall-distance","thickness","wall-percolation","pressure","speed"]'
+    variant two-ca-recipe recipe "dataset='data/two-ca'" "split.file='$committed/lbm-256x64/held-out.toml'"
+else
+    "$program" simulate configs/simulate/physics-256x64.toml -o data/skill/physics.h5
+    cp data/two-ca/*.h5 "$committed/physics-256x64/validation.h5" data/skill/
+    variant sequence sequence
+    variant recipe recipe
+    variant recipe-told recipe 'physics=["capillary-number","viscosity-ratio","contact-angle","porosity"]'
+    variant sequence-one-view sequence mirrored_prediction=false
+    variant sequence-no-attention sequence model.unet.attention.enabled=false
+    variant sequence-wide sequence model.unet.base_channels=24
+fi
+python3 scripts/skill.py "$runs" "$runs/tables.md"

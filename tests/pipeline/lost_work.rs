@@ -410,7 +410,11 @@ fn a_run_is_scored_on_its_domains_after_its_campaign_was_extended() {
     // A domain that changed is another dataset.
     project
         .assert_done("simulate campaign.toml -o data.h5 --set domains=9 --set percolation.frames=4 --force");
-    fails(project.porecast(["evaluate", "before"]).arg("--force"), 2, &["data.h5", "any more"]);
+    fails(
+        project.porecast(["evaluate", "before"]).arg("--force"),
+        2,
+        &["data.h5", "is no longer the dataset"],
+    );
     assert!(!outcome(&project.path("before")).is_empty());
 }
 
