@@ -26,18 +26,17 @@ VARIANTS = {
     "sequence-wide": "24 instead of 16 base channels",
 }
 SETS = {
-    "own": "test domains of lbm-256x64: two capillary numbers, viscosity ratio 0.1",
-    "test": "test part of physics-256x64: like the training domains",
-    "other-grains": "geometries that were not trained on",
-    "faster": "capillary number 0.04 to 0.1, above the training range",
-    "thicker": "viscosity ratio 2 to 5, above the training range",
-    "larger": "512 x 128 pixels, twice the training size",
+    "own": "Test domains of lbm-256x64: capillary number 1e-3 or 1e-2, viscosity ratio 0.1, contact angle 45°",
+    "test": "test.h5 of physics-256x64: capillary number 1e-3 to 3e-2, viscosity ratio 0.05 to 1, contact angle 30° to 75°",
+    "other-grains": "other-grains.h5: the same physics in other geometries",
+    "faster": "faster.h5: capillary number 0.04 to 0.1",
+    "thicker": "thicker.h5: viscosity ratio 2 to 5",
 }
 HEADINGS = [
     "MSE",
     "MSE, last frame",
     "IoU at breakthrough",
-    "|ΔS| before breakthrough",
+    "\\|ΔS\\| before breakthrough",
     "breakthrough within 0.03",
     "connected share, error",
 ]
@@ -126,7 +125,7 @@ def main(runs, page):
     lines += [f"| {name} | {what} |" for name, what in VARIANTS.items() if name in found.get("own", {})]
     for name, what in SETS.items():
         if name in found:
-            lines += ["", f"## {what[0].upper()}{what[1:]}", "", table(found[name])]
+            lines += ["", f"## {what}", "", table(found[name])]
     page.write_text("\n".join(lines) + "\n")
 
 

@@ -97,7 +97,7 @@ pub struct QuantityScale {
     pub quantity: Quantity,
     /// Mean of what is told: a logarithm, a cosine, or the value itself.
     pub mean: f64,
-    /// Standard deviation of the same; 1 where all training domains agree.
+    /// Standard deviation of the same; 1 if all training domains agree.
     pub standard_deviation: f64,
     /// Lowest value of the training domains.
     pub least: f64,
@@ -118,8 +118,11 @@ impl QuantityScale {
         Self { quantity, mean, standard_deviation, least, most }
     }
 
-    /// What the network is told.
+    /// What the network is told: 0 if all training domains agree, since it cannot know what another value does.
     pub fn scaled(&self, value: f64) -> f32 {
+        if self.least == self.most && value.is_finite() {
+            return 0.0;
+        }
         ((self.quantity.transformed(value) - self.mean) / self.standard_deviation) as f32
     }
 
@@ -140,7 +143,8 @@ mod tests {
         assert!((scale.scaled(1e-2)).abs() < 1e-6 && (scale.scaled(1e-1) - 1.0).abs() < 1e-6);
         let angle = QuantityScale::new(Quantity::ContactAngle, &[60.0, 60.0]);
         assert_eq!((angle.scaled(60.0), angle.standard_deviation), (0.0, 1.0));
-        assert!((angle.scaled(90.0) + 0.5).abs() < 1e-6);
+        assert_eq!(angle.scaled(90.0), 0.0, "nothing was learnt about other angles");
+        assert!(!angle.covers(90.0));
         assert!(scale.covers(5e-3) && !scale.covers(5e-4) && !scale.covers(0.2));
     }
 }
