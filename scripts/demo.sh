@@ -31,9 +31,12 @@ stage "Compare on held-out domains, with the baselines" \
     "$program" compare runs/demo-time runs/demo-frames -o runs/demo-comparison --force
 stage "Predict a domain never seen, from an image" \
     "$program" predict --run runs/demo-time configs/demo/domain.png -o runs/demo-prediction --force
+stage "Predict it with the model that comes with porecast" \
+    "$program" predict configs/demo/domain.png --capillary-number 1e-3 -o runs/demo-drainage --force
 stage "Write the report" \
     "$program" report runs/demo-comparison --force
 
 printf '\nDone in %d s.\n' $SECONDS
 printf '  report      %s\n' "$PWD/runs/demo-comparison/report.html"
 printf '  prediction  %s\n' "$PWD/runs/demo-prediction/animation.gif"
+printf '  drainage    %s\n' "$PWD/runs/demo-drainage/animation.gif"
