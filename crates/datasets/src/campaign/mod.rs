@@ -61,8 +61,8 @@ pub struct Shard {
 ///
 /// # Errors
 /// The configuration or an image cannot be used, the output exists and is not of this campaign, another
-/// process is writing it, a file cannot be written, the run was interrupted, or some domains could not be
-/// simulated (the others are in the dataset).
+/// process is writing it, a file cannot be written, the run was interrupted, or no domain could be
+/// simulated.
 pub fn run(options: &SimulateOptions, verbosity: Verbosity) -> Result<()> {
     let config: SimulateConfig = config::load(&options.config, &options.set)?;
     let (target, shard) = match options.shard {
@@ -82,7 +82,7 @@ pub fn run(options: &SimulateOptions, verbosity: Verbosity) -> Result<()> {
 
     let parts = Parts::hold(&target)?;
     if !options.force || campaign.stored_ids(&target, &parts).is_ok() {
-        return campaign.complete(&target, &target, parts, shard, verbosity)?.into_result(&target);
+        return campaign.complete(&target, &target, parts, shard, verbosity)?.into_result(&target, verbosity);
     }
     // The old dataset stays until the new one is complete; until then the new one has parts of its own.
     let draft = atomic::beside(&target, "new");
@@ -90,7 +90,7 @@ pub fn run(options: &SimulateOptions, verbosity: Verbosity) -> Result<()> {
     if outcome.as_ref().is_ok_and(|outcome| outcome.stored > 0) || !parts.is_useful() {
         parts.remove()?;
     }
-    outcome?.into_result(&target)
+    outcome?.into_result(&target, verbosity)
 }
 
 /// Refuses a file as the output of a shard and a folder as the output of a whole campaign.
@@ -110,18 +110,23 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// An error if any domain failed; all other domains are already stored.
-    fn into_result(self, target: &Path) -> Result<()> {
+    /// Says which domains failed.
+    ///
+    /// # Errors
+    /// All of them failed.
+    fn into_result(self, target: &Path, verbosity: Verbosity) -> Result<()> {
         let Some((index, reason)) = self.failures.first() else { return Ok(()) };
-        let kept = if self.stored == 0 { "none could be stored" } else { "the others are stored" };
-        Err(Error::new(
-            ErrorKind::Diverged,
-            target.display().to_string(),
-            format!(
-                "{} domains could not be simulated, {kept}; the first is domain {index}: {reason}",
-                self.failures.len()
-            ),
-        ))
+        let failed = format!("{} domains could not be simulated", self.failures.len());
+        let first = format!("the first is domain {index}: {reason}");
+        if self.stored == 0 {
+            let what = format!("{failed}, none could be stored; {first}");
+            return Err(Error::new(ErrorKind::Diverged, target.display().to_string(), what));
+        }
+        say(
+            verbosity,
+            &format!("note: {failed}, the others are stored; {first}. `draws` draws such domains again"),
+        );
+        Ok(())
     }
 }
 
