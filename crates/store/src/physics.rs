@@ -81,6 +81,15 @@ impl Quantity {
         }
     }
 
+    /// Whether the quantity can have this value.
+    pub fn is_possible(self, value: f64) -> bool {
+        match self {
+            Self::CapillaryNumber | Self::ViscosityRatio => value > 0.0 && value.is_finite(),
+            Self::ContactAngle => (0.0..=180.0).contains(&value),
+            Self::Porosity => (0.0..=1.0).contains(&value),
+        }
+    }
+
     fn transformed(self, value: f64) -> f64 {
         match self {
             Self::CapillaryNumber | Self::ViscosityRatio => value.ln(),
@@ -145,6 +154,7 @@ mod tests {
         assert_eq!((angle.scaled(60.0), angle.standard_deviation), (0.0, 1.0));
         assert_eq!(angle.scaled(90.0), 0.0, "nothing was learnt about other angles");
         assert!(!angle.covers(90.0));
+        assert!(!Quantity::ContactAngle.is_possible(-5.0) && !Quantity::ViscosityRatio.is_possible(0.0));
         assert!(scale.covers(5e-3) && !scale.covers(5e-4) && !scale.covers(0.2));
     }
 }

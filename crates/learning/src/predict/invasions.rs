@@ -112,6 +112,9 @@ fn predict_dataset(
             let sequence = dataset.sequence(dataset.place(id)?)?;
             let moments = predictor.moments(&sequence.times);
             let physics = Physics::from(&sequence.parameters).or(physics);
+            if let Some(late) = range::late(learnt, &sequence.times, predictor.is_sequence()) {
+                warnings.entry("time".to_owned()).or_insert((0, format!("{id}: {late}"))).0 += 1;
+            }
             for outside in range::outside(learnt, &sequence.domain, dataset.inlet(), &physics) {
                 let text = format!("{id}: {}", outside.text);
                 warnings.entry(outside.what).or_insert((0, text)).0 += 1;
@@ -151,6 +154,9 @@ fn predict_image(
         say(verbosity, &format!("warning: {}", outside.text));
     }
     range::check_times(&card.dataset, &options.times, options.extrapolate)?;
+    if let Some(late) = range::late(&card.dataset, &options.times, predictor.is_sequence()) {
+        say(verbosity, &format!("warning: {late}"));
+    }
     let moments = if options.times.is_empty() {
         predictor.moments(&card.dataset.mean_times)
     } else if predictor.takes_any_time() {

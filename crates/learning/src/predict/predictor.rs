@@ -4,8 +4,9 @@ use std::path::Path;
 
 use ndarray::{Array2, Array3, ArrayView3, Axis, s};
 use porecast_base::{Error, Result};
+use porecast_simulations::domain::connectivity::clusters;
 use porecast_simulations::{Domain, Side};
-use porecast_store::config::train::TrainConfig;
+use porecast_store::config::train::{Conditioning, TrainConfig};
 use porecast_store::config::{self, Validate};
 use porecast_store::run::{MemberCard, RunCard};
 use porecast_store::{Physics, QuantityScale, RunFolder};
@@ -122,7 +123,7 @@ impl Predictor {
         self.moments(&self.card.dataset.mean_times).iter().map(|moment| moment.time).collect()
     }
 
-    /// Probability of the invading phase in a domain at each of some times, 0 in solid. The fluid enters at `inlet`; the
+    /// Probability of the invading phase in a domain at each of some times, 0 in solid and in enclosed pores. The fluid enters at `inlet`; the
     /// domain is turned as the networks learnt it, and the prediction turned back. Of `physics` only the quantities that
     /// the networks are told matter.
     ///
@@ -185,11 +186,10 @@ impl Predictor {
                 );
                 return Err(Error::config(option, what));
             };
-            let told = scale.scaled(value);
-            if !told.is_finite() {
+            if !scale.quantity.is_possible(value) {
                 return Err(Error::config(option, format!("{value} is no {}", scale.quantity.name())));
             }
-            Ok(told)
+            Ok(scale.scaled(value))
         };
         self.card.dataset.physics.iter().map(tell).collect()
     }
@@ -218,6 +218,11 @@ impl Predictor {
         times.iter().enumerate().filter_map(moment).collect()
     }
 
+    /// Whether a network gives whole sequences, up to the last time of the training.
+    pub(super) fn is_sequence(&self) -> bool {
+        matches!(self.config.conditioning, Conditioning::Sequence(_))
+    }
+
     /// The frames `[y, x]` of a domain one after the other; `told` comes from [`told`](Self::told). They are predicted in groups of 512 MiB.
     pub(super) fn each_frame<'a>(
         &'a self,
@@ -230,6 +235,7 @@ impl Predictor {
         let turn = Orientation::between(inlet, learnt);
         let turned = Domain { solid: turn.turn(domain.solid.clone()), voxel_size_m: domain.voxel_size_m };
         let input = channels(&turned, learnt, &self.config.inputs);
+        let open = open_pores(domain);
         let (_, height, width) = input.dim();
         moments.chunks((HELD_AT_ONCE / (height * width)).max(1)).flat_map(move |group| {
             let mut frames = self.group(input.view(), told, group);
@@ -244,9 +250,10 @@ impl Predictor {
                 other.invert_axis(across);
                 frames = (frames + other) / 2.0;
             }
+            let open = open.clone();
             (0..group.len()).map(move |index| {
                 let mut frame = turn.back(frames.index_axis(Axis(0), index).to_owned());
-                keep_pore_space(&mut frame, domain);
+                frame.zip_mut_with(&open, |p, &is_open| *p = if is_open { *p } else { 0.0 });
                 frame
             })
         })
@@ -293,11 +300,11 @@ pub(super) fn config_of<C: DeserializeOwned + Validate>(
     Ok(config)
 }
 
-/// Sets the probability in solid to 0.
-fn keep_pore_space(frame: &mut Array2<f32>, domain: &Domain) {
-    frame.zip_mut_with(&domain.solid, |p, &solid| {
-        if solid {
-            *p = 0.0;
-        }
-    });
+/// Pores that fluid can enter `[y, x]`: those of a cluster that touches an edge of the domain.
+fn open_pores(domain: &Domain) -> Array2<bool> {
+    let clusters = clusters(&domain.pore_space());
+    let touches = [Side::Top, Side::Bottom, Side::Left, Side::Right].map(|edge| clusters.touch(edge));
+    clusters
+        .labels
+        .mapv(|label| label.is_some_and(|label| touches.iter().any(|touches| touches[label as usize])))
 }

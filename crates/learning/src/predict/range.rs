@@ -33,7 +33,18 @@ pub(super) fn outside(card: &DatasetCard, domain: &Domain, inlet: Side, physics:
     let mut found = Vec::new();
     for scale in &card.physics {
         let value = scale.quantity.of(physics, domain.porosity()).filter(|value| !scale.covers(*value));
-        found.extend(value.map(|value| outside(scale.quantity.name(), value, scale.least, scale.most)));
+        let Some(value) = value else { continue };
+        let what = scale.quantity.name();
+        if scale.least == scale.most {
+            let text = format!(
+                "{what} {} has no effect: all training domains have {}",
+                significant(value),
+                significant(scale.least)
+            );
+            found.push(Outside { what: what.to_owned(), text });
+        } else {
+            found.push(outside(what, value, scale.least, scale.most));
+        }
     }
     let porosity = domain.porosity();
     if let Some([least, most]) = card.porosity
@@ -67,6 +78,20 @@ pub(super) fn outside(card: &DatasetCard, domain: &Domain, inlet: Side, physics:
         found.push(Outside { what: "pixel size".into(), text });
     }
     found
+}
+
+/// Times after the last one of the training, in words.
+pub(super) fn late(card: &DatasetCard, times: &[f64], is_sequence: bool) -> Option<String> {
+    let last = card.time_scale * (1.0 + 1e-3);
+    let count = times.iter().filter(|time| **time > last).count();
+    let how = if is_sequence { "its last frame is repeated there" } else { "it was never trained there" };
+    (count > 0).then(|| {
+        format!(
+            "{count} of {} times are after {}, the last time of the training domains: {how}",
+            times.len(),
+            significant(card.time_scale)
+        )
+    })
 }
 
 /// Refuses times after the last one of the training.
