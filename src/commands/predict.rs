@@ -28,7 +28,7 @@ pub struct Args {
     pub output: Option<PathBuf>,
     /// Times to predict for an image, in the unit of the training data; without it, the mean times of the
     /// training data.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     pub times: Vec<f64>,
     /// Predict only this part of a dataset, by the run's split: train, validation or test.
     #[arg(long)]
@@ -40,13 +40,13 @@ pub struct Args {
     #[arg(long)]
     pub extrapolate: bool,
     /// Capillary number of the injection, for a run that is told it.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub capillary_number: Option<f64>,
     /// Viscosity of the invading over that of the defending fluid, for a run that is told it.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub viscosity_ratio: Option<f64>,
     /// Contact angle in degrees through the defending fluid, for a run that is told it.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub contact_angle: Option<f64>,
     /// Grey level from which an image is pore, between 0 (black) and 1 (white). White is the largest value of
     /// unsigned integers of up to 16 bits (255, 65535), of other types 1 or the highest value in the image.

@@ -93,6 +93,12 @@ pub fn run(options: &PredictOptions, verbosity: Verbosity) -> Result<()> {
     interrupt::listen();
     let done = atomic::fill_folder(&options.output, |folder| match &options.run {
         None => {
+            if options.physics.capillary_number.is_none() {
+                say(
+                    verbosity,
+                    "assumed where nothing else is known: capillary number 0.01; see --capillary-number",
+                );
+            }
             let options =
                 &PredictOptions { physics: options.physics.or(&SHIPPED_PHYSICS), ..options.clone() };
             invasions::run(options, folder, Predictor::shipped(device)?, verbosity)

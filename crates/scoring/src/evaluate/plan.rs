@@ -121,7 +121,9 @@ impl<D: Dataset> Plan<D> {
         let path = args.dataset.as_deref().unwrap_or(card.dataset.path());
         if args.dataset.is_none() && !path.exists() {
             let run = args.input.display();
-            let what = format!("is missing: the dataset of {run}; say where it is now with --dataset");
+            let what = format!(
+                "is missing: the dataset of {run}; put it there, or name its place in `porecast evaluate --dataset`"
+            );
             return Err(Error::input(path, what));
         }
         let dataset = D::open(path)?;
