@@ -17,6 +17,17 @@ pub enum TimeUnit {
     Frame,
 }
 
+impl TimeUnit {
+    /// Its name in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PoreVolumes => "pore volumes",
+            Self::Seconds => "seconds",
+            Self::Frame => "frames",
+        }
+    }
+}
+
 /// Parameters of a sequence. A quantity that does not apply is NaN, for example the capillary number of a
 /// quasi-static simulation.
 #[derive(Debug, Clone, Copy, PartialEq)]

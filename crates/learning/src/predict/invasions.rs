@@ -98,7 +98,11 @@ fn predict_dataset(
     if dataset.time_unit() != learnt.time_unit {
         return Err(Error::mismatch(
             dataset.path(),
-            format!("counts time in {:?}, the run learnt {:?}", dataset.time_unit(), learnt.time_unit),
+            format!(
+                "counts time in {}, the run learnt {}",
+                dataset.time_unit().name(),
+                learnt.time_unit.name()
+            ),
         ));
     }
     let (frames, height, width) = dataset.shape();

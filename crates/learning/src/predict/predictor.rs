@@ -175,23 +175,27 @@ impl Predictor {
     /// # Errors
     /// A quantity is missing or cannot be.
     pub(super) fn told(&self, domain: &Domain, physics: &Physics) -> Result<Vec<f32>> {
-        let tell = |scale: &QuantityScale| {
-            let option = scale.quantity.option();
-            let Some(value) = scale.quantity.of(physics, domain.porosity()) else {
-                let what = format!(
-                    "is missing: the run was trained with the {}, from {} to {}",
-                    scale.quantity.name(),
-                    significant(scale.least),
-                    significant(scale.most)
-                );
-                return Err(Error::config(option, what));
+        let scales = &self.card.dataset.physics;
+        let value = |scale: &QuantityScale| scale.quantity.of(physics, domain.porosity());
+        let missing: Vec<_> = scales.iter().filter(|scale| value(scale).is_none()).collect();
+        if !missing.is_empty() {
+            let options: Vec<&str> = missing.iter().map(|scale| scale.quantity.option()).collect();
+            let range = |scale: &&QuantityScale| {
+                let [least, most] = [scale.least, scale.most].map(significant);
+                format!("the {}, from {least} to {most}", scale.quantity.name())
             };
-            if !scale.quantity.is_possible(value) {
-                return Err(Error::config(option, format!("{value} is no {}", scale.quantity.name())));
+            let ranges: Vec<String> = missing.iter().map(range).collect();
+            let what = format!("is missing: the run was trained with {}", ranges.join("; "));
+            return Err(Error::config(options.join(", "), what));
+        }
+        let tell = |(scale, value): (&QuantityScale, f64)| match scale.quantity.is_possible(value) {
+            true => Ok(scale.scaled(value)),
+            false => {
+                let what = format!("{value} is no {}", scale.quantity.name());
+                Err(Error::config(scale.quantity.option(), what))
             }
-            Ok(scale.scaled(value))
         };
-        self.card.dataset.physics.iter().map(tell).collect()
+        scales.iter().filter_map(|scale| Some((scale, value(scale)?))).map(tell).collect()
     }
 
     /// What the networks are told of a domain, in words.

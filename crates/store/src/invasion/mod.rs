@@ -77,10 +77,10 @@ impl Common {
     fn describe(&self) -> String {
         let (frames, height, width) = self.shape;
         format!(
-            "{frames} frames of {height}x{width} pixels of {} m, inlet {}, time in {:?}{}",
+            "{frames} frames of {height}x{width} pixels of {} m, inlet {}, time in {}{}",
             self.voxel_size_m,
             self.inlet,
-            self.time_unit,
+            self.time_unit.name(),
             self.extent.describe()
         )
     }

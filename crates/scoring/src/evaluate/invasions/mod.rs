@@ -171,11 +171,11 @@ fn mismatch_reason(dataset: &InvasionDataset, predictions: &PredictionFile) -> O
     let is_same = (header.time_unit, header.inlet) == (dataset.time_unit(), dataset.inlet());
     (!is_same).then(|| {
         format!(
-            "has time in {:?} and the inlet at the {}, {} has {:?} and {}; pass the dataset that was predicted",
-            header.time_unit,
+            "has time in {} and the inlet at the {}, {} has {} and {}; pass the dataset that was predicted",
+            header.time_unit.name(),
             header.inlet,
             dataset.path().display(),
-            dataset.time_unit(),
+            dataset.time_unit().name(),
             dataset.inlet()
         )
     })
