@@ -2,8 +2,8 @@
 
     python scripts/ship-model.py runs/drainage models/drainage
 
-Of the run it takes config.toml, run.json and best.safetensors; what belongs to the place where it was trained (device,
-wall time) stays. Half precision changes probabilities by about 1e-3; the page of scores is made with the copy.
+It copies config.toml, run.json without device and wall time, and best.safetensors. Score the copy, not the run: the weights
+are rounded.
 """
 
 import json

@@ -94,10 +94,7 @@ pub fn run(options: &PredictOptions, verbosity: Verbosity) -> Result<()> {
     let done = atomic::fill_folder(&options.output, |folder| match &options.run {
         None => {
             if options.physics.capillary_number.is_none() {
-                say(
-                    verbosity,
-                    "assumed where nothing else is known: capillary number 0.01; see --capillary-number",
-                );
+                say(verbosity, "no --capillary-number: 0.01 is taken unless the input has its own");
             }
             let options =
                 &PredictOptions { physics: options.physics.or(&SHIPPED_PHYSICS), ..options.clone() };

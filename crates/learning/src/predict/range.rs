@@ -113,8 +113,7 @@ pub(super) fn check_times(card: &DatasetCard, times: &[f64], is_allowed: bool) -
 }
 
 /// The first time at which more fluid is predicted than was injected, in words; `rows` holds times and saturations.
-pub(super) fn excess(card: &DatasetCard, rows: impl Iterator<Item = (f64, f64)>) -> Option<String> {
-    let mut rows = rows;
+pub(super) fn excess(card: &DatasetCard, mut rows: impl Iterator<Item = (f64, f64)>) -> Option<String> {
     let (time, saturation) = match card.time_unit {
         TimeUnit::PoreVolumes => rows.find(|(time, saturation)| *saturation > time + SATURATION_MARGIN)?,
         TimeUnit::Seconds | TimeUnit::Frame => return None,

@@ -135,7 +135,18 @@ mod tests {
         let flow = flow(&squared_distance(&solid));
         assert_eq!(flow.speed[[20, 12]], 0.0);
         assert!(flow.pressure.iter().all(|p| (-1e-3..=1.001).contains(p)));
-        let rows: Vec<f32> = (0..24).map(|y| flow.pressure.row(y).sum()).collect();
-        assert!(rows[0] > rows[23]);
+        let k = squared_distance(&solid).mapv(|squared| squared as f32);
+        let through = |y: usize| -> f32 {
+            let of_column = |x: usize| {
+                let (above, below) = (k[[y - 1, x]], k[[y, x]]);
+                let conductance =
+                    if above * below > 0.0 { 2.0 * above * below / (above + below) } else { 0.0 };
+                conductance * (flow.pressure[[y - 1, x]] - flow.pressure[[y, x]])
+            };
+            (0..16).map(of_column).sum()
+        };
+        for y in 2..24 {
+            assert!((through(y) / through(1) - 1.0).abs() < 1e-2, "row {y}: {} {}", through(y), through(1));
+        }
     }
 }

@@ -64,8 +64,8 @@ fn distance(domain: &Domain) -> Array2<f32> {
     squared_distance(&domain.solid).mapv(|squared| ((squared as f32).sqrt() / 16.0).min(1.0))
 }
 
-/// A channel of the domain with a wall on each side of the flow.
-fn walled(domain: &Domain, inlet: Side, channel: impl Fn(&Domain) -> Array2<f32>) -> Array2<f32> {
+/// What `channel` computes of the domain with a wall on each side of the flow, without the walls.
+fn walled<T: Clone>(domain: &Domain, inlet: Side, channel: impl Fn(&Domain) -> Array2<T>) -> Array2<T> {
     let (height, width) = domain.shape();
     let (rows, columns) = match inlet {
         Side::Top | Side::Bottom => (0, 1),
@@ -81,9 +81,8 @@ fn walled(domain: &Domain, inlet: Side, channel: impl Fn(&Domain) -> Array2<f32>
 /// Flow of a single fluid from the inlet to the opposite edge, with walls on both sides.
 fn single_fluid(domain: &Domain, inlet: Side) -> Flow {
     let turn = Orientation::between(inlet, Side::Top);
-    let squared =
-        walled(domain, inlet, |walled| squared_distance(&walled.solid).mapv(|squared| squared as f32));
-    let flow = laplace::flow(&turn.turn(squared.mapv(|squared| squared as u32)));
+    let squared = walled(domain, inlet, |walled| squared_distance(&walled.solid));
+    let flow = laplace::flow(&turn.turn(squared));
     Flow { pressure: turn.back(flow.pressure), speed: turn.back(flow.speed) }
 }
 
