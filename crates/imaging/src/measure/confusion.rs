@@ -58,16 +58,6 @@ impl Confusion {
         counts
     }
 
-    /// Intersection over union, TP / (TP + FP + FN) (Jaccard 1912); 1 when both are empty.
-    pub fn iou(&self) -> f64 {
-        ratio(self.true_positive, self.true_positive + self.false_positive + self.false_negative)
-    }
-
-    /// Dice coefficient, 2 TP / (2 TP + FP + FN) (Dice 1945); 1 when both are empty.
-    pub fn dice(&self) -> f64 {
-        ratio(2 * self.true_positive, 2 * self.true_positive + self.false_positive + self.false_negative)
-    }
-
     /// True positives over predicted positives, TP / (TP + FP); 1 when nothing is predicted.
     pub fn precision(&self) -> f64 {
         ratio(self.true_positive, self.true_positive + self.false_positive)

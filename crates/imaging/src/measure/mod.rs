@@ -3,7 +3,9 @@
 
 mod confusion;
 mod confusion_matrix;
+mod dice;
 mod hausdorff;
+mod iou;
 mod score_histogram;
 
 pub use confusion::Confusion;
