@@ -237,13 +237,13 @@ impl PredictionFile {
             return Err(file.error("/domain_id", format!("{id:?} occurs twice")));
         }
         let n = Some(ids.len());
-        let shape = file.dataset_of::<f32>("/probability", &[n, None, None, None])?.shape();
-        file.dataset_of::<u8>("/solid", &[n, Some(shape[2]), Some(shape[3])])?;
-        file.dataset_of::<f64>("/time", &[n, Some(shape[1])])?;
+        let shape = file.numbers("/probability", &[n, None, None, None])?.shape();
+        file.numbers("/solid", &[n, Some(shape[2]), Some(shape[3])])?;
+        file.numbers("/time", &[n, Some(shape[1])])?;
         Ok(Self {
             path: path.to_owned(),
             header: PredictionHeader {
-                source: file.text("source")?,
+                source: file.text_or("source", "unknown")?,
                 time_unit: file.keyword("time_unit")?,
                 inlet: file.keyword("inlet")?,
                 voxel_size_m: file.number("voxel_size_m")?,
@@ -283,18 +283,12 @@ impl PredictionFile {
     pub fn prediction(&self, index: usize) -> Result<Prediction> {
         let domain_id = self.ids[index].clone();
         let file = H5Reader::open(&self.path)?;
-        let solid: Array2<u8> = file.row::<_, Ix2>(&file.dataset_of::<u8>("/solid", &[None; 3])?, index)?;
-        let times: Array1<f64> = file.row::<_, Ix1>(&file.dataset_of::<f64>("/time", &[None; 2])?, index)?;
+        let solid = file.mask::<Ix2>("/solid", "y, x", index)?;
+        let times: Array1<f64> = file.row::<_, Ix1>(&file.numbers("/time", &[None; 2])?, index)?;
         let probability: Array3<f32> =
-            file.row::<_, Ix3>(&file.dataset_of::<f32>("/probability", &[None; 4])?, index)?;
+            file.row::<_, Ix3>(&file.numbers("/probability", &[None; 4])?, index)?;
         let times = times.to_vec();
         check_times(&times).map_err(|what| file.error(&format!("/time[{index}]"), what))?;
-        if let Some(((y, x), value)) = solid.indexed_iter().find(|(_, value)| **value > 1) {
-            return Err(file.error(
-                &format!("/solid[{index}]"),
-                format!("holds {value} at (y, x) = ({y}, {x}), expected 0 or 1"),
-            ));
-        }
         let outside = probability.indexed_iter().find(|(_, p)| !(0.0..=1.0).contains(*p));
         if let Some(((t, y, x), value)) = outside {
             return Err(file.error(
@@ -302,7 +296,7 @@ impl PredictionFile {
                 format!("holds {value} at (time, y, x) = ({t}, {y}, {x}), expected 0 to 1"),
             ));
         }
-        Ok(Prediction { domain_id, solid: solid.mapv(|value| value == 1), times, probability })
+        Ok(Prediction { domain_id, solid, times, probability })
     }
 }
 
