@@ -507,7 +507,7 @@ fn photograph(folder: &Path, extension: &str) -> PathBuf {
 }
 
 fn write_dicom(folder: &Path) -> PathBuf {
-    let study = RightVentricleConfig { patients: 1, slices: 1, ..Default::default() };
+    let study = RightVentricleConfig { patients: 1, slices: 1, phases: 3, ..Default::default() };
     Study::RightVentricle(study).write(&folder.join("set"), 1).unwrap();
     first(folder, "dcm")
 }

@@ -223,9 +223,10 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             let together = batches.iter().take(end - self.state.batch).collect::<Result<Vec<_>>>()?;
             self.state.running.waiting_seconds += began.elapsed().as_secs_f64();
             let loss = self.step(together, total_steps)?;
-            progress.advance(end - self.state.batch, &format!("loss {loss:.4}"));
+            let pieces = end - self.state.batch;
             self.state.batch = end;
             self.state.wall_seconds += began.elapsed().as_secs_f64();
+            progress.advance_within(pieces, &format!("loss {loss:.4}"), self.time_left(count));
             began = Instant::now();
             if interrupt::is_requested() {
                 self.save()?;
@@ -246,6 +247,16 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             }
         }
         Ok(())
+    }
+
+    /// Time that the rest of the training takes at the rate so far, with epochs of `batches` batches: of this network and of
+    /// those after it.
+    fn time_left(&self, batches: usize) -> Duration {
+        let members = &self.setting.members;
+        let after = members.iter().rev().take_while(|member| member.folder != self.member.folder).count();
+        let done = (self.state.epoch * batches + self.state.batch) as f64;
+        let all = ((1 + after) * self.setting.training.epochs * batches) as f64;
+        Duration::try_from_secs_f64(self.state.wall_seconds * (all / done - 1.0)).unwrap_or_default()
     }
 
     /// One optimiser step over some batches; returns their mean loss.
