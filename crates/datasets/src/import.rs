@@ -95,12 +95,16 @@ pub fn run(options: &ImportOptions) -> Result<Imported> {
         return Err(Error::config(format!("--voxel-size {}", options.voxel_size), "expected metres above 0"));
     }
     let bad = match &options.clock {
-        Clock::Times(times) | Clock::Injected(times) => times.iter().find(|time| !time.is_finite()),
+        Clock::Times(times) => times.iter().find(|time| !time.is_finite()),
         Clock::TimeStep(step) => Some(step).filter(|step| !(**step > 0.0 && step.is_finite())),
+        Clock::Injected(volumes) => match volumes.iter().find(|volume| !volume.is_finite()) {
+            Some(bad) => return Err(Error::config("--times", format!("{bad} is no number of pore volumes"))),
+            None => None,
+        },
         Clock::Frames | Clock::PoreVolumes => None,
     };
     if let Some(bad) = bad {
-        return Err(Error::config("--times, --time-step", format!("{bad} is no time")));
+        return Err(Error::config("--times, --time-step", format!("{bad} is no time in seconds")));
     }
     for quantity in Quantity::GIVEN {
         let value = quantity.of(&options.physics, f64::NAN);

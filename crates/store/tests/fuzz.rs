@@ -133,9 +133,11 @@ fn damaged_files_are_read_or_refused() {
         let bytes = fs::metadata(&file).unwrap().len();
         println!("{:32} {bytes:6} {read:8} {refused:8} {panicked:8} {crashed:8} {hung:8}", kind.name);
         if panicked + crashed + hung > 0 {
-            let bad = outcomes.iter().enumerate().filter(|(_, outcome)| b"pch".contains(outcome));
-            let bad = bad.map(|(damage, outcome)| format!("{damage}{}", char::from(*outcome)));
-            println!("    {}", bad.take(8).collect::<Vec<_>>().join(" "));
+            let of = |kind: u8| outcomes.iter().enumerate().filter(move |(_, outcome)| **outcome == kind);
+            for (damage, outcome) in b"pch".iter().flat_map(|kind| of(*kind).take(4)) {
+                print!("    {}{damage}", char::from(*outcome));
+            }
+            println!();
             failures.push(kind.name);
         }
     }
