@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use porecast_base::interrupt;
 use porecast_base::progress::print_line;
+use porecast_store::examine;
 
 use cli::{Cli, Command};
 use commands::{
@@ -15,6 +16,9 @@ use commands::{
 };
 
 fn main() -> ExitCode {
+    if examine::serve() {
+        return ExitCode::SUCCESS;
+    }
     interrupt::ignore_hangup();
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,

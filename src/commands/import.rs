@@ -6,6 +6,7 @@ use porecast_base::progress::print_line;
 use porecast_base::{Result, Verbosity};
 use porecast_datasets::import::{self, Clock, ImportOptions};
 use porecast_simulations::Side;
+use porecast_store::Physics;
 
 use super::print;
 
@@ -28,16 +29,25 @@ pub struct Args {
     /// Edge length of a pixel in metres.
     #[arg(long, default_value_t = 1.0)]
     pub voxel_size: f64,
-    /// Times of the frames in seconds, one for each.
-    #[arg(long, value_delimiter = ',', conflicts_with_all = ["time_step", "pore_volumes"])]
+    /// Times of the frames in seconds, one for each; with --pore-volumes, the injected pore volumes as measured.
+    #[arg(long, value_delimiter = ',', conflicts_with = "time_step")]
     pub times: Vec<f64>,
     /// Seconds between frames; the first is at 0.
     #[arg(long, conflicts_with = "pore_volumes")]
     pub time_step: Option<f64>,
-    /// Take the saturation of each frame as the injected pore volumes, which it is until breakthrough: for runs that
-    /// learnt pore volumes.
+    /// Count time in injected pore volumes, for runs that learnt them: those of --times, or the saturation of each frame,
+    /// which equals them until breakthrough.
     #[arg(long)]
     pub pore_volumes: bool,
+    /// Capillary number of the injection.
+    #[arg(long, allow_negative_numbers = true)]
+    pub capillary_number: Option<f64>,
+    /// Viscosity of the invading over that of the defending fluid.
+    #[arg(long, allow_negative_numbers = true)]
+    pub viscosity_ratio: Option<f64>,
+    /// Contact angle in degrees through the defending fluid.
+    #[arg(long, allow_negative_numbers = true)]
+    pub contact_angle: Option<f64>,
     /// Replace an existing dataset.
     #[arg(long)]
     pub force: bool,
@@ -45,14 +55,20 @@ pub struct Args {
 
 /// Runs `porecast import`.
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
-    let Args { inputs, output, inlet, voxel_size, times, time_step, pore_volumes, force } = args;
+    let Args { inputs, output, inlet, voxel_size, times, time_step, pore_volumes, force, .. } = args;
+    let physics = Physics {
+        capillary_number: args.capillary_number,
+        viscosity_ratio: args.viscosity_ratio,
+        contact_angle_deg: args.contact_angle,
+    };
     let clock = match (times.is_empty(), time_step, pore_volumes) {
+        (false, _, true) => Clock::Injected(times),
         (false, ..) => Clock::Times(times),
         (_, Some(step), _) => Clock::TimeStep(step),
         (.., true) => Clock::PoreVolumes,
         _ => Clock::Frames,
     };
-    let options = ImportOptions { inputs, output, inlet, voxel_size, clock, force };
+    let options = ImportOptions { inputs, output, inlet, voxel_size, clock, physics, force };
     let imported = import::run(&options)?;
     if !verbosity.quiet {
         print(&format!("{}\n", imported.text))?;

@@ -13,7 +13,7 @@ use super::print;
     after_help = "Examples:\n  porecast inspect data/demo.h5\n  porecast inspect runs/demo --png demo.png\n  porecast inspect data/stas.h5 --png images.png\n  porecast inspect data/stas.h5 --augment configs/segmentation/stas.toml --png augmented.png"
 )]
 pub struct Args {
-    /// Dataset, predictions, run folder, grey image (PNG, TIFF, JPEG, npy), or HDF5, npz, safetensors, CSV,
+    /// Dataset, predictions, run folder or folder of runs, grey image (PNG, TIFF, JPEG, npy), or HDF5, npz, safetensors, CSV,
     /// TOML or JSON file.
     pub path: PathBuf,
     /// Page of a TIFF file with several, counted from 1.

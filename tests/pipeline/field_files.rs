@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hdf5::types::{FixedAscii, FixedUnicode};
 use porecast::store::{GreyImage, InvasionDataset, PredictionFile};
 
 use crate::support::{Exits, Project, Workshop, fails, text};
@@ -163,6 +164,80 @@ fn what_cannot_be_a_domain_is_refused_with_what_can() {
     fails(&mut project.predict("run", "scan.bmp", "no"), 2, &["scan.bmp", "HDF5", "PNG, TIFF, JPEG or npy"]);
 }
 
+/// Texts of fixed length, as Fortran, MATLAB and h5py write them.
+fn fixed(text: &str) -> FixedAscii<40> {
+    FixedAscii::from_ascii(text.as_bytes()).unwrap()
+}
+
+/// Attributes as other programs write them: fixed lengths, arrays of one element, numbers as floats.
+fn foreign_header(file: &hdf5::File, format: &str) {
+    for (name, value) in [("format", format), ("time_unit", "pore-volumes"), ("inlet", "top")] {
+        file.new_attr_builder().with_data(&[fixed(value)]).create(name).unwrap();
+    }
+    file.new_attr::<f64>().create("version").unwrap().write_scalar(&1.0).unwrap();
+    file.new_attr_builder().with_data(&[35e-6]).create("voxel_size_m").unwrap();
+}
+
+#[test]
+fn datasets_and_predictions_of_other_programs_are_read() {
+    let project = Project::new();
+    let own = InvasionDataset::open(&project.path("data.h5")).unwrap();
+    let sequence = own.sequence(0).unwrap();
+    let phase = sequence.phase.mapv(|invaded| f64::from(u8::from(invaded))).insert_axis(ndarray::Axis(0));
+    let solid = sequence.domain.solid.mapv(|solid| i64::from(solid)).insert_axis(ndarray::Axis(0));
+    let times = ndarray::Array1::from(sequence.times.iter().map(|time| *time as f32).collect::<Vec<_>>());
+    let times = times.insert_axis(ndarray::Axis(0));
+    let write = |name: &str, format: &str, frames: &str| {
+        let file = hdf5::File::create(project.path(name)).unwrap();
+        foreign_header(&file, format);
+        let id: FixedUnicode<24> = own.domain_ids()[0].parse().unwrap();
+        file.new_dataset_builder().with_data(&[id]).create("domain_id").unwrap();
+        file.new_dataset_builder().with_data(&phase).create(frames).unwrap();
+        file.new_dataset_builder().with_data(&solid).create("solid").unwrap();
+        file.new_dataset_builder().with_data(&times).create("time").unwrap();
+    };
+    write("foreign.h5", "porecast-invasion", "phase");
+    let foreign = InvasionDataset::open(&project.path("foreign.h5")).unwrap();
+    let read = foreign.sequence(0).unwrap();
+    assert_eq!((&read.phase, &read.domain.solid), (&sequence.phase, &sequence.domain.solid));
+    assert!(read.parameters.contact_angle_deg.is_nan() && foreign.origin().simulator == "unknown");
+    write("predicted.h5", "porecast-predictions", "probability");
+    let said = project.assert_done("evaluate predicted.h5 --dataset data.h5 -o scores");
+    assert!(said.contains("unknown"), "{said}");
+
+    // What is needed and missing is named, and values that are no mask are refused, not rounded.
+    let change = |change: &dyn Fn(&hdf5::File)| {
+        write("changed.h5", "porecast-invasion", "phase");
+        change(&hdf5::File::open_rw(project.path("changed.h5")).unwrap());
+    };
+    change(&|file| file.delete_attr("inlet").unwrap());
+    project.assert_refused("inspect changed.h5", &["changed.h5", "has no attribute \"inlet\""]);
+    change(&|file| {
+        let half = ndarray::Array4::from_elem((1, 1, 1, 1), 0.5);
+        file.dataset("phase").unwrap().write_slice(&half, ndarray::s![0..1, 2..3, 3..4, 4..5]).unwrap();
+    });
+    project.assert_refused("inspect changed.h5", &["/phase[0] holds 0.5, expected 0 or 1", "(2, 3, 4)"]);
+    change(&|file| {
+        let minus = ndarray::Array3::from_elem((1, 1, 1), -1);
+        file.dataset("solid").unwrap().write_slice(&minus, ndarray::s![0..1, 1..2, 2..3]).unwrap();
+    });
+    project.assert_refused("inspect changed.h5", &["/solid[0] holds -1, expected 0 or 1", "(1, 2)"]);
+}
+
+#[test]
+fn damaged_hdf5_files_are_refused_before_the_library_can_crash_or_hang() {
+    let project = Project::new();
+    for (name, wanted) in [("hangs.h5", "does not come to an end"), ("crashes.h5", "crashes on it")] {
+        fs::copy(case("hdf5").join(name), project.path(name)).unwrap();
+        project.assert_refused(&format!("inspect {name}"), &[name, "damaged", wanted]);
+    }
+    let mut bytes = fs::read(project.path("data.h5")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(project.path("data.h5"), bytes).unwrap();
+    project.assert_refused("inspect data.h5", &["data.h5", "damaged", "its digest does not match"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_name_that_is_not_utf_8_is_a_name() {
@@ -225,4 +300,14 @@ levels = 2
     masks.sort();
     assert_eq!(masks, ["x_1-2.png", "x_1-3.png", "x_1.png"]);
     assert!(said.contains("the mask of \"x(1\" is x_1-2.png"), "{said}");
+    // A dataset is known by its content.
+    fs::copy(folder.join("cells.h5"), folder.join("cells.hdf")).unwrap();
+    let said =
+        text(&folder.porecast(["predict", "--run", "run", "cells.hdf", "-o", "data"]).succeeds().stderr);
+    assert!(said.contains("segmented 6 images") && folder.join("data/predictions.h5").exists(), "{said}");
+    folder.assert_refused(
+        "predict --run run new -o no --threshold 0.4",
+        &["--threshold", "for runs on invasions"],
+    );
+    folder.assert_refused("predict --run run scan.raw -o no", &["scan.raw"]);
 }

@@ -162,6 +162,30 @@ fn imported_frames_can_have_a_physical_clock() {
 }
 
 #[test]
+fn imported_sequences_have_the_physics_and_volumes_that_were_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    label_stack(&folder.path().join("stack.npz"), &labels());
+    let physics = ["--capillary-number", "1e-4", "--viscosity-ratio", "0.2", "--contact-angle", "35"];
+    let volumes = ["--pore-volumes", "--times", "0.1,0.2,0.5"];
+    import(folder.path(), &[&["stack.npz", "-o", "d.h5"][..], &physics, &volumes].concat()).succeeds();
+    let dataset = InvasionDataset::open(&folder.path().join("d.h5")).unwrap();
+    let sequence = dataset.sequence(0).unwrap();
+    assert_eq!((dataset.time_unit(), sequence.times), (TimeUnit::PoreVolumes, vec![0.1, 0.2, 0.5]));
+    let found = sequence.parameters;
+    assert_eq!((found.capillary_number, found.viscosity_ratio, found.contact_angle_deg), (1e-4, 0.2, 35.0));
+    let bad = ["stack.npz", "-o", "x.h5", "--contact-angle", "-5"];
+    refused(folder.path(), &bad, &["--contact-angle", "-5 is no contact angle"]);
+}
+
+#[test]
+fn a_filter_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let lzf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/hdf5/lzf.h5");
+    let wanted = ["lzf.h5", "/alpha_water is compressed with lzf (HDF5 filter 32000)", "gzip"];
+    refused(folder.path(), &[lzf.to_str().unwrap(), "-o", "d.h5"], &wanted);
+}
+
+#[test]
 fn hidden_files_of_a_folder_are_passed_over_and_capitals_are_read() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("mac")).unwrap();

@@ -418,6 +418,23 @@ fn a_run_is_scored_on_its_domains_after_its_campaign_was_extended() {
     assert!(!outcome(&project.path("before")).is_empty());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_comparison_is_replaced_when_the_new_one_stands_and_not_before() {
+    let project = project();
+    project.assert_done("evaluate run -q");
+    project.assert_done("compare run -o both -q");
+    fs::write(project.path("both/comparison.md"), "old").unwrap();
+    let before = contents(&project.path("both"));
+    let compare = project.porecast(["compare", "run", "run", "-o", "both", "--force"]);
+    fails(&mut on_a_full_disk(&compare, 4), 1, &["cannot be written"]);
+    assert!(contents(&project.path("both")) == before);
+    assert_eq!(leftovers(project.folder()), [] as [PathBuf; 0]);
+    project.assert_done("compare run run -o both --force -q");
+    let tables = fs::read_to_string(project.path("both/comparison.md")).unwrap();
+    assert!(tables.contains("run") && tables != "old", "{tables}");
+}
+
 #[test]
 fn ctrl_c_stops_a_prediction_with_exit_code_130_and_leaves_nothing() {
     let project = project();

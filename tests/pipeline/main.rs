@@ -10,6 +10,8 @@ mod field_files;
 mod import;
 mod inspect;
 mod lost_work;
+mod messages;
+mod physics;
 mod prediction;
 mod prepare;
 mod resume;

@@ -49,6 +49,36 @@ pub fn on_a_full_disk(command: &Command, kilobytes: usize) -> Command {
     shell
 }
 
+/// What a command shows on a terminal of `width` columns, line by line without control sequences; `None`, with a line that
+/// says so, if `script` is not installed.
+pub fn on_a_terminal(command: &Command, width: usize) -> Option<String> {
+    let quoted = |word: &OsStr| format!("'{}'", word.to_str().expect("a text"));
+    let words: Vec<String> =
+        std::iter::once(command.get_program()).chain(command.get_args()).map(quoted).collect();
+    let line = format!("stty cols {width} rows 40; {}", words.join(" "));
+    let mut script = Command::new("script");
+    script.args(["-qec", &line, "/dev/null"]).current_dir(command.get_current_dir()?);
+    let Ok(output) = script.env("TERM", "xterm").stdin(std::process::Stdio::null()).output() else {
+        println!("skipped: `script` is not installed");
+        return None;
+    };
+    let mut shown = String::new();
+    let raw = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut rest = raw.chars();
+    while let Some(character) = rest.next() {
+        match character {
+            '\u{1b}' => {
+                // A control sequence ends with a letter.
+                rest.by_ref().find(char::is_ascii_alphabetic);
+            }
+            '\r' => shown.push('\n'),
+            other => shown.push(other),
+        }
+    }
+    assert!(output.status.success(), "{shown}");
+    Some(shown)
+}
+
 /// Writes a percolation dataset of disc packs.
 pub fn dataset(path: &Path, domains: u64, shape: (usize, usize), frames: usize) {
     let config: DomainConfig =

@@ -107,6 +107,9 @@ impl Checks {
 
 /// A configuration whose values can be out of range.
 pub trait Validate {
+    /// What the configuration is of, in words; empty if nothing else can be taken for it.
+    const KIND: &'static str = "";
+
     /// All problems, with the key path, the value and the allowed range.
     fn problems(&self) -> Vec<Problem>;
 }

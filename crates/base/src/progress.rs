@@ -35,40 +35,111 @@ pub struct Progress {
 impl Progress {
     /// Progress over `total` pieces, `done` of which were finished earlier.
     pub fn new(label: impl Into<String>, total: usize, done: usize, verbosity: Verbosity) -> Self {
-        let label = label.into();
         let is_bar = !verbosity.quiet && std::io::stderr().is_terminal();
         let bar = if is_bar { ProgressBar::new(total as u64) } else { ProgressBar::hidden() };
         bar.set_length(total as u64);
-        let template = "{prefix} {bar:40} {pos}/{len}, {per_sec}, {eta} left {msg}";
-        bar.set_style(ProgressStyle::with_template(template).expect("the template is well formed"));
-        bar.set_prefix(label.clone());
+        // A wide message is cut at the edge of the terminal.
+        bar.set_style(ProgressStyle::with_template("{wide_msg}").expect("the template is well formed"));
         bar.set_position(done as u64);
         bar.reset_eta();
         let is_plain = !verbosity.quiet && !is_bar;
-        Self { label, bar, lines: is_plain.then(|| Mutex::new(Instant::now())) }
+        Self { label: label.into(), bar, lines: is_plain.then(|| Mutex::new(Instant::now())) }
     }
 
     /// Records finished pieces.
     pub fn advance(&self, pieces: usize, message: &str) {
-        self.bar.set_message(message.to_owned());
         self.bar.inc(pieces as u64);
-        let Some(lines) = &self.lines else { return };
+        let left = self.bar.eta();
+        self.show(message, (self.bar.per_sec() > 0.0).then_some(left));
+    }
+
+    /// Records finished pieces of a longer work, of which `left` remains.
+    pub fn advance_within(&self, pieces: usize, message: &str, left: Duration) {
+        self.bar.inc(pieces as u64);
+        self.show(message, Some(left));
+    }
+
+    /// Tells how far the pieces in work are.
+    pub fn note(&self, message: &str) {
+        self.show(message, None);
+    }
+
+    fn show(&self, message: &str, left: Option<Duration>) {
+        let (done, total) = (self.bar.position(), self.bar.length().unwrap_or(0));
+        let rate = self.bar.per_sec();
+        let words = [
+            format!(
+                "{} {}{done}/{total}",
+                self.label,
+                if self.lines.is_some() { String::new() } else { drawn(done, total) }
+            ),
+            if rate > 0.0 { rate_in_words(rate) } else { String::new() },
+            left.map_or_else(String::new, |left| format!("{} left", duration_in_words(left))),
+            message.to_owned(),
+        ];
+        let line = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ");
+        let Some(lines) = &self.lines else {
+            return self.bar.set_message(line);
+        };
         let mut last = lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if last.elapsed() >= LINE_INTERVAL {
             *last = Instant::now();
-            print_line(&format!(
-                "{} {}/{}, {:.1}/s, {:.0} s left {message}",
-                self.label,
-                self.bar.position(),
-                self.bar.length().unwrap_or(0),
-                self.bar.per_sec(),
-                self.bar.eta().as_secs_f64()
-            ));
+            print_line(&line);
         }
     }
 
     /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// A bar.
+fn drawn(done: u64, total: u64) -> String {
+    const LENGTH: u64 = 20;
+    let full = (LENGTH * done / total.max(1)).min(LENGTH) as usize;
+    format!("{}{} ", "█".repeat(full), "░".repeat(LENGTH as usize - full))
+}
+
+/// Pieces a second, or seconds a piece if it takes longer.
+fn rate_in_words(per_second: f64) -> String {
+    if per_second >= 1.0 {
+        format!("{per_second:.1}/s")
+    } else {
+        format!(
+            "{} each",
+            duration_in_words(Duration::try_from_secs_f64(1.0 / per_second).unwrap_or(Duration::MAX))
+        )
+    }
+}
+
+fn duration_in_words(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    match seconds {
+        0.0..10.0 => format!("{seconds:.1} s"),
+        10.0..100.0 => format!("{seconds:.0} s"),
+        100.0..6000.0 => format!("{:.0} min", seconds / 60.0),
+        _ => format!("{:.1} h", seconds / 3600.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_work_is_told_in_seconds_a_piece() {
+        assert_eq!(rate_in_words(12.34), "12.3/s");
+        assert_eq!(rate_in_words(0.4), "2.5 s each");
+        assert_eq!(rate_in_words(1.0 / 300.0), "5 min each");
+        let words = [3.0, 45.0, 150.0, 9000.0].map(|s| duration_in_words(Duration::from_secs_f64(s)));
+        assert_eq!(words, ["3.0 s", "45 s", "2 min", "2.5 h"]);
+    }
+
+    #[test]
+    fn the_bar_fills() {
+        assert_eq!(drawn(0, 4).matches('█').count(), 0);
+        assert_eq!(drawn(3, 4).matches('█').count(), 15);
+        assert_eq!(drawn(9, 4).chars().count(), 21);
     }
 }

@@ -16,7 +16,7 @@ use porecast_simulations::{Domain, Side, TimeUnit, Trajectory};
 
 use porecast_base::{Error, ErrorKind, Result, atomic, interrupt, lock};
 use porecast_store::invasion::{self, InvasionDataset, Origin};
-use porecast_store::{benchmark, card, npz};
+use porecast_store::{Physics, Quantity, benchmark, card, npz};
 
 /// Label of the solid in a label stack.
 const SOLID: u8 = 0;
@@ -37,6 +37,8 @@ pub enum Clock {
     TimeStep(f64),
     /// The saturation of each frame as the injected pore volumes, which it is until breakthrough.
     PoreVolumes,
+    /// Injected pore volumes, one for each frame.
+    Injected(Vec<f64>),
 }
 
 /// Properties of one imported sequence.
@@ -65,6 +67,8 @@ pub struct ImportOptions {
     pub voxel_size: f64,
     /// Times of the frames.
     pub clock: Clock,
+    /// Capillary number, viscosity ratio and contact angle of all sequences, as far as they are known.
+    pub physics: Physics,
     /// Replace an existing dataset.
     pub force: bool,
 }
@@ -93,10 +97,20 @@ pub fn run(options: &ImportOptions) -> Result<Imported> {
     let bad = match &options.clock {
         Clock::Times(times) => times.iter().find(|time| !time.is_finite()),
         Clock::TimeStep(step) => Some(step).filter(|step| !(**step > 0.0 && step.is_finite())),
+        Clock::Injected(volumes) => match volumes.iter().find(|volume| !volume.is_finite()) {
+            Some(bad) => return Err(Error::config("--times", format!("{bad} is no number of pore volumes"))),
+            None => None,
+        },
         Clock::Frames | Clock::PoreVolumes => None,
     };
     if let Some(bad) = bad {
         return Err(Error::config("--times, --time-step", format!("{bad} is no time in seconds")));
+    }
+    for quantity in Quantity::GIVEN {
+        let value = quantity.of(&options.physics, f64::NAN);
+        if let Some(bad) = value.filter(|value| !quantity.is_possible(*value)) {
+            return Err(Error::config(quantity.option(), format!("{bad} is no {}", quantity.name())));
+        }
     }
     let _held = lock::hold(&options.output)?;
     interrupt::listen();
@@ -231,7 +245,7 @@ fn read(file: &Path, options: &ImportOptions) -> Result<(Trajectory, usize)> {
         times: (0..phase.len_of(Axis(0))).map(|t| t as f64).collect(),
         time_unit: TimeUnit::Frame,
         phase,
-        parameters: benchmark::unknown_parameters(domain.porosity()),
+        parameters: options.physics.parameters(domain.porosity()),
         domain,
     };
     set_clock(&mut sequence, &options.clock, file)?;
@@ -243,13 +257,14 @@ fn set_clock(sequence: &mut Trajectory, clock: &Clock, file: &Path) -> Result<()
     let frames = sequence.times.len();
     let (times, unit) = match clock {
         Clock::Frames => return Ok(()),
-        Clock::Times(times) if times.len() != frames => {
+        Clock::Times(times) | Clock::Injected(times) if times.len() != frames => {
             let what = format!("has {frames} frames, --times names {} times", times.len());
             return Err(Error::input(file, what));
         }
         Clock::Times(times) => (times.clone(), TimeUnit::Seconds),
         Clock::TimeStep(step) => ((0..frames).map(|t| t as f64 * step).collect(), TimeUnit::Seconds),
         Clock::PoreVolumes => (sequence.saturation(), TimeUnit::PoreVolumes),
+        Clock::Injected(volumes) => (volumes.clone(), TimeUnit::PoreVolumes),
     };
     if let Some(t) = times.windows(2).position(|pair| pair[1] <= pair[0]) {
         let what = format!(

@@ -144,6 +144,11 @@ fn a_linked_patient_without_files_and_files_without_a_link_are_named() {
     expect(source.warnings(), "SCD0000201", "does not name");
     fs::write(&table, "a,b\n1,2\n").unwrap();
     expect_error(DicomContours::open(&path, Default::default()), &["link.csv", "no column \"patient_id\""]);
+    fs::remove_file(&table).unwrap();
+    expect_error(
+        DicomContours::open(&path, Default::default()),
+        &["no link.csv", "first line is patient_id,original_id"],
+    );
 }
 
 #[test]

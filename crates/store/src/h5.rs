@@ -1,15 +1,20 @@
 //! HDF5 files. Errors name the file, the place in it, and the expected and actual content.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use hdf5::types::{TypeDescriptor, VarLenAscii, VarLenUnicode};
-use hdf5::{H5Type, Hyperslab, MinorErrorCode, SliceOrIndex};
+use hdf5::filters::Filter;
+use hdf5::types::{FixedAscii, FixedUnicode, TypeDescriptor, VarLenAscii, VarLenUnicode};
+use hdf5::{Container, H5Type, Hyperslab, MinorErrorCode, SliceOrIndex};
 use ndarray::{Array, ArrayView, Dimension};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IntoDeserializer, value::StrDeserializer};
 
+use crate::{digest, examine};
 use porecast_base::{Error, Result};
 
+/// Longest text of fixed length that is read, in bytes.
+const LONGEST_TEXT: usize = 1024;
 /// Deflate level of growing datasets: on masks, 1 compresses about as well as 9, many times faster.
 const DEFLATE: u8 = 1;
 
@@ -26,6 +31,7 @@ impl H5Reader {
         if metadata.is_dir() {
             return Err(Error::input(path, "is a folder, expected an HDF5 file"));
         }
+        examine::approve(path)?;
         let file = hdf5::File::open(path).map_err(|e| {
             let cause = last_cause(&e);
             Error::input(
@@ -80,17 +86,31 @@ impl H5Reader {
 
     pub(crate) fn text(&self, name: &str) -> Result<String> {
         let attribute = self.attribute(name)?;
-        let unicode = attribute.read_scalar::<VarLenUnicode>().map(|text| text.as_str().to_owned());
-        unicode
-            .or_else(|_| attribute.read_scalar::<VarLenAscii>().map(|text| text.as_str().to_owned()))
-            .map_err(|_| self.error("/", format!("attribute {name:?} is not a text")))
+        let texts =
+            texts_in(&attribute).map_err(|_| self.error("/", format!("attribute {name:?} is not a text")))?;
+        match texts.as_slice() {
+            [text] => Ok(text.clone()),
+            _ => {
+                Err(self.error("/", format!("attribute {name:?} holds {} texts, expected one", texts.len())))
+            }
+        }
+    }
+
+    /// A text that another program may leave out.
+    pub(crate) fn text_or(&self, name: &str, otherwise: &str) -> Result<String> {
+        if self.file.attr(name).is_ok() { self.text(name) } else { Ok(otherwise.to_owned()) }
     }
 
     pub(crate) fn number(&self, name: &str) -> Result<f64> {
-        let attribute = self.attribute(name)?;
-        attribute
-            .read_scalar::<f64>()
-            .map_err(|_| self.error("/", format!("attribute {name:?} is not a number")))
+        let numbers = self.attribute(name)?.read_raw::<f64>();
+        match numbers.as_deref() {
+            Ok([number]) => Ok(*number),
+            Ok(numbers) => {
+                Err(self
+                    .error("/", format!("attribute {name:?} holds {} numbers, expected one", numbers.len())))
+            }
+            Err(_) => Err(self.error("/", format!("attribute {name:?} is not a number"))),
+        }
     }
 
     /// Reads an attribute that holds one word of a closed set.
@@ -118,7 +138,55 @@ impl H5Reader {
                 dims.iter().map(|d| d.map_or_else(|| "any".to_owned(), |d| d.to_string())).collect();
             return Err(self.error(name, format!("has shape {shape:?}, expected [{}]", wanted.join(", "))));
         }
+        if let Some(filter) = dataset.filters().iter().find(|filter| !filter.is_available()) {
+            let what = format!(
+                "is compressed with {}, which this HDF5 library cannot read; write the file again with gzip or without \
+                 compression",
+                filter_name(filter)
+            );
+            return Err(self.error(name, what));
+        }
         Ok(dataset)
+    }
+
+    /// A dataset of numbers of any type, which are converted when they are read.
+    pub(crate) fn numbers(&self, name: &str, dims: &[Option<usize>]) -> Result<hdf5::Dataset> {
+        use TypeDescriptor::{Boolean, Float, Integer, Unsigned};
+        let dataset = self.dataset(name, dims)?;
+        match dataset.dtype().and_then(|kind| kind.to_descriptor()).map_err(|e| self.error(name, e))? {
+            Integer(_) | Unsigned(_) | Float(_) | Boolean => Ok(dataset),
+            found => Err(self.error(name, format!("holds {found}, expected numbers"))),
+        }
+    }
+
+    /// Row `row` of a mask of 0 and 1, stored as numbers of any type. `axes` names the axes of the row in errors.
+    pub(crate) fn mask<D: Dimension>(&self, name: &str, axes: &str, row: usize) -> Result<Array<bool, D>> {
+        let dataset = self.numbers(name, &vec![None; D::NDIM.map_or(0, |ndim| ndim + 1)])?;
+        if dataset.dtype().is_ok_and(|kind| kind.is::<u8>()) {
+            self.zeros_and_ones::<u8, D>(&dataset, axes, row)
+        } else {
+            self.zeros_and_ones::<f32, D>(&dataset, axes, row)
+        }
+    }
+
+    fn zeros_and_ones<T, D: Dimension>(
+        &self,
+        dataset: &hdf5::Dataset,
+        axes: &str,
+        row: usize,
+    ) -> Result<Array<bool, D>>
+    where
+        T: H5Type + From<bool> + PartialEq + Display + Copy,
+    {
+        let (zero, one) = (T::from(false), T::from(true));
+        let values = self.row::<T, D>(dataset, row)?;
+        match values.indexed_iter().find(|(_, value)| **value != zero && **value != one) {
+            Some((at, value)) => Err(self.error(
+                &format!("{}[{row}]", dataset.name()),
+                format!("holds {value}, expected 0 or 1, at ({axes}) = {at:?}"),
+            )),
+            None => Ok(values.mapv(|value| value == one)),
+        }
     }
 
     /// A dataset of type `T` whose shape fits `dims`.
@@ -134,17 +202,7 @@ impl H5Reader {
 
     pub(crate) fn texts(&self, name: &str) -> Result<Vec<String>> {
         let dataset = self.dataset(name, &[None])?;
-        let found = dataset.dtype().and_then(|t| t.to_descriptor()).map_err(|e| self.error(name, e))?;
-        let texts: hdf5::Result<Vec<String>> = match found {
-            TypeDescriptor::VarLenUnicode => dataset
-                .read_raw::<VarLenUnicode>()
-                .map(|texts| texts.iter().map(|text| text.as_str().to_owned()).collect()),
-            TypeDescriptor::VarLenAscii => dataset
-                .read_raw::<VarLenAscii>()
-                .map(|texts| texts.iter().map(|text| text.as_str().to_owned()).collect()),
-            _ => return Err(self.error(name, format!("holds {found}, expected texts"))),
-        };
-        texts.map_err(|e| self.error(name, last_cause(&e)))
+        texts_in(&dataset).map_err(|what| self.error(name, what))
     }
 
     /// Row `row` of a dataset, without its first axis.
@@ -159,8 +217,45 @@ impl H5Reader {
     }
 }
 
+/// The texts in a dataset or an attribute, of variable or fixed length.
+fn texts_in(place: &Container) -> std::result::Result<Vec<String>, String> {
+    fn read<T: H5Type + ToString>(place: &Container) -> std::result::Result<Vec<String>, String> {
+        let texts = place.read_raw::<T>().map_err(|e| last_cause(&e))?;
+        Ok(texts.iter().map(|text| text.to_string().trim_end().to_owned()).collect())
+    }
+    match place.dtype().and_then(|kind| kind.to_descriptor()).map_err(|e| last_cause(&e))? {
+        TypeDescriptor::VarLenUnicode => read::<VarLenUnicode>(place),
+        TypeDescriptor::VarLenAscii => read::<VarLenAscii>(place),
+        TypeDescriptor::FixedUnicode(length) if length <= LONGEST_TEXT => {
+            read::<FixedUnicode<LONGEST_TEXT>>(place)
+        }
+        TypeDescriptor::FixedAscii(length) if length <= LONGEST_TEXT => {
+            read::<FixedAscii<LONGEST_TEXT>>(place)
+        }
+        found => Err(format!("holds {found}, expected texts")),
+    }
+}
+
+/// A filter of HDF5 in the words of the programs that write it.
+fn filter_name(filter: &Filter) -> String {
+    let name = match filter.id() {
+        4 => "szip",
+        32000 => "lzf",
+        32001 => "blosc",
+        32004 => "lz4",
+        32008 => "bitshuffle",
+        32013 => "zfp",
+        32015 => "zstd",
+        32026 => "blosc2",
+        id => return format!("HDF5 filter {id}"),
+    };
+    format!("{name} (HDF5 filter {})", filter.id())
+}
+
 pub(crate) struct H5Writer {
     path: PathBuf,
+    /// Where the file is until it is complete.
+    temporary: PathBuf,
     file: hdf5::File,
     is_compressed: bool,
 }
@@ -169,7 +264,7 @@ impl H5Writer {
     /// Creates `temporary`; errors name `path`, the final place of the file.
     pub(crate) fn create(temporary: &Path, path: &Path) -> Result<Self> {
         let file = hdf5::File::create(temporary).map_err(|e| Error::output(path, last_cause(&e)))?;
-        Ok(Self { path: path.to_owned(), file, is_compressed: true })
+        Ok(Self { path: path.to_owned(), temporary: temporary.to_owned(), file, is_compressed: true })
     }
 
     /// Turns off the compression of growing datasets.
@@ -225,11 +320,13 @@ impl H5Writer {
         self.check(builder.create(name)).map(drop)
     }
 
-    /// Flushes and closes the file; only then is it complete.
+    /// Closes the file and appends its [digest](crate::digest); only then is it complete. Datasets must be dropped
+    /// before: they write to the file when they are.
     pub(crate) fn finish(self) -> Result<()> {
         self.check(self.file.flush())?;
-        let path = self.path;
-        self.file.close().map_err(|e| Error::output(&path, last_cause(&e)))
+        let Self { path, temporary, file, .. } = self;
+        file.close().map_err(|e| Error::output(&path, last_cause(&e)))?;
+        digest::append(&temporary).map_err(|e| Error::output(&path, e))
     }
 }
 

@@ -100,8 +100,9 @@ pub fn write(
             mask: file.growing::<u8>("mask", &[height, width], &[1, height, width])?,
         };
         fill(&mut writer)?;
-        let MaskWriter { ids, .. } = writer;
+        let MaskWriter { ids, probability, mask } = writer;
         file.texts("id", &ids)?;
+        drop((probability, mask));
         file.finish()
     })
 }

@@ -3,6 +3,8 @@
 use porecast_simulations::Parameters;
 use serde::{Deserialize, Serialize};
 
+use super::benchmark;
+
 /// Rate and fluids of an invasion, as far as they are known.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Physics {
@@ -26,6 +28,17 @@ impl From<&Parameters> for Physics {
 }
 
 impl Physics {
+    /// Parameters of a sequence of which only this and the porosity are known.
+    pub fn parameters(&self, porosity: f64) -> Parameters {
+        let known = |value: Option<f64>| value.unwrap_or(f64::NAN);
+        Parameters {
+            capillary_number: known(self.capillary_number),
+            viscosity_ratio: known(self.viscosity_ratio),
+            contact_angle_deg: known(self.contact_angle_deg),
+            ..benchmark::unknown_parameters(porosity)
+        }
+    }
+
     /// These quantities; where one is not known, that of `other`.
     pub fn or(&self, other: &Self) -> Self {
         Self {
@@ -51,6 +64,9 @@ pub enum Quantity {
 }
 
 impl Quantity {
+    /// The quantities that must be given: the geometry does not tell them.
+    pub const GIVEN: [Self; 3] = [Self::CapillaryNumber, Self::ViscosityRatio, Self::ContactAngle];
+
     /// Its name in words.
     pub fn name(self) -> &'static str {
         match self {

@@ -6,16 +6,19 @@
 //! /solid        (N, H, W)     u8
 //! /time         (N, T)        f64
 //! /probability  (N, T, H, W)  f32   probability of the invading phase; 0 in solid
+//! /capillary_number /viscosity_ratio /contact_angle_deg
+//!               (N)           f64   what each domain was predicted for; NaN if unknown, absent if unknown for all
 //! ```
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, Ix1, Ix2, Ix3};
+use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, Ix0, Ix1, Ix2, Ix3};
 use porecast_simulations::{Side, TimeUnit};
 
 use super::h5::{Growing, H5Reader, H5Writer};
 use super::invasion::check_times;
+use crate::physics::{Physics, Quantity};
 use porecast_base::atomic;
 use porecast_base::{Error, ErrorKind, Result};
 
@@ -23,6 +26,13 @@ use porecast_base::{Error, ErrorKind, Result};
 pub const FORMAT: &str = "porecast-predictions";
 /// Version of the schema that this program reads and writes.
 pub const VERSION: u32 = 1;
+
+/// Where the physics of the domains is.
+const PHYSICS: [(Quantity, &str); 3] = [
+    (Quantity::CapillaryNumber, "capillary_number"),
+    (Quantity::ViscosityRatio, "viscosity_ratio"),
+    (Quantity::ContactAngle, "contact_angle_deg"),
+];
 
 /// A predicted sequence of one domain.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,11 +115,20 @@ pub fn write_frames(
             )?,
             shape: (frames, height, width),
             ids: Vec::new(),
+            physics: Vec::new(),
             written: frames,
         };
         fill(&mut writer)?;
         writer.expect_complete()?;
         file.texts("domain_id", &writer.ids)?;
+        for (quantity, name) in PHYSICS {
+            let values =
+                writer.physics.iter().map(|physics| quantity.of(physics, f64::NAN).unwrap_or(f64::NAN));
+            let values: Vec<f64> = values.collect();
+            if values.iter().any(|value| value.is_finite()) {
+                file.column(name, &values)?;
+            }
+        }
         drop(writer);
         file.finish()
     })
@@ -123,6 +142,7 @@ pub struct PredictionWriter {
     probability: Growing,
     shape: (usize, usize, usize),
     ids: Vec<String>,
+    physics: Vec<Physics>,
     /// Frames written of the last domain.
     written: usize,
 }
@@ -152,8 +172,16 @@ impl PredictionWriter {
         self.time.push(ArrayView1::from(times))?;
         self.probability.grow()?;
         self.ids.push(domain_id.to_owned());
+        self.physics.push(Physics::default());
         self.written = 0;
         Ok(())
+    }
+
+    /// Records what the domain that was begun last is predicted for.
+    pub fn record(&mut self, physics: &Physics) {
+        if let Some(last) = self.physics.last_mut() {
+            *last = *physics;
+        }
     }
 
     /// Writes the next frame of the domain: the probability `[y, x]`.
@@ -237,13 +265,13 @@ impl PredictionFile {
             return Err(file.error("/domain_id", format!("{id:?} occurs twice")));
         }
         let n = Some(ids.len());
-        let shape = file.dataset_of::<f32>("/probability", &[n, None, None, None])?.shape();
-        file.dataset_of::<u8>("/solid", &[n, Some(shape[2]), Some(shape[3])])?;
-        file.dataset_of::<f64>("/time", &[n, Some(shape[1])])?;
+        let shape = file.numbers("/probability", &[n, None, None, None])?.shape();
+        file.numbers("/solid", &[n, Some(shape[2]), Some(shape[3])])?;
+        file.numbers("/time", &[n, Some(shape[1])])?;
         Ok(Self {
             path: path.to_owned(),
             header: PredictionHeader {
-                source: file.text("source")?,
+                source: file.text_or("source", "unknown")?,
                 time_unit: file.keyword("time_unit")?,
                 inlet: file.keyword("inlet")?,
                 voxel_size_m: file.number("voxel_size_m")?,
@@ -273,6 +301,30 @@ impl PredictionFile {
         self.shape
     }
 
+    /// What prediction `index` was made for, as far as the file says.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    ///
+    /// # Panics
+    /// `index` is not below the number of [`domain_ids`](Self::domain_ids).
+    pub fn physics(&self, index: usize) -> Result<Physics> {
+        let file = H5Reader::open(&self.path)?;
+        let [capillary_number, viscosity_ratio, contact_angle_deg] = PHYSICS.map(|(_, name)| {
+            if !file.has(name) {
+                return Ok(None);
+            }
+            let values = file.numbers(name, &[Some(self.ids.len())])?;
+            let value = file.row::<f64, Ix0>(&values, index)?.into_scalar();
+            Ok(value.is_finite().then_some(value))
+        });
+        Ok(Physics {
+            capillary_number: capillary_number?,
+            viscosity_ratio: viscosity_ratio?,
+            contact_angle_deg: contact_angle_deg?,
+        })
+    }
+
     /// Reads prediction `index`.
     ///
     /// # Errors
@@ -283,18 +335,12 @@ impl PredictionFile {
     pub fn prediction(&self, index: usize) -> Result<Prediction> {
         let domain_id = self.ids[index].clone();
         let file = H5Reader::open(&self.path)?;
-        let solid: Array2<u8> = file.row::<_, Ix2>(&file.dataset_of::<u8>("/solid", &[None; 3])?, index)?;
-        let times: Array1<f64> = file.row::<_, Ix1>(&file.dataset_of::<f64>("/time", &[None; 2])?, index)?;
+        let solid = file.mask::<Ix2>("/solid", "y, x", index)?;
+        let times: Array1<f64> = file.row::<_, Ix1>(&file.numbers("/time", &[None; 2])?, index)?;
         let probability: Array3<f32> =
-            file.row::<_, Ix3>(&file.dataset_of::<f32>("/probability", &[None; 4])?, index)?;
+            file.row::<_, Ix3>(&file.numbers("/probability", &[None; 4])?, index)?;
         let times = times.to_vec();
         check_times(&times).map_err(|what| file.error(&format!("/time[{index}]"), what))?;
-        if let Some(((y, x), value)) = solid.indexed_iter().find(|(_, value)| **value > 1) {
-            return Err(file.error(
-                &format!("/solid[{index}]"),
-                format!("holds {value} at (y, x) = ({y}, {x}), expected 0 or 1"),
-            ));
-        }
         let outside = probability.indexed_iter().find(|(_, p)| !(0.0..=1.0).contains(*p));
         if let Some(((t, y, x), value)) = outside {
             return Err(file.error(
@@ -302,7 +348,7 @@ impl PredictionFile {
                 format!("holds {value} at (time, y, x) = ({t}, {y}, {x}), expected 0 to 1"),
             ));
         }
-        Ok(Prediction { domain_id, solid: solid.mapv(|value| value == 1), times, probability })
+        Ok(Prediction { domain_id, solid, times, probability })
     }
 }
 
@@ -342,6 +388,28 @@ mod tests {
         assert_eq!(file.domain_ids(), ["a", "b"]);
         assert_eq!(file.shape(), (2, 3, 5));
         assert_eq!(file.prediction(1).unwrap(), all[1]);
+    }
+
+    #[test]
+    fn what_a_domain_was_predicted_for_is_recorded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("predictions.h5");
+        let told =
+            Physics { capillary_number: Some(1e-3), contact_angle_deg: Some(60.0), ..Physics::default() };
+        let one = prediction("a");
+        write_frames(&path, &header(), one.probability.dim(), |writer| {
+            for (id, physics) in [("a", told), ("b", Physics::default())] {
+                writer.begin(id, &one.solid, &one.times)?;
+                writer.record(&physics);
+                one.probability.outer_iter().try_for_each(|frame| writer.frame(frame))?;
+            }
+            Ok(())
+        })
+        .unwrap();
+        let file = PredictionFile::open(&path).unwrap();
+        assert_eq!((file.physics(0).unwrap(), file.physics(1).unwrap()), (told, Physics::default()));
+        let names = crate::listing::hdf5(&path).unwrap();
+        assert!(!names.iter().any(|entry| entry.name.contains("viscosity_ratio")), "{names:?}");
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub struct WeightTensor {
     pub values: Vec<f32>,
 }
 
+/// Keys under which a checkpoint holds its weights.
+const WRAPPERS: [&str; 3] = ["state_dict", "model_state_dict", "model"];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Float {
     F64,
@@ -33,11 +36,11 @@ enum Float {
 
 /// Reads every floating-point tensor in a file; skips integers, such as counters.
 ///
-/// A `.pth` holds a dictionary of tensors, at the top or under the key `state_dict` or `model`. The
-/// content decides the format.
+/// A `.pth` holds a dictionary of tensors, at the top or under the key `state_dict`, `model_state_dict` or `model`. The
+/// content decides the format. The prefix `module.`, which data-parallel training adds to every name, is dropped.
 ///
 /// # Errors
-/// The file is missing, damaged, or holds something else.
+/// The file is missing, damaged, or holds something else or values that are not finite.
 pub fn read(path: &Path) -> Result<Weights> {
     let bytes = std::fs::read(path).map_err(|e| Error::unreadable(path, e))?;
     let read = match bytes.as_slice() {
@@ -45,12 +48,28 @@ pub fn read(path: &Path) -> Result<Weights> {
         [0x80, ..] => read_sequence(&bytes),
         _ => read_safetensors(&bytes),
     };
-    read.map_err(|what| {
+    let weights = without_prefix(read.map_err(|what| {
         Error::input(
             path,
             format!("{what}; expected safetensors, or a .pth with a dictionary of tensors (torch.save(model.state_dict()))"),
         )
-    })
+    })?);
+    for (name, tensor) in &weights {
+        if let Some(bad) = tensor.values.iter().find(|value| !value.is_finite()) {
+            let what = format!("tensor {name} holds {bad}: its training has diverged; use another file");
+            return Err(Error::input(path, what));
+        }
+    }
+    Ok(weights)
+}
+
+/// Drops the prefix `module.` if every name has it.
+fn without_prefix(weights: Weights) -> Weights {
+    const PREFIX: &str = "module.";
+    if !weights.keys().all(|name| name.starts_with(PREFIX)) {
+        return weights;
+    }
+    weights.into_iter().map(|(name, tensor)| (name[PREFIX.len()..].to_owned(), tensor)).collect()
 }
 
 /// Reads the bytes of a network's weight file.
@@ -145,7 +164,7 @@ fn read_sequence(bytes: &[u8]) -> std::result::Result<Weights, String> {
     gather(tensors, &storages)
 }
 
-/// Names and views of the tensors in a dictionary, or in the one under `state_dict` or `model`.
+/// Names and views of the tensors in a dictionary, or in the one under a key of [`WRAPPERS`].
 fn tensors(root: Value) -> std::result::Result<Vec<(String, View)>, String> {
     let Value::Dict(entries) = root else {
         return Err(match root {
@@ -154,7 +173,7 @@ fn tensors(root: Value) -> std::result::Result<Vec<(String, View)>, String> {
         });
     };
     let nested = entries.iter().find(|(key, value)| {
-        matches!(key.text(), Some("state_dict" | "model")) && matches!(value, Value::Dict(_))
+        key.text().is_some_and(|key| WRAPPERS.contains(&key)) && matches!(value, Value::Dict(_))
     });
     if let Some((_, nested)) = nested {
         return tensors(nested.clone());
@@ -279,6 +298,39 @@ mod tests {
             assert_eq!(of("brain.bias"), (vec![2], vec![3.0, -0.125]), "{name}");
             assert_eq!(weights.len(), 6, "{name}: whole numbers are left out");
         }
+    }
+
+    #[test]
+    fn wrappers_and_the_prefix_of_parallel_training_are_unwrapped() {
+        let content = std::fs::read(fixture("small.safetensors")).expect("a file");
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("parallel.safetensors");
+        let stored = SafeTensors::deserialize(&content).expect("safetensors");
+        let renamed = stored.iter().map(|(name, view)| (format!("module.{name}"), view));
+        std::fs::write(&path, safetensors::serialize(renamed, None).expect("bytes")).expect("written");
+        assert_eq!(read(&path).expect("weights"), read(&fixture("small.safetensors")).expect("weights"));
+        let tensor = || {
+            let storage = Value::Text(String::new());
+            Value::Tensor(Box::new(View { storage, offset: 0, shape: vec![], strides: vec![] }))
+        };
+        for key in WRAPPERS {
+            let weights = Value::Dict(vec![(Value::Text("a.weight".into()), tensor())]);
+            let epoch = (Value::Text("epoch".into()), Value::Text("3".into()));
+            let found = tensors(Value::Dict(vec![epoch, (Value::Text(key.into()), weights)]));
+            assert_eq!(found.expect("tensors")[0].0, "a.weight", "{key}");
+        }
+    }
+
+    #[test]
+    fn weights_that_are_not_finite_are_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("nan.safetensors");
+        let bytes: Vec<u8> = [1.0, f32::NAN].iter().flat_map(|value: &f32| value.to_le_bytes()).collect();
+        let view = safetensors::tensor::TensorView::new(Dtype::F32, vec![2], &bytes).expect("a tensor");
+        let bytes = safetensors::serialize([("conv1.weight", view)], None).expect("bytes");
+        std::fs::write(&path, bytes).expect("written");
+        let error = read(&path).expect_err("refused").to_string();
+        assert!(error.contains("tensor conv1.weight holds NaN"), "{error}");
     }
 
     #[test]

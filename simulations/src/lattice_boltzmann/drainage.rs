@@ -90,6 +90,9 @@ pub fn simulate(
 /// A running drainage, between two time steps.
 pub struct Underway<'a> {
     steps: u64,
+    pore_volumes: f64,
+    /// Share of the simulation that is done, where its end is known.
+    share: Option<f64>,
     state: &'a dyn Fn() -> Vec<u8>,
 }
 
@@ -97,6 +100,14 @@ impl Underway<'_> {
     /// Number of time steps, including those before a resumed state.
     pub fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// How far the simulation is: the share that is done or, until breakthrough, the pore volumes injected.
+    pub fn progress(&self) -> String {
+        match self.share {
+            Some(share) => format!("{:.0} %", 100.0 * share.min(1.0)),
+            None => format!("{:.2} pore volumes", self.pore_volumes),
+        }
     }
 
     /// The complete state: resuming from it continues the simulation exactly.
@@ -268,7 +279,15 @@ impl<'a, T: Real> Run<'a, T> {
             self.lattice.step();
             if self.lattice.steps().is_multiple_of(STEPS_BETWEEN_CHECKS) {
                 self.lattice.check()?;
-                let underway = Underway { steps: self.lattice.steps(), state: &|| self.state() };
+                let steps = self.lattice.steps();
+                let samples = |stride: u32| u64::from(stride) * (self.config.frames as u64 - 1);
+                let all = self.samples_per_frame().map(|stride| samples(stride) * self.steps_per_sample);
+                let underway = Underway {
+                    steps,
+                    pore_volumes: steps as f64 / self.units.steps_per_pore_volume,
+                    share: all.map(|all| steps as f64 / all.max(1) as f64),
+                    state: &|| self.state(),
+                };
                 if watch(&underway).is_break() {
                     let what = format!("the simulation was stopped after step {}", self.lattice.steps());
                     return Err(Error::new(ErrorKind::Interrupted, "", what));

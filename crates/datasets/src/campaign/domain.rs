@@ -5,13 +5,14 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
-use porecast_simulations::domain::Crop;
-use porecast_simulations::domain::connectivity::{no_path, percolates};
+use porecast_simulations::domain::connectivity::percolates;
+use porecast_simulations::domain::{Crop, Polarity};
 use porecast_simulations::lattice_boltzmann::{self, LatticeBoltzmannConfig, Underway};
 use porecast_simulations::{Domain, FluidPair, percolation};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use porecast_base::progress::Progress;
 use porecast_base::{Error, ErrorKind, Result, atomic, interrupt};
 use porecast_store::Recorded;
 use porecast_store::config::simulate::{ImageSource, Simulator};
@@ -37,13 +38,20 @@ impl From<Error> for Failure {
 
 impl Campaign {
     /// Simulates a domain, which depends only on the configuration and `index`. A lattice Boltzmann simulation
-    /// continues from the state file `state` and updates it.
-    pub(super) fn simulate(&self, index: usize, state: &Path) -> std::result::Result<Recorded, Failure> {
+    /// continues from the state file `state` and updates it, and tells `progress` how far it is.
+    pub(super) fn simulate(
+        &self,
+        index: usize,
+        state: &Path,
+        progress: &Progress,
+    ) -> std::result::Result<Recorded, Failure> {
         let seed = domain_seed(self.config.seed, index);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut draws = 1;
         loop {
-            match self.draw(&mut rng, seed, state) {
+            let mut watch =
+                |underway: &Underway| progress.note(&format!("domain {index}: {}", underway.progress()));
+            match self.draw(&mut rng, seed, state, &mut watch) {
                 Err(Failure::Domain(error)) if draws < self.config.draws && is_refused(&error) => draws += 1,
                 other => return other,
             }
@@ -51,7 +59,13 @@ impl Campaign {
     }
 
     /// Draws a domain and its fluids, and simulates them.
-    fn draw(&self, rng: &mut ChaCha8Rng, seed: u64, state: &Path) -> std::result::Result<Recorded, Failure> {
+    fn draw(
+        &self,
+        rng: &mut ChaCha8Rng,
+        seed: u64,
+        state: &Path,
+        tell: &mut dyn FnMut(&Underway),
+    ) -> std::result::Result<Recorded, Failure> {
         let config = &self.config;
         let kind = config.draw_kind(rng);
         let shape = (config.height, config.width);
@@ -67,7 +81,7 @@ impl Campaign {
                     percolation::simulate(&domain, config.inlet, &fluids, &config.percolation, seed)?;
                 Ok(sequence.into())
             }
-            Simulator::LatticeBoltzmann => self.drain(&domain, &fluids, &settings, seed, state),
+            Simulator::LatticeBoltzmann => self.drain(&domain, &fluids, &settings, seed, state, tell),
         }
     }
 
@@ -79,11 +93,13 @@ impl Campaign {
         settings: &LatticeBoltzmannConfig,
         seed: u64,
         state: &Path,
+        tell: &mut dyn FnMut(&Underway),
     ) -> std::result::Result<Recorded, Failure> {
         let saved = fs::read(state).ok();
         let mut last_save = Instant::now();
         let mut failed = None;
         let mut watch = |underway: &Underway| {
+            tell(underway);
             let is_stopping = interrupt::is_requested();
             if !is_stopping && last_save.elapsed() < self.save_interval {
                 return ControlFlow::Continue(());
@@ -113,6 +129,7 @@ impl Campaign {
     fn crop(&self, source: &ImageSource, rng: &mut ChaCha8Rng) -> Result<Domain> {
         let grey = self.images.get(source);
         let (config, side) = (&self.config, source.segmentation.downscale);
+        let mut porosities = Vec::new();
         for _ in 0..MAX_CROPS {
             let crop = Crop::random(grey.dim(), (config.height * side, config.width * side), rng)?;
             let mut domain = source.segmentation.domain(crop.of(grey.view())?, config.voxel_size_m)?;
@@ -121,8 +138,21 @@ impl Campaign {
             if percolates(&domain, config.inlet) {
                 return Ok(domain);
             }
+            porosities.push(domain.porosity());
         }
-        Err(no_path(config.inlet))
+        let low = porosities.iter().copied().fold(1.0, f64::min);
+        let high = porosities.iter().copied().fold(0.0, f64::max);
+        let pores = match source.segmentation.polarity {
+            Polarity::PoreBright => "bright",
+            Polarity::PoreDark => "dark",
+        };
+        Err(Error::simulation(format!(
+            "{MAX_CROPS} crops of {} have no path from the {} edge to the {} edge: {pores} pixels are pore, porosity {low:.2} \
+             to {high:.2}; check segmentation.polarity and segmentation.threshold",
+            source.path.display(),
+            config.inlet,
+            config.inlet.opposite()
+        )))
     }
 }
 

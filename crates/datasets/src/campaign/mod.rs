@@ -239,7 +239,7 @@ impl Campaign {
             }
             let id = self.id(index);
             let state = parts.state(&id);
-            match self.simulate(index, &state) {
+            match self.simulate(index, &state, &progress) {
                 Ok(sequence) => {
                     invasion::write_part(&parts.domain(index), &self.origin, id, sequence)?;
                     remove_if_there(&state)?;

@@ -1,5 +1,6 @@
 //! `porecast inspect`: shows the content of any file that porecast reads or writes as a table and a picture.
 
+mod runs;
 mod segmentation;
 
 use std::fs;
@@ -18,8 +19,8 @@ use porecast_store::listing::{self, Entry};
 use porecast_store::picture;
 use porecast_store::run::{Card, DatasetCard, MemberCard, SegmentationCard, TrainedOn};
 use porecast_store::{
-    InvasionDataset, PredictionFile, RunFolder, Task, image as images, mask_prediction, npz, prediction,
-    segmentation as annotated, table,
+    InvasionDataset, PredictionFile, Quantity, RunFolder, Task, image as images, mask_prediction, npz,
+    prediction, segmentation as annotated, table,
 };
 
 /// Largest number of table rows shown without `-v`.
@@ -41,7 +42,7 @@ struct Inspection {
 /// Options of `porecast inspect`.
 #[derive(Debug, Clone)]
 pub struct InspectOptions {
-    /// Dataset, predictions, run folder, grey image (PNG, TIFF, JPEG, npy), or HDF5, npz, safetensors, CSV,
+    /// Dataset, predictions, run folder or folder of runs, grey image (PNG, TIFF, JPEG, npy), or HDF5, npz, safetensors, CSV,
     /// TOML or JSON file.
     pub path: PathBuf,
     /// Page of a TIFF file, counted from 1; the first if absent.
@@ -90,7 +91,11 @@ fn inspect(path: &Path, page: Option<usize>) -> Result<Inspection> {
         .map_err(|e| Error::input(path, format!("cannot be opened: {e}; check the path")))?;
     if metadata.is_dir() {
         let run = RunFolder::new(path);
-        return if run.card_path().exists() { run_folder(&run) } else { dataset(path) };
+        if run.card_path().exists() {
+            return run_folder(&run);
+        }
+        let runs = runs::in_folder(path)?;
+        return if runs.is_empty() { dataset(path) } else { Ok(runs::list(&runs)) };
     }
     if grey_image::is_image(path) {
         return image(path, page);
@@ -206,8 +211,17 @@ fn predictions(path: &Path) -> Result<Inspection> {
         }
     }
     let header = file.header();
+    let physics =
+        (0..file.domain_ids().len()).map(|index| file.physics(index)).collect::<Result<Vec<_>>>()?;
+    let predicted_for = Quantity::GIVEN.into_iter().filter_map(|quantity| {
+        let values: Vec<f64> = physics.iter().filter_map(|physics| quantity.of(physics, f64::NAN)).collect();
+        let low = values.iter().copied().reduce(f64::min)?;
+        let high = values.iter().copied().reduce(f64::max)?;
+        let text = if low == high { number(low) } else { format!("{} to {}", number(low), number(high)) };
+        Some((quantity.name(), text))
+    });
     Ok(Inspection {
-        facts: vec![
+        facts: [
             ("kind", "predictions".to_owned()),
             ("made by", header.source.clone()),
             ("domains", file.domain_ids().len().to_string()),
@@ -216,7 +230,10 @@ fn predictions(path: &Path) -> Result<Inspection> {
             ("pixel", format!("{:e} m", header.voxel_size_m)),
             ("inlet", header.inlet.to_string()),
             ("time in", word(header.time_unit)),
-        ],
+        ]
+        .into_iter()
+        .chain(predicted_for)
+        .collect(),
         table: Some((vec!["domain", "first saturation", "last saturation"], rows)),
         picture: Some(picture::sheet(&enlarge_all(sheet))),
     })

@@ -11,12 +11,13 @@ use porecast_imaging::mask::{labelme_json, mask_png};
 use porecast_imaging::picture::outlined;
 use porecast_imaging::{AnnotatedImage, resize_mask};
 use porecast_store::config::segmentation::SegmentationConfig;
+use porecast_store::grey_image::is_hdf5;
 use porecast_store::mask_prediction::{self, MaskPrediction};
 use porecast_store::run::SegmentationRunCard;
-use porecast_store::{Dataset, MissingPredictions, SegmentationDataset, image};
+use porecast_store::{Dataset, MissingPredictions, Physics, SegmentationDataset, image};
 
 use super::mask_predictor::MaskPredictor;
-use super::{PREDICTIONS, PredictOptions, go_on, ids_of_part, refuse_part};
+use super::{PREDICTIONS, PredictOptions, THRESHOLD, counted, go_on, ids_of_part, refuse_part};
 use crate::data::check_channels;
 use crate::device::Device;
 
@@ -35,12 +36,19 @@ pub(super) fn run(
     verbosity: Verbosity,
 ) -> Result<String> {
     let predictor = predictor.with_tile(options.tile);
-    if !options.times.is_empty() || options.inlet.is_some() || options.invert || options.page.is_some() {
+    let is_for_invasions = !options.times.is_empty()
+        || options.inlet.is_some()
+        || options.invert
+        || options.page.is_some()
+        || options.threshold != THRESHOLD
+        || options.physics != Physics::default();
+    if is_for_invasions {
         let what = "are for runs on invasions; an image is segmented as it is";
-        return Err(Error::config("--times, --inlet, --invert, --page", what));
+        let options = "--times, --inlet, --threshold, --invert, --page and the physics";
+        return Err(Error::config(options, what));
     }
     let mut shown = Shown::new(&predictor.config, folder, verbosity);
-    if options.input.extension().is_some_and(|extension| extension == "h5") {
+    if is_dataset(&options.input) {
         let dataset = SegmentationDataset::open(&options.input)?;
         let ids = ids_of_part(predictor.card().parts(), dataset.ids(), options.part.as_deref())?;
         let path = folder.join(PREDICTIONS);
@@ -49,7 +57,13 @@ pub(super) fn run(
         refuse_part(options)?;
         predict_files(&predictor, &options.input, &mut shown, verbosity)?;
     }
-    Ok(format!("segmented {} images", shown.count))
+    Ok(format!("segmented {}", counted(shown.count, "image")))
+}
+
+/// Whether the input is a dataset, from its content, or from its name if it cannot be read.
+fn is_dataset(input: &Path) -> bool {
+    let is_named_so = input.extension().is_some_and(|extension| extension == "h5" || extension == "hdf5");
+    is_hdf5(input) || is_named_so
 }
 
 /// Predicts parts of datasets with the networks of one run.

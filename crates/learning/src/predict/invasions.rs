@@ -10,12 +10,14 @@ use porecast_base::{Error, Result, Verbosity};
 use porecast_simulations::{Domain, Side};
 use porecast_store::prediction::{self, PredictionHeader, PredictionWriter};
 use porecast_store::run::RunCard;
-use porecast_store::{Dataset, InvasionDataset, MissingPredictions, Physics, image, picture, table};
+use porecast_store::{
+    Dataset, InvasionDataset, MissingPredictions, Physics, Quantity, image, picture, table,
+};
 use serde::Serialize;
 
 use super::domain_image;
 use super::predictor::{Moment, Predictor};
-use super::{PREDICTIONS, PredictOptions, go_on, ids_of_part, range, refuse_part};
+use super::{PREDICTIONS, PredictOptions, THRESHOLD, counted, go_on, ids_of_part, range, refuse_part};
 use crate::device::Device;
 
 /// Longest edge of an animation in pixels.
@@ -24,26 +26,35 @@ const ANIMATION_EDGE: usize = 1024;
 const FRAME_MS: u32 = 200;
 
 /// `porecast predict` with an invasion run: the domains of a dataset, or the domain in an image, into `folder`.
-/// Returns what was done.
+/// `otherwise` serves where neither the input nor the options have the physics. Returns what was done.
 ///
 /// # Errors
 /// As [`super::run`].
 pub(super) fn run(
     options: &PredictOptions,
+    otherwise: &Physics,
     folder: &Path,
     predictor: Predictor,
     verbosity: Verbosity,
 ) -> Result<String> {
     let predictor = predictor.with_tile(options.tile);
+    for quantity in Quantity::GIVEN {
+        let is_told = predictor.card().dataset.physics.iter().any(|scale| scale.quantity == quantity);
+        if quantity.of(&options.physics, f64::NAN).is_some() && !is_told {
+            let what = format!("the run was not told the {} in its training; leave it out", quantity.name());
+            return Err(Error::config(quantity.option(), what));
+        }
+    }
+    let physics = options.physics.or(otherwise);
     let mut shown = Shown::new(folder);
     if domain_image::is_one(&options.input)? {
         refuse_part(options)?;
-        predict_image(&predictor, options, &folder.join(PREDICTIONS), &mut shown, verbosity)?;
+        predict_image(&predictor, options, &physics, &folder.join(PREDICTIONS), &mut shown, verbosity)?;
     } else {
         let dataset = open_dataset(options)?;
         let ids = ids_of_part(predictor.card().parts(), dataset.domain_ids(), options.part.as_deref())?;
         let path = folder.join(PREDICTIONS);
-        predict_dataset(&predictor, &dataset, &ids, &path, &options.physics, Some(&mut shown), verbosity)?;
+        predict_dataset(&predictor, &dataset, &ids, &path, &physics, Some(&mut shown), verbosity)?;
         shown.domains = Some(ids.len());
     }
     shown.finish()
@@ -81,7 +92,36 @@ fn open_dataset(options: &PredictOptions) -> Result<InvasionDataset> {
         let what = format!("the dataset has its inlet at the {}", dataset.inlet());
         return Err(Error::config("--inlet", what));
     }
+    if options.invert || options.threshold != THRESHOLD {
+        let what = "are for images; a dataset says which pixels are solid";
+        return Err(Error::config("--threshold, --invert", what));
+    }
+    refuse_other_physics(&options.physics, &dataset)?;
     Ok(dataset)
+}
+
+/// Refuses physics that differ from those of a domain in the dataset.
+fn refuse_other_physics(asked: &Physics, dataset: &InvasionDataset) -> Result<()> {
+    if *asked == Physics::default() {
+        return Ok(());
+    }
+    for (index, id) in dataset.domain_ids().iter().enumerate() {
+        let own = Physics::from(&dataset.parameters(index)?);
+        for quantity in Quantity::GIVEN {
+            let [asked, own] = [asked, &own].map(|physics| quantity.of(physics, f64::NAN));
+            if let (Some(asked), Some(own)) = (asked, own)
+                && asked != own
+            {
+                let what = format!(
+                    "{asked} is not the {} of {}, which is {own} in domain {id:?}; leave it out to predict the dataset as it is",
+                    quantity.name(),
+                    dataset.path().display()
+                );
+                return Err(Error::config(quantity.option(), what));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Predicts domains of a dataset into the file `path`, and shows them. `physics` serves where the dataset has none.
@@ -107,6 +147,9 @@ fn predict_dataset(
     }
     let (frames, height, width) = dataset.shape();
     let frames = predictor.moments(&vec![0.0; frames]).len();
+    if let Some(narrow) = predictor.narrow_tiles((height, width)) {
+        say(verbosity, &format!("warning: {narrow}"));
+    }
     let header = header(predictor.card(), dataset.inlet());
     let progress = Progress::new("domains predicted", ids.len(), 0, verbosity);
     // For each property, how many domains lie outside the training, and the first of them.
@@ -126,7 +169,7 @@ fn predict_dataset(
             let told = predictor
                 .told(&sequence.domain, &physics)
                 .map_err(|e| Error::input(dataset.path(), format!("domain {id:?}: {e}")))?;
-            let case = Case { domain: &sequence.domain, inlet: dataset.inlet(), told };
+            let case = Case { domain: &sequence.domain, inlet: dataset.inlet(), physics, told };
             predict_domain(predictor, &case, id, &moments, writer, shown.as_deref_mut())?;
             progress.advance(1, "");
         }
@@ -143,6 +186,7 @@ fn predict_dataset(
 fn predict_image(
     predictor: &Predictor,
     options: &PredictOptions,
+    physics: &Physics,
     path: &Path,
     shown: &mut Shown,
     verbosity: Verbosity,
@@ -150,11 +194,11 @@ fn predict_image(
     let card = predictor.card();
     let inlet = options.inlet.unwrap_or(card.dataset.inlet);
     let domain = domain_image::read(options, card.dataset.voxel_size_m, inlet, verbosity)?;
-    let told = predictor.told(&domain, &options.physics)?;
+    let told = predictor.told(&domain, physics)?;
     if !told.is_empty() {
-        say(verbosity, &predictor.describe(&domain, &options.physics));
+        say(verbosity, &predictor.describe(&domain, physics));
     }
-    for outside in range::outside(&card.dataset, &domain, inlet, &options.physics) {
+    for outside in range::outside(&card.dataset, &domain, inlet, physics) {
         say(verbosity, &format!("warning: {}", outside.text));
     }
     range::check_times(&card.dataset, &options.times, options.extrapolate)?;
@@ -172,12 +216,17 @@ fn predict_image(
     let stem = options.input.file_stem();
     let id = stem.map_or_else(|| "domain".into(), |stem| stem.to_string_lossy().into_owned());
     let (height, width) = domain.shape();
+    if let Some(narrow) = predictor.narrow_tiles((height, width)) {
+        say(verbosity, &format!("warning: {narrow}"));
+    }
     prediction::write_frames(path, &header(card, inlet), (moments.len(), height, width), |writer| {
-        let case = Case { domain: &domain, inlet, told };
+        let case = Case { domain: &domain, inlet, physics: *physics, told };
         predict_domain(predictor, &case, &id, &moments, writer, Some(shown))
     })?;
-    let rows = shown.rows.iter().map(|row| (row.time, row.saturation));
-    if let Some(warning) = range::excess(&card.dataset, rows) {
+    let at_outlet = shown.at_outlet.iter();
+    let rows =
+        shown.rows.iter().zip(at_outlet).map(|(row, at_outlet)| (row.time, row.saturation, *at_outlet));
+    for warning in range::wrong_volumes(&card.dataset, rows) {
         say(verbosity, &format!("warning: {warning}"));
     }
     Ok(())
@@ -187,6 +236,7 @@ fn predict_image(
 struct Case<'a> {
     domain: &'a Domain,
     inlet: Side,
+    physics: Physics,
     /// See [`Predictor::told`].
     told: Vec<f32>,
 }
@@ -194,7 +244,7 @@ struct Case<'a> {
 /// Predicts a domain frame by frame: into the file, then to be shown.
 fn predict_domain(
     predictor: &Predictor,
-    Case { domain, inlet, told }: &Case,
+    Case { domain, inlet, physics, told }: &Case,
     id: &str,
     moments: &[Moment],
     writer: &mut PredictionWriter,
@@ -202,11 +252,12 @@ fn predict_domain(
 ) -> Result<()> {
     let times: Vec<f64> = moments.iter().map(|moment| moment.time).collect();
     writer.begin(id, &domain.solid, &times)?;
+    writer.record(physics);
     for (time, frame) in times.into_iter().zip(predictor.each_frame(domain, *inlet, told, moments)) {
         go_on(writer.path())?;
         writer.frame(frame.view())?;
         if let Some(shown) = &mut shown {
-            shown.add(id, time, domain, frame.view())?;
+            shown.add(id, time, domain, *inlet, frame.view())?;
         }
     }
     Ok(())
@@ -229,14 +280,30 @@ struct Shown {
     /// Identifier of the pictured domain, and its pictures.
     pictures: Option<(String, Pictures)>,
     rows: Vec<SaturationRow>,
+    /// Whether fluid is at the outlet, for each row.
+    at_outlet: Vec<bool>,
 }
 
 impl Shown {
     fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), domains: None, pictures: None, rows: Vec::new() }
+        Self {
+            folder: folder.to_owned(),
+            domains: None,
+            pictures: None,
+            rows: Vec::new(),
+            at_outlet: Vec::new(),
+        }
     }
 
-    fn add(&mut self, id: &str, time: f64, domain: &Domain, frame: ArrayView2<'_, f32>) -> Result<()> {
+    fn add(
+        &mut self,
+        id: &str,
+        time: f64,
+        domain: &Domain,
+        inlet: Side,
+        frame: ArrayView2<'_, f32>,
+    ) -> Result<()> {
+        self.at_outlet.push(inlet.opposite().lane(frame).iter().any(|&p| p > 0.5));
         self.rows.push(SaturationRow::of(id, time, domain, frame));
         let (pictured, pictures) = match &mut self.pictures {
             Some(pictures) => pictures,
@@ -247,8 +314,10 @@ impl Shown {
     /// Finishes the files; returns a summary.
     fn finish(self) -> Result<String> {
         let what = match (self.domains, &self.pictures) {
-            (Some(domains), Some((id, _))) => format!("predicted {domains} domains, pictures of {id}"),
-            _ => format!("predicted {} frames", self.rows.len()),
+            (Some(domains), Some((id, _))) => {
+                format!("predicted {}, pictures of {id}", counted(domains, "domain"))
+            }
+            _ => format!("predicted {}", counted(self.rows.len(), "frame")),
         };
         self.pictures.map_or(Ok(()), |(_, pictures)| pictures.finish())?;
         table::write_csv(&self.folder.join("saturation.csv"), self.rows)?;

@@ -38,6 +38,9 @@ const SMALLEST_TILE: usize = 16;
 /// Name of the prediction file in the output of a command.
 const PREDICTIONS: &str = "predictions.h5";
 
+/// Default grey level from which an image is pore.
+const THRESHOLD: f64 = 0.5;
+
 /// What the shipped model is told where nothing is given.
 const SHIPPED_PHYSICS: Physics =
     Physics { capillary_number: Some(1e-2), viscosity_ratio: Some(0.1), contact_angle_deg: Some(45.0) };
@@ -63,8 +66,7 @@ pub struct PredictOptions {
     pub inlet: Option<Side>,
     /// Predict times after the last one of the training, too.
     pub extrapolate: bool,
-    /// Capillary number, viscosity ratio and contact angle, for a run that is told them; those of a dataset
-    /// take precedence.
+    /// Capillary number, viscosity ratio and contact angle, for a run that is told them and an input without them.
     pub physics: Physics,
     /// Grey level from which an image is pore, between 0 and 1.
     pub threshold: f64,
@@ -96,12 +98,13 @@ pub fn run(options: &PredictOptions, verbosity: Verbosity) -> Result<()> {
             if options.physics.capillary_number.is_none() {
                 say(verbosity, "no --capillary-number: 0.01 is taken unless the input has its own");
             }
-            let options =
-                &PredictOptions { physics: options.physics.or(&SHIPPED_PHYSICS), ..options.clone() };
-            invasions::run(options, folder, Predictor::shipped(device)?, verbosity)
+            invasions::run(options, &SHIPPED_PHYSICS, folder, Predictor::shipped(device)?, verbosity)
         }
         Some(run) => match Task::of(run) {
-            Task::Invasion => invasions::run(options, folder, Predictor::on(run, device)?, verbosity),
+            Task::Invasion => {
+                let unknown = Physics::default();
+                invasions::run(options, &unknown, folder, Predictor::on(run, device)?, verbosity)
+            }
             Task::Segmentation => images::run(options, folder, MaskPredictor::on(run, device)?, verbosity),
         },
     })?;
@@ -129,6 +132,11 @@ fn check(args: &PredictOptions) -> Result<()> {
         return Err(Error::config("--times", "must ascend"));
     }
     Ok(())
+}
+
+/// A number of things in words.
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("{count} {what}") } else { format!("{count} {what}s") }
 }
 
 /// The samples of a part of a run's split; `all` if no part is named.

@@ -10,6 +10,7 @@ use porecast_store::config::train::{Conditioning, TrainConfig};
 use porecast_store::config::{self, Validate};
 use porecast_store::run::{MemberCard, RunCard};
 use porecast_store::{Physics, QuantityScale, RunFolder};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::TILE;
@@ -213,6 +214,27 @@ impl Predictor {
         self.networks.iter().all(|(frame, _)| frame.is_none())
     }
 
+    /// Says if a domain is predicted in tiles that change the answer: smaller than the training domains, or of a network with
+    /// attention, which sees a whole tile but nothing beyond it.
+    pub(super) fn narrow_tiles(&self, (height, width): (usize, usize)) -> Option<String> {
+        let (tile, longest) = (self.tile, height.max(width));
+        if longest <= tile {
+            return None;
+        }
+        let (_, learnt_height, learnt_width) = self.card.dataset.shape;
+        let learnt = learnt_height.max(learnt_width).min(longest);
+        let why = if tile < learnt {
+            format!("than the training domains ({learnt_height} x {learnt_width} pixels)")
+        } else if self.config.model.sees_all() {
+            format!("than the domain ({height} x {width} pixels), all of which this network looks at")
+        } else {
+            return None;
+        };
+        Some(format!(
+            "tiles of {tile} pixels are smaller {why}, which changes the prediction; --tile {longest} takes the domain as a whole"
+        ))
+    }
+
     /// The times of a sequence's frames that this run can predict: all, or those of its
     /// single-frame networks.
     pub(super) fn moments(&self, times: &[f64]) -> Vec<Moment> {
@@ -292,7 +314,7 @@ impl Predictor {
 ///
 /// # Errors
 /// The configuration cannot be read, or there is no network.
-pub(super) fn config_of<C: DeserializeOwned + Validate>(
+pub(super) fn config_of<C: Serialize + DeserializeOwned + Validate>(
     run: &RunFolder,
     members: &[MemberCard],
 ) -> Result<C> {

@@ -7,7 +7,7 @@ use porecast_store::run::DatasetCard;
 
 /// Largest factor between the size of a domain and that of the training domains without a warning.
 const SIZE_FACTOR: f64 = 2.0;
-/// Saturation above the injected pore volumes that is still taken for rounding.
+/// Difference between saturation and injected pore volumes that is still taken for rounding.
 const SATURATION_MARGIN: f64 = 0.02;
 
 /// A property of a domain that lies outside the training domains.
@@ -112,17 +112,26 @@ pub(super) fn check_times(card: &DatasetCard, times: &[f64], is_allowed: bool) -
     }
 }
 
-/// The first time at which more fluid is predicted than was injected, in words; `rows` holds times and saturations.
-pub(super) fn excess(card: &DatasetCard, mut rows: impl Iterator<Item = (f64, f64)>) -> Option<String> {
-    let (time, saturation) = match card.time_unit {
-        TimeUnit::PoreVolumes => rows.find(|(time, saturation)| *saturation > time + SATURATION_MARGIN)?,
-        TimeUnit::Seconds | TimeUnit::Frame => return None,
+/// The first times at which more or less fluid is predicted than was injected, in words; `rows` holds times, saturations
+/// and whether fluid is at the outlet, from where on some of it has left.
+pub(super) fn wrong_volumes(
+    card: &DatasetCard,
+    rows: impl Iterator<Item = (f64, f64, bool)> + Clone,
+) -> Vec<String> {
+    match card.time_unit {
+        TimeUnit::PoreVolumes => {}
+        TimeUnit::Seconds | TimeUnit::Frame => return Vec::new(),
+    }
+    let at = |(time, saturation, _): (f64, f64, bool)| {
+        format!("at time {} the predicted saturation {}", significant(time), significant(saturation))
     };
-    Some(format!(
-        "at time {} the predicted saturation {} exceeds the injected volume",
-        significant(time),
-        significant(saturation)
-    ))
+    let above = rows.clone().find(|(time, saturation, _)| *saturation > time + SATURATION_MARGIN);
+    let mut inside = rows.take_while(|(.., at_outlet)| !at_outlet);
+    let below = inside.find(|(time, saturation, _)| *saturation < time - SATURATION_MARGIN);
+    let above = above.map(|row| format!("{} exceeds the injected volume", at(row)));
+    let below =
+        below.map(|row| format!("{} is below the injected volume, and none has left at the outlet", at(row)));
+    above.into_iter().chain(below).collect()
 }
 
 /// A number with three significant digits.
@@ -182,8 +191,16 @@ mod tests {
         assert!(check_times(&card(), &[0.9], true).is_ok());
         let error = check_times(&card(), &[0.9], false).unwrap_err().to_string();
         assert!(error.contains("0.9 is after 0.8") && error.contains("--extrapolate"), "{error}");
-        let rows = [(0.0, 0.01), (0.1, 0.11), (0.2, 0.4)];
-        let text = excess(&card(), rows.into_iter()).unwrap();
-        assert!(text.contains("at time 0.2 the predicted saturation 0.4"), "{text}");
+        let rows = [(0.0, 0.01, false), (0.1, 0.11, false), (0.2, 0.4, false)];
+        let text = wrong_volumes(&card(), rows.into_iter());
+        assert_eq!(text, ["at time 0.2 the predicted saturation 0.4 exceeds the injected volume"]);
+        let rows = [(0.1, 0.1, false), (0.2, 0.11, false), (0.3, 0.12, true)];
+        let text = wrong_volumes(&card(), rows.into_iter());
+        assert!(
+            text.len() == 1 && text[0].contains("0.2 the predicted saturation 0.11 is below"),
+            "{text:?}"
+        );
+        let rows = [(0.1, 0.1, false), (0.3, 0.12, true)];
+        assert!(wrong_volumes(&card(), rows.into_iter()).is_empty(), "fluid has left");
     }
 }

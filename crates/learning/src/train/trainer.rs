@@ -223,9 +223,10 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             let together = batches.iter().take(end - self.state.batch).collect::<Result<Vec<_>>>()?;
             self.state.running.waiting_seconds += began.elapsed().as_secs_f64();
             let loss = self.step(together, total_steps)?;
-            progress.advance(end - self.state.batch, &format!("loss {loss:.4}"));
+            let pieces = end - self.state.batch;
             self.state.batch = end;
             self.state.wall_seconds += began.elapsed().as_secs_f64();
+            progress.advance_within(pieces, &format!("loss {loss:.4}"), self.time_left(count));
             began = Instant::now();
             if interrupt::is_requested() {
                 self.save()?;
@@ -246,6 +247,14 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             }
         }
         Ok(())
+    }
+
+    /// Time that the rest of the training takes, with epochs of `batches` batches: of this network and those after it.
+    fn time_left(&self, batches: usize) -> Duration {
+        let members = &self.setting.members;
+        let after = members.iter().rev().take_while(|member| member.folder != self.member.folder).count();
+        let done = self.state.epoch * batches + self.state.batch;
+        rest_of(self.state.wall_seconds, done, (1 + after) * self.setting.training.epochs * batches)
     }
 
     /// One optimiser step over some batches; returns their mean loss.
@@ -492,6 +501,23 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
     }
 }
 
+/// Time for the rest of `all` pieces, of which `done` took `seconds`.
+fn rest_of(seconds: f64, done: usize, all: usize) -> Duration {
+    Duration::try_from_secs_f64(seconds * (all as f64 / done as f64 - 1.0)).unwrap_or_default()
+}
+
 fn write_weights<B: Kernels>(network: &Network<B>, path: &Path) -> Result<()> {
     weights::write_network(path, &network.to_bytes(path)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_is_that_of_all_epochs() {
+        // 5 of 10 batches in the first of 4 epochs took 2 s: 35 batches are left.
+        assert_eq!(rest_of(2.0, 5, 4 * 10), Duration::from_secs(14));
+        assert_eq!((rest_of(0.0, 0, 40), rest_of(2.0, 40, 40)), (Duration::ZERO, Duration::ZERO));
+    }
 }

@@ -23,6 +23,32 @@ use toml::{Table, Value};
 pub use porecast_base::{Checks, Problem, Validate};
 use porecast_base::{Error, Result};
 
+const CAMPAIGN: &str = "a campaign";
+const TRAINING: &str = "a training on invasions";
+const SEGMENTATION: &str = "a segmentation study";
+const SEARCH: &str = "a search";
+
+/// What a configuration is of, from its keys, and the command that takes it.
+fn kind_of(table: &Table) -> Option<(&'static str, &'static str)> {
+    let has = |key| table.contains_key(key);
+    if has("task") {
+        Some((SEGMENTATION, "porecast prepare` or `porecast train"))
+    } else if has("dataset") {
+        Some((TRAINING, "porecast train"))
+    } else if has("parameter") {
+        Some((SEARCH, "porecast search"))
+    } else if has("domain") {
+        Some((CAMPAIGN, "porecast simulate"))
+    } else {
+        None
+    }
+}
+
+/// A list as it is written in a configuration.
+fn shown<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
 /// Checks the name of a run, which is also the name of its folder.
 fn plain_name(checks: &mut Checks, name: &str) {
     let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
@@ -34,13 +60,16 @@ fn plain_name(checks: &mut Checks, name: &str) {
     );
 }
 
+/// How the problem with an unknown key begins.
+const NO_SUCH_KEY: &str = "there is no such key";
+
 /// Reads a configuration from a TOML file, applies the changes in `sets` (`key.path=value`) and
 /// checks it.
 ///
 /// # Errors
 /// The file cannot be read or is not TOML, a change has another form, or the configuration has
 /// problems; the error lists all of them.
-pub fn load<T: DeserializeOwned + Validate>(path: &Path, sets: &[String]) -> Result<T> {
+pub fn load<T: Serialize + DeserializeOwned + Validate>(path: &Path, sets: &[String]) -> Result<T> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::unreadable(path, e))?;
     parse(&path.display().to_string(), &text, sets)
 }
@@ -49,9 +78,14 @@ pub fn load<T: DeserializeOwned + Validate>(path: &Path, sets: &[String]) -> Res
 ///
 /// # Errors
 /// As [`load`].
-pub fn parse<T: DeserializeOwned + Validate>(place: &str, text: &str, sets: &[String]) -> Result<T> {
+pub fn parse<T: Serialize + DeserializeOwned + Validate>(
+    place: &str,
+    text: &str,
+    sets: &[String],
+) -> Result<T> {
     let mut table: Table =
         toml::from_str(text).map_err(|e| Error::config(place, one_line("is not TOML", text, &e)))?;
+    let kind = kind_of(&table).filter(|(kind, _)| !T::KIND.is_empty() && *kind != T::KIND);
     for set in sets {
         let (key, value) = set
             .split_once('=')
@@ -61,11 +95,47 @@ pub fn parse<T: DeserializeOwned + Validate>(place: &str, text: &str, sets: &[St
     }
     let (config, mut problems) = read_table::<T>(table);
     if let Some(config) = &config {
+        point_to_tables(&mut problems, config);
         problems.extend(config.problems());
     }
-    match config {
-        Some(config) if problems.is_empty() => Ok(config),
+    match (config, kind) {
+        (Some(config), _) if problems.is_empty() => Ok(config),
+        (_, Some((kind, command))) => {
+            let what = format!("is the configuration of {kind}, not of {}; pass it to `{command}`", T::KIND);
+            Err(Error::config(place, what))
+        }
         _ => Err(Error::config(place, list(&problems))),
+    }
+}
+
+/// Says where an unknown key at the top is known: `training.epochs` for `epochs`.
+fn point_to_tables(problems: &mut [Problem], config: &impl Serialize) {
+    let Ok(table) = Table::try_from(config) else { return };
+    let mut known = Vec::new();
+    key_paths("", &Value::Table(table), &mut known);
+    for problem in problems.iter_mut().filter(|problem| problem.what.starts_with(NO_SUCH_KEY)) {
+        let end = format!(".{}", problem.key);
+        let found: Vec<String> =
+            known.iter().filter(|path| path.ends_with(&end)).map(|path| format!("`{path}`")).collect();
+        if !found.is_empty() {
+            problem.what = format!("{NO_SUCH_KEY}; did you mean {}?", found.join(" or "));
+        }
+    }
+}
+
+/// Appends the path of each key of a value, as `--set` takes it.
+fn key_paths(path: &str, value: &Value, paths: &mut Vec<String>) {
+    let mut below = |key: &str, value| {
+        let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        key_paths(&path, value, paths);
+        paths.push(path);
+    };
+    match value {
+        Value::Table(table) => table.iter().for_each(|(key, value)| below(key, value)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, value)| below(&index.to_string(), value));
+        }
+        _ => {}
     }
 }
 
@@ -109,9 +179,11 @@ pub fn read_table<T: DeserializeOwned>(table: Table) -> (Option<T>, Vec<Problem>
             return (None, problems);
         }
         let what = match (unknown, find(&mut root, &path)) {
-            (Some(name), _) => format!("there is no such key{}", suggestion(name, &message)),
-            (None, Some(value)) => format!("{} is not valid: {message}", shorten(&value.to_string())),
-            (None, None) => message,
+            (Some(name), _) => format!("{NO_SUCH_KEY}{}", suggestion(name, &message)),
+            (None, Some(value)) => {
+                format!("{} is not valid: {}", shorten(&value.to_string()), in_words(&message))
+            }
+            (None, None) => in_words(&message),
         };
         problems.push(Problem::new(if key.is_empty() { ".".to_owned() } else { key.clone() }, what));
         if path.is_empty() || !remove(&mut root, &path) {
@@ -147,6 +219,34 @@ fn first_line(text: &str) -> String {
 fn shorten(text: &str) -> String {
     let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= 60 { line } else { line.chars().take(57).collect::<String>() + "..." }
+}
+
+/// A message of serde without names of Rust.
+fn in_words(message: &str) -> String {
+    if message.contains("untagged enum") {
+        return "it has none of the forms that this key takes".to_owned();
+    }
+    let message = message.replace("invalid type: map", "invalid type: a table");
+    let message = message.replace("invalid type: sequence", "invalid type: a list");
+    let message = message.replace("unknown variant", "unknown word").replace("unit variant", "a word");
+    let Some((found, expected)) = message.split_once(", expected ") else { return message };
+    let expected = match expected {
+        "f64" | "f32" => "a number",
+        "usize" | "u64" | "u32" | "u16" | "u8" => "a whole number from 0",
+        "i64" | "i32" => "a whole number",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        "newtype variant" | "struct variant" | "tuple variant" => "a table with its values",
+        "string or map" | "wanted string or table" => "a word or a table",
+        other if other.starts_with("struct ") || other.contains("internally tagged enum") => "a table",
+        other if other.starts_with("enum ") => "a word",
+        other if other.starts_with("a tuple of size ") => {
+            &other.replace("a tuple of size", "a list of length")
+        }
+        other if other.starts_with("an array of length ") => &other.replace("an array", "a list"),
+        other => other,
+    };
+    format!("{found}, expected {expected}")
 }
 
 /// The name in backticks after `before`.
@@ -314,16 +414,17 @@ mod tests {
 
     #[test]
     fn every_problem_is_reported_at_once_with_its_key_path() {
-        let text = "domains = 0\ntyop = 1\n[clock]\nframs = 3\nframes = 1\nuntil = \"late\"\n[[mix]]\nframes = -1\n[[mix]]\nx = 1";
+        let text = "domains = 0\ntyop = 1\nuntil = 2\n[clock]\nframs = 3\nframes = 1\nuntil = \"late\"\n[[mix]]\nframes = -1\n[[mix]]\nx = 1";
         let error = read(text, &[]).unwrap_err().to_string();
         for wanted in [
-            "7 problems",
+            "8 problems",
             "\n  tyop: there is no such key",
+            "\n  until: there is no such key; did you mean `clock.until`?",
             "\n  clock.frams: there is no such key; did you mean `frames`?",
-            "\n  clock.until: \"late\" is not valid: invalid type: string \"late\", expected f64",
+            "\n  clock.until: \"late\" is not valid: invalid type: string \"late\", expected a number",
             "\n  domains: 0 is outside 1, 2, ...",
             "\n  clock.frames: 1 is outside 2, 3, ...",
-            "\n  mix[0].frames: -1 is not valid: invalid value: integer `-1`, expected usize",
+            "\n  mix[0].frames: -1 is not valid: invalid value: integer `-1`, expected a whole number from 0",
             "\n  mix[1].x: there is no such key; the keys here are frames, until",
         ] {
             assert!(error.contains(wanted), "{error}\ndoes not say {wanted}");

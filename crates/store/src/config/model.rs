@@ -33,6 +33,16 @@ pub struct ModelConfig {
     pub vit: VitConfig,
 }
 
+impl ModelConfig {
+    /// Whether each output depends on the whole image, through attention.
+    pub fn sees_all(&self) -> bool {
+        match self.architecture {
+            Architecture::Vit => true,
+            Architecture::Unet => self.unet.attention.enabled || self.unet.global.enabled,
+        }
+    }
+}
+
 /// Where time enters a UNet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

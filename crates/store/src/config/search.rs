@@ -82,6 +82,8 @@ impl SearchConfig {
 }
 
 impl Validate for SearchConfig {
+    const KIND: &'static str = super::SEARCH;
+
     fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         checks.expect(!self.name.is_empty(), "name", "\"\"", "a name");

@@ -220,6 +220,8 @@ impl SourceConfig {
 }
 
 impl Validate for SegmentationConfig {
+    const KIND: &'static str = super::SEGMENTATION;
+
     fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         plain_name(&mut checks, &self.name);

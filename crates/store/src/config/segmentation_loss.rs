@@ -164,7 +164,7 @@ impl SegmentationLossConfig {
         checks.expect(
             !is_picture || (logits == 1 && self.class_weights == SegmentationWeights::Equal),
             "background",
-            format!("{:?}", self.background).to_lowercase(),
+            super::shown(&self.background),
             "black; the other backgrounds need two classes with equal class weights",
         );
         checks.expect(

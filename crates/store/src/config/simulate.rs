@@ -341,6 +341,8 @@ fn with_settings(generator: &DomainConfig, changes: Vec<(&str, f64)>) -> Result<
 }
 
 impl Validate for SimulateConfig {
+    const KIND: &'static str = super::CAMPAIGN;
+
     fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if !(1..=MAX_DOMAINS).contains(&self.domains) {

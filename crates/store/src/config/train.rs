@@ -296,6 +296,8 @@ impl TrainingConfig {
 }
 
 impl Validate for TrainConfig {
+    const KIND: &'static str = super::TRAINING;
+
     fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         plain_name(&mut checks, &self.name);
@@ -303,7 +305,7 @@ impl Validate for TrainConfig {
         checks.expect(
             !self.inputs.is_empty() && distinct.len() == self.inputs.len(),
             "inputs",
-            format!("{:?}", self.inputs),
+            super::shown(&self.inputs),
             "at least one channel, each once",
         );
         if let Conditioning::SingleFrame(Frames::List(list)) = &self.conditioning {
@@ -321,7 +323,7 @@ impl Validate for TrainConfig {
         checks.expect(
             told.len() == self.physics.len(),
             "physics",
-            format!("{:?}", self.physics),
+            super::shown(&self.physics),
             "each quantity once",
         );
         let is_unet = self.model.architecture == Architecture::Unet;
@@ -340,7 +342,7 @@ impl Validate for TrainConfig {
         checks.expect(
             !tells_encoder,
             "model.time.enters",
-            format!("{:?}", self.model.time.enters),
+            super::shown(&self.model.time.enters),
             "[\"decoder\"] with this model.unet.encoder, which does not take the time",
         );
         checks.expect(

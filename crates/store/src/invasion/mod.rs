@@ -380,6 +380,7 @@ pub(super) fn check_times(times: &[f64]) -> std::result::Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use hdf5::types::VarLenUnicode;
     use proptest::prelude::*;
 
     use ndarray::{Array2, Array3};
@@ -575,9 +576,10 @@ mod tests {
                 build(file);
             })
         };
-        let error =
-            replace_by(|file| drop(file.new_dataset::<f32>().shape((3, 6, 5)).create("solid").unwrap()));
-        assert_says(&error, "/solid holds float32, expected uint8");
+        let error = replace_by(|file| {
+            drop(file.new_dataset::<VarLenUnicode>().shape((3, 6, 5)).create("solid").unwrap())
+        });
+        assert_says(&error, "/solid holds string, expected numbers");
         let error =
             replace_by(|file| drop(file.new_dataset::<u8>().shape((3, 6, 4)).create("solid").unwrap()));
         assert_says(&error, "/solid has shape [3, 6, 4], expected [3, 6, 5]");

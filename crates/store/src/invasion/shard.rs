@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hdf5::H5Type;
-use ndarray::{Array1, Array2, Array3, Axis, Ix0, Ix1, Ix2, Ix3};
+use ndarray::{Array1, Ix0, Ix1, Ix2, Ix3};
 use porecast_simulations::{Domain, Parameters, Trajectory};
 
 use super::{Common, FORMAT, Origin, VERSION, check_times};
@@ -11,6 +11,9 @@ use crate::benchmark;
 use crate::dynamics::Extent;
 use crate::h5::H5Reader;
 use porecast_base::Result;
+
+/// Parameters of the simulation; other programs leave them out.
+const PARAMETERS: &str = "/parameters";
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Layout {
@@ -38,11 +41,13 @@ impl Shard {
         file.expect_format(FORMAT, VERSION)?;
         let ids = file.texts("/domain_id")?;
         let n = Some(ids.len());
-        let phase = file.dataset_of::<u8>("/phase", &[n, None, None, None])?.shape();
+        let phase = file.numbers("/phase", &[n, None, None, None])?.shape();
         let (frames, height, width) = (phase[1], phase[2], phase[3]);
-        file.dataset_of::<u8>("/solid", &[n, Some(height), Some(width)])?;
-        file.dataset_of::<f64>("/time", &[n, Some(frames)])?;
-        file.dataset_of::<ParameterRow>("/parameters", &[n])?;
+        file.numbers("/solid", &[n, Some(height), Some(width)])?;
+        file.numbers("/time", &[n, Some(frames)])?;
+        if file.has(PARAMETERS) {
+            file.dataset_of::<ParameterRow>(PARAMETERS, &[n])?;
+        }
         Ok(Self {
             path: path.to_owned(),
             layout: Layout::Stacked,
@@ -53,51 +58,44 @@ impl Shard {
                 voxel_size_m: file.number("voxel_size_m")?,
                 extent: Extent::open(&file, ids.len(), (frames, height, width))?,
             },
-            origin: Origin { simulator: file.text("simulator")?, campaign: file.text("campaign")? },
+            origin: Origin {
+                simulator: file.text_or("simulator", "unknown")?,
+                campaign: file.text_or("campaign", "")?,
+            },
             ids,
         })
     }
 
     pub(super) fn parameters(&self, file: &H5Reader, row: usize) -> Result<Parameters> {
-        let rows = file.dataset_of::<ParameterRow>("/parameters", &[None])?;
+        if !file.has(PARAMETERS) {
+            let solid = file.mask::<Ix2>("/solid", "y, x", row)?;
+            let domain = Domain { solid, voxel_size_m: self.common.voxel_size_m };
+            return Ok(benchmark::unknown_parameters(domain.porosity()));
+        }
+        let rows = file.dataset_of::<ParameterRow>(PARAMETERS, &[None])?;
         let row: ndarray::Array0<ParameterRow> = file.row::<_, Ix0>(&rows, row)?;
         Ok(row.into_scalar().into())
     }
 
     pub(super) fn sequence(&self, row: usize) -> Result<Trajectory> {
         let file = H5Reader::open(&self.path)?;
-        let solid: Array2<u8> = file.row::<_, Ix2>(&file.dataset_of::<u8>("/solid", &[None; 3])?, row)?;
-        let phase: Array3<u8> = file.row::<_, Ix3>(&file.dataset_of::<u8>("/phase", &[None; 4])?, row)?;
-        let times: Array1<f64> = file.row::<_, Ix1>(&file.dataset_of::<f64>("/time", &[None; 2])?, row)?;
+        let solid = file.mask::<Ix2>("/solid", "y, x", row)?;
+        let phase = file.mask::<Ix3>("/phase", "time, y, x", row)?;
+        let times: Array1<f64> = file.row::<_, Ix1>(&file.numbers("/time", &[None; 2])?, row)?;
         check_times(times.as_slice().expect("a row as read is contiguous"))
             .map_err(|what| file.error(&format!("/time[{row}]"), what))?;
-        if let Some(((y, x), value)) = solid.indexed_iter().find(|(_, value)| **value > 1) {
-            return Err(file.error(
-                &format!("/solid[{row}]"),
-                format!("holds {value} at (y, x) = ({y}, {x}), expected 0 or 1"),
-            ));
-        }
-        let solid = solid.mapv(|value| value == 1);
-        for (t, frame) in phase.axis_iter(Axis(0)).enumerate() {
-            for ((y, x), &value) in frame.indexed_iter() {
-                if value > 1 || value == 1 && solid[(y, x)] {
-                    let what = match value {
-                        1 => "has the invading phase inside solid".to_owned(),
-                        _ => format!("holds {value}, expected 0 or 1,"),
-                    };
-                    return Err(file.error(
-                        &format!("/phase[{row}]"),
-                        format!("{what} at (time, y, x) = ({t}, {y}, {x})"),
-                    ));
-                }
-            }
+        if let Some((at, _)) =
+            phase.indexed_iter().find(|&((_, y, x), is_invading)| *is_invading && solid[(y, x)])
+        {
+            let what = format!("has the invading phase inside solid at (time, y, x) = {at:?}");
+            return Err(file.error(&format!("/phase[{row}]"), what));
         }
         Ok(Trajectory {
             domain: Domain { solid, voxel_size_m: self.common.voxel_size_m },
             inlet: self.common.inlet,
             times: times.to_vec(),
             time_unit: self.common.time_unit,
-            phase: phase.mapv(|value| value == 1),
+            phase,
             parameters: self.parameters(&file, row)?,
         })
     }

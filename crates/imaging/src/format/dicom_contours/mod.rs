@@ -100,6 +100,11 @@ impl Default for Options {
     }
 }
 
+/// Whether a file is below a folder of this name.
+fn is_in(file: &Path, folder: &str) -> bool {
+    file.parent().is_some_and(|parent| parent.iter().any(|part| part == folder))
+}
+
 /// DICOM slices and their contours.
 #[derive(Debug)]
 pub struct DicomContours {
@@ -128,6 +133,11 @@ impl DicomContours {
         let mut source = Self { options, slices: Vec::new(), warnings: Vec::new() };
         let tables: Vec<&PathBuf> = files.iter().filter(|file| folder::name(file) == "link.csv").collect();
         let patients = match tables[..] {
+            [] if files.iter().any(|file| is_in(file, "contourfiles")) => {
+                let what = "has the folder contourfiles of the Sunnybrook data but no link.csv, which says whose contours are \
+                            whose; put it there: its first line is patient_id,original_id";
+                return Err(Error::input(path, what));
+            }
             [] => rvsc(&files, &mut source.warnings),
             _ => {
                 let mut patients = Vec::new();

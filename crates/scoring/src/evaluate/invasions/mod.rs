@@ -28,7 +28,7 @@ use porecast_base::{Error, Result, interrupt};
 use porecast_simulations::percolation::Sides;
 use porecast_store::document::Document;
 use porecast_store::run::EvaluationFolder;
-use porecast_store::{Dataset, InvasionDataset, PredictionFile};
+use porecast_store::{Dataset, InvasionDataset, Physics, PredictionFile, Quantity};
 use rayon::prelude::*;
 
 use super::plan::Part;
@@ -169,14 +169,30 @@ fn explanations(plan: &Plan) -> Vec<String> {
 fn mismatch_reason(dataset: &InvasionDataset, predictions: &PredictionFile) -> Option<String> {
     let header = predictions.header();
     let is_same = (header.time_unit, header.inlet) == (dataset.time_unit(), dataset.inlet());
-    (!is_same).then(|| {
-        format!(
+    if !is_same {
+        return Some(format!(
             "has time in {} and the inlet at the {}, {} has {} and {}; pass the dataset that was predicted",
             header.time_unit.name(),
             header.inlet,
             dataset.path().display(),
             dataset.time_unit().name(),
             dataset.inlet()
-        )
+        ));
+    }
+    predictions.domain_ids().iter().enumerate().find_map(|(index, id)| {
+        let predicted = predictions.physics(index).ok()?;
+        let simulated = Physics::from(&dataset.parameters(dataset.place(id).ok()?).ok()?);
+        Quantity::GIVEN.into_iter().find_map(|quantity| {
+            let [one, other] = [predicted, simulated].map(|physics| quantity.of(&physics, f64::NAN));
+            let (one, other) = (one?, other?);
+            ((one - other).abs() > 1e-6 * other.abs()).then(|| {
+                format!(
+                    "was predicted for {} {one} in domain {id:?}, {} has {other}; predict it again without {}",
+                    quantity.name(),
+                    dataset.path().display(),
+                    quantity.option()
+                )
+            })
+        })
     })
 }
