@@ -6,6 +6,7 @@
 //! /solid        (N, H, W)     u8
 //! /time         (N, T)        f64
 //! /probability  (N, T, H, W)  f32   probability of the invading phase; 0 in solid
+//! /physics      (N, 3)        f64   optional: capillary number, viscosity ratio, contact angle; NaN where not known
 //! ```
 
 use std::collections::HashSet;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, Ix1, Ix2, Ix3};
 use porecast_simulations::{Side, TimeUnit};
 
+use super::Physics;
 use super::h5::{Growing, H5Reader, H5Writer};
 use super::invasion::check_times;
 use porecast_base::atomic;
@@ -105,11 +107,19 @@ pub fn write_frames(
             )?,
             shape: (frames, height, width),
             ids: Vec::new(),
+            physics: Vec::new(),
             written: frames,
         };
         fill(&mut writer)?;
         writer.expect_complete()?;
         file.texts("domain_id", &writer.ids)?;
+        if writer.physics.iter().any(|physics| *physics != Physics::default()) {
+            let mut rows = file.growing::<f64>("physics", &[3], &[64, 3])?;
+            for physics in &writer.physics {
+                let row = [physics.capillary_number, physics.viscosity_ratio, physics.contact_angle_deg];
+                rows.push(ArrayView1::from(&row.map(|value| value.unwrap_or(f64::NAN))))?;
+            }
+        }
         drop(writer);
         file.finish()
     })
@@ -123,6 +133,7 @@ pub struct PredictionWriter {
     probability: Growing,
     shape: (usize, usize, usize),
     ids: Vec<String>,
+    physics: Vec<Physics>,
     /// Frames written of the last domain.
     written: usize,
 }
@@ -152,8 +163,16 @@ impl PredictionWriter {
         self.time.push(ArrayView1::from(times))?;
         self.probability.grow()?;
         self.ids.push(domain_id.to_owned());
+        self.physics.push(Physics::default());
         self.written = 0;
         Ok(())
+    }
+
+    /// Records the physics that the domain was predicted with.
+    pub fn physics(&mut self, physics: &Physics) {
+        if let Some(last) = self.physics.last_mut() {
+            *last = *physics;
+        }
     }
 
     /// Writes the next frame of the domain: the probability `[y, x]`.
@@ -271,6 +290,24 @@ impl PredictionFile {
     /// Frames, height and width of every prediction.
     pub fn shape(&self) -> (usize, usize, usize) {
         self.shape
+    }
+
+    /// The physics that prediction `index` was made with, as far as it is recorded.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    ///
+    /// # Panics
+    /// `index` is not below the number of [`domain_ids`](Self::domain_ids).
+    pub fn physics(&self, index: usize) -> Result<Physics> {
+        let file = H5Reader::open(&self.path)?;
+        if !file.has("/physics") {
+            return Ok(Physics::default());
+        }
+        let rows = file.dataset_of::<f64>("/physics", &[Some(self.ids.len()), Some(3)])?;
+        let row: Array1<f64> = file.row::<_, Ix1>(&rows, index)?;
+        let known = |column: usize| Some(row[column]).filter(|value| value.is_finite());
+        Ok(Physics { capillary_number: known(0), viscosity_ratio: known(1), contact_angle_deg: known(2) })
     }
 
     /// Reads prediction `index`.

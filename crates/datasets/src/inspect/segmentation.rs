@@ -7,7 +7,7 @@ use image::RgbImage;
 use ndarray::{Axis, Zip};
 use porecast_imaging::AnnotatedImage;
 use porecast_imaging::augment::{Moment, Patch, patches, strip};
-use porecast_imaging::picture::outlined;
+use porecast_imaging::picture::{OUTLINES, outlined};
 
 use super::{Inspection, spread};
 use porecast_base::{Error, ErrorKind, Result};
@@ -15,6 +15,7 @@ use porecast_store::config;
 use porecast_store::config::segmentation::SegmentationConfig;
 use porecast_store::image_split::target_ratio;
 use porecast_store::picture;
+use porecast_store::plate::Plate;
 use porecast_store::{MaskFile, MaskPrediction, Predictions, SegmentationDataset};
 
 /// Largest numbers of rows and columns in a picture of many images.
@@ -56,11 +57,12 @@ pub fn dataset(path: &Path) -> Result<Inspection> {
     facts.extend(shares(dataset.classes(), &pixels, &images));
     facts.push(("fingerprint", dataset.fingerprint()?));
     let shown = spread(count, MOSAIC.0 * MOSAIC.1).into_iter();
-    let pictures = shown.map(|index| Ok(outlined(&dataset.sample(index)?))).collect::<Result<Vec<_>>>()?;
+    let picture = |index| dataset.sample(index).map(|sample| (sample.id.clone(), outlined(&sample)));
+    let pictures = shown.map(picture).collect::<Result<Vec<_>>>()?;
     Ok(Inspection {
         facts,
         table: Some((vec!["image", "group", "target"], rows)),
-        picture: Some(mosaic(&pictures)),
+        picture: Some(mosaic(&pictures, dataset.classes())),
     })
 }
 
@@ -95,7 +97,7 @@ pub fn predictions(path: &Path) -> Result<Inspection> {
             images[class] += u64::from(counted > 0);
         }
         if shown.contains(&index) {
-            pictures.push(outlined(&certain));
+            pictures.push((certain.id.clone(), outlined(&certain)));
         }
     }
     let mut facts = vec![
@@ -106,7 +108,7 @@ pub fn predictions(path: &Path) -> Result<Inspection> {
     ];
     facts.extend(shares(file.classes(), &pixels, &images));
     let head = vec!["image", "target", if file.classes().len() == 2 { "foreground" } else { "certainty" }];
-    Ok(Inspection { facts, table: Some((head, rows)), picture: Some(mosaic(&pictures)) })
+    Ok(Inspection { facts, table: Some((head, rows)), picture: Some(mosaic(&pictures, file.classes())) })
 }
 
 /// The mask with the probability of the foreground as its image; with several classes, the highest probability.
@@ -178,6 +180,9 @@ fn shares<'a>(
     )
 }
 
-fn mosaic(pictures: &[RgbImage]) -> RgbImage {
-    picture::sheet(&pictures.chunks(MOSAIC.1).map(<[RgbImage]>::to_vec).collect::<Vec<_>>())
+/// Pictures under their names, above a legend of the outlines.
+fn mosaic(pictures: &[(String, RgbImage)], classes: &[String]) -> RgbImage {
+    let rows = pictures.chunks(MOSAIC.1).map(|row| (String::new(), row.to_vec())).collect();
+    let legend = classes[1..].iter().cloned().zip(OUTLINES.iter().copied().cycle()).collect();
+    Plate { title: String::new(), rows, legend, scale: None }.draw()
 }

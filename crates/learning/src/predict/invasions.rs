@@ -7,9 +7,10 @@ use ::image::RgbImage;
 use ndarray::{Array2, ArrayView2, s};
 use porecast_base::progress::{Progress, say};
 use porecast_base::{Error, Result, Verbosity};
-use porecast_simulations::{Domain, Side};
+use porecast_simulations::{Domain, Side, TimeUnit};
+use porecast_store::plate::{Plate, time_text};
 use porecast_store::prediction::{self, PredictionHeader, PredictionWriter};
-use porecast_store::run::RunCard;
+use porecast_store::run::{DatasetCard, RunCard};
 use porecast_store::{Dataset, InvasionDataset, MissingPredictions, Physics, image, picture, table};
 use serde::Serialize;
 
@@ -22,6 +23,8 @@ use crate::device::Device;
 const ANIMATION_EDGE: usize = 1024;
 /// Time between the frames of an animation.
 const FRAME_MS: u32 = 200;
+/// Shades of a probability in pictures: with those of the letters, an animation has no more than 256 colours.
+const SHADES: f32 = 100.0;
 
 /// `porecast predict` with an invasion run: the domains of a dataset, or the domain in an image, into `folder`.
 /// Returns what was done.
@@ -35,7 +38,7 @@ pub(super) fn run(
     verbosity: Verbosity,
 ) -> Result<String> {
     let predictor = predictor.with_tile(options.tile);
-    let mut shown = Shown::new(folder);
+    let mut shown = Shown::new(folder, &predictor.card().dataset);
     if domain_image::is_one(&options.input)? {
         refuse_part(options)?;
         predict_image(&predictor, options, &folder.join(PREDICTIONS), &mut shown, verbosity)?;
@@ -126,7 +129,7 @@ fn predict_dataset(
             let told = predictor
                 .told(&sequence.domain, &physics)
                 .map_err(|e| Error::input(dataset.path(), format!("domain {id:?}: {e}")))?;
-            let case = Case { domain: &sequence.domain, inlet: dataset.inlet(), told };
+            let case = Case { domain: &sequence.domain, inlet: dataset.inlet(), told, physics };
             predict_domain(predictor, &case, id, &moments, writer, shown.as_deref_mut())?;
             progress.advance(1, "");
         }
@@ -173,7 +176,7 @@ fn predict_image(
     let id = stem.map_or_else(|| "domain".into(), |stem| stem.to_string_lossy().into_owned());
     let (height, width) = domain.shape();
     prediction::write_frames(path, &header(card, inlet), (moments.len(), height, width), |writer| {
-        let case = Case { domain: &domain, inlet, told };
+        let case = Case { domain: &domain, inlet, told, physics: options.physics };
         predict_domain(predictor, &case, &id, &moments, writer, Some(shown))
     })?;
     let rows = shown.rows.iter().map(|row| (row.time, row.saturation));
@@ -189,12 +192,13 @@ struct Case<'a> {
     inlet: Side,
     /// See [`Predictor::told`].
     told: Vec<f32>,
+    physics: Physics,
 }
 
 /// Predicts a domain frame by frame: into the file, then to be shown.
 fn predict_domain(
     predictor: &Predictor,
-    Case { domain, inlet, told }: &Case,
+    Case { domain, inlet, told, physics }: &Case,
     id: &str,
     moments: &[Moment],
     writer: &mut PredictionWriter,
@@ -202,6 +206,9 @@ fn predict_domain(
 ) -> Result<()> {
     let times: Vec<f64> = moments.iter().map(|moment| moment.time).collect();
     writer.begin(id, &domain.solid, &times)?;
+    if !told.is_empty() {
+        writer.physics(physics);
+    }
     for (time, frame) in times.into_iter().zip(predictor.each_frame(domain, *inlet, told, moments)) {
         go_on(writer.path())?;
         writer.frame(frame.view())?;
@@ -224,6 +231,8 @@ fn header(card: &RunCard, inlet: Side) -> PredictionHeader {
 /// The saturation of every frame, and pictures of the first domain.
 struct Shown {
     folder: PathBuf,
+    time_unit: TimeUnit,
+    voxel_size_m: f64,
     /// Number of domains of a dataset.
     domains: Option<usize>,
     /// Identifier of the pictured domain, and its pictures.
@@ -232,18 +241,24 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), domains: None, pictures: None, rows: Vec::new() }
+    fn new(folder: &Path, card: &DatasetCard) -> Self {
+        let (time_unit, voxel_size_m) = (card.time_unit, card.voxel_size_m);
+        let folder = folder.to_owned();
+        Self { folder, time_unit, voxel_size_m, domains: None, pictures: None, rows: Vec::new() }
     }
 
     fn add(&mut self, id: &str, time: f64, domain: &Domain, frame: ArrayView2<'_, f32>) -> Result<()> {
         self.rows.push(SaturationRow::of(id, time, domain, frame));
         let (pictured, pictures) = match &mut self.pictures {
             Some(pictures) => pictures,
-            none => none.insert((id.to_owned(), Pictures::new(&self.folder, &domain.solid))),
+            none => {
+                none.insert((id.to_owned(), Pictures::new(&self.folder, &domain.solid, self.voxel_size_m)))
+            }
         };
-        if pictured == id { pictures.add(frame) } else { Ok(()) }
+        let time = format!("time {}", time_text(time, self.time_unit));
+        if pictured == id { pictures.add(&time, frame) } else { Ok(()) }
     }
+
     /// Finishes the files; returns a summary.
     fn finish(self) -> Result<String> {
         let what = match (self.domains, &self.pictures) {
@@ -256,29 +271,37 @@ impl Shown {
     }
 }
 
-/// The pictures of a sequence: frames as PNG, and an animation.
+/// The pictures of a sequence: frames as PNG, and an animation; each with its time, a legend and a scale bar.
 struct Pictures {
     folder: PathBuf,
     frames: PathBuf,
     solid: Array2<bool>,
+    voxel_size_m: f64,
     /// Step in pixels that keeps the animation of a large domain small.
     step: isize,
     animation: Vec<RgbImage>,
 }
 
 impl Pictures {
-    fn new(folder: &Path, solid: &Array2<bool>) -> Self {
+    fn new(folder: &Path, solid: &Array2<bool>, voxel_size_m: f64) -> Self {
         let frames = folder.join("frames");
         let (height, width) = solid.dim();
         let step = height.max(width).div_ceil(ANIMATION_EDGE) as isize;
-        Self { folder: folder.to_owned(), frames, solid: solid.clone(), step, animation: Vec::new() }
+        let (folder, solid) = (folder.to_owned(), solid.clone());
+        Self { folder, frames, solid, voxel_size_m, step, animation: Vec::new() }
     }
 
-    fn add(&mut self, frame: ArrayView2<'_, f32>) -> Result<()> {
+    fn add(&mut self, time: &str, frame: ArrayView2<'_, f32>) -> Result<()> {
+        let frame = frame.mapv(|p| (p * SHADES).round() / SHADES);
+        let plate = |step: isize| {
+            let part = s![..;step, ..;step];
+            let picture = picture::probability_image(self.solid.slice(part), frame.slice(part));
+            Plate::of_frame(&picture, time, self.voxel_size_m * step as f64).draw()
+        };
         let path = self.frames.join(format!("frame-{:03}.png", self.animation.len()));
-        image::write_png(&path, &picture::probability_image(self.solid.view(), frame))?;
-        let part = s![..;self.step, ..;self.step];
-        self.animation.push(picture::probability_image(self.solid.slice(part), frame.slice(part)));
+        image::write_png(&path, &plate(1))?;
+        let small = plate(self.step);
+        self.animation.push(small);
         Ok(())
     }
 
