@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::page::escape;
-use super::{Content, Figures, configurations, listed};
+use super::{Content, configurations, listed};
 use crate::evaluate::masks::compare::Comparison;
 use crate::evaluate::masks::measure::Measure;
 use crate::evaluate::masks::source::Source;
@@ -18,11 +18,7 @@ use porecast_store::run::{ComparisonFolder, SegmentationCard, SegmentationRunCar
 const DEFINED: &str = "What the measures and sources are";
 
 /// The pictures of a run.
-const OVERLAYS: Figures = &[
-    ("The best", "overlays-best"),
-    ("Between best and worst", "overlays-even"),
-    ("The worst", "overlays-worst"),
-];
+const OVERLAYS: &[&str] = &["overlays-best", "overlays-even", "overlays-worst"];
 
 /// What the page of a run says.
 ///

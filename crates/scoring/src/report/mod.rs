@@ -39,7 +39,7 @@ struct Content {
     /// Sequences for the player, under a heading.
     film: Option<(&'static str, Film)>,
     /// Figures of the folder to look at first.
-    pictures: Figures,
+    pictures: &'static [&'static str],
     /// Charts with their headings.
     drawings: Vec<(String, Drawing)>,
     /// Figures of the folder that are folded.
@@ -137,10 +137,10 @@ fn page_of(content: Content, folder: &Path) -> Result<Page> {
     if let Some((heading, film)) = &content.film {
         page.section(heading, &player::html(film));
     }
-    for (heading, stem) in content.pictures {
-        if let Some(svg) = figure(folder, stem)? {
-            page.section(heading, &svg);
-        }
+    let pictures = content.pictures.iter().map(|stem| figure(folder, stem)).collect::<Result<Vec<_>>>()?;
+    let pictures: String = pictures.into_iter().flatten().collect();
+    if !pictures.is_empty() {
+        page.section("Images", &pictures);
     }
     content.sections.iter().for_each(|(heading, html)| page.section(heading, html));
     content.drawings.iter().for_each(|(heading, drawing)| page.drawing(heading, drawing));

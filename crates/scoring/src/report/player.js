@@ -4,8 +4,8 @@
   if (!data) return;
   const film = JSON.parse(data.textContent);
   const [height, width] = film.shape;
-  const [domainBox, slider, play, loop, clock, panes, curves, maps, facts] =
-    ["domain", "frame", "play", "loop", "clock", "panes", "curves", "maps", "facts"].map((id) => document.getElementById(id));
+  const [domainBox, slider, play, loop, clock, stage, panes, curves, maps, facts] =
+    ["domain", "frame", "play", "loop", "clock", "stage", "panes", "curves", "maps", "facts"].map((id) => document.getElementById(id));
 
   const SOLID = [134, 134, 138], DEFENDING = [247, 244, 236], INVADING = [18, 78, 140];
   const TOO_MUCH = [230, 159, 0], MISSED = [123, 63, 181];
@@ -53,7 +53,6 @@
     canvas.getContext("2d").putImageData(image, 0, 0);
   }
 
-  const named = (name) => name.charAt(0).toUpperCase() + name.slice(1);
   const digits = (value) => Number(value.toPrecision(3));
   const at = (sequence, t) => (sequence.at && sequence.at.length ? sequence.at[t] : t);
   const unit = { "pore-volumes": "pore volumes injected", seconds: "s", frame: "" }[film.time_unit];
@@ -86,13 +85,13 @@
     const first = shown.panes.length;
     shown.sequences.forEach((one, i) => {
       const column = first + i + 1;
-      add(named(one.name), column, 1, (t) => {
+      add(one.name, column, 1, (t) => {
         const f = at(one, t), from = f * width * height;
         return f === null ? null
           : { colour: (p) => PHASE[one.shades[from + p]], note: `saturation ${one.saturation[f].toFixed(3)}` };
       });
       if (!truth || one === truth) return;
-      add(`${named(one.name)} − true`, column, 2, (t) => {
+      add(`${one.name} − true`, column, 2, (t) => {
         const f = at(one, t), g = at(truth, t);
         if (f === null || g === null) return null;
         const from = f * width * height, other = g * width * height;
@@ -112,7 +111,7 @@
     const { times } = shown.domain, last = times[times.length - 1] || 1;
     shown.maps = shown.sequences.filter((one) => (one.at && one.at.length ? one.at.every((f) => f !== null) : true));
     for (const one of shown.maps) {
-      const { canvas } = pane(maps, named(one.name));
+      const { canvas } = pane(maps, one.name);
       const colours = times.map((time) => {
         const place = Math.max(0, time / last) * (ARRIVAL.length - 1), low = Math.min(Math.floor(place), ARRIVAL.length - 2);
         return mix(ARRIVAL[low], ARRIVAL[low + 1], place - low);
@@ -159,10 +158,10 @@
     const hasErrors = shown.panes.length > shown.columns;
     const tallest = innerHeight * (isNarrow ? 0.5 : hasErrors ? 0.42 : 0.62);
     const paneWidth = Math.max(56, Math.min((room - gap * (columns - 1)) / columns, (tallest * width) / height));
+    stage.style.setProperty("--gap", `${gap}px`);
     for (const place of [panes, maps]) {
       place.style.setProperty("--pane", `${Math.floor(paneWidth)}px`);
       place.style.setProperty("--columns", place === maps ? Math.min(columns, shown.maps.length || 1) : columns);
-      place.style.setProperty("--gap", `${gap}px`);
     }
     panes.classList.toggle("flow", isNarrow || isWide);
     scaleBar(paneWidth);

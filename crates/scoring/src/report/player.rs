@@ -35,17 +35,16 @@ pub(super) fn html(film: &Film) -> String {
         "<div id=\"player\">\n<div class=\"choice\">\n<label>Domain <select id=\"domain\"></select></label>\n\
          <button id=\"previous\" type=\"button\" aria-label=\"Previous domain\">‹</button>\n\
          <button id=\"next\" type=\"button\" aria-label=\"Next domain\">›</button>\n{shown}</div>\n\
-         <p class=\"facts\" id=\"facts\"></p>\n<div id=\"panes\"></div>\n\
-         <div class=\"legend\">\n<span id=\"scale\"><i></i> <b></b></span>\n{colours}\
-         <span>blue edge: inlet</span>\n</div>\n\
+         <p class=\"facts\" id=\"facts\"></p>\n<div id=\"stage\">\n<div id=\"panes\"></div>\n\
+         <div><h3>When each pixel is first invaded</h3>\n<div id=\"maps\"></div></div>\n</div>\n\
+         <p class=\"legend\">\n<span id=\"scale\"><i></i> <b></b></span>\n{colours}\
+         <span>blue edge: inlet</span>\n\
+         <span>first invaded: <b id=\"earliest\"></b><span class=\"ramp\"></span><b id=\"latest\"></b></span>\n</p>\n\
          <div class=\"controls\">\n<button id=\"play\" type=\"button\" aria-label=\"Play\">▶</button>\n\
          <input id=\"frame\" type=\"range\" min=\"0\" value=\"0\" aria-label=\"Time\">\n\
          <output id=\"clock\"></output>\n<label><input id=\"loop\" type=\"checkbox\" checked> loop</label>\n</div>\n\
          <p class=\"facts hint\">Keys: space plays, ← → move in time, n and p change the domain, l loops. A click on a \
          curve moves there.</p>\n<div id=\"curves\" class=\"grid-of\"></div>\n\
-         <h3>When each pixel is first invaded</h3>\n<div id=\"maps\"></div>\n\
-         <p class=\"legend\"><span><b id=\"earliest\"></b><span class=\"ramp\"></span><b id=\"latest\"></b></span>\n\
-         <span><i style=\"--c:rgb(247,244,236)\"></i>never</span>\n<span><i style=\"--c:rgb(134,134,138)\"></i>solid</span></p>\n\
          <noscript>The player needs scripts.</noscript>\n</div>\n\
          <script id=\"film\" type=\"application/json\">{}</script>",
         json.replace("</", "<\\/")

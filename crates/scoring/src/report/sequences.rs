@@ -8,6 +8,7 @@ use crate::figure::Colour;
 use crate::figure::film::{Film, FilmedDomain, FilmedSequence, rounded};
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 use porecast_base::Result;
+use porecast_store::plate::time_text;
 use porecast_store::{InvasionDataset, Physics, PredictionFile};
 
 /// Heading of the player.
@@ -38,20 +39,14 @@ pub(super) fn of_predictions(path: &Path, output: &Path) -> Result<Content> {
                 frames,
                 physics: &physics,
             },
-            ("predicted", Colour::Run(0)),
+            ("Predicted", Colour::Run(0)),
         ));
     }
     film.shorten();
     Ok(Content {
         title: format!("Invasion predicted by {}", header.source),
         answer: answer(&film),
-        facts: vec![
-            format!(
-                "{count} domains of {height} × {width} pixels, {frames} frames each, inlet at the {}",
-                header.inlet
-            ),
-            format!("read from {}", path.display()),
-        ],
+        facts: vec![extent(&film, frames, (height, width)), format!("read from {}", path.display())],
         film: Some((PLAYER, film)),
         sections: files(path, output).into_iter().collect(),
         ..Content::default()
@@ -84,7 +79,7 @@ pub(super) fn of_dataset(path: &Path, output: &Path) -> Result<Content> {
                 frames: &frames,
                 physics: &physics,
             },
-            ("sequence", Colour::Truth),
+            ("Sequence", Colour::Truth),
         ));
     }
     film.shorten();
@@ -93,11 +88,7 @@ pub(super) fn of_dataset(path: &Path, output: &Path) -> Result<Content> {
         title: format!("Dataset {name}"),
         answer: answer(&film),
         facts: vec![
-            format!(
-                "{count} domains of {height} × {width} pixels, {frames} frames each, inlet at the {}, made by {}",
-                dataset.inlet(),
-                dataset.origin().simulator
-            ),
+            format!("{}, made by {}", extent(&film, frames, (height, width)), dataset.origin().simulator),
             format!("read from {}", path.display()),
         ],
         film: Some((PLAYER, film)),
@@ -144,17 +135,24 @@ fn filmed(film: &Film, sequence: Sequence, (name, colour): (&str, Colour)) -> Fi
 /// How far the invasion of the first domain goes.
 fn answer(film: &Film) -> String {
     let Some(domain) = film.domains.first() else { return String::new() };
-    let (Some(time), Some(saturation)) = (domain.times.last(), domain.sequences[0].saturation.last()) else {
+    let (Some(&time), Some(saturation)) = (domain.times.last(), domain.sequences[0].saturation.last()) else {
         return String::new();
     };
-    let time = match film.time_unit {
-        porecast_simulations::TimeUnit::PoreVolumes => format!("after {time:.3} injected pore volumes"),
-        porecast_simulations::TimeUnit::Seconds => format!("after {time:.3} s"),
-        porecast_simulations::TimeUnit::Frame => format!("in frame {time}"),
-    };
-    format!("{time} the invading fluid fills {:.1} % of the pore space of {}.", 100.0 * saturation, domain.id)
-        .replacen("after", "After", 1)
-        .replacen("in frame", "In frame", 1)
+    let whose = if film.total == 1 { String::new() } else { format!(" of {}", domain.id) };
+    format!(
+        "At {} the invading fluid fills {:.1} % of the pore space{whose}.",
+        time_text(time, film.time_unit),
+        100.0 * saturation
+    )
+}
+
+/// `3 domains of 256 × 64 pixels, 26 frames each, inlet at the top`.
+fn extent(film: &Film, frames: usize, (height, width): (usize, usize)) -> String {
+    let plural = if film.total == 1 { "" } else { "s" };
+    format!(
+        "{} domain{plural} of {height} × {width} pixels (height × width), {frames} frames, inlet at the {}",
+        film.total, film.inlet
+    )
 }
 
 /// Links to the files beside the page, where it lies beside them.
@@ -169,11 +167,14 @@ fn files(path: &Path, output: &Path) -> Option<(&'static str, String)> {
     };
     let own = path.file_name()?.to_string_lossy().into_owned();
     let names = [own, "animation.gif".into(), "saturation.csv".into()].into_iter().filter_map(link);
-    let frames = (0..).map(|t| format!("frames/frame-{t:03}.png")).map_while(link);
-    let frames: Vec<String> = frames.collect();
+    let frame = |t: usize| {
+        let path = format!("frames/frame-{t:03}.png");
+        folder.join(&path).exists().then(|| format!("<a href=\"{path}\">{t}</a>"))
+    };
+    let frames: Vec<String> = (0..).map_while(frame).collect();
     let mut html = names.collect::<Vec<_>>().join(" · ");
     if !frames.is_empty() {
-        html += &format!("<br>\n{}", frames.join(" "));
+        html += &format!("<br>\nFrames as pictures: {}", frames.join(" "));
     }
     Some(("Files", format!("<p>{html}</p>")))
 }

@@ -144,14 +144,14 @@ fn filmed(film: &Film, main: &PartScores, sample: &Sample, percolation: Option<P
         FilmedSequence {
             saturation: values(own.as_ref(), &numbers, |frame| frame.true_saturation),
             mse: Vec::new(),
-            ..sequence("true", Colour::Truth, true_frames, None)
+            ..sequence("True", Colour::Truth, true_frames, None)
         },
-        sequence("predicted", Colour::Run(0), prediction.probability.select(Axis(0), &chosen), own.as_ref()),
+        sequence("Predicted", Colour::Run(0), prediction.probability.select(Axis(0), &chosen), own.as_ref()),
     ];
     sequences.extend(percolation.map(|percolation| {
         let score = score_of(main.source(Some(Baseline::Percolation)));
         let frames = percolation.probability.select(Axis(0), &numbers);
-        sequence(Baseline::Percolation.name(), Colour::Baseline, frames, score.as_ref())
+        sequence("Percolation", Colour::Baseline, frames, score.as_ref())
     }));
     FilmedDomain {
         id: id.clone(),
