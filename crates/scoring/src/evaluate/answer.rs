@@ -27,14 +27,15 @@ impl Duel<'_> {
         let is_clear = low > 0.0 || high < 0.0;
         let first_wins = (self.means[0] > self.means[1]) == self.higher_is_better;
         let (ahead, behind) = if first_wins { (0, 1) } else { (1, 0) };
-        let verdict = match is_clear {
+        let verdict = capitalised(match is_clear {
             true => format!("{} is better than {}", self.names[ahead], self.names[behind]),
             false => format!("{} and {} do not differ clearly", self.names[0], self.names[1]),
-        };
+        });
         let [ours, theirs] = [ahead, behind].map(|index| self.means[index]);
         let (low, high) = if mean < 0.0 { (-high, -low) } else { (low, high) };
         format!(
-            "{verdict}: {} {} against {}{}, mean of {} (difference {}, 95 % interval {} to {}).",
+            "{}: {} {} against {}{}, mean of {} (difference {}, 95 % interval {} to {}).",
+            verdict.trim_end_matches(','),
             self.measure,
             number(ours),
             number(theirs),
@@ -44,6 +45,14 @@ impl Duel<'_> {
             number(low),
             number(high)
         )
+    }
+}
+
+/// A baseline begins a sentence with a capital; the name of a run is left as it is.
+fn capitalised(text: String) -> String {
+    match text.strip_prefix("the ") {
+        Some(rest) => format!("The {rest}"),
+        None => text,
     }
 }
 
@@ -86,6 +95,22 @@ mod tests {
         let text = duel([0.03, 0.04], [-0.01, -0.015, -0.005]);
         assert!(text.starts_with("a is better than b"), "{text}");
         assert!(text.contains("difference 0.0100, 95 % interval 0.0050 to 0.0150"), "{text}");
+    }
+
+    #[test]
+    fn a_baseline_begins_the_sentence_with_a_capital() {
+        let duel = |names| Duel {
+            measure: "Dice coefficient",
+            higher_is_better: true,
+            samples: "2 images".into(),
+            names,
+            means: [0.9, 0.8],
+            difference: Interval { mean: 0.1, low: 0.05, high: 0.15 },
+        };
+        let text = duel(["the best baseline, mean mask,", "a"]).sentence();
+        assert!(text.starts_with("The best baseline, mean mask, is better than a: Dice"), "{text}");
+        let text = duel(["a", "the best baseline, mean mask,"]).sentence();
+        assert!(text.starts_with("a is better than the best baseline, mean mask: Dice"), "{text}");
     }
 
     #[test]

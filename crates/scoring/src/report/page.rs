@@ -63,7 +63,7 @@ impl Page {
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n\
+             <meta name=\"color-scheme\" content=\"light dark\">\n\
              <title>{} · porecast</title>\n<style>\n{}</style>\n</head>\n<body>\n<main>\n{}</main>\n\
              <script>\n{}{}</script>\n</body>\n</html>\n",
             self.title,

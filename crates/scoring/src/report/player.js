@@ -153,7 +153,7 @@
   // Panes as large as fit: side by side, on a phone two in a row, wide domains one above the other.
   function layout() {
     if (!shown) return;
-    const room = panes.clientWidth, isNarrow = room < 560, isWide = width > 1.5 * height, gap = isNarrow ? 8 : 16;
+    const room = stage.clientWidth, isNarrow = room < 560, isWide = width > 1.5 * height, gap = isNarrow ? 8 : 16;
     const columns = isNarrow ? (isWide ? 1 : 2) : isWide ? 2 : shown.columns;
     const hasErrors = shown.panes.length > shown.columns;
     const tallest = innerHeight * (isNarrow ? 0.5 : hasErrors ? 0.42 : 0.62);

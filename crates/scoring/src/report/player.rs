@@ -35,7 +35,8 @@ pub(super) fn html(film: &Film) -> String {
         "<div id=\"player\">\n<div class=\"choice\">\n<label>Domain <select id=\"domain\"></select></label>\n\
          <button id=\"previous\" type=\"button\" aria-label=\"Previous domain\">‹</button>\n\
          <button id=\"next\" type=\"button\" aria-label=\"Next domain\">›</button>\n{shown}</div>\n\
-         <p class=\"facts\" id=\"facts\"></p>\n<div id=\"stage\">\n<div id=\"panes\"></div>\n\
+         <p class=\"facts\" id=\"facts\"></p>\n<div id=\"stage\">\n\
+         <div><h3>At the chosen time</h3>\n<div id=\"panes\"></div></div>\n\
          <div><h3>When each pixel is first invaded</h3>\n<div id=\"maps\"></div></div>\n</div>\n\
          <p class=\"legend\">\n<span id=\"scale\"><i></i> <b></b></span>\n{colours}\
          <span>blue edge: inlet</span>\n\

@@ -37,7 +37,7 @@ pub(super) fn of_sources(
     };
     let Some(difference) = best.1.difference(rival.1, frames, Measure::Mse) else { return String::new() };
     let names = [best, rival].map(|(name, source, _)| match source.is_baseline {
-        true => format!("{name} (the best baseline)"),
+        true => format!("the best baseline, {name},"),
         false => (*name).clone(),
     });
     let domains = best.1.domains.len();

@@ -31,7 +31,7 @@ pub(super) fn of_sources(sources: &[(&str, &MaskScores)], classes: &[u8], part: 
     };
     let Some(difference) = best.1.difference(rival.1, Measure::Dice, classes) else { return String::new() };
     let names = [best, rival].map(|(name, source, _)| match source.source.is_baseline() {
-        true => format!("{name} (the best baseline)"),
+        true => format!("the best baseline, {name},"),
         false => (*name).to_owned(),
     });
     let images = best.1.images.len();
