@@ -315,7 +315,10 @@ fn a_report_begins_with_the_answer_and_folds_its_tables() {
     workshop.assert_done("report time");
     workshop.assert_done("report both");
     for (page, answer) in [
-        ("time/report.html", "time and the best baseline, percolation, do not differ clearly: mean squared error"),
+        (
+            "time/report.html",
+            "time and the best baseline, percolation, do not differ clearly: mean squared error",
+        ),
         ("both/report.html", "time is better than frame: mean squared error in the pore space"),
     ] {
         let html = fs::read_to_string(workshop.path(page)).unwrap();
@@ -323,7 +326,9 @@ fn a_report_begins_with_the_answer_and_folds_its_tables() {
         assert!(text.contains("3 test domains"), "{page}: {text}");
         assert!(text.starts_with(answer) || page.starts_with("time"), "{page}: {text}");
         let place = |what: &str| html.find(what).unwrap_or_else(|| panic!("{page} has no {what}"));
-        assert!(place("class=\"answer\"") < place("id=\"player\"") && place("id=\"player\"") < place("<details>"));
+        assert!(
+            place("class=\"answer\"") < place("id=\"player\"") && place("id=\"player\"") < place("<details>")
+        );
         assert!(place("<details>") < place("<table>"), "{page}: tables are folded");
         assert!(html.contains("time (pore volumes injected)"), "{page}: axes have units");
         for id in ["d04", "d05", "d06"] {

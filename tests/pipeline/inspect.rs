@@ -38,7 +38,12 @@ fn a_dataset_is_shown_as_a_table_and_a_picture() {
     shown(folder, &["d.h5", "--png", "d.png"], &["invasion dataset", "3", "40 x 30 pixels", "-000002"]);
     let picture = image::open(folder.join("d.png")).unwrap();
     // Each frame is seven times as large as in the file: its longer edge has at least 256 pixels.
-    assert!(picture.width() > 4 * 210 && picture.height() > 3 * 280, "{}x{}", picture.width(), picture.height());
+    assert!(
+        picture.width() > 4 * 210 && picture.height() > 3 * 280,
+        "{}x{}",
+        picture.width(),
+        picture.height()
+    );
     refused(folder, &["d.h5", "--png", "d.png"], &["d.png", "exists already", "--force"]);
     fs::create_dir(folder.join("e.h5.parts")).unwrap();
     fs::rename(folder.join("d.h5"), folder.join("e.h5.parts/000000.h5")).unwrap();

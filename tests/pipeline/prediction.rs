@@ -29,7 +29,10 @@ fn output(folder: &Path) -> (PredictionFile, Prediction) {
         let picture = image::open(folder.join(format!("frames/frame-{frame:03}.png"))).expect("a frame");
         let factor = 512u32.div_ceil(height.max(width) as u32);
         let (high, wide) = (factor * height as u32, factor * width as u32);
-        assert!(picture.height() > high && picture.width() > wide, "a frame is enlarged, with words around it");
+        assert!(
+            picture.height() > high && picture.width() > wide,
+            "a frame is enlarged, with words around it"
+        );
     }
     assert!(!folder.join(format!("frames/frame-{frames:03}.png")).exists());
     let page = std::fs::read_to_string(folder.join("report.html")).expect("a page");

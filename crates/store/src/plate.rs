@@ -143,8 +143,11 @@ pub fn scale_bar(width: u32, factor: u32, voxel_size_m: f64) -> (u32, String) {
     let pixel = if is_known { voxel_size_m } else { 1.0 };
     let half = f64::from(width.max(2)) * pixel / 2.0;
     let power = 10f64.powf(half.log10().floor());
-    let length =
-        [5.0, 2.0, 1.0].map(|n| n * power).into_iter().find(|length| *length <= half).unwrap_or(power);
+    let length = [5.0, 2.0, 1.0]
+        .map(|n| n * power)
+        .into_iter()
+        .find(|length| *length <= half * (1.0 + 1e-9))
+        .unwrap_or(power);
     let words = match is_known {
         true => length_text(length),
         false => format!("{length:.0} pixels"),

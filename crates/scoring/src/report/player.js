@@ -170,7 +170,7 @@
   function scaleBar(paneWidth) {
     const pixel = (film.voxel_size_m || 1) * film.step, whole = pixel * width;
     const power = 10 ** Math.floor(Math.log10(whole / 2));
-    const length = [5, 2, 1].map((n) => n * power).find((n) => n <= whole / 2) || power;
+    const length = [5, 2, 1].map((n) => n * power).find((n) => n <= (whole / 2) * (1 + 1e-9)) || power;
     const units = [[1, "m"], [1e-2, "cm"], [1e-3, "mm"], [1e-6, "µm"], [1e-9, "nm"]];
     const [size, name] = units.find(([size]) => length >= size * 0.999) || units[4];
     const bar = document.getElementById("scale");
