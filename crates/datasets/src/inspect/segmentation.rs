@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use image::RgbImage;
+use image::{Rgb, RgbImage};
 use ndarray::{Axis, Zip};
 use porecast_imaging::AnnotatedImage;
 use porecast_imaging::augment::{Moment, Patch, patches, strip};
@@ -14,7 +14,6 @@ use porecast_base::{Error, ErrorKind, Result};
 use porecast_store::config;
 use porecast_store::config::segmentation::SegmentationConfig;
 use porecast_store::image_split::target_ratio;
-use porecast_store::picture;
 use porecast_store::plate::Plate;
 use porecast_store::{MaskFile, MaskPrediction, Predictions, SegmentationDataset};
 
@@ -160,9 +159,13 @@ pub fn augmented(path: &Path, config: &Path) -> Result<RgbImage> {
     let rows = spread(masked.len(), AUGMENTED.0).into_iter().map(|index| {
         let index = masked[index];
         let moment = Moment { seed: config.seed, epoch: 0, epochs, index };
-        Ok(strip(&config.augment, &objects, &dataset.sample(index)?, moment, AUGMENTED.1.min(epochs)))
+        let sample = dataset.sample(index)?;
+        let pictures = strip(&config.augment, &objects, &sample, moment, AUGMENTED.1.min(epochs));
+        let captions = std::iter::once("image".to_owned()).chain((1..).map(|epoch| format!("epoch {epoch}")));
+        Ok((sample.id, captions.zip(pictures).collect()))
     });
-    Ok(picture::sheet(&rows.collect::<Result<Vec<_>>>()?))
+    let rows = rows.collect::<Result<Vec<_>>>()?;
+    Ok(Plate { title: String::new(), rows, legend: outlines(&config.classes), scale: None }.draw())
 }
 
 /// One fact per class: its share of the pixels and the number of images that contain it.
@@ -183,6 +186,10 @@ fn shares<'a>(
 /// Pictures under their names, above a legend of the outlines.
 fn mosaic(pictures: &[(String, RgbImage)], classes: &[String]) -> RgbImage {
     let rows = pictures.chunks(MOSAIC.1).map(|row| (String::new(), row.to_vec())).collect();
-    let legend = classes[1..].iter().cloned().zip(OUTLINES.iter().copied().cycle()).collect();
-    Plate { title: String::new(), rows, legend, scale: None }.draw()
+    Plate { title: String::new(), rows, legend: outlines(classes), scale: None }.draw()
+}
+
+/// What the outlines mean; the background has none.
+fn outlines(classes: &[String]) -> Vec<(String, Rgb<u8>)> {
+    classes[1..].iter().cloned().zip(OUTLINES.iter().copied().cycle()).collect()
 }

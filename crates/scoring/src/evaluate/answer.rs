@@ -34,7 +34,7 @@ impl Duel<'_> {
         let [ours, theirs] = [ahead, behind].map(|index| self.means[index]);
         let (low, high) = if mean < 0.0 { (-high, -low) } else { (low, high) };
         format!(
-            "{}: {} {} against {}{}, mean of {} (difference {}, 95 % interval {} to {}).",
+            "{}: {} {} against {}{}, mean of {} (difference {}, 95\u{a0}% interval {} to {}).",
             verdict.trim_end_matches(','),
             self.measure,
             number(ours),
@@ -58,14 +58,14 @@ fn capitalised(text: String) -> String {
 
 /// By how much `ours` is lower or higher than `theirs`, in words; empty where that says nothing.
 fn share(ours: f64, theirs: f64) -> String {
-    if theirs <= 0.0 || ours == theirs {
-        return String::new();
-    }
     let (percent, word) = match ours < theirs {
         true => (100.0 * (1.0 - ours / theirs), "lower"),
         false => (100.0 * (ours / theirs - 1.0), "higher"),
     };
-    format!(", {percent:.0} % {word}")
+    match theirs > 0.0 && percent >= 0.5 {
+        true => format!(", {percent:.0}\u{a0}% {word}"),
+        false => String::new(),
+    }
 }
 
 #[cfg(test)]
@@ -89,12 +89,12 @@ mod tests {
     fn the_better_one_is_named_first() {
         assert_eq!(
             duel([0.04, 0.03], [0.01, 0.005, 0.015]),
-            "b is better than a: mean squared error 0.0300 against 0.0400, 25 % lower, mean of 12 test domains \
-             (difference 0.0100, 95 % interval 0.0050 to 0.0150)."
+            "b is better than a: mean squared error 0.0300 against 0.0400, 25\u{a0}% lower, mean of 12 test domains \
+             (difference 0.0100, 95\u{a0}% interval 0.0050 to 0.0150)."
         );
         let text = duel([0.03, 0.04], [-0.01, -0.015, -0.005]);
         assert!(text.starts_with("a is better than b"), "{text}");
-        assert!(text.contains("difference 0.0100, 95 % interval 0.0050 to 0.0150"), "{text}");
+        assert!(text.contains("difference 0.0100, 95\u{a0}% interval 0.0050 to 0.0150"), "{text}");
     }
 
     #[test]

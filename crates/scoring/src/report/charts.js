@@ -15,6 +15,7 @@ const porecast = (() => {
     return found.map((value) => [value, Math.abs(value) >= 1e5 ? value.toExponential(0) : value.toFixed(digits)]);
   }
 
+  const short = (value) => (value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3))));
   const text = (x, y, anchor, words, className = "") =>
     `<text x="${x}" y="${y}" text-anchor="${anchor}" class="${className}">${escape(words)}</text>`;
   const line = (x1, y1, x2, y2, className) => `<line x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}" class="${className}"/>`;
@@ -101,7 +102,7 @@ const porecast = (() => {
       const tick = one.interval
         ? `<path d="M${x(one.interval[0])} ${middle}H${x(one.interval[1])}" style="stroke:${ink};stroke-width:2"/><circle cx="${x(one.value)}" cy="${middle}" r="4.5" style="fill:${ink}"/>`
         : `<path d="M${x(one.value)} ${middle - 9}v18" style="stroke:${ink};stroke-width:2.5"/>`;
-      svg += tick + text(width - right + 8, middle + 4, "start", Number(one.value.toPrecision(3)).toString(), "value");
+      svg += tick + text(width - right + 8, middle + 4, "start", short(one.value), "value");
     });
     svg += text(width - right, height - 6, "end", x_label);
     box.innerHTML = `<h3>${escape(title)}</h3><svg width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escape(title)}">${svg}</svg>`;

@@ -210,6 +210,11 @@
     chooseDomain();
   }
 
+  if (!("DecompressionStream" in window)) {
+    facts.textContent = "The player needs a browser of 2023 or later.";
+    return;
+  }
+  document.querySelector(".choice").hidden = film.total === 1;
   film.domains.forEach((domain, i) => domainBox.add(new Option(domain.id, i)));
   play.addEventListener("click", () => (timer ? stop() : start()));
   slider.addEventListener("input", () => { stop(); showFrame(); });
