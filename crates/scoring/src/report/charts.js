@@ -83,7 +83,7 @@ const porecast = (() => {
   function rows(box, { title, x_label, span, rows: list }) {
     const width = Math.max(220, box.clientWidth), isNarrow = width < 520;
     const longest = LETTER * 1.04 * Math.max(...list.map((row) => row.label.length), 4);
-    const left = isNarrow ? 10 : Math.min(longest + 16, width * 0.42), right = 62, row = isNarrow ? 38 : 26;
+    const left = isNarrow ? 16 : Math.min(longest + 16, width * 0.42), right = 62, row = isNarrow ? 38 : 26;
     const values = list.flatMap((one) => [one.value, ...one.dots, ...(one.interval || [])]).filter(Number.isFinite);
     let [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
     const margin = high > low ? 0.05 * (high - low) : 1;
@@ -97,14 +97,14 @@ const porecast = (() => {
     if (span === "around-zero") svg += line(x(0), 2, x(0), bottom, "axis strong");
     list.forEach((one, i) => {
       const middle = 6 + row * (i + 0.5) + (isNarrow ? 8 : 0), ink = colour(one.colour);
-      svg += isNarrow ? text(left, middle - 11, "start", one.label) : text(8, middle + 4, "start", one.label);
+      svg += isNarrow ? text(left, middle - 11, "start", one.label, "name") : text(8, middle + 4, "start", one.label, "name");
       svg += one.dots.filter(Number.isFinite).map((v) => `<circle cx="${x(v)}" cy="${middle}" r="3.5" style="fill:${ink};opacity:0.4"/>`).join("");
       const tick = one.interval
         ? `<path d="M${x(one.interval[0])} ${middle}H${x(one.interval[1])}" style="stroke:${ink};stroke-width:2"/><circle cx="${x(one.value)}" cy="${middle}" r="4.5" style="fill:${ink}"/>`
         : `<path d="M${x(one.value)} ${middle - 9}v18" style="stroke:${ink};stroke-width:2.5"/>`;
       svg += tick + text(width - right + 8, middle + 4, "start", short(one.value), "value");
     });
-    svg += text(width - right, height - 6, "end", x_label);
+    svg += text(width - 4, height - 6, "end", x_label);
     box.innerHTML = `<h3>${escape(title)}</h3><svg width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escape(title)}">${svg}</svg>`;
   }
 

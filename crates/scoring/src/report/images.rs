@@ -6,13 +6,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use image::Rgb;
 
-use super::Content;
 use super::page::escape;
+use super::{Content, files};
 use crate::figure::overlay::{Canvas, class_colour};
 use crate::figure::png;
 use porecast_base::Result;
 use porecast_store::{MaskFile, Predictions, SegmentationDataset};
 
+/// Heading of predicted masks.
+const HEADING: &str = "Masks over the predicted probability";
 /// Images of a page: evenly chosen when there are more.
 const SHOWN: usize = 60;
 
@@ -49,7 +51,7 @@ pub(super) fn of_dataset(path: &Path) -> Result<Content> {
 ///
 /// # Errors
 /// The file cannot be read.
-pub(super) fn of_predictions(path: &Path) -> Result<Content> {
+pub(super) fn of_predictions(path: &Path, output: &Path) -> Result<Content> {
     let file = MaskFile::open(path)?;
     let count = file.ids().len();
     let picture = |index: usize| {
@@ -60,7 +62,9 @@ pub(super) fn of_predictions(path: &Path) -> Result<Content> {
     Ok(Content {
         title: format!("Masks predicted by {}", file.source()),
         facts: vec![format!("{count} images"), format!("read from {}", path.display())],
-        sections: vec![("Masks over the predicted probability", gallery(count, file.classes(), picture)?)],
+        sections: std::iter::once((HEADING, gallery(count, file.classes(), picture)?))
+            .chain(files(path, output))
+            .collect(),
         ..Content::default()
     })
 }

@@ -113,7 +113,7 @@ fn of_file(path: &Path, output: &Path) -> Result<Content> {
     match listing::hdf5_format(path)?.as_deref() {
         Some(porecast_store::prediction::FORMAT) => sequences::of_predictions(path, output),
         Some(segmentation::FORMAT) => images::of_dataset(path),
-        Some(mask_prediction::FORMAT) => images::of_predictions(path),
+        Some(mask_prediction::FORMAT) => images::of_predictions(path, output),
         _ => sequences::of_dataset(path, output),
     }
 }
@@ -190,6 +190,33 @@ fn configuration(text: &str) -> String {
 /// The configurations of compared runs, folded.
 fn configurations(runs: impl Iterator<Item = (String, String)>) -> impl Iterator<Item = (String, String)> {
     runs.map(|(name, config)| (format!("Resolved configuration of {name}"), configuration(&config)))
+}
+
+/// Links to the files beside the page, where it lies beside them.
+fn files(path: &Path, output: &Path) -> Option<(&'static str, String)> {
+    let folder = path.parent()?;
+    if folder != output.parent()? {
+        return None;
+    }
+    let link = |name: String| {
+        let address = name.replace('%', "%25").replace('#', "%23").replace('?', "%3F");
+        let is_there = folder.join(&name).exists();
+        is_there.then(|| format!("<a href=\"./{}\">{}</a>", escape(&address), escape(&name)))
+    };
+    let own = path.file_name()?.to_string_lossy().into_owned();
+    let names = [own, "animation.gif".into(), "saturation.csv".into(), "sheet.png".into()]
+        .into_iter()
+        .filter_map(link);
+    let frame = |t: usize| {
+        let path = format!("frames/frame-{t:03}.png");
+        folder.join(&path).exists().then(|| format!("<a href=\"{path}\">{t}</a>"))
+    };
+    let frames: Vec<String> = (0..).map_while(frame).collect();
+    let mut html = names.collect::<Vec<_>>().join(" · ");
+    if !frames.is_empty() {
+        html += &format!("<br>\nFrames as pictures: {}", frames.join(" "));
+    }
+    Some(("Files", format!("<p>{html}</p>")))
 }
 
 #[cfg(test)]

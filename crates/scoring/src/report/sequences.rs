@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use super::Content;
-use super::page::escape;
+use super::{Content, files};
 use crate::figure::Colour;
 use crate::figure::film::{Film, FilmedDomain, FilmedSequence, rounded};
 use ndarray::{Array2, Array3, ArrayView2, Axis};
@@ -153,28 +152,4 @@ fn extent(film: &Film, frames: usize, (height, width): (usize, usize)) -> String
         "{} domain{plural} of {height} × {width} pixels (height × width), {frames} frames, inlet at the {}",
         film.total, film.inlet
     )
-}
-
-/// Links to the files beside the page, where it lies beside them.
-fn files(path: &Path, output: &Path) -> Option<(&'static str, String)> {
-    let folder = path.parent()?;
-    if folder != output.parent()? {
-        return None;
-    }
-    let link = |name: String| {
-        let is_there = folder.join(&name).exists();
-        is_there.then(|| format!("<a href=\"{0}\">{0}</a>", escape(&name)))
-    };
-    let own = path.file_name()?.to_string_lossy().into_owned();
-    let names = [own, "animation.gif".into(), "saturation.csv".into()].into_iter().filter_map(link);
-    let frame = |t: usize| {
-        let path = format!("frames/frame-{t:03}.png");
-        folder.join(&path).exists().then(|| format!("<a href=\"{path}\">{t}</a>"))
-    };
-    let frames: Vec<String> = (0..).map_while(frame).collect();
-    let mut html = names.collect::<Vec<_>>().join(" · ");
-    if !frames.is_empty() {
-        html += &format!("<br>\nFrames as pictures: {}", frames.join(" "));
-    }
-    Some(("Files", format!("<p>{html}</p>")))
 }
