@@ -185,7 +185,7 @@ pub(super) fn measures(sources: &[(String, &SequenceScores)], frames: &BTreeSet<
     DRAWN.map(dots).to_vec()
 }
 
-/// Measures of the scores of one run, as [`measures`].
+/// Measures of the scores of one run, as in a comparison.
 pub fn run_measures(scores: &Scores) -> Vec<Dots> {
     let Some(part) = scores.main_part() else { return Vec::new() };
     let sources: Vec<_> = part.sources.iter().map(|source| (source.source.clone(), source)).collect();
