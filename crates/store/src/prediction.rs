@@ -6,18 +6,19 @@
 //! /solid        (N, H, W)     u8
 //! /time         (N, T)        f64
 //! /probability  (N, T, H, W)  f32   probability of the invading phase; 0 in solid
-//! /physics      (N, 3)        f64   optional: capillary number, viscosity ratio, contact angle; NaN where not known
+//! /capillary_number /viscosity_ratio /contact_angle_deg
+//!               (N)           f64   what each domain was predicted for; NaN if unknown, absent if unknown for all
 //! ```
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, Ix1, Ix2, Ix3};
+use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, Ix0, Ix1, Ix2, Ix3};
 use porecast_simulations::{Side, TimeUnit};
 
-use super::Physics;
 use super::h5::{Growing, H5Reader, H5Writer};
 use super::invasion::check_times;
+use crate::physics::{Physics, Quantity};
 use porecast_base::atomic;
 use porecast_base::{Error, ErrorKind, Result};
 
@@ -25,6 +26,13 @@ use porecast_base::{Error, ErrorKind, Result};
 pub const FORMAT: &str = "porecast-predictions";
 /// Version of the schema that this program reads and writes.
 pub const VERSION: u32 = 1;
+
+/// Where the physics of the domains is.
+const PHYSICS: [(Quantity, &str); 3] = [
+    (Quantity::CapillaryNumber, "capillary_number"),
+    (Quantity::ViscosityRatio, "viscosity_ratio"),
+    (Quantity::ContactAngle, "contact_angle_deg"),
+];
 
 /// A predicted sequence of one domain.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,11 +121,12 @@ pub fn write_frames(
         fill(&mut writer)?;
         writer.expect_complete()?;
         file.texts("domain_id", &writer.ids)?;
-        if writer.physics.iter().any(|physics| *physics != Physics::default()) {
-            let mut rows = file.growing::<f64>("physics", &[3], &[64, 3])?;
-            for physics in &writer.physics {
-                let row = [physics.capillary_number, physics.viscosity_ratio, physics.contact_angle_deg];
-                rows.push(ArrayView1::from(&row.map(|value| value.unwrap_or(f64::NAN))))?;
+        for (quantity, name) in PHYSICS {
+            let values =
+                writer.physics.iter().map(|physics| quantity.of(physics, f64::NAN).unwrap_or(f64::NAN));
+            let values: Vec<f64> = values.collect();
+            if values.iter().any(|value| value.is_finite()) {
+                file.column(name, &values)?;
             }
         }
         drop(writer);
@@ -168,8 +177,8 @@ impl PredictionWriter {
         Ok(())
     }
 
-    /// Records the physics that the domain was predicted with.
-    pub fn physics(&mut self, physics: &Physics) {
+    /// Records what the domain that was begun last is predicted for.
+    pub fn record(&mut self, physics: &Physics) {
         if let Some(last) = self.physics.last_mut() {
             *last = *physics;
         }
@@ -292,7 +301,7 @@ impl PredictionFile {
         self.shape
     }
 
-    /// The physics that prediction `index` was made with, as far as it is recorded.
+    /// What prediction `index` was made for, as far as the file says.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -301,13 +310,19 @@ impl PredictionFile {
     /// `index` is not below the number of [`domain_ids`](Self::domain_ids).
     pub fn physics(&self, index: usize) -> Result<Physics> {
         let file = H5Reader::open(&self.path)?;
-        if !file.has("/physics") {
-            return Ok(Physics::default());
-        }
-        let rows = file.dataset_of::<f64>("/physics", &[Some(self.ids.len()), Some(3)])?;
-        let row: Array1<f64> = file.row::<_, Ix1>(&rows, index)?;
-        let known = |column: usize| Some(row[column]).filter(|value| value.is_finite());
-        Ok(Physics { capillary_number: known(0), viscosity_ratio: known(1), contact_angle_deg: known(2) })
+        let [capillary_number, viscosity_ratio, contact_angle_deg] = PHYSICS.map(|(_, name)| {
+            if !file.has(name) {
+                return Ok(None);
+            }
+            let values = file.dataset_of::<f64>(name, &[Some(self.ids.len())])?;
+            let value = file.row::<f64, Ix0>(&values, index)?.into_scalar();
+            Ok(value.is_finite().then_some(value))
+        });
+        Ok(Physics {
+            capillary_number: capillary_number?,
+            viscosity_ratio: viscosity_ratio?,
+            contact_angle_deg: contact_angle_deg?,
+        })
     }
 
     /// Reads prediction `index`.

@@ -10,7 +10,7 @@ use porecast_base::{Error, Result, Verbosity};
 use porecast_simulations::{Domain, Side, TimeUnit};
 use porecast_store::plate::{Plate, time_text};
 use porecast_store::prediction::{self, PredictionHeader, PredictionWriter};
-use porecast_store::run::{DatasetCard, RunCard};
+use porecast_store::run::RunCard;
 use porecast_store::{Dataset, InvasionDataset, MissingPredictions, Physics, image, picture, table};
 use serde::Serialize;
 
@@ -38,7 +38,8 @@ pub(super) fn run(
     verbosity: Verbosity,
 ) -> Result<String> {
     let predictor = predictor.with_tile(options.tile);
-    let mut shown = Shown::new(folder, &predictor.card().dataset);
+    let card = &predictor.card().dataset;
+    let mut shown = Shown::new(folder, card.time_unit, card.voxel_size_m);
     if domain_image::is_one(&options.input)? {
         refuse_part(options)?;
         predict_image(&predictor, options, &folder.join(PREDICTIONS), &mut shown, verbosity)?;
@@ -129,7 +130,7 @@ fn predict_dataset(
             let told = predictor
                 .told(&sequence.domain, &physics)
                 .map_err(|e| Error::input(dataset.path(), format!("domain {id:?}: {e}")))?;
-            let case = Case { domain: &sequence.domain, inlet: dataset.inlet(), told, physics };
+            let case = Case { domain: &sequence.domain, inlet: dataset.inlet(), physics, told };
             predict_domain(predictor, &case, id, &moments, writer, shown.as_deref_mut())?;
             progress.advance(1, "");
         }
@@ -176,7 +177,7 @@ fn predict_image(
     let id = stem.map_or_else(|| "domain".into(), |stem| stem.to_string_lossy().into_owned());
     let (height, width) = domain.shape();
     prediction::write_frames(path, &header(card, inlet), (moments.len(), height, width), |writer| {
-        let case = Case { domain: &domain, inlet, told, physics: options.physics };
+        let case = Case { domain: &domain, inlet, physics: options.physics, told };
         predict_domain(predictor, &case, &id, &moments, writer, Some(shown))
     })?;
     let rows = shown.rows.iter().map(|row| (row.time, row.saturation));
@@ -190,15 +191,15 @@ fn predict_image(
 struct Case<'a> {
     domain: &'a Domain,
     inlet: Side,
+    physics: Physics,
     /// See [`Predictor::told`].
     told: Vec<f32>,
-    physics: Physics,
 }
 
 /// Predicts a domain frame by frame: into the file, then to be shown.
 fn predict_domain(
     predictor: &Predictor,
-    Case { domain, inlet, told, physics }: &Case,
+    Case { domain, inlet, physics, told }: &Case,
     id: &str,
     moments: &[Moment],
     writer: &mut PredictionWriter,
@@ -206,9 +207,7 @@ fn predict_domain(
 ) -> Result<()> {
     let times: Vec<f64> = moments.iter().map(|moment| moment.time).collect();
     writer.begin(id, &domain.solid, &times)?;
-    if !told.is_empty() {
-        writer.physics(physics);
-    }
+    writer.record(physics);
     for (time, frame) in times.into_iter().zip(predictor.each_frame(domain, *inlet, told, moments)) {
         go_on(writer.path())?;
         writer.frame(frame.view())?;
@@ -241,8 +240,7 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(folder: &Path, card: &DatasetCard) -> Self {
-        let (time_unit, voxel_size_m) = (card.time_unit, card.voxel_size_m);
+    fn new(folder: &Path, time_unit: TimeUnit, voxel_size_m: f64) -> Self {
         let folder = folder.to_owned();
         Self { folder, time_unit, voxel_size_m, domains: None, pictures: None, rows: Vec::new() }
     }
