@@ -8,7 +8,7 @@ PROFILE := --release
 # Clippy and docs cover the GPU code too; that needs neither a GPU nor its toolkit.
 ALL := --workspace --features cuda
 
-.PHONY: help setup build check check-msrv check-static-hdf5 test notebook demo study-1 bench-percolation \
+.PHONY: help setup build check check-msrv check-static-hdf5 test notebook pages demo study-1 bench-percolation \
 	bench-lattice-boltzmann bench-cpu bench-imaging
 
 help: ## List the commands
@@ -37,6 +37,7 @@ check-static-hdf5: setup ## Build HDF5 from source and run the tests of the file
 test: check ## Everything that continuous integration runs
 	cargo test $(PROFILE) --workspace --no-run
 	notebooks/check.sh
+	scripts/check-pages.sh
 	cargo test $(PROFILE) --workspace
 	for level in avx2 portable; do \
 		PORECAST_KERNELS_SIMD=$$level cargo test $(PROFILE) --workspace --test burn --test laws; \
@@ -44,6 +45,9 @@ test: check ## Everything that continuous integration runs
 
 notebook: build ## Run the notebook on a small dataset and two small runs
 	notebooks/check.sh
+
+pages: build ## Use the pages of small runs in headless Chromium
+	scripts/check-pages.sh
 
 demo: build ## Simulate, train, compare and predict: two minutes after the build
 	scripts/demo.sh

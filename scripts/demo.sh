@@ -38,5 +38,5 @@ stage "Write the report" \
 
 printf '\nDone in %d s.\n' $SECONDS
 printf '  report      %s\n' "$PWD/runs/demo-comparison/report.html"
-printf '  prediction  %s\n' "$PWD/runs/demo-prediction/animation.gif"
-printf '  drainage    %s\n' "$PWD/runs/demo-drainage/animation.gif"
+printf '  prediction  %s\n' "$PWD/runs/demo-prediction/report.html"
+printf '  drainage    %s\n' "$PWD/runs/demo-drainage/report.html"

@@ -2,7 +2,8 @@
 # Checks what the build needs and installs what is missing if possible.
 #
 #   scripts/setup.sh           Rust, a C compiler, pkg-config, HDF5
-#   scripts/setup.sh python    Python with venv, for the notebook and the benchmarks
+#   scripts/setup.sh python    Python with venv, for the notebook, the pages and the benchmarks
+#   scripts/setup.sh browser   Chromium, to test the pages
 set -euo pipefail
 
 readonly RUST_NEEDED=1.92
@@ -61,8 +62,13 @@ setup_python() {
     fi
 }
 
+setup_browser() {
+    command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || install_packages "Chromium is needed to test the pages." chromium
+}
+
 case ${1:-build} in
 build) setup_build ;;
 python) setup_python ;;
-*) fail "usage: scripts/setup.sh [build|python]" ;;
+browser) setup_browser ;;
+*) fail "usage: scripts/setup.sh [build|python|browser]" ;;
 esac

@@ -59,6 +59,6 @@ pub enum Command {
     Evaluate(evaluate::Args),
     /// Compare the scores of several runs.
     Compare(compare::Args),
-    /// Write one self-contained HTML page for a run or a comparison.
+    /// Write one self-contained HTML page for a run, a comparison, a prediction or a dataset.
     Report(report::Args),
 }

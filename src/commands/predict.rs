@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use porecast_base::progress::say;
 use porecast_base::{Result, Verbosity};
 use porecast_learning::predict::{self, PredictOptions};
+use porecast_scoring::report::{self, ReportOptions};
 use porecast_simulations::Side;
 use porecast_store::Physics;
 
@@ -90,5 +92,12 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
         device: args.device,
         force: args.force,
     };
-    predict::run(&options, verbosity)
+    let output = options.output.clone();
+    predict::run(&options, verbosity)?;
+    if !output.join("predictions.h5").exists() {
+        return Ok(());
+    }
+    let page = report::run(&ReportOptions { input: output, output: None, force: true })?;
+    say(verbosity, &format!("page: {}", page.display()));
+    Ok(())
 }

@@ -10,12 +10,12 @@ use super::print;
 /// Arguments of `porecast report`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  porecast report runs/time\n  porecast report runs/comparison -o comparison.html"
+    after_help = "Examples:\n  porecast report runs/time\n  porecast report runs/comparison -o comparison.html\n  porecast report domain-prediction/\n  porecast report data/demo.h5"
 )]
 pub struct Args {
-    /// Run folder or comparison folder.
+    /// Run, comparison or folder of a prediction; or a dataset or predictions in HDF5.
     pub input: PathBuf,
-    /// HTML file; without it, `report.html` in the folder.
+    /// HTML file; without it, `report.html` in the folder, or beside the file under its name.
     #[arg(short, long)]
     pub output: Option<PathBuf>,
     /// Replace an existing file.

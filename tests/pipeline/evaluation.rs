@@ -126,7 +126,7 @@ fn an_evaluated_run_has_scores_tables_and_figures() {
         assert!(stdout.contains(name), "{stdout}");
     }
     let folder = workshop.path("time/evaluation");
-    for file in ["scores.json", "per_time_step.csv", "summary.csv", "samples/index.json"] {
+    for file in ["scores.json", "per_time_step.csv", "summary.csv", "samples/film.json"] {
         assert!(folder.join(file).is_file(), "{file}");
     }
     for figure in ["mse", "saturation", "panel", "errors", "training"] {
@@ -306,6 +306,50 @@ fn a_report_stands_alone() {
         }
         assert!(html.len() < 5_000_000);
     }
+}
+
+#[test]
+fn a_report_begins_with_the_answer_and_folds_its_tables() {
+    let workshop = Runs::new();
+    workshop.assert_done("compare time frame -o both -q");
+    workshop.assert_done("report time");
+    workshop.assert_done("report both");
+    for (page, answer) in [
+        (
+            "time/report.html",
+            "time and the best baseline, percolation, do not differ clearly: mean squared error",
+        ),
+        ("both/report.html", "time is better than frame: mean squared error in the pore space"),
+    ] {
+        let html = fs::read_to_string(workshop.path(page)).unwrap();
+        let text = html.split("<p class=\"answer\">").nth(1).and_then(|rest| rest.split('<').next()).unwrap();
+        assert!(text.contains("3 test domains"), "{page}: {text}");
+        assert!(text.starts_with(answer) || page.starts_with("time"), "{page}: {text}");
+        let place = |what: &str| html.find(what).unwrap_or_else(|| panic!("{page} has no {what}"));
+        assert!(
+            place("class=\"answer\"") < place("id=\"player\"") && place("id=\"player\"") < place("<details>")
+        );
+        assert!(place("<details>") < place("<table>"), "{page}: tables are folded");
+        assert!(html.contains("time (pore volumes injected)"), "{page}: axes have units");
+        for id in ["d04", "d05", "d06"] {
+            assert!(html.contains(&format!("{{\"id\":\"{id}\"")), "{page}: {id} can be chosen");
+        }
+    }
+}
+
+#[test]
+fn a_dataset_and_a_file_of_predictions_have_a_page() {
+    let workshop = Runs::new();
+    workshop.assert_done("report data.h5");
+    workshop.assert_done("report time/predictions/test.h5 -o test.html");
+    for (page, words) in [("data.html", "Dataset data"), ("test.html", "Invasion predicted by time")] {
+        let html = fs::read_to_string(workshop.path(page)).unwrap();
+        for wanted in [words, "\"porosity\"", "At ", "id=\"film\""] {
+            assert!(html.contains(wanted), "{page} lacks {wanted}");
+        }
+    }
+    workshop.assert_refused("report data.h5", &["data.html", "--force"]);
+    workshop.assert_refused("report nowhere.h5", &["nowhere.h5"]);
 }
 
 #[test]

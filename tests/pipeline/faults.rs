@@ -313,7 +313,7 @@ fn a_full_disk_stops_a_prediction_and_leaves_no_broken_file() {
     );
     assert!(!project.path("out/predictions.h5").exists());
     fails(
-        &mut on_a_full_disk(&project.predict("run", "data.h5", "out-data"), 8),
+        &mut on_a_full_disk(&project.predict("run", "data.h5", "out-data"), 24),
         1,
         &["predictions.h5", "cannot be written"],
     );

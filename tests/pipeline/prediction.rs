@@ -27,9 +27,16 @@ fn output(folder: &Path) -> (PredictionFile, Prediction) {
     let (frames, height, width) = prediction.probability.dim();
     for frame in 0..frames {
         let picture = image::open(folder.join(format!("frames/frame-{frame:03}.png"))).expect("a frame");
-        assert_eq!((picture.height(), picture.width()), (height as u32, width as u32));
+        let factor = 512u32.div_ceil(height.max(width) as u32);
+        let (high, wide) = (factor * height as u32, factor * width as u32);
+        assert!(
+            picture.height() > high && picture.width() > wide,
+            "a frame is enlarged, with words around it"
+        );
     }
     assert!(!folder.join(format!("frames/frame-{frames:03}.png")).exists());
+    let page = std::fs::read_to_string(folder.join("report.html")).expect("a page");
+    assert!(page.contains("<a href=\"frames/frame-000.png\">") && page.contains(&prediction.domain_id));
     let animation = std::fs::read(folder.join("animation.gif")).expect("an animation");
     assert!(animation.starts_with(b"GIF89a"));
 
@@ -248,8 +255,11 @@ fn a_sequence_run_is_told_the_physics() {
     let missing = ["--contact-angle", "is missing: the run was trained with the contact angle"];
     fails(&mut project.predict("run", "domain.png", "out"), 2, &missing);
     project.predict("run", "domain.png", "out").args(["--contact-angle", "45"]).succeeds();
-    let (_, five) = output(&project.path("out"));
+    let (file, five) = output(&project.path("out"));
     assert_eq!(five.probability.dim(), (5, 40, 24));
+    assert_eq!(file.physics(0).expect("recorded").contact_angle_deg, Some(45.0));
+    let page = std::fs::read_to_string(project.path("out/report.html")).expect("a page");
+    assert!(page.contains("45° through the defending fluid"), "the page says what the run was told");
 
     // Between two knots the logits are their mean.
     let between = 0.5 * (five.times[1] + five.times[2]);

@@ -77,6 +77,8 @@ fn a_study_goes_from_files_to_scores() {
         let entries = std::fs::read_dir(study.path(folder)).expect("a folder").flatten();
         entries.filter(|entry| entry.path().extension().is_some_and(|found| found == extension)).count()
     };
+    let sheet = image::open(study.path("out/sheet.png")).expect("a sheet");
+    assert!(sheet.width() > 512, "{}", sheet.width());
     assert_eq!([count("out/masks", "png"), count("out/masks", "json"), count("out/overlays", "png")], [4; 3]);
     // Files of the study, with and without masks. Predicted masks have the original size of their images.
     let archive = "terrain/mars_for_students.npz";

@@ -22,6 +22,7 @@ pub mod npz;
 pub mod physics;
 mod pickle;
 pub mod picture;
+pub mod plate;
 pub mod prediction;
 pub mod run;
 pub mod segmentation;

@@ -1,9 +1,9 @@
-//! Pictures of domains and invasion sequences, pixel for pixel in one palette, and sheets of them.
+//! Pictures of domains and invasion sequences, pixel for pixel in one palette.
 //!
 //! Grains are grey, the defending fluid is pale and the invading fluid blue. The colours differ in
 //! lightness, so that colour-blind readers and grey prints distinguish them.
 
-use image::{Rgb, RgbImage, imageops};
+use image::{Rgb, RgbImage};
 use ndarray::ArrayView2;
 
 /// Colour of the solid.
@@ -12,11 +12,8 @@ pub const SOLID: Rgb<u8> = Rgb([134, 134, 138]);
 pub const DEFENDING: Rgb<u8> = Rgb([247, 244, 236]);
 /// Colour of the invading fluid: a probability of 1.
 pub const INVADING: Rgb<u8> = Rgb([18, 78, 140]);
-/// Colour between the pictures of a sheet.
+/// Colour around pictures.
 pub const PAPER: Rgb<u8> = Rgb([255, 255, 255]);
-
-/// Pixels between the pictures of a sheet.
-const GAP: u32 = 6;
 
 /// The geometry alone.
 pub fn domain_image(solid: ArrayView2<'_, bool>) -> RgbImage {
@@ -61,28 +58,6 @@ pub fn enlarge(image: &RgbImage, factor: u32) -> RgbImage {
     })
 }
 
-/// Rows of pictures with gaps between and around them, aligned at their upper left corners.
-pub fn sheet(rows: &[Vec<RgbImage>]) -> RgbImage {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<u32> = (0..columns)
-        .map(|c| rows.iter().filter_map(|row| row.get(c)).map(RgbImage::width).max().unwrap_or(0))
-        .collect();
-    let heights: Vec<u32> =
-        rows.iter().map(|row| row.iter().map(RgbImage::height).max().unwrap_or(0)).collect();
-    let extent = |lengths: &[u32]| lengths.iter().sum::<u32>() + GAP * (lengths.len() as u32 + 1);
-    let mut paper = RgbImage::from_pixel(extent(&widths), extent(&heights), PAPER);
-    let mut top = GAP;
-    for (row, height) in rows.iter().zip(&heights) {
-        let mut left = GAP;
-        for (picture, width) in row.iter().zip(&widths) {
-            imageops::replace(&mut paper, picture, left.into(), top.into());
-            left += width + GAP;
-        }
-        top += height + GAP;
-    }
-    paper
-}
-
 fn raster((height, width): (usize, usize), colour: impl Fn(usize, usize) -> Rgb<u8>) -> RgbImage {
     RgbImage::from_fn(width as u32, height as u32, |x, y| colour(y as usize, x as usize))
 }
@@ -108,15 +83,5 @@ mod tests {
         assert!(
             lightness(INVADING) + 400 < lightness(SOLID) && lightness(SOLID) + 400 < lightness(DEFENDING)
         );
-    }
-
-    #[test]
-    fn a_sheet_has_a_gap_around_every_picture() {
-        let small = RgbImage::from_pixel(4, 3, INVADING);
-        let sheet = sheet(&[vec![small.clone(), enlarge(&small, 2)], vec![small]]);
-        assert_eq!(sheet.dimensions(), (4 + 8 + 3 * GAP, 6 + 3 + 3 * GAP));
-        assert_eq!(*sheet.get_pixel(GAP, GAP), INVADING);
-        assert_eq!(*sheet.get_pixel(GAP + 4, GAP), PAPER);
-        assert_eq!(*sheet.get_pixel(GAP, GAP + 6 + GAP), INVADING);
     }
 }

@@ -145,7 +145,7 @@ pub fn mosaic(folder: &Path, name: &str, cells: &[Cell], columns: usize, scale: 
 
 /// The font that the program's own figures are drawn with.
 fn register_fonts() -> Result {
-    let font = include_bytes!("../../../crates/scoring/src/figure/fonts/DejaVuSans-subset.ttf");
+    let font = include_bytes!("../../../crates/store/src/fonts/DejaVuSans-subset.ttf");
     register_font("sans-serif", FontStyle::Normal, font).map_err(|_| "the bundled font is not valid")?;
     Ok(())
 }

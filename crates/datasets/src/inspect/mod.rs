@@ -17,6 +17,7 @@ use porecast_store::grey_image::{self, GreyImage, number};
 use porecast_store::invasion::parts_folder;
 use porecast_store::listing::{self, Entry};
 use porecast_store::picture;
+use porecast_store::plate::{self, Plate};
 use porecast_store::run::{Card, DatasetCard, MemberCard, SegmentationCard, TrainedOn};
 use porecast_store::{
     InvasionDataset, PredictionFile, Quantity, RunFolder, Task, image as images, mask_prediction, npz,
@@ -27,8 +28,10 @@ use porecast_store::{
 const ROWS: usize = 12;
 /// Largest numbers of domains (rows) and frames (columns) in a picture.
 const SHEET: (usize, usize) = (5, 6);
+/// The picture of an image is enlarged likewise.
+const DOMAIN_EDGE: usize = 512;
 /// Frames in a picture are enlarged by a whole factor until their longer edge has at least this many pixels.
-const PICTURE_EDGE: usize = 160;
+const PICTURE_EDGE: usize = 256;
 
 /// Content of a file.
 #[derive(Default)]
@@ -155,8 +158,11 @@ fn dataset(path: &Path) -> Result<Inspection> {
         ]);
         if sheet.len() < SHEET.0 {
             let solid = sequence.domain.solid.view();
-            let frame = |t| picture::phase_image(solid, sequence.phase.index_axis(Axis(0), t));
-            sheet.push(spread(frames, SHEET.1).into_iter().map(frame).collect());
+            let frame = |t: usize| {
+                let picture = picture::phase_image(solid, sequence.phase.index_axis(Axis(0), t));
+                (plate::time_text(sequence.times[t], dataset.time_unit()), picture)
+            };
+            sheet.push((id.clone(), spread(frames, SHEET.1).into_iter().map(frame).collect()));
         }
     }
     let origin = dataset.origin();
@@ -181,7 +187,7 @@ fn dataset(path: &Path) -> Result<Inspection> {
             ("fingerprint", dataset.fingerprint()?),
         ],
         table: Some((vec!["domain", "porosity", "last time", "breakthrough", "last saturation"], rows)),
-        picture: Some(picture::sheet(&enlarge_all(sheet))),
+        picture: Some(sequence_sheet(sheet, dataset.voxel_size_m())),
     };
     if !besides.is_empty() {
         inspection.facts.push(("also contains", besides.join(", ")));
@@ -206,8 +212,12 @@ fn predictions(path: &Path) -> Result<Inspection> {
         rows.push(vec![id.clone(), show(sums.first()), show(sums.last())]);
         if sheet.len() < SHEET.0 {
             let solid = prediction.solid.view();
-            let frame = |t| picture::probability_image(solid, prediction.probability.index_axis(Axis(0), t));
-            sheet.push(spread(frames, SHEET.1).into_iter().map(frame).collect());
+            let frame = |t: usize| {
+                let frame = prediction.probability.index_axis(Axis(0), t);
+                let caption = plate::time_text(prediction.times[t], file.header().time_unit);
+                (caption, picture::probability_image(solid, frame))
+            };
+            sheet.push((id.clone(), spread(frames, SHEET.1).into_iter().map(frame).collect()));
         }
     }
     let header = file.header();
@@ -235,7 +245,7 @@ fn predictions(path: &Path) -> Result<Inspection> {
         .chain(predicted_for)
         .collect(),
         table: Some((vec!["domain", "first saturation", "last saturation"], rows)),
-        picture: Some(picture::sheet(&enlarge_all(sheet))),
+        picture: Some(sequence_sheet(sheet, header.voxel_size_m)),
     })
 }
 
@@ -350,7 +360,16 @@ fn image(path: &Path, page: Option<usize>) -> Result<Inspection> {
         facts.insert(1, ("page", format!("{} (--page shows another)", image.part)));
     }
     facts.extend(image.undivided(THRESHOLD, "--threshold").map(|what| ("but", what)));
-    let picture = Some(picture::sheet(&[vec![picture::domain_image(bright.solid.view())]]));
+    let drawn = picture::domain_image(bright.solid.view());
+    let factor = plate::factor(&drawn, DOMAIN_EDGE);
+    let caption = format!("as read, pores bright: porosity {:.3}", bright.porosity());
+    let plate = Plate {
+        title: String::new(),
+        rows: vec![(String::new(), vec![(caption, picture::enlarge(&drawn, factor))])],
+        legend: vec![("pore".into(), picture::DEFENDING), ("solid".into(), picture::SOLID)],
+        scale: Some(plate::scale_bar(drawn.width(), factor, f64::NAN)),
+    };
+    let picture = Some(plate.draw());
     Ok(Inspection { facts, table: None, picture })
 }
 
@@ -430,12 +449,17 @@ fn spread(length: usize, count: usize) -> Vec<usize> {
     (0..count).map(|i| i * (length - 1) / (count - 1).max(1)).collect()
 }
 
-fn enlarge_all(rows: Vec<Vec<RgbImage>>) -> Vec<Vec<RgbImage>> {
-    let enlarge = |image: RgbImage| {
-        let edge = image.width().max(image.height()).max(1) as usize;
-        picture::enlarge(&image, PICTURE_EDGE.div_ceil(edge) as u32)
+/// Some frames of each domain with their times, enlarged, above a scale bar and a legend.
+fn sequence_sheet(rows: Vec<(String, Vec<(String, RgbImage)>)>, voxel_size_m: f64) -> RgbImage {
+    let first = rows.iter().flat_map(|(_, cells)| cells).map(|(_, picture)| picture).next();
+    let scale = first
+        .map(|picture| plate::scale_bar(picture.width(), plate::factor(picture, PICTURE_EDGE), voxel_size_m));
+    let enlarged = |(caption, picture): (String, RgbImage)| {
+        let factor = plate::factor(&picture, PICTURE_EDGE);
+        (caption, picture::enlarge(&picture, factor))
     };
-    rows.into_iter().map(|row| row.into_iter().map(enlarge).collect()).collect()
+    let rows = rows.into_iter().map(|(id, cells)| (id, cells.into_iter().map(enlarged).collect())).collect();
+    Plate { title: String::new(), rows, legend: plate::legend(&plate::FLUIDS), scale }.draw()
 }
 
 fn mean_and_range(values: &[f64]) -> String {

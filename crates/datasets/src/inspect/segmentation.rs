@@ -3,18 +3,18 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use image::RgbImage;
+use image::{Rgb, RgbImage};
 use ndarray::{Axis, Zip};
 use porecast_imaging::AnnotatedImage;
 use porecast_imaging::augment::{Moment, Patch, patches, strip};
-use porecast_imaging::picture::outlined;
+use porecast_imaging::picture::{OUTLINES, outlined};
 
 use super::{Inspection, spread};
 use porecast_base::{Error, ErrorKind, Result};
 use porecast_store::config;
 use porecast_store::config::segmentation::SegmentationConfig;
 use porecast_store::image_split::target_ratio;
-use porecast_store::picture;
+use porecast_store::plate::Plate;
 use porecast_store::{MaskFile, MaskPrediction, Predictions, SegmentationDataset};
 
 /// Largest numbers of rows and columns in a picture of many images.
@@ -56,11 +56,12 @@ pub fn dataset(path: &Path) -> Result<Inspection> {
     facts.extend(shares(dataset.classes(), &pixels, &images));
     facts.push(("fingerprint", dataset.fingerprint()?));
     let shown = spread(count, MOSAIC.0 * MOSAIC.1).into_iter();
-    let pictures = shown.map(|index| Ok(outlined(&dataset.sample(index)?))).collect::<Result<Vec<_>>>()?;
+    let picture = |index| dataset.sample(index).map(|sample| (sample.id.clone(), outlined(&sample)));
+    let pictures = shown.map(picture).collect::<Result<Vec<_>>>()?;
     Ok(Inspection {
         facts,
         table: Some((vec!["image", "group", "target"], rows)),
-        picture: Some(mosaic(&pictures)),
+        picture: Some(mosaic(&pictures, dataset.classes())),
     })
 }
 
@@ -95,7 +96,7 @@ pub fn predictions(path: &Path) -> Result<Inspection> {
             images[class] += u64::from(counted > 0);
         }
         if shown.contains(&index) {
-            pictures.push(outlined(&certain));
+            pictures.push((certain.id.clone(), outlined(&certain)));
         }
     }
     let mut facts = vec![
@@ -106,7 +107,7 @@ pub fn predictions(path: &Path) -> Result<Inspection> {
     ];
     facts.extend(shares(file.classes(), &pixels, &images));
     let head = vec!["image", "target", if file.classes().len() == 2 { "foreground" } else { "certainty" }];
-    Ok(Inspection { facts, table: Some((head, rows)), picture: Some(mosaic(&pictures)) })
+    Ok(Inspection { facts, table: Some((head, rows)), picture: Some(mosaic(&pictures, file.classes())) })
 }
 
 /// The mask with the probability of the foreground as its image; with several classes, the highest probability.
@@ -158,9 +159,13 @@ pub fn augmented(path: &Path, config: &Path) -> Result<RgbImage> {
     let rows = spread(masked.len(), AUGMENTED.0).into_iter().map(|index| {
         let index = masked[index];
         let moment = Moment { seed: config.seed, epoch: 0, epochs, index };
-        Ok(strip(&config.augment, &objects, &dataset.sample(index)?, moment, AUGMENTED.1.min(epochs)))
+        let sample = dataset.sample(index)?;
+        let pictures = strip(&config.augment, &objects, &sample, moment, AUGMENTED.1.min(epochs));
+        let captions = std::iter::once("image".to_owned()).chain((1..).map(|epoch| format!("epoch {epoch}")));
+        Ok((sample.id, captions.zip(pictures).collect()))
     });
-    Ok(picture::sheet(&rows.collect::<Result<Vec<_>>>()?))
+    let rows = rows.collect::<Result<Vec<_>>>()?;
+    Ok(Plate { title: String::new(), rows, legend: outlines(&config.classes), scale: None }.draw())
 }
 
 /// One fact per class: its share of the pixels and the number of images that contain it.
@@ -178,6 +183,13 @@ fn shares<'a>(
     )
 }
 
-fn mosaic(pictures: &[RgbImage]) -> RgbImage {
-    picture::sheet(&pictures.chunks(MOSAIC.1).map(<[RgbImage]>::to_vec).collect::<Vec<_>>())
+/// Pictures under their names, above a legend of the outlines.
+fn mosaic(pictures: &[(String, RgbImage)], classes: &[String]) -> RgbImage {
+    let rows = pictures.chunks(MOSAIC.1).map(|row| (String::new(), row.to_vec())).collect();
+    Plate { title: String::new(), rows, legend: outlines(classes), scale: None }.draw()
+}
+
+/// What the outlines mean; the background has none.
+fn outlines(classes: &[String]) -> Vec<(String, Rgb<u8>)> {
+    classes[1..].iter().cloned().zip(OUTLINES.iter().copied().cycle()).collect()
 }

@@ -3,16 +3,18 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use ::image::RgbImage;
 use ndarray::Array2;
 use porecast_base::progress::{Progress, say};
 use porecast_base::{Error, Result, Verbosity, atomic};
 use porecast_imaging::format::{Format, Unlabelled};
 use porecast_imaging::mask::{labelme_json, mask_png};
-use porecast_imaging::picture::outlined;
+use porecast_imaging::picture::{OUTLINES, outlined};
 use porecast_imaging::{AnnotatedImage, resize_mask};
 use porecast_store::config::segmentation::SegmentationConfig;
 use porecast_store::grey_image::is_hdf5;
 use porecast_store::mask_prediction::{self, MaskPrediction};
+use porecast_store::plate::Plate;
 use porecast_store::run::SegmentationRunCard;
 use porecast_store::{Dataset, MissingPredictions, Physics, SegmentationDataset, image};
 
@@ -23,6 +25,13 @@ use crate::device::Device;
 
 /// Grey of the foreground in the PNG of a mask of two classes.
 const WHITE: u8 = 255;
+/// Images on the sheet of overlays, and how many of them in a row.
+const SHEET: usize = 16;
+const SHEET_COLUMNS: usize = 4;
+/// Name of the sheet.
+const SHEET_FILE: &str = "sheet.png";
+/// Letters of a name over its picture.
+const LETTERS: usize = 34;
 
 /// `porecast predict` with a segmentation run: writes masks and overlays into `folder`, and for a dataset also a
 /// file of predictions. Returns what was done.
@@ -57,6 +66,7 @@ pub(super) fn run(
         refuse_part(options)?;
         predict_files(&predictor, &options.input, &mut shown, verbosity)?;
     }
+    shown.finish()?;
     Ok(format!("segmented {}", counted(shown.count, "image")))
 }
 
@@ -146,8 +156,11 @@ fn predict_files(
 /// Masks and overlays: each mask as a file, and drawn on its image.
 struct Shown {
     classes: Vec<String>,
+    folder: PathBuf,
     masks: PathBuf,
     overlays: PathBuf,
+    /// The first overlays, by name.
+    sheet: Vec<(String, RgbImage)>,
     count: usize,
     /// Names of the files, in lower case: not every file system tells cases apart.
     names: HashSet<String>,
@@ -157,7 +170,16 @@ struct Shown {
 impl Shown {
     fn new(config: &SegmentationConfig, folder: &Path, verbosity: Verbosity) -> Self {
         let (masks, overlays) = (folder.join("masks"), folder.join("overlays"));
-        Self { classes: config.classes.clone(), masks, overlays, count: 0, names: HashSet::new(), verbosity }
+        Self {
+            classes: config.classes.clone(),
+            folder: folder.to_owned(),
+            masks,
+            overlays,
+            sheet: Vec::new(),
+            count: 0,
+            names: HashSet::new(),
+            verbosity,
+        }
     }
 
     /// Writes a mask as PNG and as labelme JSON, in the original size of the image, and the
@@ -174,7 +196,26 @@ impl Shown {
         let json = labelme_json(original.view(), &labels, &format!("{name}.png"));
         atomic::write(&path.with_extension("json"), json.as_bytes())?;
         let segmented = AnnotatedImage { mask: Some(mask.clone()), ..sample.clone() };
-        image::write_png(&self.overlays.join(format!("{name}.png")), &outlined(&segmented))
+        let overlay = outlined(&segmented);
+        image::write_png(&self.overlays.join(format!("{name}.png")), &overlay)?;
+        if self.sheet.len() < SHEET {
+            self.sheet.push((shortened(&name), overlay));
+        }
+        Ok(())
+    }
+
+    /// Writes `sheet.png`: the first overlays under their names, and what the outlines mean.
+    fn finish(&mut self) -> Result<()> {
+        let pictures = std::mem::take(&mut self.sheet);
+        let legend = self.classes[1..].iter().cloned().zip(OUTLINES.iter().copied().cycle()).collect();
+        let shown = if self.count > pictures.len() {
+            format!("the first {} of {} images", pictures.len(), self.count)
+        } else {
+            String::new()
+        };
+        let rows = pictures.chunks(SHEET_COLUMNS).map(|row| (String::new(), row.to_vec())).collect();
+        let plate = Plate { title: shown, rows, legend, scale: None };
+        image::write_png(&self.folder.join(SHEET_FILE), &plate.draw())
     }
 
     /// A name for the files of an image, numbered if another image has it.
@@ -233,6 +274,15 @@ fn read_input(
     let samples = (0..source.len())
         .map(move |index| source.sample(index).map_err(|e| Error::input(&place, e.to_string())));
     Ok(Box::new(samples))
+}
+
+/// The end of a long name, where names differ.
+fn shortened(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    match letters.len() > LETTERS {
+        true => format!("...{}", letters[letters.len() + 3 - LETTERS..].iter().collect::<String>()),
+        false => name.to_owned(),
+    }
 }
 
 fn file_name(id: &str) -> String {

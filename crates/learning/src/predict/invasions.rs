@@ -7,7 +7,8 @@ use ::image::RgbImage;
 use ndarray::{Array2, ArrayView2, s};
 use porecast_base::progress::{Progress, say};
 use porecast_base::{Error, Result, Verbosity};
-use porecast_simulations::{Domain, Side};
+use porecast_simulations::{Domain, Side, TimeUnit};
+use porecast_store::plate::{Plate, time_text};
 use porecast_store::prediction::{self, PredictionHeader, PredictionWriter};
 use porecast_store::run::RunCard;
 use porecast_store::{
@@ -24,6 +25,8 @@ use crate::device::Device;
 const ANIMATION_EDGE: usize = 1024;
 /// Time between the frames of an animation.
 const FRAME_MS: u32 = 200;
+/// Shades of a probability in pictures: with those of the letters, an animation has no more than 256 colours.
+const SHADES: f32 = 100.0;
 
 /// `porecast predict` with an invasion run: the domains of a dataset, or the domain in an image, into `folder`.
 /// `otherwise` serves where neither the input nor the options have the physics. Returns what was done.
@@ -46,7 +49,8 @@ pub(super) fn run(
         }
     }
     let physics = options.physics.or(otherwise);
-    let mut shown = Shown::new(folder);
+    let card = &predictor.card().dataset;
+    let mut shown = Shown::new(folder, card.time_unit, card.voxel_size_m);
     if domain_image::is_one(&options.input)? {
         refuse_part(options)?;
         predict_image(&predictor, options, &physics, &folder.join(PREDICTIONS), &mut shown, verbosity)?;
@@ -275,6 +279,8 @@ fn header(card: &RunCard, inlet: Side) -> PredictionHeader {
 /// The saturation of every frame, and pictures of the first domain.
 struct Shown {
     folder: PathBuf,
+    time_unit: TimeUnit,
+    voxel_size_m: f64,
     /// Number of domains of a dataset.
     domains: Option<usize>,
     /// Identifier of the pictured domain, and its pictures.
@@ -285,9 +291,11 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(folder: &Path) -> Self {
+    fn new(folder: &Path, time_unit: TimeUnit, voxel_size_m: f64) -> Self {
         Self {
             folder: folder.to_owned(),
+            time_unit,
+            voxel_size_m,
             domains: None,
             pictures: None,
             rows: Vec::new(),
@@ -307,10 +315,14 @@ impl Shown {
         self.rows.push(SaturationRow::of(id, time, domain, frame));
         let (pictured, pictures) = match &mut self.pictures {
             Some(pictures) => pictures,
-            none => none.insert((id.to_owned(), Pictures::new(&self.folder, &domain.solid))),
+            none => {
+                none.insert((id.to_owned(), Pictures::new(&self.folder, &domain.solid, self.voxel_size_m)))
+            }
         };
-        if pictured == id { pictures.add(frame) } else { Ok(()) }
+        let time = format!("time {}", time_text(time, self.time_unit));
+        if pictured == id { pictures.add(&time, frame) } else { Ok(()) }
     }
+
     /// Finishes the files; returns a summary.
     fn finish(self) -> Result<String> {
         let what = match (self.domains, &self.pictures) {
@@ -325,29 +337,37 @@ impl Shown {
     }
 }
 
-/// The pictures of a sequence: frames as PNG, and an animation.
+/// The pictures of a sequence: frames as PNG, and an animation; each with its time, a legend and a scale bar.
 struct Pictures {
     folder: PathBuf,
     frames: PathBuf,
     solid: Array2<bool>,
+    voxel_size_m: f64,
     /// Step in pixels that keeps the animation of a large domain small.
     step: isize,
     animation: Vec<RgbImage>,
 }
 
 impl Pictures {
-    fn new(folder: &Path, solid: &Array2<bool>) -> Self {
+    fn new(folder: &Path, solid: &Array2<bool>, voxel_size_m: f64) -> Self {
         let frames = folder.join("frames");
         let (height, width) = solid.dim();
         let step = height.max(width).div_ceil(ANIMATION_EDGE) as isize;
-        Self { folder: folder.to_owned(), frames, solid: solid.clone(), step, animation: Vec::new() }
+        let (folder, solid) = (folder.to_owned(), solid.clone());
+        Self { folder, frames, solid, voxel_size_m, step, animation: Vec::new() }
     }
 
-    fn add(&mut self, frame: ArrayView2<'_, f32>) -> Result<()> {
+    fn add(&mut self, time: &str, frame: ArrayView2<'_, f32>) -> Result<()> {
+        let frame = frame.mapv(|p| (p * SHADES).round() / SHADES);
+        let plate = |step: isize| {
+            let part = s![..;step, ..;step];
+            let picture = picture::probability_image(self.solid.slice(part), frame.slice(part));
+            Plate::of_frame(&picture, time, self.voxel_size_m * step as f64).draw()
+        };
         let path = self.frames.join(format!("frame-{:03}.png", self.animation.len()));
-        image::write_png(&path, &picture::probability_image(self.solid.view(), frame))?;
-        let part = s![..;self.step, ..;self.step];
-        self.animation.push(picture::probability_image(self.solid.slice(part), frame.slice(part)));
+        image::write_png(&path, &plate(1))?;
+        let small = plate(self.step);
+        self.animation.push(small);
         Ok(())
     }
 

@@ -55,7 +55,7 @@ pub struct PredictOptions {
     pub input: PathBuf,
     /// Page of a TIFF file with several, counted from 1.
     pub page: Option<usize>,
-    /// Output folder: predictions.h5, frames, animation and saturation; for images, masks and overlays.
+    /// Output folder: predictions.h5, frames, animation and saturation; for images, masks, overlays and a sheet of them.
     pub output: PathBuf,
     /// Times to predict for an image, in the unit of the training data; if empty, the mean times of the
     /// training data.

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::sheet::Sheet;
 use super::table::Table;
 use super::{Printout, cost};
+use crate::figure::Drawing;
 
 /// What `comparison.json` holds, of runs with cards `C` scored on a dataset described by `D`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,6 +44,12 @@ pub struct Comparison<C: TrainedOn, D> {
     pub baselines: Vec<String>,
     /// Notes for the reader.
     pub notes: Vec<String>,
+    /// Which run is better, in a sentence.
+    #[serde(default)]
+    pub answer: String,
+    /// What the report draws, with its headings.
+    #[serde(default)]
+    pub drawings: Vec<(String, Drawing)>,
     /// The tables.
     pub tables: Vec<Table>,
 }
@@ -69,6 +76,10 @@ pub(super) struct Findings {
     pub baselines: Vec<String>,
     /// Notes for the reader.
     pub notes: Vec<String>,
+    /// Which run is better, in a sentence.
+    pub answer: String,
+    /// What the report draws, with its headings.
+    pub drawings: Vec<(String, Drawing)>,
     /// The tables.
     pub tables: Vec<Table>,
     /// Those for a terminal.
@@ -109,6 +120,8 @@ where
         runs: scored.iter().map(ScoredRun::compared).collect(),
         baselines: found.baselines,
         notes: found.notes,
+        answer: found.answer,
+        drawings: found.drawings,
         tables: found.tables,
     };
     comparison.write(&files.comparison_path())?;

@@ -5,6 +5,7 @@
 //! sets several runs side by side. Predictions are read from files: networks, physical baselines and other programs are
 //! scored by the same code.
 
+pub mod answer;
 pub mod compare;
 mod cost;
 mod intervals;
@@ -14,7 +15,7 @@ pub mod plan;
 pub mod predictions;
 pub mod sheet;
 pub mod table;
-mod training;
+pub mod training;
 
 use std::path::PathBuf;
 

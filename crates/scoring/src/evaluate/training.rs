@@ -2,13 +2,21 @@
 
 use std::path::Path;
 
-use crate::figure::{Chart, Charts, Figure, Series, Stroke, palette};
+use crate::figure::{Chart, Charts, Colour, Figure, Series, Stroke};
 use porecast_base::Result;
 use porecast_store::run::{Card, MemberCard, TrainedOn};
 use porecast_store::{RunFolder, table};
 
 /// Draws the losses over the epochs of each network of a run.
 pub(super) fn draw<C: TrainedOn>(run: &RunFolder, card: &Card<C>, folder: &Path) -> Result<()> {
+    charts(run, card)?.map_or(Ok(()), |charts| charts.save(folder, "training"))
+}
+
+/// The losses over the epochs of each network of a run; none if it came without its history.
+///
+/// # Errors
+/// The history cannot be read.
+pub fn charts<C: TrainedOn>(run: &RunFolder, card: &Card<C>) -> Result<Option<Charts>> {
     let mut charts = Vec::new();
     for member in &card.members {
         let path = run.member(&member.folder).metrics_path();
@@ -18,10 +26,10 @@ pub(super) fn draw<C: TrainedOn>(run: &RunFolder, card: &Card<C>, folder: &Path)
         }
     }
     if charts.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let is_single = charts.len() == 1;
-    Charts {
+    Ok(Some(Charts {
         title: if is_single {
             String::new()
         } else {
@@ -30,8 +38,7 @@ pub(super) fn draw<C: TrainedOn>(run: &RunFolder, card: &Card<C>, folder: &Path)
         charts,
         columns: if is_single { 1 } else { 3 },
         cell: if is_single { (760, 360) } else { (380, 280) },
-    }
-    .save(folder, "training")
+    }))
 }
 
 fn loss_chart(run_name: &str, member: &MemberCard, path: &Path) -> Result<Chart> {
@@ -50,8 +57,8 @@ fn loss_chart(run_name: &str, member: &MemberCard, path: &Path) -> Result<Chart>
         x_label: "epoch".into(),
         y_label: "loss".into(),
         series: vec![
-            Series::line("training", palette::FAINT_INK, Stroke::Solid, train_points),
-            Series::line("validation", palette::line(0), Stroke::Solid, validation_points),
+            Series::line("training", Colour::Faint, Stroke::Solid, train_points),
+            Series::line("validation", Colour::Run(0), Stroke::Solid, validation_points),
         ],
     })
 }

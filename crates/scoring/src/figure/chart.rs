@@ -6,11 +6,15 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use serde::{Deserialize, Serialize};
+
+use super::palette::Colour;
 use super::{DrawResult, Figure, bold_text, palette, text, text_width};
 use porecast_base::Result;
 
 /// How a line is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Stroke {
     /// Unbroken.
     Solid,
@@ -25,12 +29,12 @@ pub enum Stroke {
 }
 
 /// One line of a chart.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Series {
     /// Written where the line ends; no label when empty.
     pub label: String,
     /// Colour of line and label.
-    pub colour: RGBColor,
+    pub colour: Colour,
     /// How the line is drawn.
     pub stroke: Stroke,
     /// Points `(x, y)`, ascending in x; points that are not finite are left out.
@@ -41,13 +45,13 @@ pub struct Series {
 
 impl Series {
     /// A line without a band.
-    pub fn line(label: &str, colour: RGBColor, stroke: Stroke, points: Vec<(f64, f64)>) -> Self {
+    pub fn line(label: &str, colour: Colour, stroke: Stroke, points: Vec<(f64, f64)>) -> Self {
         Self { label: label.to_owned(), colour, stroke, points, band: Vec::new() }
     }
 }
 
 /// Axes with lines. The vertical axis begins at 0.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Chart {
     /// What is shown.
     pub title: String,
@@ -65,7 +69,7 @@ impl Chart {
     /// # Errors
     /// The folder cannot be written.
     pub fn save(self, folder: &Path, stem: &str) -> Result<()> {
-        Charts { title: String::new(), charts: vec![self], columns: 1, cell: (760, 420) }.save(folder, stem)
+        Charts::from(self).save(folder, stem)
     }
 
     fn points(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
@@ -123,15 +127,16 @@ impl Chart {
                 let lower = series.band.iter().rev().map(|&(x, low, _)| (x, low));
                 let outline: Vec<_> = upper.chain(lower).collect();
                 chart
-                    .draw_series([Polygon::new(outline, series.colour.mix(0.14).filled())])
+                    .draw_series([Polygon::new(outline, series.colour.on_paper().mix(0.14).filled())])
                     .map_err(|e| e.to_string())?;
             }
         }
         for series in &self.series {
             let points: Vec<_> =
                 series.points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
-            let width = if series.colour == palette::BASELINE { 1.5 } else { 2.0 };
-            let style = series.colour.stroke_width(px(width) as u32);
+            let width = if series.colour == Colour::Baseline { 1.5 } else { 2.0 };
+            let colour = series.colour.on_paper();
+            let style = colour.stroke_width(px(width) as u32);
             let dashes =
                 |dash: f64, gap: f64| DashedLineSeries::new(points.clone(), px(dash), px(gap), style);
             match series.stroke {
@@ -145,9 +150,7 @@ impl Chart {
             .map_err(|e| e.to_string())?;
             if series.stroke == Stroke::Marked {
                 chart
-                    .draw_series(
-                        points.iter().map(|&point| Circle::new(point, px(3.5), series.colour.filled())),
-                    )
+                    .draw_series(points.iter().map(|&point| Circle::new(point, px(3.5), colour.filled())))
                     .map_err(|e| e.to_string())?;
             }
         }
@@ -167,7 +170,10 @@ impl Chart {
         let right = ends.iter().map(|end| end.0).max().unwrap_or(0);
         let heights = spread(&ends.iter().map(|end| end.1).collect::<Vec<_>>(), px(LABEL + 3.0), bottom);
         for ((_, _, series), y) in ends.iter().zip(heights) {
-            let colour = if series.colour == palette::BASELINE { palette::FAINT_INK } else { series.colour };
+            let colour = match series.colour {
+                Colour::Baseline => palette::FAINT_INK,
+                other => other.on_paper(),
+            };
             let style = text(LABEL * scale, colour).pos(Pos::new(HPos::Left, VPos::Center));
             area.draw(&Text::new(series.label.clone(), (right + px(12.0), y), style))
                 .map_err(|e| e.to_string())?;
@@ -181,7 +187,7 @@ const TITLE: f64 = 17.0;
 const LABEL: f64 = 14.0;
 
 /// Several charts side by side, with the same axes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Charts {
     /// What they show together; none when empty.
     pub title: String,
@@ -191,6 +197,13 @@ pub struct Charts {
     pub columns: usize,
     /// Width and height of a chart.
     pub cell: (u32, u32),
+}
+
+impl From<Chart> for Charts {
+    /// The chart alone.
+    fn from(chart: Chart) -> Self {
+        Self { title: String::new(), charts: vec![chart], columns: 1, cell: (760, 420) }
+    }
 }
 
 impl Charts {

@@ -1,4 +1,5 @@
-//! Colours of what a prediction got wrong.
+//! Colours of what a prediction got wrong: orange where it has too much, violet where it missed something. In grey print
+//! violet is the darker one.
 
 use image::{Rgb, RgbImage};
 use ndarray::ArrayView2;
@@ -6,9 +7,9 @@ use ndarray::ArrayView2;
 use porecast_store::picture::{DEFENDING, SOLID};
 
 /// Invaded in the prediction, not in the truth.
-pub const TOO_MUCH: Rgb<u8> = Rgb([0xD5, 0x5E, 0x00]);
+pub const TOO_MUCH: Rgb<u8> = Rgb([0xE6, 0x9F, 0x00]);
 /// Invaded in the truth, not in the prediction.
-pub const MISSED: Rgb<u8> = Rgb([0x00, 0x72, 0xB2]);
+pub const MISSED: Rgb<u8> = Rgb([0x7B, 0x3F, 0xB5]);
 
 /// Predicted probability minus truth: [`MISSED`] at -1, pale at 0, [`TOO_MUCH`] at 1, grey in solid.
 ///

@@ -4,10 +4,12 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use serde::{Deserialize, Serialize};
+
 use super::{DrawResult, Figure, bold_text, palette, text, text_width};
 
 /// Shares from 0 to 1, shaded and written.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HeatMap {
     /// What is shown.
     pub title: String,
@@ -87,7 +89,8 @@ impl Figure for HeatMap {
 
 /// From pale at 0 to the first line colour at 1.
 fn shade(share: f64) -> RGBColor {
-    let (RGBColor(r0, g0, b0), RGBColor(r1, g1, b1)) = (RGBColor(0xF1, 0xF5, 0xF9), palette::line(0));
+    let (RGBColor(r0, g0, b0), RGBColor(r1, g1, b1)) =
+        (RGBColor(0xF1, 0xF5, 0xF9), palette::Colour::Run(0).on_paper());
     let mixed = |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * share.clamp(0.0, 1.0)) as u8;
     RGBColor(mixed(r0, r1), mixed(g0, g1), mixed(b0, b1))
 }

@@ -7,6 +7,7 @@
 pub mod chart;
 pub mod difference;
 pub mod dots;
+pub mod film;
 pub mod heat_map;
 pub mod mosaic;
 pub mod overlay;
@@ -22,12 +23,27 @@ use plotters::prelude::*;
 use plotters::style::register_font;
 
 pub use chart::{Chart, Charts, Series, Stroke};
-pub use dots::{DotRow, Dots};
+pub use dots::{DotRow, Dots, Span};
 pub use heat_map::HeatMap;
 pub use mosaic::Mosaic;
+pub use palette::Colour;
+
+use serde::{Deserialize, Serialize};
 
 use porecast_base::atomic;
 use porecast_base::{Error, Result};
+
+/// A figure that a page draws by itself, at the width that the reader has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Drawing {
+    /// Line charts.
+    Charts(Charts),
+    /// Rows of dots, some side by side.
+    Dots(Vec<Dots>),
+    /// Shares in rows and columns.
+    HeatMap(HeatMap),
+}
 
 /// Pixels of a PNG for one unit of the figure.
 const PNG_SCALE: u32 = 2;
@@ -93,9 +109,9 @@ pub fn png(image: &RgbImage) -> Vec<u8> {
 fn register_fonts() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let regular = include_bytes!("fonts/DejaVuSans-subset.ttf");
+        let regular = porecast_store::plate::FONT;
         let bold = include_bytes!("fonts/DejaVuSans-Bold-subset.ttf");
-        for (style, bytes) in [(FontStyle::Normal, regular as &[u8]), (FontStyle::Bold, bold)] {
+        for (style, bytes) in [(FontStyle::Normal, regular), (FontStyle::Bold, bold as &[u8])] {
             assert!(register_font(FONT, style, bytes).is_ok(), "the bundled font is valid");
         }
     });

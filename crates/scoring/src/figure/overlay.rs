@@ -13,7 +13,7 @@ pub use super::difference::{MISSED, TOO_MUCH};
 /// Outline of the truth.
 pub const TRUE_OUTLINE: Rgb<u8> = Rgb([0x56, 0xB4, 0xE9]);
 /// Outline of a prediction.
-pub const PREDICTED_OUTLINE: Rgb<u8> = Rgb([0xE6, 0x9F, 0x00]);
+pub const PREDICTED_OUTLINE: Rgb<u8> = Rgb([0xF0, 0xE4, 0x42]);
 /// What prediction and truth both have.
 pub const RIGHT: Rgb<u8> = Rgb([0x00, 0x9E, 0x73]);
 
@@ -117,7 +117,7 @@ impl Canvas {
 
 /// Colour of a class; they repeat after six. The background has none.
 pub fn class_colour(class: u8) -> Rgb<u8> {
-    let RGBColor(r, g, b) = palette::line(usize::from(class.saturating_sub(1)));
+    let RGBColor(r, g, b) = palette::class(usize::from(class.saturating_sub(1)));
     Rgb([r, g, b])
 }
 

@@ -74,9 +74,9 @@ impl Figure for Parallel {
             let is_strongest = index + 1 == lines.len();
             let points = line.places.iter().enumerate().map(|(axis, &place)| (px(x(axis)), px(y(place))));
             let style = if is_strongest {
-                palette::line(1).stroke_width(px(3.0).max(1) as u32)
+                palette::INK.stroke_width(px(3.0).max(1) as u32)
             } else {
-                palette::line(0).mix(0.12 + 0.7 * line.strength).stroke_width(px(1.3).max(1) as u32)
+                palette::class(0).mix(0.12 + 0.7 * line.strength).stroke_width(px(1.3).max(1) as u32)
             };
             area.draw(&PathElement::new(points.collect::<Vec<_>>(), style)).map_err(|e| e.to_string())?;
         }

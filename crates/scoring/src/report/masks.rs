@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use super::page::escape;
-use super::{ComparisonPage, Figures, RunPage};
+use super::{Content, configurations, listed};
 use crate::evaluate::masks::compare::Comparison;
 use crate::evaluate::masks::measure::Measure;
 use crate::evaluate::masks::source::Source;
-use crate::evaluate::masks::{Scores, tables};
+use crate::evaluate::masks::{Scores, answer, figures, tables};
+use crate::figure::Drawing;
 use porecast_base::Result;
 use porecast_store::RunFolder;
 use porecast_store::document::Document;
@@ -16,33 +17,39 @@ use porecast_store::run::{ComparisonFolder, SegmentationCard, SegmentationRunCar
 /// Heading of the definitions.
 const DEFINED: &str = "What the measures and sources are";
 
-/// The figures under the tables of a run.
-const FIGURES: Figures = &[
-    ("The best", "overlays-best"),
-    ("Between best and worst", "overlays-even"),
-    ("The worst", "overlays-worst"),
-    ("How good single images are", "dice"),
-    ("Groups", "groups"),
-    ("Precision over recall", "precision-recall"),
-    ("Confusion matrix", "confusion"),
-];
+/// The pictures of a run.
+const OVERLAYS: &[&str] = &["overlays-best", "overlays-even", "overlays-worst"];
 
 /// What the page of a run says.
 ///
 /// # Errors
 /// The run was not evaluated.
-pub(super) fn run_page(run: &RunFolder) -> Result<RunPage> {
+pub(super) fn run_page(run: &RunFolder) -> Result<Content> {
     let scores = Scores::read(&run.evaluation().scores_path())?;
-    Ok(RunPage {
-        split: split_text(&run.card_of()?),
-        dataset: dataset_text(&scores.dataset),
-        headline: headline(&scores),
-        viewer: None,
-        first_figures: &[],
+    let mut drawings = Vec::new();
+    let mut draw = |heading: &str, drawing: Drawing| drawings.push((heading.to_owned(), drawing));
+    if let Some(part) = scores.main_part() {
+        let histogram = figures::dice_histogram(&scores, part);
+        draw("How good single images are", Drawing::Charts(histogram.into()));
+        if let Some(dots) = figures::groups(&scores, part) {
+            draw("Groups", Drawing::Dots(vec![dots]));
+        }
+        if let Some(map) = figures::confusion(&scores, part) {
+            draw("Confusion matrix", Drawing::HeatMap(map));
+        }
+    }
+    if let Some(chart) = figures::precision_recall(&scores) {
+        draw("Precision over recall", Drawing::Charts(chart.into()));
+    }
+    Ok(Content {
+        answer: answer::of_run(&scores),
+        facts: vec![split_text(&run.card_of()?), dataset_text(&scores.dataset), whole_set(&scores)],
+        pictures: OVERLAYS,
+        drawings,
         tables: tables::overview(&scores),
-        figures: FIGURES,
-        definitions: (DEFINED, definitions()),
+        details: vec![(DEFINED.into(), definitions())],
         notes: scores.notes,
+        ..Content::default()
     })
 }
 
@@ -50,17 +57,20 @@ pub(super) fn run_page(run: &RunFolder) -> Result<RunPage> {
 ///
 /// # Errors
 /// The folder holds no comparison that can be read.
-pub(super) fn comparison_page(folder: &Path) -> Result<ComparisonPage> {
+pub(super) fn comparison_page(folder: &Path) -> Result<Content> {
     let comparison = Comparison::read(&ComparisonFolder::new(folder).comparison_path())?;
-    Ok(ComparisonPage {
-        split: split_text(&comparison.runs[0].card),
-        dataset: dataset_text(&comparison.dataset),
-        figures: &[("Dice coefficient", "dice")],
-        viewer: None,
-        definitions: (DEFINED, definitions()),
-        runs: comparison.runs.into_iter().map(|run| (run.name, run.config)).collect(),
+    let names: Vec<&str> = comparison.runs.iter().map(|run| run.name.as_str()).collect();
+    Ok(Content {
+        title: format!("Comparison of {}", listed(&names)),
+        answer: comparison.answer,
+        facts: vec![split_text(&comparison.runs[0].card), dataset_text(&comparison.dataset)],
+        drawings: comparison.drawings,
+        details: std::iter::once((DEFINED.to_owned(), definitions()))
+            .chain(configurations(comparison.runs.into_iter().map(|run| (run.name, run.config))))
+            .collect(),
         notes: comparison.notes,
         tables: comparison.tables,
+        ..Content::default()
     })
 }
 
@@ -83,34 +93,16 @@ fn dataset_text(dataset: &SegmentationCard) -> String {
     format!("{height} × {width} pixels, {channels} channel{plural}, classes {}", dataset.classes.join(", "))
 }
 
-fn headline(scores: &Scores) -> String {
-    let Some(part) = scores.main_part() else { return String::new() };
+/// Measures of all pixels of the set together.
+fn whole_set(scores: &Scores) -> String {
+    let total = scores.main_part().and_then(|part| part.main()?.total());
+    let Some(total) = total else { return String::new() };
     let classes = &scores.scored_classes;
-    let Some((main, total)) = part.main().and_then(|main| Some((main, main.total()?))) else {
-        return String::new();
-    };
-    let Some(dice) = main.mean(Measure::Dice, classes) else { return String::new() };
-    let baselines: Vec<String> = part
-        .sources
-        .iter()
-        .filter(|source| source.source.is_baseline())
-        .filter_map(|source| {
-            let mean = source.mean(Measure::Dice, classes)?.mean;
-            Some(format!("{} {mean:.4}", source.source.name()))
-        })
-        .collect();
     format!(
-        "Dice coefficient of {} {} images, {}: <strong>{:.4}</strong> in the mean over images (95 % interval {:.4} to \
-         {:.4}), {:.4} over all pixels together; intersection over union {:.4} over all pixels. Baselines: {}.",
-        main.images.len(),
-        escape(&part.part),
-        escape(&tables::classes_text(scores)),
-        dice.mean,
-        dice.low,
-        dice.high,
+        "{}; all pixels of the set together: Dice {:.4}, intersection over union {:.4}",
+        tables::classes_text(scores),
         Measure::Dice.of(&total, classes),
-        Measure::Iou.of(&total, classes),
-        escape(&baselines.join(", "))
+        Measure::Iou.of(&total, classes)
     )
 }
 

@@ -1,158 +1,165 @@
-//! One self-contained page for a run or a comparison: `porecast report`.
+//! One self-contained page for a run, a comparison, a prediction or a dataset: `porecast report`.
 //!
-//! The page holds its figures, pictures, style and script itself: it opens from disk and asks nothing of a network.
+//! The page holds its figures, pictures, style and script itself: it opens from disk and asks nothing of a network. It begins
+//! with the answer, then come the player and the charts; tables are folded.
 
+mod images;
 mod invasions;
 mod masks;
 mod page;
+mod player;
+mod sequences;
 pub mod trials;
-mod viewer;
 
 use std::path::{Path, PathBuf};
 
 use page::{Page, escape};
 
 use crate::evaluate::table::Table;
+use crate::evaluate::training;
+use crate::figure::Drawing;
+use crate::figure::film::Film;
 use porecast_base::{Error, Result, atomic, lock};
-use porecast_store::document;
 use porecast_store::run::{Card, ComparisonFolder, DatasetCard, SegmentationCard, TrainedOn};
-use porecast_store::{RunFolder, Task};
+use porecast_store::{RunFolder, Task, document, listing, mask_prediction, segmentation};
 
-/// Headings and names of figures.
+/// Headings and names of the figures in a folder.
 type Figures = &'static [(&'static str, &'static str)];
 
-/// What the page of a run says, in the order of the page.
-struct RunPage {
-    /// The split, in words.
-    split: String,
-    /// The dataset, in words.
-    dataset: String,
-    /// What the evaluation found, in a sentence of HTML.
-    headline: String,
+/// What a page says, in the order of the page.
+#[derive(Default)]
+struct Content {
+    title: String,
+    /// The sentence to read if only one is read.
+    answer: String,
+    /// Split, dataset and run, in words.
+    facts: Vec<String>,
     /// Notes for the reader.
     notes: Vec<String>,
-    /// Samples to go through, under a heading.
-    viewer: Option<(&'static str, String)>,
-    /// Figures over the tables.
-    first_figures: Figures,
-    /// The tables.
+    /// Sequences for the player, under a heading.
+    film: Option<(&'static str, Film)>,
+    /// Figures of the folder to look at first.
+    pictures: &'static [&'static str],
+    /// Charts with their headings.
+    drawings: Vec<(String, Drawing)>,
+    /// Figures of the folder that are folded.
+    folded: Figures,
+    /// The tables, folded.
     tables: Vec<Table>,
-    /// Figures under the tables.
-    figures: Figures,
-    /// What measures and baselines are: heading and HTML.
-    definitions: (&'static str, String),
-}
-
-/// What the page of a comparison says, in the order of the page.
-struct ComparisonPage {
-    /// Name and configuration of each run.
-    runs: Vec<(String, String)>,
-    /// The split, in words.
-    split: String,
-    /// The dataset, in words.
-    dataset: String,
-    /// Notes for the reader.
-    notes: Vec<String>,
-    /// Figures over the tables.
-    figures: Figures,
-    /// The tables.
-    tables: Vec<Table>,
-    /// Samples to go through, under a heading.
-    viewer: Option<(&'static str, String)>,
-    /// What measures and baselines are: heading and HTML.
-    definitions: (&'static str, String),
+    /// Further sections, as HTML.
+    sections: Vec<(&'static str, String)>,
+    /// Definitions and configurations, folded: summary and HTML.
+    details: Vec<(String, String)>,
 }
 
 /// Options of `porecast report`.
 #[derive(Debug, Clone)]
 pub struct ReportOptions {
-    /// Run folder or comparison folder.
+    /// Run, comparison or folder of a prediction; or a dataset or predictions in HDF5.
     pub input: PathBuf,
-    /// HTML file; without it, `report.html` in the folder.
+    /// HTML file; without it, `report.html` in the folder, or beside the file under its name.
     pub output: Option<PathBuf>,
     /// Replace an existing file.
     pub force: bool,
 }
 
-/// Writes the page of an evaluated run or of a comparison; returns its path.
+/// Name of the predictions in a folder made by `porecast predict`.
+const PREDICTIONS: &str = "predictions.h5";
+
+/// Writes the page of an evaluated run, a comparison, a prediction or a dataset; returns its path.
 ///
 /// # Errors
-/// The folder is neither, or was not evaluated; the output exists or cannot be written.
+/// The input is none of these, or a run that was not evaluated; the output exists or cannot be written.
 pub fn run(options: &ReportOptions) -> Result<PathBuf> {
-    let run = RunFolder::new(&options.input);
-    let output = options.output.clone().unwrap_or_else(|| run.report_path());
+    let input = &options.input;
+    let output = options.output.clone().unwrap_or_else(|| match input.is_dir() {
+        true => RunFolder::new(input).report_path(),
+        false => input.with_extension("html"),
+    });
     if output.exists() && !options.force {
         return Err(Error::exists(&output));
     }
     let _held = lock::hold(&output)?;
-    let page = if ComparisonFolder::new(&options.input).comparison_path().exists() {
-        let said = match Task::of(&options.input) {
-            Task::Invasion => invasions::comparison_page(&options.input)?,
-            Task::Segmentation => masks::comparison_page(&options.input)?,
+    let run = RunFolder::new(input);
+    let page = if ComparisonFolder::new(input).comparison_path().exists() {
+        let content = match Task::of(input) {
+            Task::Invasion => invasions::comparison_page(input)?,
+            Task::Segmentation => masks::comparison_page(input)?,
         };
-        comparison_page(&options.input, said)?
+        page_of(content, input)?
     } else if run.card_path().exists() {
-        match Task::of(&options.input) {
-            Task::Invasion => run_page(&run, &run.card_of::<DatasetCard>()?, invasions::run_page(&run)?)?,
-            Task::Segmentation => {
-                run_page(&run, &run.card_of::<SegmentationCard>()?, masks::run_page(&run)?)?
-            }
-        }
-    } else {
+        let content = match Task::of(input) {
+            Task::Invasion => of_run(&run, &run.card_of::<DatasetCard>()?, invasions::run_page(&run)?)?,
+            Task::Segmentation => of_run(&run, &run.card_of::<SegmentationCard>()?, masks::run_page(&run)?)?,
+        };
+        page_of(content, &run.evaluation_path())?
+    } else if input.join(PREDICTIONS).exists() {
+        page_of(of_file(&input.join(PREDICTIONS), &output)?, input)?
+    } else if input.is_dir() {
         return Err(Error::input(
-            &options.input,
-            "is neither a run folder nor a comparison; pass a folder made by `porecast train` or `porecast compare`",
+            input,
+            "is neither a run folder nor a comparison nor a prediction; pass a folder made by `porecast train`, `porecast \
+             compare` or `porecast predict`, or an HDF5 file",
         ));
+    } else {
+        page_of(of_file(input, &output)?, input)?
     };
     atomic::write(&output, page.to_html().as_bytes())?;
     Ok(output)
 }
 
-fn run_page<C: TrainedOn>(run: &RunFolder, card: &Card<C>, said: RunPage) -> Result<Page> {
-    let folder = run.evaluation_path();
-    let mut page = Page::new(&card.name);
-    page.subtitle(&[said.split, said.dataset, run_text(card)]);
-    page.lead(&said.headline);
-    page.notes(&said.notes);
-    if let Some((heading, html)) = said.viewer {
-        page.section(heading, &html);
+/// What the page of a dataset or of predictions says; the page is written to `output`.
+fn of_file(path: &Path, output: &Path) -> Result<Content> {
+    match listing::hdf5_format(path)?.as_deref() {
+        Some(porecast_store::prediction::FORMAT) => sequences::of_predictions(path, output),
+        Some(segmentation::FORMAT) => images::of_dataset(path),
+        Some(mask_prediction::FORMAT) => images::of_predictions(path, output),
+        _ => sequences::of_dataset(path, output),
     }
-    figures(&mut page, &folder, said.first_figures)?;
-    said.tables.iter().for_each(|table| page.table(table));
-    figures(&mut page, &folder, said.figures)?;
-    figures(&mut page, &folder, &[("Training", "training")])?;
-    page.details(said.definitions.0, &said.definitions.1);
-    page.details("Resolved configuration", &configuration(&run.config_text()));
-    Ok(page)
 }
 
-fn comparison_page(folder: &Path, said: ComparisonPage) -> Result<Page> {
-    let names: Vec<&str> = said.runs.iter().map(|(name, _)| name.as_str()).collect();
-    let mut page = Page::new(&format!("Comparison of {}", listed(&names)));
-    page.subtitle(&[said.split, said.dataset]);
-    page.notes(&said.notes);
-    figures(&mut page, folder, said.figures)?;
-    said.tables.iter().for_each(|table| page.table(table));
-    if let Some((heading, html)) = said.viewer {
-        page.section(heading, &html);
-    }
-    page.details(said.definitions.0, &said.definitions.1);
-    for (name, config) in &said.runs {
-        page.details(&format!("Resolved configuration of {name}"), &configuration(config));
-    }
-    Ok(page)
+/// Adds what the page of a run has in common for all tasks.
+fn of_run<C: TrainedOn>(run: &RunFolder, card: &Card<C>, mut content: Content) -> Result<Content> {
+    content.title = card.name.clone();
+    content.facts.push(run_text(card));
+    let losses = training::charts(run, card)?;
+    content.drawings.extend(losses.map(|charts| ("Training".to_owned(), Drawing::Charts(charts))));
+    content.details.push(("Resolved configuration".into(), configuration(&run.config_text())));
+    Ok(content)
 }
 
-/// Shows the figures that are there, each under its heading: as inline SVG, which the style of the page can recolour for
-/// the dark.
-fn figures(page: &mut Page, folder: &Path, figures: Figures) -> Result<()> {
-    for (heading, stem) in figures {
-        let path = folder.join(format!("{stem}.svg"));
-        if let Some(svg) = document::read_text_if_present(&path)? {
-            page.section(heading, &format!("<figure>{svg}</figure>"));
+/// Sets a page; figures are read from `folder`.
+fn page_of(content: Content, folder: &Path) -> Result<Page> {
+    let mut page = Page::new(&content.title);
+    page.answer(&content.answer);
+    page.facts(&content.facts);
+    page.notes(&content.notes);
+    if let Some((heading, film)) = &content.film {
+        page.section(heading, &player::html(film));
+    }
+    let pictures = content.pictures.iter().map(|stem| figure(folder, stem)).collect::<Result<Vec<_>>>()?;
+    let pictures: String = pictures.into_iter().flatten().collect();
+    if !pictures.is_empty() {
+        page.section("Images", &pictures);
+    }
+    content.sections.iter().for_each(|(heading, html)| page.section(heading, html));
+    content.drawings.iter().for_each(|(heading, drawing)| page.drawing(heading, drawing));
+    for table in &content.tables {
+        page.details(&table.title, &page::table(table));
+    }
+    for (heading, stem) in content.folded {
+        if let Some(svg) = figure(folder, stem)? {
+            page.details(heading, &svg);
         }
     }
-    Ok(())
+    content.details.iter().for_each(|(summary, html)| page.details(summary, html));
+    Ok(page)
+}
+
+/// A figure of a folder as inline SVG, which the style of the page can recolour for the dark; `None` without it.
+fn figure(folder: &Path, stem: &str) -> Result<Option<String>> {
+    let svg = document::read_text_if_present(&folder.join(format!("{stem}.svg")))?;
+    Ok(svg.map(|svg| format!("<div class=\"scroll\">{svg}</div>")))
 }
 
 fn run_text<C: TrainedOn>(card: &Card<C>) -> String {
@@ -178,6 +185,38 @@ fn listed(names: &[&str]) -> String {
 
 fn configuration(text: &str) -> String {
     format!("<pre>{}</pre>", escape(text))
+}
+
+/// The configurations of compared runs, folded.
+fn configurations(runs: impl Iterator<Item = (String, String)>) -> impl Iterator<Item = (String, String)> {
+    runs.map(|(name, config)| (format!("Resolved configuration of {name}"), configuration(&config)))
+}
+
+/// Links to the files beside the page, where it lies beside them.
+fn files(path: &Path, output: &Path) -> Option<(&'static str, String)> {
+    let folder = path.parent()?;
+    if folder != output.parent()? {
+        return None;
+    }
+    let link = |name: String| {
+        let address = name.replace('%', "%25").replace('#', "%23").replace('?', "%3F");
+        let is_there = folder.join(&name).exists();
+        is_there.then(|| format!("<a href=\"./{}\">{}</a>", escape(&address), escape(&name)))
+    };
+    let own = path.file_name()?.to_string_lossy().into_owned();
+    let names = [own, "animation.gif".into(), "saturation.csv".into(), "sheet.png".into()]
+        .into_iter()
+        .filter_map(link);
+    let frame = |t: usize| {
+        let path = format!("frames/frame-{t:03}.png");
+        folder.join(&path).exists().then(|| format!("<a href=\"{path}\">{t}</a>"))
+    };
+    let frames: Vec<String> = (0..).map_while(frame).collect();
+    let mut html = names.collect::<Vec<_>>().join(" · ");
+    if !frames.is_empty() {
+        html += &format!("<br>\nFrames as pictures: {}", frames.join(" "));
+    }
+    Some(("Files", format!("<p>{html}</p>")))
 }
 
 #[cfg(test)]

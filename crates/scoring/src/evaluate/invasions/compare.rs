@@ -11,17 +11,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::answer;
 use super::baseline::Baseline;
-use super::figures::squared_error_line;
+use super::figures::{SQUARED_ERROR, measures, squared_error_line};
 use super::measure::Measure;
+use super::score::{DomainScore, FrameScore};
 use super::scores::{PartScores, ScoredDataset, Scores, SequenceScores};
 use super::tables::{self, STUDY, frames_text};
 use crate::evaluate::compare::{self, Findings, ScoredRun, difference};
 use crate::evaluate::sheet::{Sheet, cells, texts};
 use crate::evaluate::table::{Row, Table, or_dash};
 use crate::evaluate::{CompareOptions, Printout, cost};
-use crate::figure::{Chart, Charts, Figure, palette};
+use crate::figure::film::time_axis;
+use crate::figure::{Chart, Charts, Colour, DotRow, Dots, Drawing, Figure, Series, Span, Stroke};
 use porecast_base::Result;
+use porecast_simulations::TimeUnit;
 use porecast_store::document::{self, Document};
 use porecast_store::run::{ComparisonFolder, DatasetCard};
 use porecast_store::{Dataset, InvasionDataset, RunFolder};
@@ -38,6 +42,10 @@ impl Document for Comparison {
 
 /// Runs whose intervals can be shaded in one figure without hiding each other.
 const SHADED_RUNS: usize = 3;
+/// Domains among the saturation curves.
+const SATURATION_DOMAINS: usize = 6;
+/// A sequence of fewer frames is drawn with marks.
+const FEW_FRAMES: usize = 5;
 
 /// Sets runs side by side and writes tables, figure and samples.
 ///
@@ -48,7 +56,8 @@ pub(in crate::evaluate) fn run(options: &CompareOptions) -> Result<Printout> {
     let scored: Vec<Run> = compare::read_runs(&options.runs, |scores: &Scores| scores.run.as_ref())?;
     let sides = sides(&scored)?;
     let folder = &options.output;
-    figure(&sides).save(folder, "mse")?;
+    let unit = scored[0].scores.dataset.time_unit;
+    figure(&sides, unit).save(folder, "mse")?;
     for (n, run) in scored.iter().enumerate() {
         copy_samples(&run.path, &ComparisonFolder::new(folder).samples_path(n))?;
     }
@@ -57,6 +66,8 @@ pub(in crate::evaluate) fn run(options: &CompareOptions) -> Result<Printout> {
         part: sides.part.clone(),
         baselines: first.baselines.clone(),
         notes: notes(&scored, &sides),
+        answer: answer::of_sources(&sides.predictors(&sides.common), &sides.common, &sides.part),
+        drawings: drawings(&sides, unit),
         tables: all_tables(&scored, &sides),
         terminal: terminal_tables(&scored, &sides),
         sheets: vec![sheet(&sides)],
@@ -232,15 +243,90 @@ fn time_steps(sides: &Sides) -> Table {
     }
 }
 
-fn figure(sides: &Sides) -> Charts {
+/// What the report draws.
+fn drawings(sides: &Sides, unit: TimeUnit) -> Vec<(String, Drawing)> {
+    let predictors = sides.predictors(&sides.common);
+    let mut drawings = vec![("Error over time".to_owned(), Drawing::Charts(figure(sides, unit)))];
+    let forest = forest(&predictors, &sides.common, &sides.part);
+    drawings.extend(forest.map(|forest| ("Paired differences".to_owned(), Drawing::Dots(vec![forest]))));
+    let heading = format!("Measures at {}", frames_text(&sides.common));
+    drawings.push((heading, Drawing::Dots(measures(&predictors, &sides.common))));
+    drawings.push(("Saturation".to_owned(), Drawing::Charts(saturation(sides, unit))));
+    drawings
+}
+
+/// How every other predictor differs from the first run, domain by domain.
+pub(super) fn forest(
+    predictors: &[(String, &SequenceScores)],
+    frames: &BTreeSet<usize>,
+    part: &str,
+) -> Option<Dots> {
+    let ((first, reference), others) = predictors.split_first()?;
+    let row = |(index, (name, source)): (usize, &(String, &SequenceScores))| {
+        let found = source.difference(reference, frames, Measure::Mse)?;
+        Some(DotRow {
+            label: format!("{name} − {first}"),
+            colour: if source.is_baseline { Colour::Baseline } else { Colour::Run(index + 1) },
+            dots: Vec::new(),
+            value: found.mean,
+            interval: Some((found.low, found.high)),
+        })
+    };
+    let rows: Vec<DotRow> = others.iter().enumerate().filter_map(row).collect();
+    (!rows.is_empty()).then(|| Dots {
+        title: format!(
+            "Difference from {first} in the mean squared error, domain by domain: mean of {} {part} domains, 95 % interval",
+            reference.domains.len()
+        ),
+        x_label: format!("probability²; right of 0: {first} is better"),
+        span: Span::AroundZero,
+        rows,
+    })
+}
+
+/// The saturation of some domains over time.
+fn saturation(sides: &Sides, unit: TimeUnit) -> Charts {
+    let curve = |domain: &DomainScore, value: fn(&FrameScore) -> f64| {
+        domain.frames.iter().map(|frame| (frame.time, value(frame))).collect::<Vec<_>>()
+    };
+    let sources: Vec<&SequenceScores> =
+        sides.runs.iter().filter_map(|(_, part)| part.sources.first()).collect();
+    let longest = sources.iter().max_by_key(|source| source.frames().len());
+    let domains = longest.map_or(&[][..], |source| &source.domains).iter().take(SATURATION_DOMAINS);
+    let chart = |domain: &DomainScore| {
+        let truth = curve(domain, |frame| frame.true_saturation);
+        let mut series = vec![Series::line("true", Colour::Truth, Stroke::Solid, truth)];
+        for (index, ((name, _), source)) in sides.runs.iter().zip(&sources).enumerate() {
+            let own = source.domains.iter().find(|own| own.domain_id == domain.domain_id);
+            series.extend(own.map(|own| {
+                let stroke = if own.frames.len() < FEW_FRAMES { Stroke::Marked } else { Stroke::Solid };
+                Series::line(name, Colour::Run(index), stroke, curve(own, |frame| frame.saturation))
+            }));
+        }
+        Chart {
+            title: domain.domain_id.clone(),
+            x_label: time_axis(unit).into(),
+            y_label: "saturation (fraction of the pore space)".into(),
+            series,
+        }
+    };
+    Charts {
+        title: format!("Saturation of the invading phase, {} domains", sides.part),
+        charts: domains.map(chart).collect(),
+        columns: 3,
+        cell: (380, 280),
+    }
+}
+
+fn figure(sides: &Sides, unit: TimeUnit) -> Charts {
     let mut series: Vec<_> = sides
         .baselines
         .iter()
-        .map(|source| squared_error_line(&source.source, source, palette::BASELINE))
+        .map(|source| squared_error_line(&source.source, source, Colour::Baseline))
         .collect();
     for (index, (name, part)) in sides.runs.iter().enumerate() {
         series.extend(part.sources.first().map(|source| {
-            let mut line = squared_error_line(name, source, palette::line(index));
+            let mut line = squared_error_line(name, source, Colour::Run(index));
             if sides.runs.len() > SHADED_RUNS {
                 line.band.clear();
             }
@@ -249,12 +335,15 @@ fn figure(sides: &Sides) -> Charts {
     }
     let domains = sides.runs[0].1.ids().len();
     let chart = Chart {
-        title: format!("Mean squared error of each time step, {domains} {} domains", sides.part),
-        x_label: "time step (frame)".into(),
-        y_label: match sides.runs.len() <= SHADED_RUNS {
-            true => "MSE, pore space; shaded: 95 % interval over domains".into(),
-            false => "MSE, pore space".into(),
+        title: match sides.runs.len() <= SHADED_RUNS {
+            true => format!(
+                "Mean squared error over time, {domains} {} domains; shaded: 95 % interval over domains",
+                sides.part
+            ),
+            false => format!("Mean squared error over time, {domains} {} domains", sides.part),
         },
+        x_label: time_axis(unit).into(),
+        y_label: SQUARED_ERROR.into(),
         series,
     };
     Charts { title: String::new(), charts: vec![chart], columns: 1, cell: (900, 480) }

@@ -5,22 +5,39 @@ use std::path::Path;
 
 use image::RgbImage;
 use ndarray::Array2;
-use plotters::style::RGBColor;
-use porecast_simulations::TimeUnit;
 
 use super::Scores;
 use super::baseline::Baseline;
+use super::compare;
 use super::measure::Measure;
 use super::samples::Sample;
 use super::score::FrameScore;
-use super::scores::{SequenceScores, TimeStep};
-use crate::figure::{Chart, Charts, Figure, Mosaic, Series, Stroke, difference, palette};
+use super::scores::{SequenceScores, Summary, TimeStep};
+use crate::figure::film::time_axis;
+use crate::figure::{
+    Chart, Charts, Colour, DotRow, Dots, Drawing, Figure, Mosaic, Series, Span, Stroke, difference,
+};
 use crate::metric::reliability::Bin;
 use porecast_base::Result;
 use porecast_store::picture;
 
+/// Name of the axis of the error.
+pub(super) const SQUARED_ERROR: &str = "mean squared error in the pore space (0 to 1)";
 /// Domains among the saturation curves.
 const SATURATION_DOMAINS: usize = 6;
+
+/// Measures that are drawn as dots.
+const DRAWN: [Measure; 9] = [
+    Measure::Mse,
+    Measure::Iou,
+    Measure::Dice,
+    Measure::SaturationError,
+    Measure::FrontError,
+    Measure::MeanFrontError,
+    Measure::Connected,
+    Measure::EulerError,
+    Measure::Retreat,
+];
 
 /// Draws all figures into a folder.
 pub(super) fn draw(scores: &Scores, samples: &[Sample], folder: &Path) -> Result<()> {
@@ -37,7 +54,7 @@ pub(super) fn draw(scores: &Scores, samples: &[Sample], folder: &Path) -> Result
 }
 
 /// The mean squared error over time steps of one predictor. A run of few frames is drawn with marks.
-pub(super) fn squared_error_line(label: &str, source: &SequenceScores, colour: RGBColor) -> Series {
+pub(super) fn squared_error_line(label: &str, source: &SequenceScores, colour: Colour) -> Series {
     let frames = source.frames();
     let steps = source.per_time_step(&frames);
     let at = |step: &TimeStep| step.measures[&Measure::Mse];
@@ -55,15 +72,16 @@ pub(super) fn squared_error_line(label: &str, source: &SequenceScores, colour: R
         label: label.to_owned(),
         colour,
         stroke,
-        points: steps.iter().map(|step| (step.frame as f64, at(step).mean)).collect(),
+        points: steps.iter().map(|step| (step.time, at(step).mean)).collect(),
         band: match source.is_baseline {
             true => Vec::new(),
-            false => steps.iter().map(|step| (step.frame as f64, at(step).low, at(step).high)).collect(),
+            false => steps.iter().map(|step| (step.time, at(step).low, at(step).high)).collect(),
         },
     }
 }
 
-fn squared_error(scores: &Scores) -> Charts {
+/// The mean squared error over time, a chart for each part of the split.
+pub fn squared_error(scores: &Scores) -> Charts {
     let charts: Vec<Chart> = scores
         .parts
         .iter()
@@ -73,14 +91,14 @@ fn squared_error(scores: &Scores) -> Charts {
                 "train" => format!("{} training domains", part.ids().len()),
                 name => format!("{} {name} domains", part.ids().len()),
             },
-            x_label: "time step (frame)".into(),
-            y_label: "MSE, pore space".into(),
+            x_label: time_axis(scores.dataset.time_unit).into(),
+            y_label: SQUARED_ERROR.into(),
             series: part
                 .sources
                 .iter()
                 .rev()
                 .map(|source| {
-                    let colour = if source.is_baseline { palette::BASELINE } else { palette::line(0) };
+                    let colour = if source.is_baseline { Colour::Baseline } else { Colour::Run(0) };
                     squared_error_line(&source.source, source, colour)
                 })
                 .collect(),
@@ -88,7 +106,7 @@ fn squared_error(scores: &Scores) -> Charts {
         .collect();
     let columns = charts.len();
     Charts {
-        title: "Mean squared error of each time step; shaded: 95 % interval over domains".into(),
+        title: "Mean squared error over time; shaded: 95 % interval over domains".into(),
         cell: if columns == 1 { (760, 420) } else { (400, 330) },
         charts,
         columns,
@@ -96,13 +114,13 @@ fn squared_error(scores: &Scores) -> Charts {
 }
 
 /// Share of invaded pixels over predicted probability; on the diagonal a probability means what it says.
-fn reliability(scores: &Scores) -> Chart {
+pub fn reliability(scores: &Scores) -> Chart {
     let mut series =
-        vec![Series::line("perfect", palette::BASELINE, Stroke::Dashed, vec![(0.0, 0.0), (1.0, 1.0)])];
+        vec![Series::line("perfect", Colour::Baseline, Stroke::Dashed, vec![(0.0, 0.0), (1.0, 1.0)])];
     let sources = scores.main_part().map_or(&[] as &[_], |part| &part.sources);
     series.extend(sources.iter().filter(|source| !source.is_baseline).map(|source| {
         let points = source.reliability().bins.iter().filter_map(Bin::means).collect();
-        Series::line(&source.source, palette::line(0), Stroke::Marked, points)
+        Series::line(&source.source, Colour::Run(0), Stroke::Marked, points)
     }));
     Chart {
         title: format!("Reliability, {} domains", part_name(scores)),
@@ -112,13 +130,9 @@ fn reliability(scores: &Scores) -> Chart {
     }
 }
 
-fn saturation(scores: &Scores) -> Charts {
+/// The saturation of some domains over time, predicted and true.
+pub fn saturation(scores: &Scores) -> Charts {
     let source = scores.main_part().and_then(|part| part.sources.first());
-    let unit = match scores.dataset.time_unit {
-        TimeUnit::PoreVolumes => "pore volumes injected",
-        TimeUnit::Seconds => "time (s)",
-        TimeUnit::Frame => "time step (frame)",
-    };
     let charts: Vec<Chart> = source
         .map_or(&[] as &[_], |source| &source.domains)
         .iter()
@@ -130,11 +144,11 @@ fn saturation(scores: &Scores) -> Charts {
             let stroke = if domain.frames.len() < 5 { Stroke::Marked } else { Stroke::Solid };
             Chart {
                 title: domain.domain_id.clone(),
-                x_label: unit.into(),
+                x_label: time_axis(scores.dataset.time_unit).into(),
                 y_label: "saturation (fraction of pore space)".into(),
                 series: vec![
-                    Series::line("true", palette::INK, stroke, curve(|frame| frame.true_saturation)),
-                    Series::line("predicted", palette::line(0), stroke, curve(|frame| frame.saturation)),
+                    Series::line("true", Colour::Truth, stroke, curve(|frame| frame.true_saturation)),
+                    Series::line("predicted", Colour::Run(0), stroke, curve(|frame| frame.saturation)),
                 ],
             }
         })
@@ -145,6 +159,44 @@ fn saturation(scores: &Scores) -> Charts {
         columns: 3,
         cell: (380, 280),
     }
+}
+
+/// Measures with their intervals: rows of dots for each, a row a predictor.
+pub(super) fn measures(sources: &[(String, &SequenceScores)], frames: &BTreeSet<usize>) -> Vec<Dots> {
+    let summaries: Vec<_> = sources.iter().map(|(_, source)| source.summary(frames)).collect();
+    let dots = |measure: Measure| {
+        let row = |(index, ((name, source), summary)): (usize, (&(String, &SequenceScores), &Summary))| {
+            let found = summary.over_time.get(&measure)?;
+            Some(DotRow {
+                label: name.clone(),
+                colour: if source.is_baseline { Colour::Baseline } else { Colour::Run(index) },
+                dots: Vec::new(),
+                value: found.mean,
+                interval: Some((found.low, found.high)),
+            })
+        };
+        Dots {
+            title: measure.title().to_owned(),
+            x_label: measure.axis().to_owned(),
+            span: Span::FromZero,
+            rows: sources.iter().zip(&summaries).enumerate().filter_map(row).collect(),
+        }
+    };
+    DRAWN.map(dots).to_vec()
+}
+
+/// Measures of the scores of one run, as in a comparison.
+pub fn run_measures(scores: &Scores) -> Vec<Dots> {
+    let Some(part) = scores.main_part() else { return Vec::new() };
+    let sources: Vec<_> = part.sources.iter().map(|source| (source.source.clone(), source)).collect();
+    measures(&sources, &part.frames())
+}
+
+/// How the baselines differ from the run, domain by domain; none without a baseline.
+pub fn run_forest(scores: &Scores) -> Option<Drawing> {
+    let part = scores.main_part()?;
+    let sources: Vec<_> = part.sources.iter().map(|source| (source.source.clone(), source)).collect();
+    Some(Drawing::Dots(vec![compare::forest(&sources, &part.frames(), &part.part)?]))
 }
 
 /// Name of the part that the pictures are of.

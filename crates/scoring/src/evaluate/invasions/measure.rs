@@ -84,6 +84,37 @@ impl Measure {
         }
     }
 
+    /// Title of a figure.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Mse => "Mean squared error in the pore space",
+            Self::WholeImageMse => "Mean squared error over the whole image",
+            Self::Iou => "Intersection over union",
+            Self::Dice => "Dice coefficient",
+            Self::Precision => "Precision",
+            Self::Recall => "Recall",
+            Self::SaturationError => "Error of the saturation",
+            Self::FrontError => "Error of the front",
+            Self::MeanFrontError => "Error of the mean front",
+            Self::Connected => "Connected to the inlet",
+            Self::EulerError => "Error of the Euler characteristic",
+            Self::Retreat => "Retreat",
+        }
+    }
+
+    /// Name of an axis: the unit, and which end is better.
+    pub fn axis(self) -> &'static str {
+        match self {
+            Self::Mse | Self::WholeImageMse => "probability²; lower is better",
+            Self::Iou | Self::Dice | Self::Precision | Self::Recall => "fraction; higher is better",
+            Self::SaturationError => "fraction of the pore space; lower is better",
+            Self::FrontError | Self::MeanFrontError => "fraction of the length; lower is better",
+            Self::Connected => "fraction of the invaded pixels; higher is better",
+            Self::EulerError => "pieces minus holes; lower is better",
+            Self::Retreat => "fraction of the invaded pixels; lower is better",
+        }
+    }
+
     /// What it is, in a sentence for readers.
     pub fn explanation(self) -> &'static str {
         match self {

@@ -9,9 +9,10 @@
 //! summary.csv          part, source, measure, over (time steps or final step), domains, frames, mean, low, high
 //! reliability.csv      part, source, bin of the probability, pixels, mean probability, share that is invaded
 //! mse, saturation, reliability, panel, errors, training (.svg and .png)
-//! samples/             strips of frames of some domains, for the report
+//! samples/             the frames of the domains, for the report
 //! ```
 
+pub mod answer;
 pub mod baseline;
 pub mod compare;
 mod coverage;
@@ -53,11 +54,12 @@ struct ScoredDomain {
 /// # Errors
 /// No part is predicted, predictions and dataset do not belong together, or the output cannot be written.
 pub(super) fn run(plan: &Plan) -> Result<Printout> {
-    let scores = score_parts(plan)?;
+    let mean = training_mean(plan)?;
+    let scores = score_parts(plan, mean.as_ref())?;
     tables::sheets(&scores).iter().try_for_each(|sheet| sheet.write(&plan.output))?;
-    let samples = Sample::read(plan, &scores)?;
+    let samples = Sample::of_panel(plan, &scores)?;
     figures::draw(&scores, &samples, &plan.output)?;
-    samples::write(&plan.output, &scores, &samples)?;
+    samples::write(&plan.output, plan, &scores, mean.as_ref())?;
     if let Some((run, card)) = &plan.run {
         training::draw(run, card, &plan.output)?;
     }
@@ -73,11 +75,9 @@ pub(super) fn is_like(one: &InvasionDataset, other: &InvasionDataset) -> bool {
         == (other_height, other_width, other.inlet(), other.time_unit())
 }
 
-fn score_parts(plan: &Plan) -> Result<Scores> {
+fn score_parts(plan: &Plan, mean: Option<&TrainingMean>) -> Result<Scores> {
     let (present, mut notes) = plan.predicted_parts()?;
-    let mean = training_mean(plan)?;
-    let parts =
-        present.iter().map(|part| score_part(plan, part, mean.as_ref())).collect::<Result<Vec<_>>>()?;
+    let parts = present.iter().map(|part| score_part(plan, part, mean)).collect::<Result<Vec<_>>>()?;
     if plan.dataset.origin().simulator.contains("percolation") {
         let note = "the dataset was simulated by percolation: the percolation baseline is the simulator itself, exact \
                     by construction but for the clock";

@@ -1,32 +1,30 @@
-//! Some domains to look at: those of the panel, and their frames as strips for the report.
+//! Domains to look at: those of the panel, and a film of all for the report.
 
 use std::path::Path;
 
-use image::imageops::{self, FilterType};
-use image::{ImageEncoder, RgbImage};
-use ndarray::{ArrayView2, ArrayView3, Axis};
+use ndarray::{Array3, ArrayView2, Axis};
 use porecast_simulations::Trajectory;
-use serde::{Deserialize, Serialize};
+use porecast_store::Physics;
+use rayon::prelude::*;
 
-use super::score::{self, DomainScore};
-use super::{Plan, Scores, mismatch_reason};
+use super::baseline::{Baseline, TrainingMean};
+use super::score::{self, DomainScore, FrameScore};
+use super::scores::SequenceScores;
+use super::{PartScores, Plan, Scores, mismatch_reason};
 use crate::evaluate::predictions::PartPredictions;
-use crate::figure::difference;
+use crate::figure::Colour;
+use crate::figure::film::{Film, FilmedDomain, FilmedSequence, rounded};
 use porecast_base::atomic;
 use porecast_base::{Error, Result};
 use porecast_store::run::EvaluationFolder;
-use porecast_store::{Dataset, Prediction, document, picture};
+use porecast_store::{Dataset, InvasionDataset, Prediction, document};
 
 /// Domains in the panel.
 const PANEL_DOMAINS: usize = 5;
-/// Domains in the strips.
-const STRIP_DOMAINS: usize = 3;
-/// Frames in a strip, at most: evenly chosen when there are more.
-const STRIP_FRAMES: usize = 32;
-/// Longest edge of a frame in a strip: browsers limit the width of an image.
-const STRIP_EDGE: f64 = 512.0;
-/// Pixels of a frame in a strip: the report is to stay small.
-const STRIP_PIXELS: f64 = 65_536.0;
+/// Domains in the film.
+const FILM_DOMAINS: usize = 100;
+/// Domains that are filmed at a time.
+const CHUNK: usize = 8;
 
 /// A domain to look at.
 #[derive(Debug, Clone)]
@@ -41,21 +39,17 @@ pub struct Sample {
 
 impl Sample {
     /// Reads the first domains of the test part, or of the part that replaces it.
-    pub(super) fn read(plan: &Plan, scores: &Scores) -> Result<Vec<Self>> {
-        let Some(main) = scores.main_part() else { return Ok(Vec::new()) };
-        let Some(part) = plan.parts.iter().find(|part| part.name == main.part) else { return Ok(Vec::new()) };
-        let predictions = PartPredictions::open(plan, part, mismatch_reason)?;
-        part.ids
-            .iter()
-            .take(PANEL_DOMAINS)
-            .map(|id| {
-                let truth = plan.dataset.sequence(plan.dataset.place(id)?)?;
-                let prediction = predictions.of(id)?;
-                let frames = score::match_times(&truth.times, &prediction.times)
-                    .expect("the prediction was scored against this truth");
-                Ok(Self { truth, prediction, frames })
-            })
-            .collect()
+    pub(super) fn of_panel(plan: &Plan, scores: &Scores) -> Result<Vec<Self>> {
+        let Some((main, predictions)) = main_part(plan, scores)? else { return Ok(Vec::new()) };
+        main.ids().into_iter().take(PANEL_DOMAINS).map(|id| Self::read(plan, &predictions, id)).collect()
+    }
+
+    fn read(plan: &Plan, predictions: &PartPredictions<InvasionDataset>, id: &str) -> Result<Self> {
+        let truth = plan.dataset.sequence(plan.dataset.place(id)?)?;
+        let prediction = predictions.of(id)?;
+        let frames = score::match_times(&truth.times, &prediction.times)
+            .expect("the prediction was scored against this truth");
+        Ok(Self { truth, prediction, frames })
     }
 
     /// The solid mask.
@@ -79,143 +73,99 @@ impl Sample {
     }
 }
 
-/// What `samples/index.json` holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SampleIndex {
-    /// Width of a frame in the strips, which hold the frames side by side.
-    pub width: u32,
-    /// Height of a frame.
-    pub height: u32,
-    /// Numbers of the frames.
-    pub frames: Vec<usize>,
-    /// The domains.
-    pub domains: Vec<SampleEntry>,
+/// Scores and predictions of the test part, or of the part that replaces it.
+fn main_part<'a>(
+    plan: &Plan,
+    scores: &'a Scores,
+) -> Result<Option<(&'a PartScores, PartPredictions<InvasionDataset>)>> {
+    let Some(main) = scores.main_part() else { return Ok(None) };
+    let Some(part) = plan.parts.iter().find(|part| part.name == main.part) else { return Ok(None) };
+    Ok(Some((main, PartPredictions::open(plan, part, mismatch_reason)?)))
 }
 
-/// A domain in the strips: `<stem>-truth.png`, `<stem>-predicted.png` and `<stem>-error.png`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SampleEntry {
-    /// Identifier of the domain.
-    pub domain_id: String,
-    /// Beginning of the names of its files.
-    pub stem: String,
-    /// Time of each frame.
-    pub times: Vec<f64>,
-    /// True saturation of each frame.
-    pub true_saturation: Vec<f64>,
-    /// Predicted saturation of each frame.
-    pub saturation: Vec<f64>,
-    /// Mean squared error in the pore space of each frame.
-    pub mse: Vec<f64>,
+/// Reads the film in a folder of samples.
+///
+/// # Errors
+/// The folder has none that can be read.
+pub fn read_film(folder: &Path) -> Result<Film> {
+    let path = folder.join(FILM);
+    let bytes = document::read_bytes(&path, "evaluate with --force")?;
+    serde_json::from_slice(&bytes)
+        .map_err(|e| Error::input(&path, format!("is not a film of samples: {e}; evaluate with --force")))
 }
 
-impl SampleIndex {
-    /// Reads the index of a folder of samples.
-    ///
-    /// # Errors
-    /// The folder has no index.
-    pub fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join("index.json");
-        let bytes = document::read_bytes(&path, "evaluate with --force")?;
-        serde_json::from_slice(&bytes).map_err(|e| {
-            Error::input(&path, format!("is not an index of samples: {e}; evaluate with --force"))
-        })
+/// Name of the film in a folder of samples.
+const FILM: &str = "film.json";
+
+/// Films the domains of the main part: the truth, the prediction, and percolation where it can be made.
+pub(super) fn write(folder: &Path, plan: &Plan, scores: &Scores, mean: Option<&TrainingMean>) -> Result<()> {
+    let Some((main, predictions)) = main_part(plan, scores)? else { return Ok(()) };
+    let dataset = &plan.dataset;
+    let (_, height, width) = dataset.shape();
+    let ids = main.ids();
+    let mut film =
+        Film::new(ids.len(), (height, width), dataset.voxel_size_m(), dataset.inlet(), dataset.time_unit());
+    for ids in ids[..ids.len().min(FILM_DOMAINS)].chunks(CHUNK) {
+        if film.is_full() {
+            break;
+        }
+        let filmed = ids.par_iter().map(|id| {
+            let sample = Sample::read(plan, &predictions, id)?;
+            let percolation = Baseline::Percolation.predict(id, &sample.truth, dataset.sides(), mean)?;
+            Ok(filmed(&film, main, &sample, percolation))
+        });
+        let filmed: Vec<FilmedDomain> = filmed.collect::<Result<_>>()?;
+        film.domains.extend(filmed);
     }
-}
-
-/// Writes the strips of the first samples and their index.
-pub(super) fn write(folder: &Path, scores: &Scores, samples: &[Sample]) -> Result<()> {
-    let folder = EvaluationFolder::new(folder).samples_path();
-    let Some(first) = samples.first() else { return Ok(()) };
-    let chosen = evenly(first.frames.len(), STRIP_FRAMES);
-    let (height, width) = first.truth.domain.shape();
-    let pixels = (width * height).max(1) as f64;
-    let scale = (STRIP_EDGE / width.max(height) as f64).min((STRIP_PIXELS / pixels).sqrt()).min(1.0);
-    let scaled = |length: usize| ((length as f64 * scale).round() as u32).max(1);
-    let size = (scaled(width), scaled(height));
-    let mut domains = Vec::new();
-    for (number, sample) in samples.iter().take(STRIP_DOMAINS).enumerate() {
-        let stem = format!("{number}");
-        let solid = sample.solid();
-        let shown = coarse(sample.prediction.probability.view());
-        let save = |kind: &str, picture: &dyn Fn(usize) -> RgbImage| {
-            let path = folder.join(format!("{stem}-{kind}.png"));
-            let bytes = compressed(&strip(chosen.iter().map(|&t| picture(t)), size))
-                .map_err(|e| Error::output(&path, e))?;
-            atomic::write(&path, &bytes)
-        };
-        save("truth", &|t| picture::phase_image(solid, sample.true_phase(t)))?;
-        save("predicted", &|t| picture::probability_image(solid, shown.index_axis(Axis(0), t)))?;
-        save("error", &|t| {
-            difference::signed_image(solid, shown.index_axis(Axis(0), t), sample.true_phase(t))
-        })?;
-        domains.extend(score_of(scores, &sample.prediction.domain_id).map(|score| {
-            let values = |value: fn(&score::FrameScore) -> f64| {
-                chosen.iter().map(|&t| value(&score.frames[t])).collect::<Vec<f64>>()
-            };
-            SampleEntry {
-                domain_id: sample.prediction.domain_id.clone(),
-                stem,
-                times: values(|frame| frame.time),
-                true_saturation: values(|frame| frame.true_saturation),
-                saturation: values(|frame| frame.saturation),
-                mse: values(|frame| frame.mse),
-            }
-        }));
-    }
-    let frames = chosen.iter().map(|&t| first.frames[t]).collect();
-    let index = SampleIndex { width: size.0, height: size.1, frames, domains };
-    let path = folder.join("index.json");
-    let bytes = serde_json::to_vec_pretty(&index).map_err(|e| Error::output(&path, e))?;
+    film.shorten();
+    let path = EvaluationFolder::new(folder).samples_path().join(FILM);
+    let bytes = serde_json::to_vec(&film).map_err(|e| Error::output(&path, e))?;
     atomic::write(&path, &bytes)
 }
 
-fn score_of<'a>(scores: &'a Scores, domain_id: &str) -> Option<&'a DomainScore> {
-    let source = scores.main_part()?.sources.first()?;
-    source.domains.iter().find(|domain| domain.domain_id == domain_id)
-}
-
-/// At most `limit` of `count` positions, first and last among them.
-fn evenly(count: usize, limit: usize) -> Vec<usize> {
-    if count <= limit {
-        return (0..count).collect();
+fn filmed(film: &Film, main: &PartScores, sample: &Sample, percolation: Option<Prediction>) -> FilmedDomain {
+    let Sample { truth, prediction, frames } = sample;
+    let chosen = Film::chosen(frames.len());
+    let numbers: Vec<usize> = chosen.iter().map(|&t| frames[t]).collect();
+    let id = &prediction.domain_id;
+    let score_of =
+        |source: Option<&SequenceScores>| source?.domains.iter().find(|one| one.domain_id == *id).cloned();
+    let own = score_of(main.sources.first());
+    let true_frames = truth.phase.select(Axis(0), &numbers).mapv(|invaded| f32::from(u8::from(invaded)));
+    let sequence = |name: &str, colour, frames: Array3<f32>, score: Option<&DomainScore>| FilmedSequence {
+        name: name.to_owned(),
+        colour,
+        at: Vec::new(),
+        frames: film.packed(frames.view()),
+        saturation: values(score, &numbers, |frame| frame.saturation),
+        mse: values(score, &numbers, |frame| frame.mse),
+    };
+    let mut sequences = vec![
+        FilmedSequence {
+            saturation: values(own.as_ref(), &numbers, |frame| frame.true_saturation),
+            mse: Vec::new(),
+            ..sequence("True", Colour::Truth, true_frames, None)
+        },
+        sequence("Predicted", Colour::Run(0), prediction.probability.select(Axis(0), &chosen), own.as_ref()),
+    ];
+    sequences.extend(percolation.map(|percolation| {
+        let score = score_of(main.source(Some(Baseline::Percolation)));
+        let frames = percolation.probability.select(Axis(0), &numbers);
+        sequence("Percolation", Colour::Baseline, frames, score.as_ref())
+    }));
+    FilmedDomain {
+        id: id.clone(),
+        facts: film.facts(truth.domain.shape(), truth.domain.porosity(), &Physics::from(&truth.parameters)),
+        times: numbers.iter().map(|&frame| rounded(truth.times[frame])).collect(),
+        frames: numbers,
+        solid: film.packed_solid(truth.domain.solid.view()),
+        sequences,
     }
-    (0..limit).map(|i| i * (count - 1) / (limit - 1)).collect()
 }
 
-/// Probabilities in steps of 1/16: the eye sees no difference, and the PNG has a fifth of the size.
-fn coarse(probability: ArrayView3<f32>) -> ndarray::Array3<f32> {
-    probability.mapv(|p| (p * 16.0).round() / 16.0)
-}
-
-fn strip(frames: impl Iterator<Item = RgbImage>, (width, height): (u32, u32)) -> RgbImage {
-    let frames: Vec<RgbImage> =
-        frames.map(|frame| imageops::resize(&frame, width, height, FilterType::Nearest)).collect();
-    let mut strip = RgbImage::new(width * frames.len() as u32, height);
-    for (t, frame) in frames.iter().enumerate() {
-        imageops::replace(&mut strip, frame, t as i64 * i64::from(width), 0);
-    }
-    strip
-}
-
-fn compressed(image: &RgbImage) -> image::ImageResult<Vec<u8>> {
-    use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-    let mut bytes = Vec::new();
-    // Few flat colours: the runs are found best without a filter.
-    let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::NoFilter);
-    encoder.write_image(image, image.width(), image.height(), image::ExtendedColorType::Rgb8)?;
-    Ok(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chosen_frames_keep_first_and_last() {
-        assert_eq!(evenly(3, 8), [0, 1, 2]);
-        let chosen = evenly(101, 32);
-        assert_eq!((chosen.len(), chosen[0], chosen[31]), (32, 0, 100));
-        assert!(chosen.windows(2).all(|pair| pair[0] < pair[1]));
-    }
+/// A value of each of the frames with these numbers.
+fn values(score: Option<&DomainScore>, numbers: &[usize], value: fn(&FrameScore) -> f64) -> Vec<f64> {
+    let Some(score) = score else { return Vec::new() };
+    let of_frame = |number: &usize| score.frames.iter().find(|frame| frame.frame == *number);
+    numbers.iter().filter_map(of_frame).map(|frame| rounded(value(frame))).collect()
 }

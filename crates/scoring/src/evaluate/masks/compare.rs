@@ -16,7 +16,7 @@ use crate::evaluate::compare::{self, Findings, ScoredRun, difference};
 use crate::evaluate::sheet::{Sheet, cells, texts};
 use crate::evaluate::table::{Row, Table};
 use crate::evaluate::{CompareOptions, Printout, cost};
-use crate::figure::{DotRow, Dots, Figure, palette};
+use crate::figure::{Colour, DotRow, Dots, Drawing, Figure, Span};
 use crate::metric::Interval;
 use porecast_base::Result;
 use porecast_store::document::Document;
@@ -50,6 +50,8 @@ pub(in crate::evaluate) fn run(options: &CompareOptions) -> Result<Printout> {
         part: main.clone(),
         baselines: Vec::new(),
         notes: notes(&scored, &parts),
+        answer: answer(&scored, main),
+        drawings: drawings(&scored, main),
         terminal: tables.clone(),
         tables,
         sheets: vec![score_sheet(&scored, &parts), difference_sheet(&scored, &parts)],
@@ -190,6 +192,41 @@ fn reference_name(first: &Run, part: &str) -> String {
     }
 }
 
+/// The best run against the next one, or against the best baseline if there is no other.
+fn answer(scored: &[Run], part: &str) -> String {
+    let classes = &scored[0].scores.scored_classes;
+    let mains = scored.iter().filter_map(|run| Some((run.name.as_str(), run.scores.part(part)?.main()?)));
+    let baselines = Source::ALL.into_iter().filter(|source| source.is_baseline());
+    let baselines =
+        baselines.filter_map(|source| Some((source.name(), source_of(&scored[0], part, source)?)));
+    super::answer::of_sources(&mains.chain(baselines).collect::<Vec<_>>(), classes, part)
+}
+
+/// What the report draws.
+fn drawings(scored: &[Run], part: &str) -> Vec<(String, Drawing)> {
+    let mut drawings = vec![("Dice coefficient".to_owned(), Drawing::Dots(vec![figure(scored, part)]))];
+    let rows: Vec<DotRow> = differences(scored, part, Measure::Dice)
+        .map(|(label, source, found)| DotRow {
+            label,
+            colour: if source.source.is_baseline() { Colour::Baseline } else { Colour::Run(1) },
+            dots: Vec::new(),
+            value: found.mean,
+            interval: Some((found.low, found.high)),
+        })
+        .collect();
+    if !rows.is_empty() {
+        let reference = reference_name(&scored[0], part);
+        let forest = Dots {
+            title: format!("Difference from {reference} in the Dice coefficient, image by image"),
+            x_label: format!("Dice; left of 0: {reference} is better"),
+            span: Span::AroundZero,
+            rows,
+        };
+        drawings.push(("Paired differences".to_owned(), Drawing::Dots(vec![forest])));
+    }
+    drawings
+}
+
 /// The mean Dice coefficient of every run with its interval, baselines in grey.
 fn figure(scored: &[Run], part: &str) -> Dots {
     let scores = &scored[0].scores;
@@ -198,7 +235,7 @@ fn figure(scored: &[Run], part: &str) -> Dots {
         let place = scored.iter().position(|other| std::ptr::eq(other, run)).unwrap_or(0);
         Some(DotRow {
             label: name,
-            colour: if source.source.is_baseline() { palette::BASELINE } else { palette::line(place) },
+            colour: if source.source.is_baseline() { Colour::Baseline } else { Colour::Run(place) },
             dots: Vec::new(),
             value: mean.mean,
             interval: Some((mean.low, mean.high)),
@@ -207,6 +244,7 @@ fn figure(scored: &[Run], part: &str) -> Dots {
     Dots {
         title: format!("Dice coefficient, {part} images, {}", classes_text(scores)),
         x_label: "mean over images, with its 95 % interval".into(),
+        span: Span::Unit,
         rows: rows_of(scored, part).filter_map(row).collect(),
     }
 }

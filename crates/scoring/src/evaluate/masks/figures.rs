@@ -7,8 +7,7 @@ use porecast_imaging::measure::OperatingPoint;
 use super::measure::Measure;
 use super::source::Source;
 use super::{PartScores, Scores};
-use crate::figure::dots::{DotRow, Dots};
-use crate::figure::{Chart, Figure, HeatMap, Series, Stroke, palette};
+use crate::figure::{Chart, Colour, DotRow, Dots, Figure, HeatMap, Series, Span, Stroke};
 use porecast_base::Result;
 
 /// Bins of the histogram of images.
@@ -34,17 +33,17 @@ pub(super) fn draw(scores: &Scores, folder: &Path) -> Result<()> {
 }
 
 /// Precision over recall of each part; what predicting everything gives is the baseline of the main part.
-fn precision_recall(scores: &Scores) -> Option<Chart> {
+pub fn precision_recall(scores: &Scores) -> Option<Chart> {
     let main = scores.main_part()?;
     let everything = main.histogram.as_ref()?.curve().first()?.counts.precision();
     let level = vec![(0.0, everything), (1.0, everything)];
-    let mut series = vec![Series::line("everything", palette::BASELINE, Stroke::Dashed, level)];
+    let mut series = vec![Series::line("everything", Colour::Baseline, Stroke::Dashed, level)];
     let parts = scores.parts.iter().rev().filter_map(|part| Some((part, part.histogram.as_ref()?)));
     for (part, histogram) in parts {
         let colour = match (part.part == main.part, part.part.as_str()) {
-            (true, _) => palette::line(0),
-            (false, "train") => palette::FAINT_INK,
-            (false, _) => palette::line(1),
+            (true, _) => Colour::Run(0),
+            (false, "train") => Colour::Faint,
+            (false, _) => Colour::Run(1),
         };
         let found = histogram.average_precision();
         let label = found.map_or_else(|| part.part.clone(), |ap| format!("{}, {ap:.3}", part.part));
@@ -56,7 +55,7 @@ fn precision_recall(scores: &Scores) -> Option<Chart> {
         }
     }
     // Labels stand where lines end: the main part is drawn last, over the others.
-    series.sort_by_key(|series| series.colour == palette::line(0));
+    series.sort_by_key(|series| series.colour == Colour::Run(0));
     Some(Chart {
         title: format!("Precision over recall of {:?}, all pixels of the set", scores.dataset.classes[1]),
         x_label: "recall; mark: threshold of the best Dice, numbers: average precision".into(),
@@ -75,7 +74,7 @@ fn points(curve: &[OperatingPoint]) -> Vec<(f64, f64)> {
 }
 
 /// Share of the pixels of each true class that is predicted as each class.
-fn confusion(scores: &Scores, part: &PartScores) -> Option<HeatMap> {
+pub fn confusion(scores: &Scores, part: &PartScores) -> Option<HeatMap> {
     let source = part.main()?;
     let counts = source.total()?.counts();
     let classes = &scores.dataset.classes;
@@ -94,7 +93,7 @@ fn confusion(scores: &Scores, part: &PartScores) -> Option<HeatMap> {
 }
 
 /// How many images have which Dice coefficient.
-fn dice_histogram(scores: &Scores, part: &PartScores) -> Chart {
+pub fn dice_histogram(scores: &Scores, part: &PartScores) -> Chart {
     let series = part.sources.iter().rev().filter(|source| source.source != Source::AllBackground);
     let series = series.map(|source| {
         let mut bins = [0usize; BINS];
@@ -107,9 +106,9 @@ fn dice_histogram(scores: &Scores, part: &PartScores) -> Chart {
             .enumerate()
             .flat_map(|(bin, &images)| [(edge(bin), images as f64), (edge(bin + 1), images as f64)]);
         let colour = match source.source {
-            Source::Network => palette::line(0),
-            Source::Postprocessed => palette::line(1),
-            _ => palette::BASELINE,
+            Source::Network => Colour::Run(0),
+            Source::Postprocessed => Colour::Run(1),
+            _ => Colour::Baseline,
         };
         let stroke = if source.source.is_baseline() { Stroke::Dashed } else { Stroke::Solid };
         let points = std::iter::once((0.0, 0.0)).chain(steps).collect();
@@ -124,7 +123,7 @@ fn dice_histogram(scores: &Scores, part: &PartScores) -> Chart {
 }
 
 /// The images of each group, the worst group first.
-fn groups(scores: &Scores, part: &PartScores) -> Option<Dots> {
+pub fn groups(scores: &Scores, part: &PartScores) -> Option<Dots> {
     let source = part.main().filter(|_| scores.has_groups())?;
     let classes = &scores.scored_classes;
     let mut rows: Vec<DotRow> = source
@@ -132,7 +131,7 @@ fn groups(scores: &Scores, part: &PartScores) -> Option<Dots> {
         .into_iter()
         .map(|(group, (_, counts))| DotRow {
             label: group.to_owned(),
-            colour: palette::line(0),
+            colour: Colour::Run(0),
             dots: source
                 .images
                 .iter()
@@ -150,6 +149,7 @@ fn groups(scores: &Scores, part: &PartScores) -> Option<Dots> {
     Some(Dots {
         title: format!("Dice of {which} groups, {} images, {}", part.part, source.source.name()),
         x_label: "Dice; dots: images, line: all pixels of the group together".into(),
+        span: Span::Unit,
         rows,
     })
 }

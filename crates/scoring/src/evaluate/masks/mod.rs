@@ -12,6 +12,7 @@
 //! precision-recall, confusion, dice, groups, training, overlays-{best,even,worst} (.svg and .png)
 //! ```
 
+pub mod answer;
 pub mod baseline;
 pub mod compare;
 pub mod figures;

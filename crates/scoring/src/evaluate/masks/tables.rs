@@ -95,7 +95,10 @@ fn per_class(scores: &Scores) -> Option<Table> {
         cells.push(or_dash(distances, |d| number(d.mean_mm)));
         cells.push(or_dash(distances, |d| number(d.median_mm)));
         let measured = distances.map_or(0, |d| d.images);
-        cells.push(if is_scored { (source.images.len() - measured).to_string() } else { "-".into() });
+        cells.push(match is_scored && measured > 0 {
+            true => (source.images.len() - measured).to_string(),
+            false => "-".into(),
+        });
         Row { cells, is_baseline: !is_scored }
     });
     let headings = [
