@@ -7,7 +7,7 @@ use porecast_base::{Result, Verbosity};
 use porecast_datasets::import::{self, Clock, ImportOptions};
 use porecast_simulations::Side;
 
-use super::print;
+use super::{next, print};
 
 /// Arguments of `porecast import`.
 #[derive(Debug, clap::Args)]
@@ -60,5 +60,6 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     for warning in &imported.warnings {
         print_line(&format!("warning: {warning}"));
     }
+    next(verbosity, "inspect", &options.output);
     Ok(())
 }

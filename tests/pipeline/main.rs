@@ -17,3 +17,4 @@ mod segmentation;
 mod segmentation_scores;
 mod simulate;
 mod training;
+mod typing;

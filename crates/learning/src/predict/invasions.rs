@@ -31,19 +31,24 @@ const FRAME_MS: u32 = 200;
 pub(super) fn run(
     options: &PredictOptions,
     folder: &Path,
-    predictor: Predictor,
+    predictor: &Predictor,
     verbosity: Verbosity,
 ) -> Result<String> {
-    let predictor = predictor.with_tile(options.tile);
+    if options.frames.is_some() {
+        return Err(Error::config(
+            "--frames",
+            "is for physical models; --times names the times of a network",
+        ));
+    }
     let mut shown = Shown::new(folder);
     if domain_image::is_one(&options.input)? {
         refuse_part(options)?;
-        predict_image(&predictor, options, &folder.join(PREDICTIONS), &mut shown, verbosity)?;
+        predict_image(predictor, options, &folder.join(PREDICTIONS), &mut shown, verbosity)?;
     } else {
         let dataset = open_dataset(options)?;
         let ids = ids_of_part(predictor.card().parts(), dataset.domain_ids(), options.part.as_deref())?;
         let path = folder.join(PREDICTIONS);
-        predict_dataset(&predictor, &dataset, &ids, &path, &options.physics, Some(&mut shown), verbosity)?;
+        predict_dataset(predictor, &dataset, &ids, &path, &options.physics, Some(&mut shown), verbosity)?;
         shown.domains = Some(ids.len());
     }
     shown.finish()
@@ -222,7 +227,7 @@ fn header(card: &RunCard, inlet: Side) -> PredictionHeader {
 }
 
 /// The saturation of every frame, and pictures of the first domain.
-struct Shown {
+pub(super) struct Shown {
     folder: PathBuf,
     /// Number of domains of a dataset.
     domains: Option<usize>,
@@ -232,11 +237,17 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(folder: &Path) -> Self {
+    pub(super) fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), domains: None, pictures: None, rows: Vec::new() }
     }
 
-    fn add(&mut self, id: &str, time: f64, domain: &Domain, frame: ArrayView2<'_, f32>) -> Result<()> {
+    pub(super) fn add(
+        &mut self,
+        id: &str,
+        time: f64,
+        domain: &Domain,
+        frame: ArrayView2<'_, f32>,
+    ) -> Result<()> {
         self.rows.push(SaturationRow::of(id, time, domain, frame));
         let (pictured, pictures) = match &mut self.pictures {
             Some(pictures) => pictures,
@@ -245,7 +256,7 @@ impl Shown {
         if pictured == id { pictures.add(frame) } else { Ok(()) }
     }
     /// Finishes the files; returns a summary.
-    fn finish(self) -> Result<String> {
+    pub(super) fn finish(self) -> Result<String> {
         let what = match (self.domains, &self.pictures) {
             (Some(domains), Some((id, _))) => format!("predicted {domains} domains, pictures of {id}"),
             _ => format!("predicted {} frames", self.rows.len()),
