@@ -50,9 +50,10 @@
 //!     &TrainOptions {
 //!         config: path("train.toml"),
 //!         output: Some(path("run")),
-//!         device: "flex".into(),
+//!         device: "cpu".into(),
 //!         set: vec![],
 //!         fold: None,
+//!         init: None,
 //!         if_exists: porecast::train::IfExists::Refuse,
 //!     },
 //!     quiet,

@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod version;
 
 use std::process::ExitCode;
 
@@ -12,7 +13,8 @@ use porecast_store::examine;
 
 use cli::{Cli, Command};
 use commands::{
-    compare, evaluate, import, inspect, predict, prepare, report, search, simulate, synth, train,
+    compare, completions, config, evaluate, import, inspect, man, predict, prepare, report, runs, search,
+    simulate, synth, train,
 };
 
 fn main() -> ExitCode {
@@ -30,8 +32,13 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> porecast_base::Result<()> {
+    if let Some(threads) = cli.threads {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
+        pool.build_global().map_err(|e| porecast_base::Error::config("--threads", e))?;
+    }
     let verbosity = cli.verbosity.into();
     match cli.command {
+        Command::Config(args) => config::run(args),
         Command::Simulate(args) => simulate::run(args, verbosity),
         Command::Import(args) => import::run(args, verbosity),
         Command::Synth(args) => synth::run(args, verbosity),
@@ -43,5 +50,8 @@ fn run(cli: Cli) -> porecast_base::Result<()> {
         Command::Evaluate(args) => evaluate::run(args, verbosity),
         Command::Compare(args) => compare::run(args, verbosity),
         Command::Report(args) => report::run(args, verbosity),
+        Command::Runs(args) => runs::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args, verbosity),
     }
 }

@@ -1,18 +1,23 @@
 //! The two fluids and how they wet the solid.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Invading and defending fluid.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FluidPair {
     /// Interfacial tension in N/m.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub surface_tension: f64,
-    /// Contact angle in degrees, measured through the defending (wetting) phase.
+    /// Contact angle in degrees, measured through the defending (wetting) fluid.
+    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 90.0))]
     pub contact_angle_deg: f64,
     /// Dynamic viscosity of the invading fluid in Pa·s.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub viscosity_invading: f64,
     /// Dynamic viscosity of the defending fluid in Pa·s.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub viscosity_defending: f64,
 }
 

@@ -7,11 +7,13 @@ use porecast_base::{Result, Verbosity, lock};
 use porecast_learning::predict;
 use porecast_scoring::evaluate::{self, CompareOptions};
 
-use super::print;
+use super::{next, print_found};
 
 /// Arguments of `porecast compare`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  porecast compare runs/time runs/frames -o runs/comparison")]
+#[command(
+    after_help = "Examples:\n  porecast compare runs/demo-time runs/demo-frames -o out/comparison\n  porecast compare runs/demo-time runs/demo-frames -o out/comparison-2 --json > comparison.json"
+)]
 pub struct Args {
     /// Run folders.
     #[arg(required = true, num_args = 1..)]
@@ -19,9 +21,12 @@ pub struct Args {
     /// Folder for the tables and figures.
     #[arg(short, long)]
     pub output: PathBuf,
-    /// Device that computes missing predictions: `flex` (CPU) or `cuda[:index]`.
-    #[arg(long, default_value = "flex")]
+    /// Device that computes missing predictions: `cpu` or `cuda[:index]`.
+    #[arg(long, default_value = "cpu")]
     pub device: String,
+    /// Print the content of comparison.json.
+    #[arg(long)]
+    pub json: bool,
     /// Replace an existing comparison.
     #[arg(long)]
     pub force: bool,
@@ -29,7 +34,7 @@ pub struct Args {
 
 /// Runs `porecast compare`.
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
-    let Args { runs, output, device, force } = args;
+    let Args { runs, output, device, json, force } = args;
     let options = CompareOptions { runs, output, force };
     let _held = lock::hold(&options.output)?;
     for evaluation in evaluate::unscored(&options)? {
@@ -39,8 +44,7 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
         evaluation.run()?;
     }
     let found = evaluate::compare(&options)?;
-    if !verbosity.quiet {
-        print(&found.to_text())?;
-    }
+    print_found(&found, json, verbosity)?;
+    next(verbosity, "report", &options.output);
     Ok(())
 }

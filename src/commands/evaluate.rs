@@ -7,12 +7,12 @@ use porecast_base::{Result, Verbosity};
 use porecast_learning::predict;
 use porecast_scoring::evaluate::{EvaluateOptions, Evaluation};
 
-use super::print;
+use super::{next, print_found};
 
 /// Arguments of `porecast evaluate`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  porecast evaluate runs/time\n  porecast evaluate runs/time --dataset data/other.h5\n  porecast evaluate predictions.h5 --dataset data/demo.h5 -o scores/"
+    after_help = "Examples:\n  porecast evaluate runs/demo-time --force\n  porecast evaluate runs/demo-time --dataset data/demo-2.h5\n  porecast evaluate runs/demo-time/predictions/test.h5 --dataset data/demo.h5 -o out/scores --json > scores.json"
 )]
 pub struct Args {
     /// Run folder, or predictions file of any program (it needs `--dataset` and `-o`).
@@ -24,9 +24,12 @@ pub struct Args {
     /// another dataset.
     #[arg(short, long)]
     pub output: Option<PathBuf>,
-    /// Device that computes missing predictions: `flex` (CPU) or `cuda[:index]`.
-    #[arg(long, default_value = "flex")]
+    /// Device that computes missing predictions: `cpu` or `cuda[:index]`.
+    #[arg(long, default_value = "cpu")]
     pub device: String,
+    /// Print the content of scores.json.
+    #[arg(long)]
+    pub json: bool,
     /// Replace existing scores and the run's predictions.
     #[arg(long)]
     pub force: bool,
@@ -34,15 +37,16 @@ pub struct Args {
 
 /// Runs `porecast evaluate`.
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
-    let Args { input, dataset, output, device, force } = args;
+    let Args { input, dataset, output, device, json, force } = args;
     let options = EvaluateOptions { input, dataset, output, force };
     let evaluation = Evaluation::plan(&options)?;
     let _held = evaluation.hold()?;
     evaluation.notes().iter().for_each(|note| say(verbosity, &format!("note: {note}")));
     predict::predict_missing(&evaluation.missing(force), &device, verbosity)?;
     let found = evaluation.run()?;
-    if !verbosity.quiet {
-        print(&found.to_text())?;
+    print_found(&found, json, verbosity)?;
+    if options.input.is_dir() {
+        next(verbosity, "report", &options.input);
     }
     Ok(())
 }

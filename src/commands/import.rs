@@ -8,7 +8,7 @@ use porecast_datasets::import::{self, Clock, ImportOptions};
 use porecast_simulations::Side;
 use porecast_store::Physics;
 
-use super::print;
+use super::{next, print};
 
 /// Arguments of `porecast import`.
 #[derive(Debug, clap::Args)]
@@ -76,5 +76,6 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     for warning in &imported.warnings {
         print_line(&format!("warning: {warning}"));
     }
+    next(verbosity, "inspect", &options.output);
     Ok(())
 }

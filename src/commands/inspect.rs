@@ -10,7 +10,7 @@ use super::print;
 /// Arguments of `porecast inspect`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  porecast inspect data/demo.h5\n  porecast inspect runs/demo --png demo.png\n  porecast inspect data/stas.h5 --png images.png\n  porecast inspect data/stas.h5 --augment configs/segmentation/stas.toml --png augmented.png"
+    after_help = "Examples:\n  porecast inspect data/demo.h5\n  porecast inspect data/demo.h5 --json\n  porecast inspect runs/demo-time --png out/demo.png\n  porecast inspect data/stas.h5 --augment configs/segmentation/stas.toml --png out/augmented.png"
 )]
 pub struct Args {
     /// Dataset, predictions, run folder or folder of runs, grey image (PNG, TIFF, JPEG, npy), or HDF5, npz, safetensors, CSV,
@@ -25,6 +25,9 @@ pub struct Args {
     /// Draw a picture of the content.
     #[arg(long, value_name = "FILE")]
     pub png: Option<PathBuf>,
+    /// Print JSON, with the names of docs/reference/json.md.
+    #[arg(long, conflicts_with_all = ["png", "augment"])]
+    pub json: bool,
     /// Replace an existing picture.
     #[arg(long)]
     pub force: bool,
@@ -32,7 +35,10 @@ pub struct Args {
 
 /// Runs `porecast inspect`.
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
-    let Args { path, page, augment, png, force } = args;
+    let Args { path, page, augment, png, json, force } = args;
+    if json {
+        return print(&inspect::to_json(&path, page)?);
+    }
     let options = InspectOptions { path, page, augment, png, force };
     print(&inspect::run(&options, verbosity)?)
 }

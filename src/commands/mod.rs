@@ -1,12 +1,16 @@
 //! One file per command: it parses the arguments, calls the library and prints the result.
 
 pub mod compare;
+pub mod completions;
+pub mod config;
 pub mod evaluate;
 pub mod import;
 pub mod inspect;
+pub mod man;
 pub mod predict;
 pub mod prepare;
 pub mod report;
+pub mod runs;
 pub mod search;
 pub mod simulate;
 pub mod synth;
@@ -14,8 +18,11 @@ pub mod train;
 
 use std::io::ErrorKind::BrokenPipe;
 use std::io::Write;
+use std::path::Path;
 
-use porecast_base::{Error, Result};
+use porecast_base::progress::say;
+use porecast_base::{Error, Result, Verbosity};
+use porecast_scoring::evaluate::Printout;
 use porecast_simulations::Side;
 
 /// Prints to standard output. A closed pipe (`| head`) is not an error.
@@ -28,6 +35,27 @@ fn print(text: &str) -> Result<()> {
         Err(error) if error.kind() != BrokenPipe => Err(Error::output("standard output".as_ref(), error)),
         _ => Ok(()),
     }
+}
+
+/// Prints what was scored: tables, or the JSON document.
+///
+/// # Errors
+/// The document cannot be read again, or standard output is closed.
+fn print_found(found: &Printout, is_json: bool, verbosity: Verbosity) -> Result<()> {
+    if is_json {
+        let text = std::fs::read_to_string(&found.document);
+        return print(&(text.map_err(|e| Error::unreadable(&found.document, e))? + "\n"));
+    }
+    if verbosity.quiet { Ok(()) } else { print(&found.to_text()) }
+}
+
+/// Names the command that follows a finished one.
+fn next(verbosity: Verbosity, command: &str, path: &Path) {
+    // As a shell takes it.
+    let path = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
+    let path = if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) };
+    say(verbosity, &format!("next: porecast {command} {path}"));
 }
 
 fn parse_side(text: &str) -> std::result::Result<Side, String> {

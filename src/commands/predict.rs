@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use porecast_base::progress::say;
 use porecast_base::{Result, Verbosity};
-use porecast_learning::predict::{self, PredictOptions};
+use porecast_learning::predict::{self, Model, Physical, PredictOptions};
 use porecast_scoring::report::{self, ReportOptions};
 use porecast_simulations::Side;
 use porecast_store::Physics;
@@ -12,14 +12,15 @@ use porecast_store::Physics;
 /// Arguments of `porecast predict`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  porecast predict domain.png --capillary-number 3e-3 --viscosity-ratio 0.2 --contact-angle 60\n  porecast predict --run runs/time domain.png -o out/\n  porecast predict --run runs/time data/demo.h5 --part test -o out/\n  porecast predict --run runs/time domain.png -o out/ --times 0.1,0.2,0.3\n  porecast predict --run runs/stas slides/ -o masks/"
+    after_help = "Examples:\n  porecast predict configs/demo/domain.png --capillary-number 3e-3 --viscosity-ratio 0.2 --contact-angle 60\n  porecast predict configs/demo/domain.png --model percolation --frames 16 -o out/percolation\n  porecast predict configs/demo/domain.png --model lattice-boltzmann --capillary-number 1e-2 -o out/lattice\n  porecast predict configs/demo/domain.png --model runs/demo-time --times 0.1,0.2,0.3 -o out/times\n  porecast predict configs/demo/ --model runs/demo-time -o out/folder\n  porecast predict data/demo.h5 --model runs/demo-time --part test -o out/test\n\nA segmentation run predicts masks: porecast predict --model runs/stas slides/ -o masks/. A run folder whose name is that\nof a physical model is written ./percolation."
 )]
 pub struct Args {
-    /// Run folder; the model that comes with porecast when absent.
-    #[arg(long)]
-    pub run: Option<PathBuf>,
-    /// Image of a domain (PNG, TIFF, JPEG, npy; dark is solid), or dataset. For a segmentation run: a
-    /// dataset, a photograph (PNG, JPEG), or files in the source format of the run.
+    /// What predicts: a run folder, `percolation` or `lattice-boltzmann`; the network that comes with porecast when
+    /// absent.
+    #[arg(long, visible_alias = "run", value_name = "MODEL", value_parser = parse_model)]
+    pub model: Option<Model>,
+    /// Image of a domain (PNG, TIFF, JPEG, npy; dark is solid), folder of such images, or dataset. For a
+    /// segmentation run: a dataset, a photograph (PNG, JPEG), or files in the source format of the run.
     pub input: PathBuf,
     /// Page of a TIFF file with several, counted from 1.
     #[arg(long)]
@@ -32,6 +33,9 @@ pub struct Args {
     /// training data.
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     pub times: Vec<f64>,
+    /// Number of frames of a physical model, the first at time 0, the last at breakthrough; 26 when absent.
+    #[arg(long, value_name = "N")]
+    pub frames: Option<usize>,
     /// Predict only this part of a dataset, by the run's split: train, validation or test.
     #[arg(long)]
     pub part: Option<String>,
@@ -41,13 +45,13 @@ pub struct Args {
     /// Predict times after the last one of the training, too.
     #[arg(long)]
     pub extrapolate: bool,
-    /// Capillary number of the injection, for a run that is told it.
+    /// Capillary number of the injection, for a run that is told it and for lattice Boltzmann.
     #[arg(long, allow_negative_numbers = true)]
     pub capillary_number: Option<f64>,
-    /// Viscosity of the invading over that of the defending fluid, for a run that is told it.
+    /// Viscosity of the invading over that of the defending fluid, for a run that is told it and for lattice Boltzmann.
     #[arg(long, allow_negative_numbers = true)]
     pub viscosity_ratio: Option<f64>,
-    /// Contact angle in degrees through the defending fluid, for a run that is told it.
+    /// Contact angle in degrees through the defending fluid, for a run that is told it and for physical models.
     #[arg(long, allow_negative_numbers = true)]
     pub contact_angle: Option<f64>,
     /// Grey level from which an image is pore, between 0 (black) and 1 (white). White is the largest value of
@@ -60,8 +64,8 @@ pub struct Args {
     /// Largest tile edge in pixels; larger domains and images are predicted in overlapping tiles.
     #[arg(long, default_value_t = 512)]
     pub tile: usize,
-    /// Device: `flex` (CPU) or `cuda[:index]`.
-    #[arg(long, default_value = "flex")]
+    /// Device: `cpu` or `cuda[:index]`.
+    #[arg(long, default_value = "cpu")]
     pub device: String,
     /// Replace an existing output.
     #[arg(long)]
@@ -77,11 +81,12 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     };
     let stem = args.input.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let options = PredictOptions {
-        run: args.run,
+        model: args.model.unwrap_or(Model::Shipped),
         input: args.input,
         page: args.page,
         output: args.output.unwrap_or_else(|| format!("{stem}-prediction").into()),
         times: args.times,
+        frames: args.frames,
         part: args.part,
         inlet: args.inlet,
         extrapolate: args.extrapolate,
@@ -92,12 +97,18 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
         device: args.device,
         force: args.force,
     };
-    let output = options.output.clone();
     predict::run(&options, verbosity)?;
-    if !output.join("predictions.h5").exists() {
-        return Ok(());
+    if options.output.join("predictions.h5").exists() {
+        let input = options.output;
+        let page = report::run(&ReportOptions { input, output: None, force: true })?;
+        say(verbosity, &format!("page: {}", page.display()));
     }
-    let page = report::run(&ReportOptions { input: output, output: None, force: true })?;
-    say(verbosity, &format!("page: {}", page.display()));
     Ok(())
+}
+
+/// A physical model by its name, or else a run folder.
+fn parse_model(text: &str) -> std::result::Result<Model, std::convert::Infallible> {
+    let physical = [Physical::Percolation, Physical::LatticeBoltzmann];
+    let found = physical.into_iter().find(|model| model.name() == text);
+    Ok(found.map_or_else(|| Model::Run(text.into()), Model::Physical))
 }

@@ -6,7 +6,7 @@ use porecast_base::progress::print_line;
 use porecast_base::{Result, Verbosity};
 use porecast_datasets::prepare::{self, PrepareOptions, Prepared};
 
-use super::print;
+use super::{next, print};
 
 /// Largest number of printed warnings; the card lists all.
 const MAX_WARNINGS: usize = 10;
@@ -14,7 +14,7 @@ const MAX_WARNINGS: usize = 10;
 /// Arguments of `porecast prepare`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  porecast prepare configs/segmentation/stas.toml\n  porecast prepare configs/segmentation/mars.toml --source terrain.npz --clean data/terrain-clean.npz -o data/terrain.h5\n  porecast prepare configs/segmentation/right_ventricle.toml --set source.format.dicom-contours.structure=whole --force\n\nTwo more files are written: the card <dataset>.card.md and the split <dataset>.split.toml."
+    after_help = "Examples:\n  porecast prepare configs/segmentation/stas.toml\n  porecast prepare configs/segmentation/sea_ice.toml\n  porecast prepare configs/segmentation/mars.toml --clean data/mars-clean.npz -o data/mars.h5\n  porecast prepare configs/segmentation/right_ventricle.toml --set source.format.dicom-contours.structure=whole --force\n\nTwo more files are written: the card <dataset>.card.md and the split <dataset>.split.toml."
 )]
 pub struct Args {
     /// Segmentation configuration (TOML).
@@ -46,6 +46,7 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
         warn(&prepared);
         print(&format!("{}\n", prepared.text))?;
     }
+    next(verbosity, "train", &options.config);
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use super::print;
 /// Arguments of `porecast report`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  porecast report runs/time\n  porecast report runs/comparison -o comparison.html\n  porecast report domain-prediction/\n  porecast report data/demo.h5"
+    after_help = "Examples:\n  porecast report runs/demo-time\n  porecast report runs/demo-comparison -o out/comparison.html\n  porecast report runs/demo-prediction\n  porecast report data/demo.h5"
 )]
 pub struct Args {
     /// Run, comparison or folder of a prediction; or a dataset or predictions in HDF5.
@@ -29,7 +29,7 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let options = ReportOptions { input, output, force };
     let page = report::run(&options)?;
     if !verbosity.quiet {
-        print(&format!("report: {}\n", page.display()))?;
+        print(&format!("report: {}; open it in a browser\n", page.display()))?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use porecast_base::{Result, Verbosity};
 use porecast_learning::search::{self, SearchOptions};
 use porecast_scoring::report::trials;
 
-use super::print;
+use super::{next, print};
 
 /// Arguments of `porecast search`.
 #[derive(Debug, clap::Args)]
@@ -19,8 +19,8 @@ pub struct Args {
     /// Folder of the search; without it, `runs/<name>` with the configuration's `name`.
     #[arg(short, long)]
     pub output: Option<PathBuf>,
-    /// Device: `flex` (CPU) or `cuda[:index]`.
-    #[arg(long, default_value = "flex")]
+    /// Device: `cpu` or `cuda[:index]`.
+    #[arg(long, default_value = "cpu")]
     pub device: String,
     /// Change a value of the search configuration; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -41,5 +41,6 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
         let (number, path) = (best.number, folder.best_path());
         print(&format!("{table}best: trial {number}, validation loss {loss:.5}; {}\n", path.display()))?;
     }
+    next(verbosity, "train", &folder.best_path());
     Ok(())
 }

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use porecast_base::{Result, Verbosity};
 use porecast_datasets::campaign::{self, Shard, SimulateOptions};
 
+use super::next;
+
 /// Arguments of `porecast simulate`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  porecast simulate configs/simulate/demo.toml -o data/demo.h5\n  porecast simulate configs/simulate/lbm-256x64.toml -o data/lbm.h5\n  porecast simulate configs/simulate/percolation-512x128.toml -o data/shards --shard 0/4"
+    after_help = "Examples:\n  porecast simulate configs/simulate/demo.toml -o data/demo-2.h5 --set seed=2\n  porecast simulate configs/simulate/lbm-256x64.toml -o data/lbm.h5\n  porecast simulate configs/simulate/percolation-512x128.toml -o data/shards --shard 0/4"
 )]
 pub struct Args {
     /// Campaign configuration (TOML).
@@ -34,7 +36,9 @@ pub struct Args {
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { config, output, shard, checkpoint_seconds, set, force } = args;
     let options = SimulateOptions { config, output, shard, checkpoint_seconds, set, force };
-    campaign::run(&options, verbosity)
+    campaign::run(&options, verbosity)?;
+    next(verbosity, "inspect", &options.output);
+    Ok(())
 }
 
 fn parse_shard(text: &str) -> std::result::Result<Shard, &'static str> {

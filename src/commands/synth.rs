@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use porecast_base::{Result, Verbosity};
 use porecast_datasets::synth::{self, StudyName, SynthOptions};
 
-use super::print;
+use super::{next, print};
 
 /// Arguments of `porecast synth`.
 #[derive(Debug, clap::Args)]
@@ -39,6 +39,18 @@ pub enum Study {
     SeaIce,
 }
 
+impl Study {
+    /// Its configuration in the source of porecast.
+    fn config(self) -> &'static str {
+        match self {
+            Self::RightVentricle => "configs/segmentation/right_ventricle.toml",
+            Self::Stas => "configs/segmentation/stas.toml",
+            Self::Mars => "configs/segmentation/mars.toml",
+            Self::SeaIce => "configs/segmentation/sea_ice.toml",
+        }
+    }
+}
+
 impl From<Study> for StudyName {
     fn from(study: Study) -> Self {
         match study {
@@ -53,10 +65,12 @@ impl From<Study> for StudyName {
 /// Runs `porecast synth`.
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let Args { study, output, seed, set } = args;
+    let config = study.config();
     let options = SynthOptions { study: study.into(), output, seed, set };
     let text = synth::run(&options)?;
     if !verbosity.quiet {
         print(&format!("{text}\n"))?;
     }
+    next(verbosity, "prepare", config.as_ref());
     Ok(())
 }

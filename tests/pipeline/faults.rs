@@ -181,8 +181,8 @@ fn unknown_devices_are_refused() {
         if cfg!(feature = "cuda") { &["cuda:x"] } else { &["cuda", "--features cuda", "flex"] };
     let wanted = if cfg!(feature = "cuda") { "cuda:x" } else { "cuda" };
     fails(project.train(&config, "run").args(["--device", wanted]), 2, cuda);
-    fails(project.train(&config, "run").args(["--device", "tpu"]), 2, &["tpu", "flex or cuda"]);
-    fails(project.train(&config, "run").args(["--device", ""]), 2, &["flex or cuda"]);
+    fails(project.train(&config, "run").args(["--device", "tpu"]), 2, &["tpu", "cpu or cuda"]);
+    fails(project.train(&config, "run").args(["--device", ""]), 2, &["cpu or cuda"]);
 }
 
 #[test]

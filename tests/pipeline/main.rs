@@ -19,3 +19,4 @@ mod segmentation;
 mod segmentation_scores;
 mod simulate;
 mod training;
+mod typing;

@@ -1,12 +1,13 @@
 //! Masks as grey images, with a configurable background.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Grey level of the background in a mask that is a regression target.
 ///
 /// The target is white on black and grey backgrounds and black on a white one, where the loss sees the
 /// background as foreground. On black, the grey image equals the mask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Background {
     /// Background 0, target 1.

@@ -14,6 +14,7 @@
 use nalgebra::{Matrix2, Matrix3, Matrix3x2, SymmetricEigen, Vector2, Vector3};
 use ndarray::{Array3, ArrayView3, Axis};
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::exponential::{exp, ln, widest};
@@ -32,14 +33,17 @@ const LEAST_SINE: f64 = 0.05;
 const STRENGTH_PERCENT: f64 = 99.0;
 
 /// Parameters of the stain estimation.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MacenkoConfig {
     /// Percentage of tissue pixels cut off at either end of the range of directions.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 49.0))]
     pub alpha: f64,
     /// Smallest optical density, in every channel, of a pixel with tissue.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 5.0))]
     pub beta: f64,
-    /// I₀, the intensity of light without stain, on the scale to 255.
+    /// Intensity of light that passes through no stain, on the scale to 255.
+    #[schemars(extend("minimum" = 1.0, "maximum" = 256.0))]
     pub transmitted: f64,
 }
 
@@ -207,7 +211,7 @@ impl Stains {
 }
 
 /// Stains to show in an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Chosen {
     /// Haematoxylin and eosin: the normalised slide.

@@ -1,6 +1,7 @@
 //! The device that computes the networks.
 
 use porecast_base::{Error, Result};
+use porecast_kernels::Level;
 
 /// A device named on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,13 +14,13 @@ pub enum Device {
 }
 
 impl Device {
-    /// Reads `flex` or `cuda[:index]`.
+    /// Reads `cpu` (or `flex`, its backend) or `cuda[:index]`.
     ///
     /// # Errors
     /// `text` is another word, or `cuda` in a build without CUDA.
     pub fn parse(text: &str) -> Result<Self> {
         match text.split_once(':').unwrap_or((text, "0")) {
-            ("flex", _) if text == "flex" => Ok(Self::Flex),
+            ("cpu" | "flex", _) if matches!(text, "cpu" | "flex") => Ok(Self::Flex),
             #[cfg(feature = "cuda")]
             ("cuda", index) => index
                 .parse()
@@ -28,9 +29,9 @@ impl Device {
             #[cfg(not(feature = "cuda"))]
             ("cuda", _) => Err(Error::config(
                 "--device",
-                format!("{text:?} needs a build with `cargo build --release --features cuda`; use flex"),
+                format!("{text:?} needs a build with `cargo build --release --features cuda`; use cpu"),
             )),
-            _ => Err(Error::config("--device", format!("{text:?} is unknown; use flex or cuda[:index]"))),
+            _ => Err(Error::config("--device", format!("{text:?} is unknown; use cpu or cuda[:index]"))),
         }
     }
 }
@@ -42,6 +43,16 @@ impl std::fmt::Display for Device {
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => write!(f, "cuda:{index}"),
         }
+    }
+}
+
+/// The instruction set that the networks are computed with on the CPU, in words.
+pub fn instruction_set() -> &'static str {
+    match Level::detected() {
+        Level::Portable => "portable",
+        Level::Avx2 => "AVX2",
+        Level::Avx512 => "AVX-512",
+        Level::Amx => "AVX-512 with matrix registers (AMX)",
     }
 }
 

@@ -38,5 +38,5 @@ pub mod search;
 mod task;
 pub mod train;
 
-pub use device::Device;
+pub use device::{Device, instruction_set};
 pub use predict::{MaskPredictor, Predictor};

@@ -18,6 +18,12 @@ const LONGEST_TEXT: usize = 1024;
 /// Deflate level of growing datasets: on masks, 1 compresses about as well as 9, many times faster.
 const DEFLATE: u8 = 1;
 
+/// Version of the HDF5 library, such as `1.14.5`.
+pub fn hdf5_version() -> String {
+    let (major, minor, patch) = hdf5::library_version();
+    format!("{major}.{minor}.{patch}")
+}
+
 pub(crate) struct H5Reader {
     path: PathBuf,
     file: hdf5::File,

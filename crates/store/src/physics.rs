@@ -1,6 +1,7 @@
 //! The physics that a network is told besides the geometry.
 
 use porecast_simulations::Parameters;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::benchmark;
@@ -50,7 +51,7 @@ impl Physics {
 }
 
 /// A physical quantity that a network can be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Quantity {
     /// ln Ca.

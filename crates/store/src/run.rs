@@ -165,6 +165,15 @@ impl TrainedOn for SegmentationCard {
     }
 }
 
+/// The run whose weights a training began with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InitCard {
+    /// Its folder, as it was given.
+    pub run: PathBuf,
+    /// Its name.
+    pub name: String,
+}
+
 /// Content of `run.json` for a run on invasions.
 pub type RunCard = Card<DatasetCard>;
 /// Content of `run.json` for a run on annotated images.
@@ -190,6 +199,9 @@ pub struct Card<D: TrainedOn> {
     pub dataset: D,
     /// Split into training, validation and test.
     pub split: D::Split,
+    /// The run whose weights the training began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<InitCard>,
     /// The trained networks.
     pub members: Vec<MemberCard>,
 }
@@ -209,6 +221,7 @@ impl<D: TrainedOn> Card<D> {
             device: device.to_owned(),
             dataset,
             split,
+            init: None,
             members: Vec::new(),
         }
     }
@@ -288,9 +301,14 @@ impl RunFolder {
         clean(&self.path).map_err(|e| Error::output(&self.path, e))
     }
 
+    /// Folder of the predictions.
+    pub fn predictions_folder(&self) -> PathBuf {
+        self.path.join("predictions")
+    }
+
     /// Predictions for a part of the split.
     pub fn predictions_path(&self, part: &str) -> PathBuf {
-        self.path.join("predictions").join(format!("{part}.h5"))
+        self.predictions_folder().join(format!("{part}.h5"))
     }
 
     /// The text of `config.toml`; empty if it cannot be read.
@@ -364,6 +382,21 @@ impl RunFolder {
             members: Vec<MemberCard>,
         }
         Ok(self.read::<Members>()?.members)
+    }
+
+    /// The name of a run of either task, and the run whose weights it began with.
+    ///
+    /// # Errors
+    /// The folder is not a run.
+    pub fn origin(&self) -> Result<(String, Option<InitCard>)> {
+        #[derive(Deserialize)]
+        struct Origin {
+            name: String,
+            #[serde(default)]
+            init: Option<InitCard>,
+        }
+        let Origin { name, init } = self.read()?;
+        Ok((name, init))
     }
 
     /// Reads the fields of `T` from `run.json`.

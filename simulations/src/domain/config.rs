@@ -2,6 +2,7 @@
 
 use porecast_base::Problem;
 use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::connectivity::{no_path, percolates};
@@ -20,7 +21,7 @@ use crate::{Domain, Result, Side};
 /// assert!((domain.porosity() - 0.7).abs() < 0.01);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum DomainConfig {
     /// Grains of varied size that do not touch.

@@ -2,6 +2,7 @@
 
 use porecast_base::{Checks, Problem};
 use rand::{Rng, RngExt};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::gaussian::truncated_normal;
@@ -9,16 +10,20 @@ use super::grain::{Grain, rasterize};
 use crate::{Domain, Error, Result, Side};
 
 /// A random pack of discs. Lengths in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DiscPackConfig {
     /// Pore pixels over all pixels, inlet and outlet buffers included.
+    #[schemars(extend("minimum" = 0.2, "maximum" = 0.99))]
     pub porosity: f64,
-    /// Mean grain radius. The normal distribution is cut off at half and at twice this mean.
+    /// Mean grain radius in pixels. The normal distribution is cut off at half and at twice this mean.
+    #[schemars(extend("minimum" = 1.0, "maximum" = 1000.0))]
     pub grain_radius: f64,
-    /// Standard deviation of that distribution.
+    /// Standard deviation of that distribution in pixels, at most the mean.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1000.0))]
     pub grain_radius_std: f64,
-    /// Smallest gap between two grains. Rasterisation can reduce it by one pixel.
+    /// Smallest gap between two grains in pixels. Rasterisation can reduce it by one pixel.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 100.0))]
     pub min_gap: f64,
     /// Rows free of grains at the inlet and at the outlet edge.
     pub buffer: usize,

@@ -2,12 +2,13 @@
 
 use ndarray::{Array2, ArrayView2, s};
 use porecast_base::{Checks, Problem};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Domain, Error, Result};
 
 /// Which side of the threshold is pore space.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Polarity {
     /// Pores are bright: grey level ≥ threshold is pore.
@@ -26,16 +27,17 @@ impl Polarity {
 }
 
 /// How a grey image becomes a domain. Polarity and threshold have no default: the user must give both.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImageConfig {
     /// Which side of the threshold is pore space.
     pub polarity: Polarity,
-    /// Grey level in the image's own scale.
+    /// Grey level that divides solid from pores, from 0 (black) to 1 (white).
     pub threshold: f64,
     /// Side in pixels of the squares that are averaged into one pixel before the threshold. The voxel size
     /// grows by this factor; rows and columns that do not fill a square are dropped.
     #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1024))]
     pub downscale: usize,
 }
 

@@ -2,6 +2,7 @@
 
 use porecast_base::{Checks, Problem};
 use rand::{Rng, RngExt};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::gaussian::truncated_normal;
@@ -9,7 +10,7 @@ use super::grain::{Grain, rasterize};
 use crate::{Domain, Result, Side};
 
 /// The lattice before grains are shifted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lattice {
     /// Every grain has six nearest neighbours.
@@ -22,18 +23,22 @@ pub enum Lattice {
 /// A lattice of grains with disorder. Lengths in pixels.
 ///
 /// Grains can overlap if radius and jitter are large compared with the spacing.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct JitteredLatticeConfig {
     /// Lattice before grains are shifted.
     pub lattice: Lattice,
-    /// Distance between nearest neighbours.
+    /// Distance between nearest neighbours in pixels.
+    #[schemars(extend("minimum" = 2.0, "maximum" = 10000.0))]
     pub spacing: f64,
-    /// Mean grain radius. The normal distribution is cut off at zero and at twice this mean.
+    /// Mean grain radius in pixels. The normal distribution is cut off at zero and at twice this mean.
+    #[schemars(extend("minimum" = 0.5, "maximum" = 5000.0))]
     pub grain_radius: f64,
-    /// Standard deviation of that distribution.
+    /// Standard deviation of that distribution in pixels, at most the mean.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 5000.0))]
     pub grain_radius_std: f64,
-    /// Largest shift along each axis as a fraction of the spacing; shifts are uniformly distributed.
+    /// Largest shift along each axis as a share of the spacing; shifts are uniformly distributed.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub jitter: f64,
     /// Rows free of grains at the inlet and at the outlet edge. Grains that would reach into these rows are
     /// left out.

@@ -19,10 +19,11 @@ pub use jittered_lattice::{JitteredLatticeConfig, Lattice};
 pub use random_field::RandomFieldConfig;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An edge of the domain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// The edge y = 0.

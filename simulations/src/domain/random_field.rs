@@ -3,19 +3,22 @@
 use ndarray::{Array2, Axis};
 use porecast_base::{Checks, Problem};
 use rand::Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::gaussian::standard_normal;
 use crate::{Domain, Error, Result, Side};
 
 /// A thresholded random field.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandomFieldConfig {
     /// Pore pixels over all pixels, buffers included. The result has this porosity to within one pixel.
+    #[schemars(extend("minimum" = 0.05, "maximum" = 0.99))]
     pub porosity: f64,
     /// Standard deviation ℓ in pixels of the Gaussian that smooths white noise. The field's autocorrelation
     /// at lag r is exp(-r² / 4 ℓ²).
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1000.0))]
     pub correlation_length: f64,
     /// Rows free of solid at the inlet and at the outlet edge.
     pub buffer: usize,

@@ -1,12 +1,13 @@
 //! Configuration of a lattice Boltzmann run.
 
 use porecast_base::{Checks, Problem};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::percolation::Until;
 
 /// How fast the invading fluid is injected.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Injection {
     /// Ca = μ_i q/σ, with the viscosity μ_i of the invading fluid and the injection velocity q: injected
@@ -17,7 +18,7 @@ pub enum Injection {
 }
 
 /// Floating-point precision of the solver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
     /// 32 bits: fast.
@@ -28,32 +29,40 @@ pub enum Precision {
 }
 
 /// A dynamic drainage at constant injection rate.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LatticeBoltzmannConfig {
     /// How fast the invading fluid is injected.
     pub injection: Injection,
-    /// Viscosity of the invading over that of the defending fluid; overrides the ratio of the given fluids.
+    /// Viscosity of the invading over that of the defending fluid; overrides the ratio of the given
+    /// fluids.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub viscosity_ratio: Option<f64>,
     /// Number of frames, the first at time 0 with nothing invaded.
+    #[schemars(range(min = 2))]
     pub frames: usize,
     /// Time of the last frame. With `breakthrough` the last frame is the first one at or after breakthrough,
     /// so that frames are equally spaced in time.
     pub until: Until,
     /// Whether to keep pressure and velocity at every frame. Requires `until` to be a number of pore volumes.
     pub keep_flow: bool,
-    /// Lattice sites along the edge of a pixel.
+    /// Lattice sites along the edge of a pixel: more for narrow throats, at a higher cost.
+    #[schemars(range(min = 1, max = 16))]
     pub sites_per_pixel: usize,
     /// Rows of free lattice before the inlet and behind the outlet, not part of the result. With too few
     /// rows, defending fluid that flows back can reach the first row, where it is replaced by invading fluid.
+    #[schemars(range(min = 2, max = 1000))]
     pub reservoir: usize,
     /// Kinematic viscosity of the more viscous fluid in lattice units; chosen automatically if not given.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub viscosity_lu: Option<f64>,
     /// Interfacial tension in lattice units; chosen automatically if not given.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub surface_tension_lu: Option<f64>,
-    /// Floating-point precision.
+    /// Floating-point precision of the solver.
     pub precision: Precision,
     /// Threads for one domain. The result does not depend on it.
+    #[schemars(range(min = 1, max = 1024))]
     pub threads: usize,
 }
 

@@ -1,5 +1,6 @@
 //! Times of the invasion steps at a constant injection rate.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Invasion, PercolationConfig};
@@ -7,7 +8,7 @@ use crate::domain::connectivity::no_path;
 use crate::{Domain, Result, Side, TimeUnit};
 
 /// Time of the last frame.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Until {
     /// Until the invading fluid first reaches the outlet edge.
@@ -18,7 +19,7 @@ pub enum Until {
 }
 
 /// Behaviour after breakthrough, if the sequence continues that long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AfterBreakthrough {
     /// The injected fluid leaves through the outlet and the phase field no longer changes.

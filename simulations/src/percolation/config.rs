@@ -1,24 +1,28 @@
 //! Configuration of a percolation run.
 
 use porecast_base::{Checks, Problem};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::clock::{AfterBreakthrough, Until};
 
 /// A quasi-static drainage at constant injection rate.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PercolationConfig {
     /// Whether defending fluid without a path to the outlet stays where it is. Without trapping it can be
     /// invaded, as if it were infinitely compressible.
     pub trapping: bool,
     /// Number of frames, the first at time 0 with nothing invaded.
+    #[schemars(range(min = 2))]
     pub frames: usize,
     /// Time of the last frame.
     pub until: Until,
-    /// Behaviour after breakthrough.
+    /// What happens after breakthrough, if the sequence continues that long.
     pub after_breakthrough: AfterBreakthrough,
-    /// Injected volume per unit of depth, in m²/s. If given, times are in seconds, otherwise in pore volumes.
+    /// Injected volume per unit of depth, in m²/s. If given, times are in seconds, otherwise in pore
+    /// volumes.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub injection_rate_m2_per_s: Option<f64>,
 }
 

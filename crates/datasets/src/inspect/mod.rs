@@ -1,5 +1,6 @@
 //! `porecast inspect`: shows the content of any file that porecast reads or writes as a table and a picture.
 
+mod json;
 mod runs;
 mod segmentation;
 
@@ -84,6 +85,14 @@ pub fn run(options: &InspectOptions, verbosity: Verbosity) -> Result<String> {
         images::write_png(png, picture)?;
     }
     Ok(inspection.render(if verbosity.verbose { usize::MAX } else { ROWS }))
+}
+
+/// Runs `porecast inspect --json`: the text of a JSON object, whose names docs/reference/json.md lists.
+///
+/// # Errors
+/// The file is missing, damaged or of unknown kind.
+pub fn to_json(path: &Path, page: Option<usize>) -> Result<String> {
+    Ok(format!("{:#}\n", json::describe(path, page)?))
 }
 
 fn inspect(path: &Path, page: Option<usize>) -> Result<Inspection> {

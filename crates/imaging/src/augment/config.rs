@@ -1,5 +1,6 @@
 //! Configuration of augmentation: its operations and their probabilities.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::policy::Policy;
@@ -9,7 +10,7 @@ use porecast_base::Problem;
 /// Augmentation operations, in the order in which they are applied.
 ///
 /// The default does nothing: every probability is zero.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AugmentConfig {
     /// Values outside an image that is rotated or moved.
@@ -31,7 +32,7 @@ pub struct AugmentConfig {
 }
 
 /// Values outside an image.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Outside {
     /// The image and its mask mirrored at their edges, `dcba|abcd|dcba`.
@@ -40,9 +41,10 @@ pub enum Outside {
     Edge,
     /// One value in every channel of the image and one class in the mask.
     Fill {
-        /// Value in the image.
+        /// Value in the image, from 0 (black) to 1 (white).
+        #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
         value: f32,
-        /// Class in the mask.
+        /// Number of the class in the mask.
         class: u8,
     },
 }
@@ -54,16 +56,19 @@ impl Default for Outside {
 }
 
 /// Objects of a rare class pasted from other images.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CopyPasteConfig {
-    /// Fraction of samples that receive pasted objects.
+    /// Share of the samples that receive pasted objects.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub probability: f64,
-    /// The rare class.
+    /// Number of the rare class.
     pub class: u8,
     /// Largest number of objects pasted into one sample.
+    #[schemars(range(min = 1))]
     pub most: usize,
     /// Smallest object to paste, in pixels.
+    #[schemars(range(min = 1))]
     pub minimum_area_px: usize,
 }
 
@@ -74,24 +79,32 @@ impl Default for CopyPasteConfig {
 }
 
 /// Flips, rotations, zoom, shift and shear, composed into one map, so that the image is resampled only once.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GeometryConfig {
     /// Probability of exchanging left and right.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub flip_horizontal: f64,
     /// Probability of exchanging top and bottom.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub flip_vertical: f64,
     /// Probability of a rotation by 90, 180 or 270 degrees; always by 180 if the image is not square.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub quarter_turns: f64,
     /// Probability of rotation, zoom, shift and shear, which are drawn together.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub probability: f64,
-    /// Largest rotation either way.
+    /// Largest rotation either way, in degrees.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 180.0))]
     pub rotation_deg: f64,
     /// Smallest and largest magnification; its logarithm is uniformly distributed.
+    #[schemars(inner(range(min = 0.1, max = 10.0)))]
     pub zoom: [f64; 2],
-    /// Largest shift either way, as a fraction of the height or width.
+    /// Largest shift either way, as a share of the height or width.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub shift: f64,
-    /// Largest shear angle either way, along x and along y.
+    /// Largest shear angle either way in degrees, along x and along y.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 44.0))]
     pub shear_deg: f64,
 }
 
@@ -111,14 +124,17 @@ impl Default for GeometryConfig {
 }
 
 /// A smooth random displacement.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ElasticConfig {
-    /// Fraction of samples that are displaced.
+    /// Share of the samples that are displaced.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub probability: f64,
-    /// Spacing of the displacement grid.
+    /// Spacing of the displacement grid in pixels.
+    #[schemars(extend("minimum" = 4.0, "maximum" = 10000.0))]
     pub grid_px: f64,
-    /// Standard deviation of each node's displacement along y and along x.
+    /// Standard deviation of each node's displacement along y and along x, in pixels.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1000.0))]
     pub displacement_px: f64,
 }
 
@@ -129,12 +145,15 @@ impl Default for ElasticConfig {
 }
 
 /// Auto-augmentation: each sample gets one randomly chosen sub-policy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AutoAugmentConfig {
     /// Probability in the first epoch.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub probability: f64,
-    /// Probability in the last epoch with auto-augmentation; it changes linearly from the first epoch on.
+    /// Probability in the last epoch with auto-augmentation; it changes linearly from the first epoch
+    /// on.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub final_probability: f64,
     /// Number of epochs at the end without auto-augmentation.
     pub off_for_last: usize,
@@ -161,42 +180,52 @@ impl AutoAugmentConfig {
 }
 
 /// Brightness, contrast, saturation and gamma, drawn independently.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ColorConfig {
-    /// Fraction of samples that are changed.
+    /// Share of the samples that are changed.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub probability: f64,
     /// Largest deviation of the brightness factor from 1.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub brightness: f64,
     /// Largest deviation of the contrast factor from 1.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub contrast: f64,
     /// Largest deviation of the saturation factor from 1.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub saturation: f64,
     /// The exponent lies between 1/(1 + gamma) and 1 + gamma; its logarithm is uniformly distributed.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 9.0))]
     pub gamma: f64,
 }
 
 /// Noise I + σ N(0, 1), clamped to [0, 1].
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NoiseConfig {
-    /// Fraction of samples with noise.
+    /// Share of the samples with noise.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub probability: f64,
     /// Standard deviation σ on the scale of [0, 1].
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub sigma: f64,
 }
 
 /// Rectangles cut out of the image.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CutoutConfig {
-    /// Fraction of samples with cutouts.
+    /// Share of the samples with cutouts.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub probability: f64,
-    /// Number of rectangles.
+    /// Number of rectangles in a sample.
     pub count: usize,
-    /// Height and width of a rectangle as a fraction of those of the image.
+    /// Height and width of a rectangle as a share of those of the image.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub size: f64,
-    /// Value inside the rectangles.
+    /// Value inside the rectangles, from 0 (black) to 1 (white).
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub value: f32,
     /// Class inside the rectangles in the mask; if not given, the mask is unchanged.
     pub class: Option<u8>,

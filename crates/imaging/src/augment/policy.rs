@@ -2,6 +2,7 @@
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::config::Outside;
@@ -12,7 +13,7 @@ use crate::AnnotatedImage;
 type Step = (Operation, f64, u8);
 
 /// A table of 25 sub-policies. Each sample gets a randomly chosen one, whose steps are applied in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
     /// The policy found for ImageNet (arXiv 1805.09501, appendix), without its one Sharpness step, because

@@ -45,6 +45,7 @@ pub mod tiff_triples;
 use std::path::Path;
 
 use ndarray::Array3;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::annotated::AnnotatedImage;
@@ -59,7 +60,7 @@ pub use scaling::Scaling;
 pub use tiff_triples::TiffTriples;
 
 /// Handling of images without annotations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unlabelled {
     /// Leave them out.
@@ -70,7 +71,7 @@ pub enum Unlabelled {
 }
 
 /// Groups that a split must not divide, for formats that name no patient.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grouping {
     /// Each image is its own group.
@@ -81,7 +82,7 @@ pub enum Grouping {
 }
 
 /// A format and its options.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// DICOM slices with contours in text files.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array3, Array4, ArrayD, ArrayView2, Axis, Ix3, Ix4, IxDyn, s};
 use ndarray_npy::NpzWriter;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::npz::Archive;
@@ -23,7 +24,7 @@ const TRAINING: &str = "training_set";
 const TEST: &str = "test_set";
 
 /// Options for reading a stack.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Number of classes, background included. Samples whose mask has a larger value are left out.

@@ -1,9 +1,10 @@
 //! Scaling of stored values to [0, 1].
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Stored values that are mapped to 0 and 1.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scaling {
     /// The range of the stored type (0 to 255, 0 to 65535). Values of other types (signed, more than 16 bits,

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array3, Axis, concatenate};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Grouping, Scaling, Unlabelled, folder, nothing_usable, tiff_raster};
@@ -22,7 +23,7 @@ use crate::warning::Warning;
 use porecast_base::{Error, Result};
 
 /// Options for reading scenes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Words that identify the sensors, in the order in which their channels are stacked; case-insensitive.

@@ -5,6 +5,7 @@ mod holes;
 mod hysteresis;
 
 use ndarray::{Array2, ArrayView2};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use closing::close;
@@ -16,23 +17,27 @@ use porecast_base::Checks;
 use porecast_base::Problem;
 
 /// Steps applied to a probability map, in this order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PostprocessConfig {
     /// 1. Pixels with at least this probability form candidate regions.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub low: f32,
-    /// A region is kept only if one of its pixels has at least this probability.
+    /// A region is kept only if one of its pixels has at least this probability; at least `low`.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub high: f32,
     /// A region is dropped if its mean probability is below this.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub drop: f32,
-    /// 2. Gaps narrower than twice this radius are closed.
+    /// 2. Gaps narrower than twice this radius in pixels are closed.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1000.0))]
     pub closing_radius_px: f64,
-    /// 3. Holes are filled.
+    /// 3. Whether holes are filled.
     pub fill_holes: bool,
     /// A background region at the image border counts as a hole if it touches the border along at most this
     /// many pixels.
     pub border_gap_px: usize,
-    /// 4. Smaller regions are removed.
+    /// 4. Regions of fewer pixels are removed.
     pub minimum_area_px: usize,
 }
 

@@ -3,22 +3,26 @@
 use std::path::PathBuf;
 
 use porecast_base::{Checks, Problem};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How samples are divided. Shares and folds count groups.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Method {
     /// One part for validation, one for testing, the rest for training.
     HoldOut {
-        /// Share for validation, above 0.
+        /// Share for validation.
+        #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
         validation: f64,
         /// Share for testing; 0 for none.
+        #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
         test: f64,
     },
     /// One part for testing; the rest in equal folds, each of which serves once for validation.
     Folds {
-        /// Number of folds, two or more.
+        /// Number of folds.
+        #[schemars(range(min = 2))]
         count: usize,
         /// Share for testing; 0 for none.
         test: f64,
@@ -35,14 +39,15 @@ pub enum Method {
 }
 
 /// Configuration of a split.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SplitConfig {
-    /// How samples are divided.
+    /// How images are divided. Shares and folds count groups.
     pub method: Method,
-    /// Groups are sorted by their mean target ratio and cut into this many bins of equal count; each part
-    /// takes its share of each bin. 1: no stratification.
+    /// Groups are sorted by their mean target ratio and cut into this many bins of equal count; each
+    /// part takes its share of each bin. 1 for no stratification.
     #[serde(default = "one")]
+    #[schemars(range(min = 1))]
     pub bins: usize,
     /// Seed of the shuffle within each bin.
     #[serde(default)]

@@ -36,15 +36,17 @@ impl<B: Kernels> Network<B> {
             Error::input(path, format!("does not hold the weights of the configured network: {what}"))
         };
         let applied = self.load_from(&mut store).map_err(|e| other(e.to_string()))?;
-        if let Some(error) = applied.errors.first() {
-            return Err(other(error.to_string()));
-        }
-        if let Some((tensor, _)) = applied.missing.first() {
-            return Err(other(format!("it lacks tensor {tensor}")));
-        }
-        match applied.unused.first() {
-            Some(tensor) => Err(other(format!("tensor {tensor} has no place in it"))),
-            None => Ok(self.map(&mut Single)),
+        let wrong = applied
+            .errors
+            .iter()
+            .map(|error| error.to_string().lines().next().unwrap_or_default().to_owned());
+        let missing = applied.missing.iter().map(|(tensor, _)| format!("it lacks tensor {tensor}"));
+        let unused = applied.unused.iter().map(|tensor| format!("tensor {tensor} has no place in it"));
+        let mismatches: Vec<String> = wrong.chain(missing).chain(unused).collect();
+        match mismatches.as_slice() {
+            [] => Ok(self.map(&mut Single)),
+            [one] => Err(other(one.clone())),
+            [first, rest @ ..] => Err(other(format!("{first}, and {} more", rest.len()))),
         }
     }
 

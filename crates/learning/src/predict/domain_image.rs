@@ -1,6 +1,6 @@
 //! The domain in an image, for `porecast predict`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use porecast_base::progress::say;
 use porecast_base::{Error, Result, Verbosity};
@@ -9,6 +9,22 @@ use porecast_simulations::{Domain, Side};
 use porecast_store::grey_image::{self, FORMATS, GreyImage};
 
 use super::PredictOptions;
+
+/// The images in a folder, by name; none if the input is not a folder, or one without images.
+///
+/// # Errors
+/// The folder cannot be read.
+pub(super) fn in_folder(input: &Path) -> Result<Vec<PathBuf>> {
+    if !input.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = std::fs::read_dir(input).map_err(|e| Error::unreadable(input, e))?;
+    let paths = entries.flatten().map(|entry| entry.path());
+    let mut images: Vec<PathBuf> =
+        paths.filter(|path| path.is_file() && grey_image::is_image(path)).collect();
+    images.sort();
+    Ok(images)
+}
 
 /// Whether the input is an image; otherwise it is a dataset.
 ///

@@ -37,10 +37,15 @@ pub(super) fn run(
     options: &PredictOptions,
     otherwise: &Physics,
     folder: &Path,
-    predictor: Predictor,
+    predictor: &Predictor,
     verbosity: Verbosity,
 ) -> Result<String> {
-    let predictor = predictor.with_tile(options.tile);
+    if options.frames.is_some() {
+        return Err(Error::config(
+            "--frames",
+            "is for physical models; --times names the times of a network",
+        ));
+    }
     for quantity in Quantity::GIVEN {
         let is_told = predictor.card().dataset.physics.iter().any(|scale| scale.quantity == quantity);
         if quantity.of(&options.physics, f64::NAN).is_some() && !is_told {
@@ -53,12 +58,12 @@ pub(super) fn run(
     let mut shown = Shown::new(folder, card.time_unit, card.voxel_size_m);
     if domain_image::is_one(&options.input)? {
         refuse_part(options)?;
-        predict_image(&predictor, options, &physics, &folder.join(PREDICTIONS), &mut shown, verbosity)?;
+        predict_image(predictor, options, &physics, &folder.join(PREDICTIONS), &mut shown, verbosity)?;
     } else {
         let dataset = open_dataset(options)?;
         let ids = ids_of_part(predictor.card().parts(), dataset.domain_ids(), options.part.as_deref())?;
         let path = folder.join(PREDICTIONS);
-        predict_dataset(&predictor, &dataset, &ids, &path, &physics, Some(&mut shown), verbosity)?;
+        predict_dataset(predictor, &dataset, &ids, &path, &physics, Some(&mut shown), verbosity)?;
         shown.domains = Some(ids.len());
     }
     shown.finish()
@@ -277,7 +282,7 @@ fn header(card: &RunCard, inlet: Side) -> PredictionHeader {
 }
 
 /// The saturation of every frame, and pictures of the first domain.
-struct Shown {
+pub(super) struct Shown {
     folder: PathBuf,
     time_unit: TimeUnit,
     voxel_size_m: f64,
@@ -291,7 +296,7 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(folder: &Path, time_unit: TimeUnit, voxel_size_m: f64) -> Self {
+    pub(super) fn new(folder: &Path, time_unit: TimeUnit, voxel_size_m: f64) -> Self {
         Self {
             folder: folder.to_owned(),
             time_unit,
@@ -303,7 +308,7 @@ impl Shown {
         }
     }
 
-    fn add(
+    pub(super) fn add(
         &mut self,
         id: &str,
         time: f64,
@@ -324,7 +329,7 @@ impl Shown {
     }
 
     /// Finishes the files; returns a summary.
-    fn finish(self) -> Result<String> {
+    pub(super) fn finish(self) -> Result<String> {
         let what = match (self.domains, &self.pictures) {
             (Some(domains), Some((id, _))) => {
                 format!("predicted {}, pictures of {id}", counted(domains, "domain"))

@@ -9,7 +9,7 @@ mod domain_image;
 mod images;
 mod invasions;
 mod mask_predictor;
-
+mod physical;
 mod predictor;
 mod range;
 mod tiles;
@@ -19,7 +19,7 @@ mod views;
 use std::path::{Path, PathBuf};
 
 use porecast_base::progress::say;
-use porecast_base::{Error, Result, Verbosity, atomic, interrupt, lock};
+use porecast_base::{Error, ErrorKind, Result, Verbosity, atomic, interrupt, lock};
 use porecast_simulations::Side;
 use porecast_store::config::segmentation::SegmentationConfig;
 use porecast_store::config::train::TrainConfig;
@@ -29,6 +29,7 @@ use crate::device::Device;
 use predictor::config_of;
 
 pub use mask_predictor::MaskPredictor;
+pub use physical::Physical;
 pub use predictor::Predictor;
 
 /// Default for the largest tile edge, in pixels.
@@ -45,12 +46,23 @@ const THRESHOLD: f64 = 0.5;
 const SHIPPED_PHYSICS: Physics =
     Physics { capillary_number: Some(1e-2), viscosity_ratio: Some(0.1), contact_angle_deg: Some(45.0) };
 
+/// What predicts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Model {
+    /// The network that comes with porecast.
+    Shipped,
+    /// The networks of a run folder.
+    Run(PathBuf),
+    /// A physical model.
+    Physical(Physical),
+}
+
 /// Options of `porecast predict`.
 #[derive(Debug, Clone)]
 pub struct PredictOptions {
-    /// Run folder; the model that comes with porecast when absent.
-    pub run: Option<PathBuf>,
-    /// An image of a domain (PNG, TIFF, JPEG, npy; dark is solid), or a dataset. With a segmentation run: a
+    /// What predicts.
+    pub model: Model,
+    /// An image of a domain (PNG, TIFF, JPEG, npy; dark is solid), a folder of such images, or a dataset. With a segmentation run: a
     /// dataset, a photograph (PNG, JPEG), or files in the format of the run's source.
     pub input: PathBuf,
     /// Page of a TIFF file with several, counted from 1.
@@ -60,6 +72,8 @@ pub struct PredictOptions {
     /// Times to predict for an image, in the unit of the training data; if empty, the mean times of the
     /// training data.
     pub times: Vec<f64>,
+    /// Number of frames of a physical model, the first at time 0, the last at breakthrough.
+    pub frames: Option<usize>,
     /// Predict only this part of a dataset, by the run's split: train, validation or test.
     pub part: Option<String>,
     /// Edge where the invading fluid enters; without it, the edge in the training data.
@@ -74,7 +88,7 @@ pub struct PredictOptions {
     pub invert: bool,
     /// Largest tile edge in pixels; larger domains and images are predicted in overlapping tiles.
     pub tile: usize,
-    /// Device: `flex` (CPU) or `cuda[:index]`.
+    /// Device: `cpu` or `cuda[:index]`.
     pub device: String,
     /// Replace an existing output.
     pub force: bool,
@@ -93,23 +107,71 @@ pub fn run(options: &PredictOptions, verbosity: Verbosity) -> Result<()> {
         return Err(Error::exists(&options.output));
     }
     interrupt::listen();
-    let done = atomic::fill_folder(&options.output, |folder| match &options.run {
-        None => {
+    let done = atomic::fill_folder(&options.output, |folder| match &options.model {
+        Model::Physical(model) => each_image(options, folder, verbosity, |options, folder| {
+            physical::run(*model, options, folder, verbosity)
+        }),
+        Model::Shipped => {
             if options.physics.capillary_number.is_none() {
                 say(verbosity, "no --capillary-number: 0.01 is taken unless the input has its own");
             }
-            invasions::run(options, &SHIPPED_PHYSICS, folder, Predictor::shipped(device)?, verbosity)
+            let predictor = Predictor::shipped(device)?.with_tile(options.tile);
+            each_image(options, folder, verbosity, |options, folder| {
+                invasions::run(options, &SHIPPED_PHYSICS, folder, &predictor, verbosity)
+            })
         }
-        Some(run) => match Task::of(run) {
+        Model::Run(run) => match Task::of(run) {
             Task::Invasion => {
+                let predictor = Predictor::on(run, device)?.with_tile(options.tile);
                 let unknown = Physics::default();
-                invasions::run(options, &unknown, folder, Predictor::on(run, device)?, verbosity)
+                each_image(options, folder, verbosity, |options, folder| {
+                    invasions::run(options, &unknown, folder, &predictor, verbosity)
+                })
             }
             Task::Segmentation => images::run(options, folder, MaskPredictor::on(run, device)?, verbosity),
         },
     })?;
     say(verbosity, &format!("{done}: {}", options.output.display()));
     Ok(())
+}
+
+/// Predicts the input, or each image of a folder into a folder of its name. Images that cannot be used are named and left
+/// out.
+///
+/// # Errors
+/// Those of `predict` for a single input, or if no image of a folder can be predicted.
+fn each_image(
+    options: &PredictOptions,
+    folder: &Path,
+    verbosity: Verbosity,
+    predict: impl Fn(&PredictOptions, &Path) -> Result<String>,
+) -> Result<String> {
+    let images = domain_image::in_folder(&options.input)?;
+    if images.is_empty() {
+        return predict(options, folder);
+    }
+    let stem = |image: &PathBuf| image.file_stem().map(ToOwned::to_owned).unwrap_or_default();
+    let mut failed = Vec::new();
+    for image in &images {
+        // `a.png` and `a.tif` need different folders.
+        let is_alone = images.iter().filter(|other| stem(other) == stem(image)).count() == 1;
+        let name = if is_alone { stem(image) } else { image.file_name().unwrap_or_default().to_owned() };
+        let below = folder.join(name);
+        std::fs::create_dir_all(&below).map_err(|e| Error::output(&below, e))?;
+        match predict(&PredictOptions { input: image.clone(), ..options.clone() }, &below) {
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::Input | ErrorKind::Simulation) => {
+                atomic::remove(&below)?;
+                say(verbosity, &format!("warning: left out: {error}"));
+                failed.push(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match (images.len() - failed.len(), failed.pop()) {
+        (0, Some(error)) => Err(error),
+        (count, _) => Ok(format!("predicted {count} of {} images", images.len())),
+    }
 }
 
 /// Stops a prediction if the user asked for it.

@@ -22,7 +22,7 @@ pub struct SearchOptions {
     pub config: PathBuf,
     /// Folder of the search; without it, `runs/<name>` with the configuration's `name`.
     pub output: Option<PathBuf>,
-    /// Device: `flex` (CPU) or `cuda[:index]`.
+    /// Device: `cpu` or `cuda[:index]`.
     pub device: String,
     /// Changes of values of the search configuration, each `key=value`.
     pub set: Vec<String>,
@@ -102,10 +102,11 @@ fn try_out(
         device: device.to_owned(),
         set,
         fold: None,
+        init: None,
         if_exists: IfExists::Resume,
     };
     match train::run(&training, Verbosity { quiet: true, ..verbosity }) {
-        Ok(()) => trial.end(Outcome::Value(validation_loss(&run)?)),
+        Ok(_) => trial.end(Outcome::Value(validation_loss(&run)?)),
         // The estimator learns from diverged or invalid settings, but not from a full disk or an
         // interrupt.
         Err(error) if matches!(error.kind(), ErrorKind::Diverged | ErrorKind::Config) => {

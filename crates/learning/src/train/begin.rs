@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::init::Init;
 use crate::train::{IfExists, TrainOptions};
 use porecast_base::lock::{self, Held};
 use porecast_base::{Error, ErrorKind, Result, atomic};
@@ -17,6 +18,10 @@ use porecast_store::run::{Card, TrainedOn};
 pub(super) struct Place {
     /// The folder that is written to.
     pub(super) folder: RunFolder,
+    /// The configuration with all defaults filled in.
+    pub(super) resolved: String,
+    /// The run whose weights the training begins with.
+    pub(super) init: Option<Init>,
     /// The folder as the user named it.
     asked: PathBuf,
     /// The folder of the run, symbolic links followed.
@@ -27,8 +32,6 @@ pub(super) struct Place {
 /// A run folder that a training may write to.
 pub(super) struct Begun {
     place: Place,
-    /// The configuration with all defaults filled in.
-    resolved: String,
     is_resumed: bool,
 }
 
@@ -44,7 +47,9 @@ where
     let asked = args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
     let held = lock::hold(&asked)?;
     let target = atomic::follow(&asked);
-    let mut place = Place { folder: RunFolder::new(&target), asked, target, _held: held };
+    let (resolved, mut init) = (config::to_toml(config)?, args.init.clone());
+    let mut place =
+        Place { folder: RunFolder::new(&target), resolved, init: None, asked, target, _held: held };
     place.end_replacement()?;
     let replacement = RunFolder::new(place.replacement());
     // A run begins with its configuration file; without one, a killed run starts anew.
@@ -69,14 +74,40 @@ where
     if is_resumed {
         let path = place.folder.config_path();
         let before: C = config::load(&path, &[])?;
-        if &before != config {
+        if !is_continued(&config::to_toml(&before)?, &place.resolved) {
             return Err(Error::mismatch(
                 &path,
-                "differs from the configuration given; resume with the same one, or train anew with --force",
+                "differs from the configuration given; resume with the same one (only training.epochs may grow, and \
+                 training.patience change), or train anew with --force",
             ));
         }
+        let began_with = place.folder.origin()?.1.map(|init| init.run);
+        if init.is_some() && init != began_with {
+            let what =
+                "began with other weights than --init names; leave --init out, or train anew with --force";
+            return Err(Error::mismatch(place.folder.path(), what));
+        }
+        init = began_with;
     }
-    Ok(Begun { place, resolved: config::to_toml(config)?, is_resumed })
+    place.init = init.map(|run| Init::open(&run)).transpose()?;
+    Ok(Begun { place, is_resumed })
+}
+
+/// Whether a training with the configuration `before` can be continued with that of `now`: equal, or trained for longer.
+fn is_continued(before: &str, now: &str) -> bool {
+    let [Ok(mut before), Ok(now)] = [before, now].map(str::parse::<toml::Table>) else { return false };
+    let training = |table: &toml::Table, key: &str| table.get("training")?.get(key).cloned();
+    let epochs = |table: &toml::Table| training(table, "epochs").and_then(|value| value.as_integer());
+    if epochs(&now) < epochs(&before) {
+        return false;
+    }
+    for key in ["epochs", "patience"] {
+        let table = before.get_mut("training").and_then(toml::Value::as_table_mut);
+        if let (Some(table), Some(value)) = (table, training(&now, key)) {
+            table.insert(key.to_owned(), value);
+        }
+    }
+    before == now
 }
 
 impl Begun {
@@ -86,8 +117,9 @@ impl Begun {
     /// # Errors
     /// Dataset or split have changed since the run began, or the folder cannot be written.
     pub(super) fn write<D: TrainedOn>(self, card: &mut Card<D>, split: &Path) -> Result<Place> {
-        let Self { place, resolved, is_resumed } = self;
+        let Self { place, is_resumed } = self;
         let folder = &place.folder;
+        card.init = place.init.as_ref().map(Init::card);
         if is_resumed {
             let before = folder.card_of::<D>()?;
             let other = |place: &Path, what: &str| {
@@ -102,6 +134,10 @@ impl Begun {
             }
             // An earlier part of the run may have finished some members.
             card.members = before.members;
+            if folder.config_text() != place.resolved && folder.predictions_folder().exists() {
+                // A training that goes on for longer changes the weights that these were made with.
+                atomic::remove(&folder.predictions_folder())?;
+            }
         } else if place.replacement().exists() {
             // A run that was to replace the one before, and that nobody goes on with.
             atomic::remove(&place.replacement())?;
@@ -110,7 +146,7 @@ impl Begun {
             folder.remove_temporaries()?;
         }
         folder.write_card(card).map_err(|e| place.named(e))?;
-        atomic::write(&folder.config_path(), resolved.as_bytes()).map_err(|e| place.named(e))?;
+        atomic::write(&folder.config_path(), place.resolved.as_bytes()).map_err(|e| place.named(e))?;
         Ok(place)
     }
 }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::begin::begin;
-use super::{Member, Setting, balanced, memory, train_members};
+use super::{Member, Setting, balanced, memory};
 use crate::data::{InvasionData, TimedInvasions};
-use crate::device::{Device, on_device};
+use crate::device::Device;
 use crate::loss::Objective;
 use crate::model::Ends;
 use crate::train::TrainOptions;
@@ -20,11 +20,15 @@ use porecast_store::domain_split;
 use porecast_store::run::{DatasetCard, RunCard};
 use porecast_store::{InvasionDataset, Quantity, QuantityScale};
 
-/// Trains on invasions.
+/// Prepares a training on invasions.
 ///
 /// # Errors
 /// As [`super::run`].
-pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> Result<()> {
+pub(super) fn set_up(
+    args: &TrainOptions,
+    device: Device,
+    verbosity: Verbosity,
+) -> Result<(Setting, RunCard)> {
     let config: TrainConfig = config::load(&args.config, &args.set)?;
     if args.fold.is_some() {
         return Err(Error::config("--fold", "is for a segmentation that is split in folds"));
@@ -32,13 +36,14 @@ pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> 
     let begun = begin(args, &config.name, &config)?;
     let dataset = InvasionDataset::open(&config.dataset)?;
     let (_, height, width) = dataset.shape();
-    memory::check(&config.model, Ends::of_invasion(&config), &config.training, (height, width))?;
+    let memory = memory::check(&config.model, Ends::of_invasion(&config), &config.training, (height, width))?;
     let data = InvasionData::load(&dataset, &config.inputs)?;
     let mut card = make_card(&config, &dataset, &data, &device)?;
     let place = begun.write(&mut card, config.split.file.as_deref().unwrap_or(&config.dataset))?;
     let setting = Setting {
         members: members(&config, &card, data)?,
         place,
+        memory,
         seed: config.seed,
         model: config.model,
         optimizer: config.optimizer,
@@ -56,7 +61,7 @@ pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> 
         config.dataset.display()
     );
     say(verbosity, &what);
-    on_device!(device, train_members(&setting, &mut card))
+    Ok((setting, card))
 }
 
 /// The networks of a run: one, or one per frame.

@@ -11,7 +11,7 @@ const FLOAT: f64 = 4.0;
 /// Copies of each weight: itself, its gradient and the two moments of Adam.
 const COPIES: f64 = 4.0;
 
-/// Refuses a training that cannot fit into the memory of the machine.
+/// Refuses a training that cannot fit into the memory of the machine; returns the bytes that it needs at least.
 ///
 /// The estimate is a lower bound: the weights of the UNet's own convolutions or of the transformer, and the outputs of
 /// its convolutions for one batch of `size` (height, width).
@@ -23,7 +23,7 @@ pub(super) fn check(
     ends: Ends,
     training: &TrainingConfig,
     size: (usize, usize),
-) -> Result<()> {
+) -> Result<f64> {
     let (weights, outputs) = match model.architecture {
         Architecture::Unet => unet(model, ends, training, size),
         Architecture::Vit => (vit(model), 0.0),
@@ -33,7 +33,9 @@ pub(super) fn check(
         "the network has {:.1} million weights or more; choose a smaller model or a smaller training.batch_size",
         weights / 1e6
     );
-    memory::require(FLOAT * (COPIES * weights + outputs), "model", &advice)
+    let bytes = FLOAT * (COPIES * weights + outputs);
+    memory::require(bytes, "model", &advice)?;
+    Ok(bytes)
 }
 
 /// Weights, and numbers in the outputs of the convolutions for a batch.

@@ -10,9 +10,11 @@
 
 mod average;
 mod begin;
+mod init;
 mod invasion;
 mod memory;
 mod optimizer;
+mod plan;
 mod schedule;
 mod segmentation;
 mod trainer;
@@ -21,14 +23,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::data::Samples;
-use crate::device::Device;
+use crate::device::{Device, on_device};
 use crate::loss::Objective;
 use crate::model::Ends;
 use crate::model::ops::TrainBackend;
 use begin::Place;
-use porecast_base::Result;
+use plan::describe;
 use porecast_base::Verbosity;
 use porecast_base::progress::say;
+use porecast_base::{Error, Result};
 use porecast_store::config::model::ModelConfig;
 use porecast_store::config::optimizer::{OptimizerConfig, ScheduleConfig};
 use porecast_store::config::segmentation::SegmentationConfig;
@@ -39,6 +42,8 @@ use trainer::Trainer;
 /// The members of a run, and the settings that they share.
 struct Setting {
     place: Place,
+    /// Bytes that the training needs at least.
+    memory: f64,
     seed: u64,
     model: ModelConfig,
     optimizer: OptimizerConfig,
@@ -80,13 +85,15 @@ pub struct TrainOptions {
     pub config: PathBuf,
     /// Run folder to create; without it, `runs/<name>` with the configuration's `name`.
     pub output: Option<PathBuf>,
-    /// Device: `flex` (CPU) or `cuda[:index]`.
+    /// Device: `cpu` or `cuda[:index]`.
     pub device: String,
     /// Changes of configuration values, each `key=value`.
     pub set: Vec<String>,
     /// Train only the network of this fold of a segmentation split; [`IfExists::Resume`] trains the
     /// others later.
     pub fold: Option<usize>,
+    /// Run folder whose best weights the training begins with; the networks must have the same shape.
+    pub init: Option<PathBuf>,
     /// What to do if the folder already holds a run.
     pub if_exists: IfExists,
 }
@@ -102,39 +109,67 @@ pub enum IfExists {
     Replace,
 }
 
-/// `porecast train`: trains every member of a run, or continues a stopped run.
+/// `porecast train`: trains every member of a run, or continues a stopped run; returns its folder. A finished run goes on
+/// if `training.epochs` is larger than before.
 ///
 /// # Errors
 /// Unusable configuration or dataset, an existing run without `--resume` or `--force`, a loss that
 /// is not finite, an interrupt, or a disk that cannot be written.
-pub fn run(args: &TrainOptions, verbosity: Verbosity) -> Result<()> {
+pub fn run(args: &TrainOptions, verbosity: Verbosity) -> Result<PathBuf> {
     let device = Device::parse(&args.device)?;
     if SegmentationConfig::is_in(&args.config) {
-        segmentation::run(args, device, verbosity)
+        let (setting, mut card) = segmentation::set_up(args, device, verbosity)?;
+        on_device!(device, train_members(&setting, &mut card))
     } else {
-        invasion::run(args, device, verbosity)
+        let (setting, mut card) = invasion::set_up(args, device, verbosity)?;
+        on_device!(device, train_members(&setting, &mut card))
     }
+}
+
+/// `porecast train --dry-run`: trains a few steps without keeping them, and says what the training would do.
+///
+/// # Errors
+/// As [`run`], but not for an existing run.
+pub fn plan(args: &TrainOptions) -> Result<String> {
+    let device = Device::parse(&args.device)?;
+    let quiet = Verbosity { quiet: true, verbose: false };
+    let folder = tempfile::tempdir().map_err(|e| Error::output(&std::env::temp_dir(), e))?;
+    let output = Some(folder.path().join("run"));
+    let elsewhere = &TrainOptions { output, if_exists: IfExists::Refuse, ..args.clone() };
+    let name;
+    let setting = if SegmentationConfig::is_in(&args.config) {
+        let (setting, card) = segmentation::set_up(elsewhere, device, quiet)?;
+        name = card.name;
+        setting
+    } else {
+        let (setting, card) = invasion::set_up(elsewhere, device, quiet)?;
+        name = card.name;
+        setting
+    };
+    let output = args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
+    let text = on_device!(device, describe(&setting))?;
+    Ok(format!("{text}device      {device}\noutput      {}\n", plan::of_output(&output)))
 }
 
 fn train_members<B: TrainBackend>(
     device: &B::Device,
     setting: &Setting,
     card: &mut Card<impl TrainedOn>,
-) -> Result<()> {
+) -> Result<PathBuf> {
     let mut neighbour: Option<PathBuf> = None;
     for member in &setting.members {
-        let start = match setting.training.start {
-            Start::Neighbour => neighbour.as_deref(),
-            Start::Scratch => None,
+        let start = match (setting.training.start, neighbour.take()) {
+            (Start::Neighbour, Some(path)) => Some(path),
+            _ => setting.place.init.as_ref().map(|init| init.weights(&member.folder)).transpose()?,
         };
-        let trained = Trainer::<B>::new(setting, member, start, device).and_then(Trainer::run);
+        let trained = Trainer::<B>::new(setting, member, start.as_deref(), device).and_then(Trainer::run);
         record(&mut card.members, trained.map_err(|e| setting.place.named(e))?);
         setting.place.folder.write_card(card).map_err(|e| setting.place.named(e))?;
         neighbour = Some(setting.place.folder.member(&member.folder).best_path());
     }
     let path = setting.place.finish()?;
     say(setting.verbosity, &format!("trained: {}", path.display()));
-    Ok(())
+    Ok(path.to_owned())
 }
 
 /// Adds a member to the list, or replaces its earlier entry.

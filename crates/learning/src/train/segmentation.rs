@@ -8,9 +8,9 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 
 use super::begin::begin;
-use super::{Member, Setting, balanced, memory, train_members};
+use super::{Member, Setting, balanced, memory};
 use crate::data::SegmentationData;
-use crate::device::{Device, on_device};
+use crate::device::Device;
 use crate::loss::Objective;
 use crate::model::Ends;
 use crate::train::TrainOptions;
@@ -25,11 +25,15 @@ use porecast_store::config::segmentation_loss::SegmentationWeights;
 use porecast_store::image_split::split_of;
 use porecast_store::run::{Card, SegmentationCard, SegmentationRunCard};
 
-/// Trains on annotated images.
+/// Prepares a training on annotated images.
 ///
 /// # Errors
 /// As [`super::run`].
-pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> Result<()> {
+pub(super) fn set_up(
+    args: &TrainOptions,
+    device: Device,
+    verbosity: Verbosity,
+) -> Result<(Setting, SegmentationRunCard)> {
     let config: SegmentationConfig = config::load(&args.config, &args.set)?;
     let begun = begin(args, &config.name, &config)?;
     let dataset = SegmentationDataset::open(&config.dataset)?;
@@ -41,7 +45,7 @@ pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> 
     }
     let (channels, height, width) = dataset.shape();
     let ends = Ends::new(channels, config.outputs());
-    memory::check(&config.model, ends, &config.training, (height, width))?;
+    let memory = memory::check(&config.model, ends, &config.training, (height, width))?;
     let split = split_of(&dataset, &config.split)?;
     let trained_on = SegmentationCard {
         path: config.dataset.clone(),
@@ -53,6 +57,7 @@ pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> 
     let members = members(&config, &card, &dataset, args.fold)?;
     let setting = Setting {
         place: begun.write(&mut card, &config.dataset)?,
+        memory,
         seed: config.seed,
         model: config.model,
         optimizer: config.optimizer,
@@ -69,7 +74,7 @@ pub(super) fn run(args: &TrainOptions, device: Device, verbosity: Verbosity) -> 
         card.split.test.len()
     );
     say(verbosity, &what);
-    on_device!(device, train_members(&setting, &mut card))
+    Ok((setting, card))
 }
 
 /// The networks of a run; only those of fold `only` if it is given.

@@ -30,6 +30,8 @@ use porecast_store::{checkpoint, table, weights};
 
 /// Batches prepared in advance.
 const BATCHES_AHEAD: usize = 2;
+/// Steps of a training that is only tried out.
+const TRIED_STEPS: usize = 4;
 
 /// Progress of a training; together with the weights and the optimiser's history it determines what
 /// follows.
@@ -80,6 +82,18 @@ struct Row {
     waiting_seconds: f64,
 }
 
+/// What a few steps show of a training.
+pub(super) struct TriedOut {
+    pub(super) parameters: usize,
+    /// Samples in an epoch.
+    pub(super) samples: usize,
+    /// Optimiser steps of the whole training.
+    pub(super) total_steps: u64,
+    pub(super) seconds_per_step: f64,
+    /// Steps that were timed.
+    pub(super) timed: usize,
+}
+
 /// Validation result of some samples.
 struct Scored {
     loss: f64,
@@ -121,8 +135,14 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             .expect("a network takes its own weights");
         let is_resumed = files.checkpoint_path().exists();
         network = match (start, &model.unet.encoder.weights) {
-            (Some(path), _) => network.with_weights(weights::read_network(path)?, path)?,
-            (None, Some(path)) if !is_resumed && model.architecture == Architecture::Unet => {
+            _ if is_resumed => network,
+            (Some(path), _) => network.with_weights(weights::read_network(path)?, path).map_err(|error| {
+                match &setting.place.init {
+                    Some(init) => init.explained(error, &setting.place.resolved),
+                    None => error,
+                }
+            })?,
+            (None, Some(path)) if model.architecture == Architecture::Unet => {
                 network.with_encoder_weights(weights::read(path)?, path)?
             }
             (None, _) => network,
@@ -146,18 +166,16 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
     /// Trains to the end and returns the member's card.
     pub(super) fn run(mut self) -> Result<MemberCard> {
         interrupt::listen();
-        let config = &self.setting.training;
         while !self.state.is_finished {
             self.train_epoch()?;
             self.validate()?;
-            let is_stale = config.patience > 0 && self.state.stale >= config.patience;
-            if is_stale {
+            if self.is_stale() {
                 self.say(&format!(
                     "{}stopped: the validation loss has not fallen for {} epochs",
                     self.member.label, self.state.stale
                 ));
             }
-            self.state.is_finished = is_stale || self.state.epoch == config.epochs;
+            self.state.is_finished = self.is_done();
             if self.state.is_finished {
                 write_weights(&self.scored_network(), &self.files.last_path())?;
             }
@@ -179,7 +197,19 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         })
     }
 
-    fn train_epoch(&mut self) -> Result<()> {
+    /// Whether the validation loss has not fallen for too long.
+    fn is_stale(&self) -> bool {
+        let patience = self.setting.training.patience;
+        patience > 0 && self.state.stale >= patience
+    }
+
+    /// Whether nothing is left to train.
+    fn is_done(&self) -> bool {
+        self.is_stale() || self.state.epoch >= self.setting.training.epochs
+    }
+
+    /// The batches of the current epoch, and the optimiser steps of the whole training.
+    fn batches(&self) -> (Vec<Vec<Pick>>, u64) {
         let (setting, member) = (self.setting, self.member);
         let config = &setting.training;
         let batches = order::epoch(
@@ -191,6 +221,35 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             member.data.mirror(),
         );
         let total_steps = (batches.len().div_ceil(config.accumulation) * config.epochs) as u64;
+        (batches, total_steps)
+    }
+
+    /// Trains a few steps without saving anything.
+    pub(super) fn try_out(mut self) -> Result<TriedOut> {
+        let (batches, total_steps) = self.batches();
+        let samples = batches.iter().flatten().map(|pick| pick.frames.len()).sum();
+        let mut times = Vec::new();
+        for together in batches.chunks(self.setting.training.accumulation).take(TRIED_STEPS) {
+            let began = Instant::now();
+            let host = together.iter().map(|picks| self.member.data.batch(picks)).collect::<Result<_>>()?;
+            self.step(host, total_steps)?;
+            times.push(began.elapsed().as_secs_f64());
+        }
+        // The first step also prepares the device.
+        let timed = if times.len() > 1 { &times[1..] } else { &times };
+        Ok(TriedOut {
+            parameters: self.network.parameter_count(),
+            samples,
+            total_steps,
+            seconds_per_step: timed.iter().sum::<f64>() / timed.len().max(1) as f64,
+            timed: timed.len(),
+        })
+    }
+
+    fn train_epoch(&mut self) -> Result<()> {
+        let (setting, member) = (self.setting, self.member);
+        let config = &setting.training;
+        let (batches, total_steps) = self.batches();
         let label = format!("{}epoch {}/{}", member.label, self.state.epoch + 1, config.epochs);
         let progress = Progress::new(label, batches.len(), self.state.batch, setting.verbosity);
         let rest = &batches[self.state.batch..];
@@ -497,6 +556,8 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             self.average = Some(self.network.valid().load_record(record));
         }
         self.state = state;
+        // A training that was complete goes on if it is to have more epochs.
+        self.state.is_finished = self.is_done();
         Ok(())
     }
 }

@@ -125,7 +125,7 @@ where
         tables: found.tables,
     };
     comparison.write(&files.comparison_path())?;
-    Ok(Printout { tables: found.terminal, notes: comparison.notes, written: String::new() })
+    Ok(Printout::of_scores(found.terminal, comparison.notes))
 }
 
 /// A run with its scores.

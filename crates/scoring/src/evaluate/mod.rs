@@ -8,6 +8,7 @@
 pub mod answer;
 pub mod compare;
 mod cost;
+mod headline;
 mod intervals;
 pub mod invasions;
 pub mod masks;
@@ -21,9 +22,10 @@ use std::path::PathBuf;
 
 use porecast_base::lock::Held;
 use porecast_base::{Error, Result, atomic};
-use porecast_store::run::ComparisonFolder;
+use porecast_store::run::{ComparisonFolder, EvaluationFolder};
 use porecast_store::{InvasionDataset, MissingPredictions, Task};
 
+pub use headline::{Headline, headline};
 use masks::MaskEvaluation;
 pub use plan::{Part, Plan};
 use table::Table;
@@ -124,7 +126,11 @@ impl Evaluation {
                 Self::Masks(masks) => masks.run(),
             }
         })?;
-        Ok(Printout { written: format!("scores and figures: {}", output.display()), ..found })
+        Ok(Printout {
+            written: format!("scores and figures: {}", output.display()),
+            document: EvaluationFolder::new(&output).scores_path(),
+            ..found
+        })
     }
 }
 
@@ -155,7 +161,11 @@ pub fn compare(options: &CompareOptions) -> Result<Printout> {
             Task::Segmentation => masks::compare::run(&options),
         }
     })?;
-    Ok(Printout { written: format!("comparison: {}", options.output.display()), ..found })
+    Ok(Printout {
+        written: format!("comparison: {}", options.output.display()),
+        document: ComparisonFolder::new(&options.output).comparison_path(),
+        ..found
+    })
 }
 
 /// What a stage found, for a terminal.
@@ -167,12 +177,14 @@ pub struct Printout {
     pub notes: Vec<String>,
     /// Where everything was written.
     pub written: String,
+    /// The JSON document among it: `scores.json` or `comparison.json`.
+    pub document: PathBuf,
 }
 
 impl Printout {
     /// What was found; where it was written follows.
     fn of_scores(tables: Vec<Table>, notes: Vec<String>) -> Self {
-        Self { tables, notes, written: String::new() }
+        Self { tables, notes, written: String::new(), document: PathBuf::new() }
     }
 
     /// The text of everything, line by line.

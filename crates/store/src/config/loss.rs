@@ -1,12 +1,13 @@
 //! The loss of an invasion as a table of weights, and the terms of all losses.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::train::Head;
 use super::{Checks, Problem};
 
 /// Weights of the classes solid, defending, invading.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClassWeights {
     /// All one.
@@ -62,24 +63,31 @@ impl Term {
 }
 
 /// Weights of the terms of the loss; a term of weight zero is left out.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LossConfig {
-    /// Mean squared error of the invasion probability.
+    /// Weight of the mean squared error of the invasion probability.
+    #[schemars(extend("minimum" = 0.0))]
     pub mse: f64,
-    /// Binary cross-entropy (regression head).
+    /// Weight of the binary cross-entropy; needs `head = "regression"`.
+    #[schemars(extend("minimum" = 0.0))]
     pub bce: f64,
-    /// Cross-entropy over the three classes (multi-class head).
+    /// Weight of the cross-entropy over the three classes; needs `head = "multi-class"`.
+    #[schemars(extend("minimum" = 0.0))]
     pub cross_entropy: f64,
-    /// Dice loss.
+    /// Weight of the Dice loss: 1 minus the overlap of prediction and truth.
+    #[schemars(extend("minimum" = 0.0))]
     pub dice: f64,
-    /// Soft intersection over union.
+    /// Weight of the soft intersection over union.
+    #[schemars(extend("minimum" = 0.0))]
     pub iou: f64,
-    /// Volume difference of the thresholded mask, as published; it has no gradient.
+    /// Weight of the volume difference of the thresholded mask, as published; it has no gradient.
+    #[schemars(extend("minimum" = 0.0))]
     pub volume_hard: f64,
-    /// Volume difference of the probabilities.
+    /// Weight of the volume difference of the probabilities.
+    #[schemars(extend("minimum" = 0.0))]
     pub volume_soft: f64,
-    /// Weights of the classes in the cross-entropy.
+    /// Weights of the classes solid, defending, invading in the cross-entropy.
     pub class_weights: ClassWeights,
 }
 

@@ -5,11 +5,14 @@
 pub mod loss;
 pub mod model;
 pub mod optimizer;
+pub mod reference;
+pub mod schema;
 pub mod search;
 pub mod search_space;
 pub mod segmentation;
 pub mod segmentation_loss;
 pub mod simulate;
+pub mod start;
 pub mod train;
 
 use std::collections::HashSet;

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Checks, Problem};
 
 /// Kind of network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Architecture {
     /// Encoder and decoder with skips.
@@ -18,18 +19,19 @@ pub enum Architecture {
 }
 
 /// The network.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
     /// Kind of network.
     pub architecture: Architecture,
-    /// Share of activations dropped in training.
+    /// Share of the activations that are set to zero at random in training.
+    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub dropout: f64,
-    /// Where and how time enters.
+    /// Where and how the time enters the network.
     pub time: TimeConfig,
-    /// Settings of the UNet.
+    /// Settings of the UNet; a vision transformer ignores them.
     pub unet: UnetConfig,
-    /// Settings of the vision transformer.
+    /// Settings of the vision transformer; a UNet ignores them.
     pub vit: VitConfig,
 }
 
@@ -44,7 +46,7 @@ impl ModelConfig {
 }
 
 /// Where time enters a UNet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimePlace {
     /// In every block of the encoder.
@@ -56,7 +58,7 @@ pub enum TimePlace {
 }
 
 /// How the time embedding changes the features.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimeMode {
     /// Adds a value to each channel.
@@ -67,14 +69,15 @@ pub enum TimeMode {
 }
 
 /// Where and how time enters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TimeConfig {
-    /// Where it enters a UNet.
+    /// Parts of a UNet that are told the time; at least one if the network predicts any time.
     pub enters: Vec<TimePlace>,
-    /// How it changes the features.
+    /// How the time embedding changes the features after a norm.
     pub mode: TimeMode,
-    /// Width of the embedding.
+    /// Width of the time embedding, an even number.
+    #[schemars(extend("minimum" = 4, "multipleOf" = 2))]
     pub channels: usize,
 }
 
@@ -89,7 +92,7 @@ impl Default for TimeConfig {
 }
 
 /// Normalisation after a convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum NormKind {
     /// Over the batch.
@@ -100,7 +103,7 @@ pub enum NormKind {
 }
 
 /// Upsampling in the decoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Upsampling {
     /// Transposed convolution 2x2, stride 2.
@@ -111,7 +114,7 @@ pub enum Upsampling {
 }
 
 /// Activation after a normalisation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ActivationKind {
     /// max(z, 0)
@@ -126,7 +129,7 @@ pub enum ActivationKind {
 }
 
 /// How a decoder block merges the skip of its level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Skips {
     /// As additional channels.
@@ -139,7 +142,7 @@ pub enum Skips {
 }
 
 /// Encoder that supplies the skips.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EncoderKind {
     /// The UNet's own blocks.
@@ -179,18 +182,19 @@ impl EncoderKind {
 }
 
 /// Encoder that supplies the skips.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EncoderConfig {
-    /// Kind of encoder.
+    /// Network whose levels supply the skips.
     pub kind: EncoderKind,
-    /// Weights to start from: a `.pth` or safetensors file of torchvision or timm.
+    /// Weights to start from: a `.pth` or safetensors file of torchvision or timm. Not for a plain
+    /// encoder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
 }
 
 /// Context module that widens the receptive field at the bottleneck.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ContextKind {
     /// Nothing.
@@ -203,12 +207,13 @@ pub enum ContextKind {
 }
 
 /// Context module that widens the receptive field at the bottleneck.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ContextConfig {
     /// Kind of context module.
     pub kind: ContextKind,
-    /// Dilations of its convolutions.
+    /// Dilations of its convolutions in pixels of the bottleneck.
+    #[schemars(length(min = 1), inner(range(min = 1, max = 64)))]
     pub dilations: Vec<usize>,
 }
 
@@ -220,14 +225,16 @@ impl Default for ContextConfig {
 
 /// A second, coarse branch that sees the whole image: blocks from half the resolution downwards,
 /// then a transformer. It is fused into the fine branch at every scale.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GlobalConfig {
-    /// Whether the network has it.
+    /// Whether the network has a second, coarse branch that sees the whole image.
     pub enabled: bool,
-    /// Transformer layers.
+    /// Number of its transformer layers.
+    #[schemars(range(min = 1, max = 48))]
     pub depth: usize,
-    /// Heads of each layer.
+    /// Attention heads of each layer, a divisor of the branch's channels.
+    #[schemars(range(min = 1))]
     pub heads: usize,
 }
 
@@ -238,7 +245,7 @@ impl Default for GlobalConfig {
 }
 
 /// Positional encoding of the tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Positional {
     /// No positional encoding.
@@ -249,12 +256,13 @@ pub enum Positional {
 }
 
 /// Self-attention at the bottleneck.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AttentionConfig {
-    /// Whether the network has it.
+    /// Whether the network has self-attention at the bottleneck.
     pub enabled: bool,
-    /// Heads.
+    /// Attention heads, a divisor of the bottleneck's channels.
+    #[schemars(range(min = 1))]
     pub heads: usize,
     /// Positional encoding of the tokens.
     pub positional: Positional,
@@ -267,27 +275,32 @@ impl Default for AttentionConfig {
 }
 
 /// Settings of the UNet.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UnetConfig {
     /// Channels of the first level; each level below doubles them.
+    #[schemars(range(min = 1, max = 512))]
     pub base_channels: usize,
-    /// Number of times the resolution is halved.
+    /// Number of times the resolution is halved; 5 with a ResNet or EfficientNet as encoder.
+    #[schemars(range(min = 1, max = 7))]
     pub levels: usize,
-    /// Normalisation.
+    /// Normalisation after each convolution.
     pub norm: NormKind,
-    /// Activation.
+    /// Activation after each normalisation.
     pub activation: ActivationKind,
-    /// Upsampling.
+    /// How the decoder doubles the resolution.
     pub upsampling: Upsampling,
     /// How a decoder block merges the skip of its level.
     pub skips: Skips,
     /// Whether each block adds its input to its output.
     pub residual: bool,
     /// Probability of skipping the deepest residual block for a sample in training; for the other
-    /// blocks it is proportional to their depth.
+    /// blocks it is proportional to their depth. Needs residual blocks.
+    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub stochastic_depth: f64,
-    /// Number of decoder levels next to the finest that have a head of their own in training.
+    /// Number of decoder levels next to the finest that have a head of their own in training; below
+    /// `levels`. Only for images.
+    #[schemars(range(min = 0, max = 6))]
     pub deep_supervision: usize,
     /// Encoder that supplies the skips.
     pub encoder: EncoderConfig,
@@ -335,16 +348,20 @@ impl Default for UnetConfig {
 }
 
 /// Settings of the vision transformer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct VitConfig {
-    /// Edge of a patch in pixels.
+    /// Edge of a patch in pixels; each patch becomes a token.
+    #[schemars(range(min = 1, max = 64))]
     pub patch: usize,
-    /// Width of a token.
+    /// Width of a token, a multiple of 4 and of `heads`.
+    #[schemars(extend("minimum" = 4, "multipleOf" = 4))]
     pub width: usize,
-    /// Transformer layers.
+    /// Number of transformer layers.
+    #[schemars(range(min = 1, max = 48))]
     pub depth: usize,
-    /// Heads of each layer.
+    /// Attention heads of each layer.
+    #[schemars(range(min = 1))]
     pub heads: usize,
 }
 

@@ -1,11 +1,12 @@
 //! The optimiser and its learning rate.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Checks, Problem};
 
 /// Optimiser.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Algorithm {
     /// Adam.
@@ -18,20 +19,27 @@ pub enum Algorithm {
 }
 
 /// Settings of the optimiser.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimizerConfig {
-    /// Optimiser.
+    /// Algorithm that changes the weights from their gradients.
     pub algorithm: Algorithm,
-    /// Highest learning rate.
+    /// Highest learning rate: how far a step changes the weights. The schedule scales it.
+    #[schemars(extend("exclusiveMinimum" = 0.0, "maximum" = 10.0))]
     pub learning_rate: f64,
-    /// Weight decay.
+    /// How strongly each step pulls the weights towards zero; 0 for not at all.
+    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub weight_decay: f64,
-    /// Momentum of `sgd`.
+    /// Share of the last step that `sgd` repeats; the other algorithms ignore it.
+    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub momentum: f64,
-    /// Largest Euclidean norm of all gradients together; 0 for no clipping.
+    /// Largest Euclidean norm of all gradients together; a larger gradient is scaled down to it. 0 for
+    /// no clipping.
+    #[schemars(extend("minimum" = 0.0))]
     pub clip_norm: f64,
-    /// Decay of the exponential moving average of the weights; 0 for none.
+    /// Decay per step of a moving average of the weights; the average is validated and saved instead of
+    /// the weights. 0 for no average.
+    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub ema: f64,
 }
 
@@ -49,7 +57,7 @@ impl Default for OptimizerConfig {
 }
 
 /// Shape of the learning-rate schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ScheduleShape {
     /// Does not change.
@@ -64,20 +72,23 @@ pub enum ScheduleShape {
 }
 
 /// How the learning rate changes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ScheduleConfig {
-    /// Shape.
+    /// How the learning rate changes over the training.
     pub shape: ScheduleShape,
     /// Optimiser steps over which the learning rate rises linearly from zero.
     pub warmup_steps: usize,
     /// Lowest learning rate divided by the highest.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub final_fraction: f64,
-    /// Factor of `step` and `plateau`.
+    /// Factor by which `step` and `plateau` lower the learning rate.
+    #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub factor: f64,
     /// Epochs between two drops of `step`.
+    #[schemars(range(min = 1))]
     pub every_epochs: usize,
-    /// Epochs without a lower validation loss before `plateau` drops.
+    /// Epochs without a lower validation loss after which `plateau` drops.
     pub patience: usize,
 }
 

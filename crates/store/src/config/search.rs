@@ -3,16 +3,17 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Checks, Problem, Validate};
 
 /// A search for the training settings with the lowest validation loss.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SearchConfig {
-    /// Name of the study.
+    /// Name of the study; its folder is `runs/<name>` unless `-o` is given.
     pub name: String,
     /// Configuration file of the training; each trial changes the parameters in it.
     pub training: PathBuf,
@@ -20,27 +21,31 @@ pub struct SearchConfig {
     #[serde(default)]
     pub seed: u64,
     /// Total number of trials, over all processes.
+    #[schemars(range(min = 1))]
     pub trials: usize,
     /// Trials drawn at random before the estimator proposes any.
     #[serde(default = "SearchConfig::default_startup")]
+    #[schemars(range(min = 1))]
     pub startup: usize,
     /// Parameters to search.
     #[serde(rename = "parameter")]
+    #[schemars(length(min = 1))]
     pub parameters: Vec<Parameter>,
 }
 
 /// A key of the training's configuration and the values to try.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
-    /// Path of the key, such as `optimizer.learning_rate`.
+    /// Path of a key of the training's configuration, such as `optimizer.learning_rate`; not of the
+    /// loss.
     pub key: String,
     /// Values to try.
     pub values: Values,
 }
 
 /// Values of a parameter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Values {
     /// A real number from `low` to `high`.
@@ -65,7 +70,7 @@ pub enum Values {
 }
 
 /// Scale on which numbers are uniform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scale {
     /// The number itself.

@@ -11,6 +11,7 @@ use porecast_imaging::morphology::PostprocessConfig;
 use porecast_imaging::split::SplitConfig;
 use porecast_imaging::stain::{self, Chosen, MacenkoConfig, Stains, Unseparable};
 use porecast_imaging::{AnnotatedImage, resize};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::model::ModelConfig;
@@ -20,25 +21,27 @@ use super::train::TrainingConfig;
 use super::{Checks, Problem, Validate, plain_name};
 
 /// A segmentation study, from the source images to predicted masks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SegmentationConfig {
     /// Always `segmentation`; distinguishes this configuration from that of an invasion.
     pub task: TaskWord,
-    /// Name of the run; the run folder is `runs/<name>` unless given.
+    /// Name of the run: letters, digits, `-`, `_` and `.`. The run folder is `runs/<name>` unless `-o`
+    /// is given.
     pub name: String,
-    /// Seed of initialisation, order, dropout and augmentation.
+    /// Seed of the initial weights, the order of the samples, dropout and augmentation.
     #[serde(default)]
     pub seed: u64,
     /// Dataset that `porecast prepare` writes and training reads, relative to the working directory.
     pub dataset: PathBuf,
-    /// Names of the classes; the first is the background.
+    /// Names of the classes, 2 to 255, each once; the first is the background.
+    #[schemars(length(min = 2, max = 255))]
     pub classes: Vec<String>,
     /// Source of the images, and how they are brought to one shape.
     pub source: SourceConfig,
-    /// Which images are held out.
+    /// Which images are held out for validation and test.
     pub split: SplitConfig,
-    /// Normalisation of the input.
+    /// Normalisation of the input, whose values are from 0 to 1.
     #[serde(default)]
     pub normalization: Normalization,
     /// Augmentation of training samples.
@@ -47,7 +50,7 @@ pub struct SegmentationConfig {
     /// The network.
     #[serde(default)]
     pub model: ModelConfig,
-    /// Weights of the loss terms.
+    /// Weights and settings of the loss terms; at least one weight must be above 0.
     pub loss: SegmentationLossConfig,
     /// The optimiser.
     #[serde(default)]
@@ -67,7 +70,7 @@ pub struct SegmentationConfig {
 }
 
 /// The word `segmentation`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskWord {
     /// A class for each pixel of an image.
@@ -75,18 +78,18 @@ pub enum TaskWord {
 }
 
 /// Source of the images, and how they are brought to one shape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
-    /// Folder or file of the images, relative to the working directory.
+    /// Folder or file of the source images, relative to the working directory.
     pub path: PathBuf,
-    /// Format of the images.
+    /// File format of the source images, with its settings.
     pub format: Format,
-    /// Height and width to resize images to; not resized when absent.
+    /// Height and width in pixels to resize images to; not resized when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resize: Option<(usize, usize)>,
-    /// Height and width of tiles to cut images into; not cut when absent. Each tile becomes an
-    /// image of the dataset; the tiles of a column stay on one side of a split.
+    /// Height and width in pixels of tiles to cut images into; not cut when absent. Each tile becomes
+    /// an image of the dataset; the tiles of a column stay on one side of a split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tile: Option<(usize, usize)>,
     /// Normalise stained slides to reference colours, with the chosen stains.
@@ -101,7 +104,7 @@ pub struct SourceConfig {
 }
 
 /// Bit depth of stored images, over the range from 0 to 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum Depth {
     /// Steps of 1/255: lossless for eight-bit images that are not resized.
     #[serde(rename = "8-bit")]
@@ -123,7 +126,7 @@ impl Depth {
 }
 
 /// Normalisation of the input, whose values are from 0 to 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Normalization {
     /// No normalisation.
@@ -137,12 +140,13 @@ pub enum Normalization {
 }
 
 /// An ensemble in place of a single network.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EnsembleConfig {
     /// Networks trained on samples drawn with replacement (bagging); 0 for one network on every sample.
     pub bags: usize,
     /// Share of the training samples to use: whole groups, drawn by the seed.
+    #[schemars(extend("exclusiveMinimum" = 0.0, "maximum" = 1.0))]
     pub training_share: f64,
 }
 
@@ -153,7 +157,7 @@ impl Default for EnsembleConfig {
 }
 
 /// How logits become masks.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MaskConfig {
     /// Views of an image to predict and average.
@@ -165,7 +169,7 @@ pub struct MaskConfig {
 }
 
 /// Views of an image to predict; their predictions are transformed back and averaged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Views {
     /// The image itself.
@@ -178,7 +182,7 @@ pub enum Views {
 }
 
 /// How the predictions of several networks are combined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Combine {
     /// Mean of the probabilities.

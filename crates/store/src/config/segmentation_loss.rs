@@ -1,13 +1,14 @@
 //! The loss of a segmentation: a table of weights.
 
 use porecast_imaging::Background;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::loss::Term;
 use super::{Checks, Problem};
 
 /// Weights of the classes in the cross-entropy.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SegmentationWeights {
     /// All one.
@@ -22,7 +23,7 @@ pub enum SegmentationWeights {
 }
 
 /// Pixels that the sums of an overlap loss run over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Over {
     /// The pixels of a sample; the losses of samples are averaged.
@@ -33,44 +34,57 @@ pub enum Over {
 }
 
 /// Weights and settings of the terms of the loss; a term of weight zero is left out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SegmentationLossConfig {
-    /// Cross-entropy; binary for a network of one logit.
+    /// Weight of the cross-entropy; binary for two classes.
+    #[schemars(extend("minimum" = 0.0))]
     pub cross_entropy: f64,
-    /// Focal loss.
+    /// Weight of the focal loss, a cross-entropy that counts uncertain pixels more.
+    #[schemars(extend("minimum" = 0.0))]
     pub focal: f64,
-    /// Dice loss.
+    /// Weight of the Dice loss: 1 minus the overlap of prediction and truth.
+    #[schemars(extend("minimum" = 0.0))]
     pub dice: f64,
-    /// Dice loss of the complement of each class.
+    /// Weight of the Dice loss of the complement of each class.
+    #[schemars(extend("minimum" = 0.0))]
     pub inverse_dice: f64,
-    /// Switching loss: Dice and inverse Dice, weighted by whether the foreground or the background
-    /// is rarer in the batch.
+    /// Weight of the switching loss: Dice and inverse Dice, weighted by whether the foreground or the
+    /// background is rarer in the batch.
+    #[schemars(extend("minimum" = 0.0))]
     pub switching: f64,
-    /// Soft intersection over union.
+    /// Weight of the soft intersection over union.
+    #[schemars(extend("minimum" = 0.0))]
     pub iou: f64,
-    /// Sum of the absolute values of the network's weights.
+    /// Weight of the sum of the absolute values of the network's weights.
+    #[schemars(extend("minimum" = 0.0))]
     pub l1: f64,
-    /// Sum of the squares of the network's weights; together with `l1`, the elastic net.
+    /// Weight of the sum of the squares of the network's weights; together with `l1`, the elastic net.
+    #[schemars(extend("minimum" = 0.0))]
     pub l2: f64,
-    /// Weight α of the foreground in the focal loss of one logit; the background has 1 − α.
+    /// Weight α of the foreground in the focal loss of two classes; the background has 1 − α.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub focal_alpha: f64,
-    /// Exponent γ of the focal loss.
+    /// Exponent γ of the focal loss: 0, or 1 to 10.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 10.0))]
     pub focal_gamma: f64,
     /// Weight λ of the rarer side in the switching loss; the other side has 1 − λ.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub switching_lambda: f64,
     /// Share of the foreground in the batch above which the background is the rarer side.
+    #[schemars(extend("minimum" = 0.0, "maximum" = 1.0))]
     pub switching_threshold: f64,
     /// Weights of the classes in the cross-entropy.
     pub class_weights: SegmentationWeights,
-    /// Classes left out of focal, overlap and switching loss.
+    /// Numbers of the classes left out of focal, overlap and switching loss.
     pub excluded: Vec<usize>,
     /// Pixels that the sums of the overlap losses run over.
     pub over: Over,
-    /// Grey level of the background in the target of a network of one logit; the foreground is
-    /// white, or black on a white background.
+    /// Grey level of the background in the target of two classes; the foreground is white, or black on
+    /// a white background.
     pub background: Background,
-    /// Weights of the heads, the finest first; more than one needs `model.unet.deep_supervision`.
+    /// Weights of the heads, the finest first: one more than `model.unet.deep_supervision`.
+    #[schemars(length(min = 1), inner(range(min = 0.0)))]
     pub levels: Vec<f64>,
 }
 

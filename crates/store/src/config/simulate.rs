@@ -9,6 +9,7 @@ use porecast_simulations::lattice_boltzmann::{Injection, LatticeBoltzmannConfig}
 use porecast_simulations::percolation::PercolationConfig;
 use porecast_simulations::{FluidPair, Side};
 use rand::{Rng, RngExt};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -18,19 +19,23 @@ use super::{Problem, Validate, read_table};
 const MAX_DOMAINS: usize = 1_000_000;
 
 /// A campaign of `porecast simulate`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SimulateConfig {
     /// Number of domains. A higher number extends an existing dataset if nothing else changes.
+    #[schemars(range(min = 1, max = 1000000))]
     pub domains: usize,
-    /// Seed from which the seed of every domain is derived.
+    /// Seed of the campaign; the seed of every domain is derived from it.
     #[serde(default)]
     pub seed: u64,
     /// Height of the domains in pixels.
+    #[schemars(range(min = 2, max = 16384))]
     pub height: usize,
     /// Width of the domains in pixels.
+    #[schemars(range(min = 2, max = 16384))]
     pub width: usize,
     /// Edge length of a pixel in metres.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub voxel_size_m: f64,
     /// Edge where the invading fluid enters.
     #[serde(default)]
@@ -44,14 +49,17 @@ pub struct SimulateConfig {
     /// Settings of the lattice Boltzmann simulator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lattice_boltzmann: Option<LatticeBoltzmannConfig>,
-    /// Capillary numbers of a lattice Boltzmann campaign: each domain draws one of them.
+    /// Capillary numbers of a lattice Boltzmann campaign, each 1e-6 to 1: each domain draws one of
+    /// them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("default" = []))]
     pub capillary_numbers: Vec<f64>,
     /// Physical quantities that differ from domain to domain.
     #[serde(default, skip_serializing_if = "PhysicsRanges::is_empty")]
     pub vary: PhysicsRanges,
     /// Draws for one domain until one can be simulated: generators and the lattice refuse some.
     #[serde(default = "one_draw", skip_serializing_if = "is_one")]
+    #[schemars(range(min = 1, max = 1000), extend("default" = 1))]
     pub draws: usize,
     /// The two fluids.
     #[serde(default)]
@@ -61,16 +69,18 @@ pub struct SimulateConfig {
 }
 
 /// Ranges `[lowest, highest]` from which each domain draws a physical quantity.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PhysicsRanges {
-    /// Capillary number, uniform in its logarithm.
+    /// Lowest and highest capillary number, within 1e-6 to 1; uniform in its logarithm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capillary_number: Option<(f64, f64)>,
-    /// Viscosity of the invading over that of the defending fluid, uniform in its logarithm.
+    /// Lowest and highest viscosity of the invading over that of the defending fluid, within 1e-3 to
+    /// 1e3; uniform in its logarithm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub viscosity_ratio: Option<(f64, f64)>,
-    /// Contact angle in degrees through the defending phase, uniform.
+    /// Lowest and highest contact angle in degrees through the defending fluid, within 0 to 89.99;
+    /// uniform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contact_angle_deg: Option<(f64, f64)>,
 }
@@ -99,7 +109,7 @@ impl PhysicsRanges {
 }
 
 /// What invades the domains.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Simulator {
     /// Quasi-static drainage by image-based invasion percolation.
@@ -120,16 +130,18 @@ impl Simulator {
 }
 
 /// One kind of domain: a generator, or an image to crop from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DomainKind {
     /// Share of the campaign, relative to the other kinds.
     #[serde(default = "one")]
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub weight: f64,
-    /// Generator settings that vary between domains; each is drawn uniformly from its range.
+    /// Generator settings that vary between domains, such as `{ porosity = [0.6, 0.7] }`; each is drawn
+    /// uniformly from its lowest to its highest value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub vary: BTreeMap<String, (f64, f64)>,
-    /// A generator of domains.
+    /// A generator of domains; a kind of domain has this or `image`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generator: Option<DomainConfig>,
     /// A picture that domains are cropped from at random.
@@ -138,7 +150,7 @@ pub struct DomainKind {
 }
 
 /// A picture that domains are cropped from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImageSource {
     /// PNG, TIFF, JPEG, npy or headerless raw file; a relative path starts at the folder of the
@@ -150,20 +162,19 @@ pub struct ImageSource {
     /// Height, width and slice; for raw files only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<RawShape>,
-    /// How grey levels from 0 (black) to 1 (white) become pores; see
-    /// [`GreyImage`](crate::GreyImage).
+    /// How grey levels from 0 (black) to 1 (white) become solid and pores.
     pub segmentation: ImageConfig,
 }
 
 /// Shape and slice of a headerless file of one byte per pixel.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawShape {
-    /// Rows.
+    /// Rows of the file.
     pub height: usize,
-    /// Columns.
+    /// Columns of the file.
     pub width: usize,
-    /// Slice to take, from 0.
+    /// Slice to take, counted from 0.
     #[serde(default)]
     pub slice: usize,
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::loss::LossConfig;
@@ -12,35 +13,40 @@ use crate::physics::Quantity;
 use porecast_base::below;
 
 /// A training on an invasion dataset.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Name of the run; the run folder is `runs/<name>` unless given.
+    /// Name of the run: letters, digits, `-`, `_` and `.`. The run folder is `runs/<name>` unless `-o`
+    /// is given.
     pub name: String,
-    /// Seed of initialisation, order, dropout and augmentation.
+    /// Seed of the initial weights, the order of the samples, dropout and mirroring.
     #[serde(default)]
     pub seed: u64,
-    /// Dataset, relative to the working directory.
+    /// Dataset of invasion sequences to train on, relative to the working directory.
     pub dataset: PathBuf,
-    /// Output of the last layer.
+    /// Output of the last layer for each pixel.
     #[serde(default)]
     pub head: Head,
-    /// Whether one network predicts any time, or one network per frame.
+    /// Whether one network predicts any time, one gives the whole sequence, or each frame has a
+    /// network.
     #[serde(default)]
     pub conditioning: Conditioning,
-    /// Channels of the input.
+    /// Channels of the input, each computed from the geometry; at least one, each once.
     #[serde(default = "Channel::default_list")]
+    #[schemars(length(min = 1))]
     pub inputs: Vec<Channel>,
-    /// Physical quantities that the network is told; every domain of the dataset must have them.
+    /// Physical quantities that the network is told, each once; every domain of the dataset must have
+    /// them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("default" = []))]
     pub physics: Vec<Quantity>,
-    /// Shares of the domains.
+    /// Which domains are held out for validation and test.
     #[serde(default)]
     pub split: SplitConfig,
     /// The network.
     #[serde(default)]
     pub model: ModelConfig,
-    /// Weights of the loss terms.
+    /// Weights of the loss terms; at least one with a gradient must be above 0.
     #[serde(default)]
     pub loss: LossConfig,
     /// The optimiser.
@@ -55,6 +61,7 @@ pub struct TrainConfig {
     /// Average what is predicted of a domain and of its mirror image across the flow, which are
     /// equally likely.
     #[serde(default, skip_serializing_if = "is_false")]
+    #[schemars(extend("default" = false))]
     pub mirrored_prediction: bool,
 }
 
@@ -63,7 +70,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 /// Output of the last layer for each pixel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Head {
     /// One logit: invading against defending.
@@ -84,7 +91,7 @@ impl Head {
 }
 
 /// Whether one network predicts any time, or one network per frame.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Conditioning {
     /// One network predicts any time.
@@ -97,15 +104,16 @@ pub enum Conditioning {
 }
 
 /// Times at which a network of whole sequences gives logits; those between are interpolated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Knots {
     /// Number of knots, evenly spaced from time 0 to the last time of the training domains.
+    #[schemars(range(min = 2, max = 512))]
     pub knots: usize,
 }
 
 /// Frames that get a network of their own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Frames {
     /// `"all"`.
@@ -117,7 +125,7 @@ pub enum Frames {
 }
 
 /// The word `all`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum All {
     /// Every frame of the dataset.
@@ -139,7 +147,7 @@ impl Frames {
 }
 
 /// A channel of the input, computed from the geometry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Channel {
     /// 1 in pore space, 0 in solid.
@@ -172,7 +180,7 @@ impl Channel {
 }
 
 /// Which domains are held out: shares of them, or those that a file names.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SplitConfig {
     /// TOML file with the lists `train`, `validation` and `test` of domain identifiers, relative to
@@ -180,11 +188,13 @@ pub struct SplitConfig {
     /// a file without `train`, it is trained on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
-    /// Share for validation.
+    /// Share of the domains that select the best epoch; together with `test` below 1.
+    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub validation: f64,
-    /// Share for the test.
+    /// Share of the domains that no training sees and `evaluate` scores.
+    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub test: f64,
-    /// Seed of the draw; must be the same for runs to be compared.
+    /// Seed of the draw of the parts; must be the same for runs to be compared.
     pub seed: u64,
 }
 
@@ -218,7 +228,7 @@ impl SplitConfig {
 }
 
 /// Initial weights of a single-frame network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Start {
     /// Random weights.
@@ -229,28 +239,33 @@ pub enum Start {
 }
 
 /// Epochs, batches and when to stop.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainingConfig {
-    /// Epochs.
+    /// Number of epochs: passes over the samples.
+    #[schemars(range(min = 1))]
     pub epochs: usize,
-    /// Samples (frames of domains) in a batch.
+    /// Samples (frames of domains, or images) in a batch.
+    #[schemars(range(min = 1))]
     pub batch_size: usize,
-    /// Batches accumulated before an optimiser step.
+    /// Batches whose gradients are averaged before an optimiser step.
+    #[schemars(range(min = 1))]
     pub accumulation: usize,
     /// Recompute activations in the backward pass instead of storing them: less memory, more time.
     pub gradient_checkpointing: bool,
-    /// Frames of one domain in a batch; they share the computations that do not depend on time.
+    /// Frames of one domain in a batch, a divisor of `batch_size`; they share the computations that do
+    /// not depend on time. 1 for images.
+    #[schemars(range(min = 1))]
     pub frames_per_domain: usize,
     /// Samples in an epoch; 0 for every frame of every training domain once.
     pub samples_per_epoch: usize,
     /// Evenly spread frames of each validation domain to score after an epoch; 0 for all.
     pub validation_frames: usize,
-    /// Mirror domains at random across the flow direction.
+    /// Mirror domains at random across the flow direction; images are mirrored by `augment` instead.
     pub lateral_flip: bool,
     /// Stop when the validation loss has not fallen for this many epochs; 0 for never.
     pub patience: usize,
-    /// Initial weights of a single-frame network.
+    /// Initial weights of the network of a frame, with single-frame conditioning.
     pub start: Start,
     /// Seconds between checkpoints within an epoch; each epoch ends with one in any case.
     pub checkpoint_seconds: u64,

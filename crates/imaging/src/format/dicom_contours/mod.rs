@@ -24,6 +24,7 @@ mod patients;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, ArrayView2, Axis};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::contour::{self, Kind};
@@ -35,7 +36,7 @@ use patients::{Patient, rvsc, sunnybrook};
 use porecast_base::{Error, Result};
 
 /// Structure that the mask shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Structure {
     /// Class 1 inside the inner contour.
@@ -59,7 +60,7 @@ impl Structure {
 }
 
 /// Rotation of slices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Orientation {
     /// As they are stored.
@@ -71,7 +72,7 @@ pub enum Orientation {
 }
 
 /// Options for reading slices.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Structure that the mask shows.

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ndarray::Array2;
+use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +36,7 @@ use porecast_base::{Error, Result};
 const FIRST_CENTRE: f64 = 0.5;
 
 /// Options for reading photographs and annotations.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Labels of classes 1, 2, ...; later shapes cover earlier ones. If empty, all shapes together are class

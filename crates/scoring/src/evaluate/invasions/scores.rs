@@ -170,6 +170,13 @@ impl SequenceScores {
         }
     }
 
+    /// Mean of a measure over the frames that every domain was scored at, then over domains.
+    pub fn mean_over_time(&self, measure: Measure) -> f64 {
+        let frames = self.frames();
+        let sum: f64 = self.domains.iter().map(|domain| mean_over_time(domain, &frames, measure)).sum();
+        sum / self.domains.len().max(1) as f64
+    }
+
     /// How much a measure, averaged over `frames`, is larger here than in `other`, domain by domain. `None` without a
     /// domain that both have.
     pub fn difference(&self, other: &Self, frames: &BTreeSet<usize>, measure: Measure) -> Option<Interval> {
