@@ -2,7 +2,7 @@
 # Checks what the build needs and installs what is missing if possible.
 #
 #   scripts/setup.sh           Rust, a C compiler, pkg-config, HDF5
-#   scripts/setup.sh python    Python with venv, for the notebook and the benchmarks
+#   scripts/setup.sh python    Python with venv, for the Python package and the benchmarks
 set -euo pipefail
 
 readonly RUST_NEEDED=1.92
