@@ -8,7 +8,7 @@ PROFILE := --release
 # Clippy and docs cover the GPU code too; that needs neither a GPU nor its toolkit.
 ALL := --workspace --features cuda
 
-.PHONY: help setup build check check-msrv check-static-hdf5 test notebook pages demo study-1 bench-percolation \
+.PHONY: help setup build check check-msrv check-static-hdf5 check-python test wheel notebooks pages demo study-1 bench-percolation \
 	bench-lattice-boltzmann bench-cpu bench-imaging
 
 help: ## List the commands
@@ -36,15 +36,21 @@ check-static-hdf5: setup ## Build HDF5 from source and run the tests of the file
 
 test: check ## Everything that continuous integration runs
 	cargo test $(PROFILE) --workspace --no-run
-	notebooks/check.sh
+	python/check.sh
 	scripts/check-pages.sh
 	cargo test $(PROFILE) --workspace
 	for level in avx2 portable; do \
 		PORECAST_KERNELS_SIMD=$$level cargo test $(PROFILE) --workspace --test burn --test laws; \
 	done
 
-notebook: build ## Run the notebook on a small dataset and two small runs
-	notebooks/check.sh
+wheel: setup ## Build the Python package with HDF5 in it (a wheel in target/wheels)
+	python/build.sh
+
+check-python: setup ## Install the wheel in a new environment; run its tests and the notebooks
+	python/check.sh
+
+notebooks: setup ## Run the notebooks and store their outputs
+	python/check.sh --store
 
 pages: build ## Use the pages of small runs in headless Chromium
 	scripts/check-pages.sh

@@ -2,7 +2,7 @@
 # Checks what the build needs and installs what is missing if possible.
 #
 #   scripts/setup.sh           Rust, a C compiler, pkg-config, HDF5
-#   scripts/setup.sh python    Python with venv, for the notebook, the pages and the benchmarks
+#   scripts/setup.sh python    Python with venv, for the Python package, the pages and the benchmarks
 #   scripts/setup.sh browser   Chromium, to test the pages
 set -euo pipefail
 

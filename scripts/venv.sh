@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the path of Python in a virtual environment with the packages of a requirements file; creates it if missing.
 #
-#   python=$(scripts/venv.sh notebooks/requirements.txt)
+#   python=$(scripts/venv.sh python/requirements-build.txt)
 set -euo pipefail
 
 requirements=$1

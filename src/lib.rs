@@ -106,6 +106,12 @@
 //! | [`datasets`] | [`simulate`], [`import`], [`synth`], [`prepare`] and [`inspect`] datasets |
 //! | [`learning`] | [`train`] networks, [`search`] for settings, [`predict`] |
 //! | [`scoring`] | [`metric`]s of arrays; [`evaluate`] and [`report`] on files |
+//! | [`program`] | the command line |
+
+mod cli;
+mod commands;
+mod version;
+pub mod program;
 
 pub use porecast_base as base;
 pub use porecast_datasets as datasets;

@@ -1,57 +1,12 @@
-//! The `porecast` program: calls the function of each command.
-
-mod cli;
-mod commands;
-mod version;
+//! The `porecast` program.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use porecast_base::interrupt;
-use porecast_base::progress::print_line;
 use porecast_store::examine;
-
-use cli::{Cli, Command};
-use commands::{
-    compare, completions, config, evaluate, import, inspect, man, predict, prepare, report, runs, search,
-    simulate, synth, train,
-};
 
 fn main() -> ExitCode {
     if examine::serve() {
         return ExitCode::SUCCESS;
     }
-    interrupt::ignore_hangup();
-    match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            print_line(&format!("error: {error}"));
-            ExitCode::from(error.exit_code())
-        }
-    }
-}
-
-fn run(cli: Cli) -> porecast_base::Result<()> {
-    if let Some(threads) = cli.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
-        pool.build_global().map_err(|e| porecast_base::Error::config("--threads", e))?;
-    }
-    let verbosity = cli.verbosity.into();
-    match cli.command {
-        Command::Config(args) => config::run(args),
-        Command::Simulate(args) => simulate::run(args, verbosity),
-        Command::Import(args) => import::run(args, verbosity),
-        Command::Synth(args) => synth::run(args, verbosity),
-        Command::Prepare(args) => prepare::run(args, verbosity),
-        Command::Inspect(args) => inspect::run(args, verbosity),
-        Command::Train(args) => train::run(args, verbosity),
-        Command::Search(args) => search::run(args, verbosity),
-        Command::Predict(args) => predict::run(args, verbosity),
-        Command::Evaluate(args) => evaluate::run(args, verbosity),
-        Command::Compare(args) => compare::run(args, verbosity),
-        Command::Report(args) => report::run(args, verbosity),
-        Command::Runs(args) => runs::run(args),
-        Command::Completions(args) => completions::run(args),
-        Command::Man(args) => man::run(args, verbosity),
-    }
+    ExitCode::from(porecast::program::run(std::env::args_os()))
 }

@@ -22,6 +22,22 @@ pub fn listen() {
     });
 }
 
+/// Leaves Ctrl-C to the host of this library, such as Python. Call it before any [`listen`], which then does nothing; the
+/// host calls [`request`].
+pub fn leave_to_host() {
+    INSTALL.call_once(|| ());
+}
+
+/// Asks running work to stop, as Ctrl-C does.
+pub fn request() {
+    REQUESTED.store(true, Ordering::SeqCst);
+}
+
+/// Withdraws a request after the work has stopped.
+pub fn withdraw() {
+    REQUESTED.store(false, Ordering::SeqCst);
+}
+
 /// Goes on when the terminal is closed or the connection to it is lost (SIGHUP). Call it before any thread starts:
 /// threads inherit what is blocked.
 pub fn ignore_hangup() {
@@ -33,7 +49,7 @@ pub fn ignore_hangup() {
     }
 }
 
-/// Whether Ctrl-C was pressed.
+/// Whether Ctrl-C was pressed, or a stop [requested](request).
 pub fn is_requested() -> bool {
     REQUESTED.load(Ordering::SeqCst)
 }

@@ -1,7 +1,8 @@
-//! Progress on stderr: on a terminal a bar with rate and remaining time, elsewhere plain lines.
+//! Progress on stderr: on a terminal a bar with rate and remaining time, elsewhere plain lines. A program that hosts this
+//! library can show the lines itself ([`redirect`]).
 
 use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -10,6 +11,20 @@ use crate::Verbosity;
 
 /// Time between two plain lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Shows lines in place of standard error.
+pub type Listener = Box<dyn Fn(&str) + Send>;
+
+static LISTENER: Mutex<Option<Listener>> = Mutex::new(None);
+
+/// Sends every line to `listener`, or again to standard error if it is `None`. With a listener there are no bars.
+pub fn redirect(listener: Option<Listener>) {
+    *self::listener() = listener;
+}
+
+fn listener() -> MutexGuard<'static, Option<Listener>> {
+    LISTENER.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Prints a line, unless quiet.
 pub fn say(verbosity: Verbosity, text: &str) {
@@ -20,6 +35,9 @@ pub fn say(verbosity: Verbosity, text: &str) {
 
 /// Prints a line to standard error. Work goes on when nobody reads it: after `| head`, or in a closed terminal.
 pub fn print_line(text: &str) {
+    if let Some(listener) = &*listener() {
+        return listener(text);
+    }
     // In one piece, so that lines of several threads do not mix.
     let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
 }
@@ -35,7 +53,8 @@ pub struct Progress {
 impl Progress {
     /// Progress over `total` pieces, `done` of which were finished earlier.
     pub fn new(label: impl Into<String>, total: usize, done: usize, verbosity: Verbosity) -> Self {
-        let is_bar = !verbosity.quiet && std::io::stderr().is_terminal();
+        let label = label.into();
+        let is_bar = !verbosity.quiet && std::io::stderr().is_terminal() && listener().is_none();
         let bar = if is_bar { ProgressBar::new(total as u64) } else { ProgressBar::hidden() };
         bar.set_length(total as u64);
         // A wide message is cut at the edge of the terminal.
@@ -81,7 +100,7 @@ impl Progress {
         let Some(lines) = &self.lines else {
             return self.bar.set_message(line);
         };
-        let mut last = lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut last = lines.lock().unwrap_or_else(PoisonError::into_inner);
         if last.elapsed() >= LINE_INTERVAL {
             *last = Instant::now();
             print_line(&line);
@@ -141,5 +160,17 @@ mod tests {
         assert_eq!(drawn(0, 4).matches('█').count(), 0);
         assert_eq!(drawn(3, 4).matches('█').count(), 15);
         assert_eq!(drawn(9, 4).chars().count(), 21);
+    }
+
+    #[test]
+    fn a_listener_gets_the_lines() {
+        let (send, lines) = std::sync::mpsc::channel();
+        redirect(Some(Box::new(move |line| drop(send.send(line.to_owned())))));
+        say(Verbosity::default(), "first");
+        say(Verbosity { quiet: true, verbose: false }, "quiet");
+        print_line("last");
+        redirect(None);
+        print_line("to standard error");
+        assert_eq!(lines.iter().collect::<Vec<_>>(), ["first", "last"]);
     }
 }

@@ -81,6 +81,29 @@ fn burn_and_clap_stay_where_they_belong() {
     }
 }
 
+/// The packages that are compiled for a crate, each with its features.
+fn compiled(package: &str) -> BTreeSet<String> {
+    let tree = cargo(&[
+        "tree",
+        "--edges",
+        "normal,build",
+        "--prefix",
+        "none",
+        "--format",
+        "{p} {f}",
+        "--package",
+        package,
+    ]);
+    tree.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+}
+
+#[test]
+fn the_python_package_shares_the_compiled_dependencies_of_the_program() {
+    let (program, wheel) = (compiled("porecast"), compiled("porecast-python"));
+    let different: Vec<_> = program.difference(&wheel).collect();
+    assert!(different.is_empty(), "the wheel compiles other features of {different:#?}");
+}
+
 #[test]
 fn no_dependency_needs_a_newer_rust_than_this_project() {
     let version = |text: &str| -> Vec<u64> {

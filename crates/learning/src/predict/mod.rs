@@ -43,7 +43,7 @@ const PREDICTIONS: &str = "predictions.h5";
 const THRESHOLD: f64 = 0.5;
 
 /// What the shipped model is told where nothing is given.
-const SHIPPED_PHYSICS: Physics =
+pub const SHIPPED_PHYSICS: Physics =
     Physics { capillary_number: Some(1e-2), viscosity_ratio: Some(0.1), contact_angle_deg: Some(45.0) };
 
 /// What predicts.

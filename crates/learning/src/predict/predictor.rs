@@ -13,10 +13,10 @@ use porecast_store::{Physics, QuantityScale, RunFolder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::TILE;
-use super::range::significant;
+use super::range::{self, significant};
 use super::tiles::Tiles;
 use super::trained::{self, Trained};
+use super::{TILE, go_on};
 use crate::data::channels::channels;
 use crate::device::Device;
 use crate::model::Ends;
@@ -133,7 +133,7 @@ impl Predictor {
     ///
     /// # Errors
     /// A domain without pixels; a quantity that the networks are told and `physics` lacks; a time that is negative or not finite; of single-frame networks, a time that is not one
-    /// of [`times`](Self::times).
+    /// of [`times`](Self::times); the user stopped it.
     pub fn frames(
         &self,
         domain: &Domain,
@@ -166,9 +166,25 @@ impl Predictor {
         let mut frames = Array3::zeros((moments.len(), height, width));
         let predicted = self.each_frame(domain, inlet, &told, &moments);
         for (mut frame, predicted) in frames.outer_iter_mut().zip(predicted) {
+            go_on(Path::new("prediction"))?;
             frame.assign(&predicted);
         }
         Ok(frames)
+    }
+
+    /// What lies outside the training domains, in sentences: physics, porosity, size, pixel size, late times.
+    pub fn warnings(&self, domain: &Domain, inlet: Side, physics: &Physics, times: &[f64]) -> Vec<String> {
+        let learnt = &self.card.dataset;
+        let outside = range::outside(learnt, domain, inlet, physics).into_iter().map(|outside| outside.text);
+        outside.chain(range::late(learnt, times, self.is_sequence())).collect()
+    }
+
+    /// Refuses times after the last one of the training domains.
+    ///
+    /// # Errors
+    /// A time lies after it.
+    pub fn require_known(&self, times: &[f64]) -> Result<()> {
+        range::check_times(&self.card.dataset, times, false)
     }
 
     /// What the networks are told of a domain's physics, scaled as in the training.

@@ -1,0 +1,32 @@
+"""Arrays as the compiled functions take them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def mask(name: str, array: ArrayLike, axes: str) -> NDArray[np.bool_]:
+    """A boolean array; not a copy if it is one already. 0 and 1 of other types are taken as False and True."""
+    given = _with_axes(name, array, axes)
+    if given.dtype == bool:
+        return given
+    booleans = given.astype(bool)
+    if not np.array_equal(booleans, given):
+        raise ValueError(f"{name}: holds values other than 0 and 1; compare grey values with a threshold, as in image < 0.5")
+    return booleans
+
+
+def probability(name: str, array: ArrayLike, axes: str) -> NDArray[np.float32]:
+    """An array of 32-bit floats from 0 to 1; not a copy if it is one already."""
+    floats = _with_axes(name, array, axes).astype(np.float32, copy=False)
+    if not ((floats >= 0) & (floats <= 1)).all():
+        raise ValueError(f"{name}: holds values outside 0 to 1; pass probabilities or booleans")
+    return floats
+
+
+def _with_axes(name: str, array: ArrayLike, axes: str) -> NDArray[Any]:
+    given = np.asarray(array)
+    if given.ndim != axes.count(",") + 1:
+        raise ValueError(f"{name}: has shape {given.shape}, expected [{axes}]")
+    return given
