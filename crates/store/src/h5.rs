@@ -1,5 +1,7 @@
 //! HDF5 files. Errors name the file, the place in it, and the expected and actual content.
 
+mod scales;
+
 use std::path::{Path, PathBuf};
 
 use hdf5::types::{TypeDescriptor, VarLenAscii, VarLenUnicode};
@@ -9,6 +11,7 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, IntoDeserializer, value::StrDeserializer};
 
 use porecast_base::{Error, Result};
+pub(crate) use scales::Axes;
 
 /// Deflate level of growing datasets: on masks, 1 compresses about as well as 9, many times faster.
 const DEFLATE: u8 = 1;

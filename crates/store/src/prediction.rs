@@ -6,7 +6,9 @@
 //! /solid        (N, H, W)     u8
 //! /time         (N, T)        f64
 //! /probability  (N, T, H, W)  f32   probability of the invading phase; 0 in solid
+//! /frame (T)  /y (H)  /x (W)        numbers of the frames, centres of the pixels in metres
 //! ```
+//! `/domain_id`, `/frame`, `/y` and `/x` are the dimension scales of the others; they may be missing.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -111,6 +113,12 @@ pub fn write_frames(
         writer.expect_complete()?;
         file.texts("domain_id", &writer.ids)?;
         drop(writer);
+        file.grid((frames, height, width), header.voxel_size_m)?;
+        file.name_axes(&[
+            ("solid", &["domain_id", "y", "x"]),
+            ("time", &["domain_id", "frame"]),
+            ("probability", &["domain_id", "frame", "y", "x"]),
+        ])?;
         file.finish()
     })
 }

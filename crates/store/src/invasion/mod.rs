@@ -7,7 +7,9 @@
 //! /time         (N, T)        f64       ascending
 //! /domain_id    (N)           string    stable; splits use its hash
 //! /parameters   (N)           compound  parameters of the simulation; NaN where a quantity does not apply
+//! /frame (T)  /y (H)  /x (W)            numbers of the frames, centres of the pixels in metres
 //! ```
+//! `/domain_id`, `/frame`, `/y` and `/x` are the dimension scales of the others; files before them read as well.
 //! A chunk is one mask: one domain of `/solid`, one frame of `/phase`. [`super::dynamics`]
 //! describes what a dynamic simulator adds.
 //!
