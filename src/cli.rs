@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use porecast_base::Verbosity;
 
 use crate::commands::{
-    compare, evaluate, import, inspect, predict, prepare, report, search, simulate, synth, train,
+    compare, evaluate, export, import, inspect, predict, prepare, report, search, simulate, synth, train,
 };
 
 /// Predicts how an invading fluid fills a porous medium: geometry in, the whole invasion sequence out.
@@ -61,4 +61,6 @@ pub enum Command {
     Compare(compare::Args),
     /// Write one self-contained HTML page for a run or a comparison.
     Report(report::Args),
+    /// Write a dataset or predictions for NumPy, ImageJ or ParaView.
+    Export(export::Args),
 }

@@ -11,7 +11,7 @@ use porecast_base::progress::print_line;
 
 use cli::{Cli, Command};
 use commands::{
-    compare, evaluate, import, inspect, predict, prepare, report, search, simulate, synth, train,
+    compare, evaluate, export, import, inspect, predict, prepare, report, search, simulate, synth, train,
 };
 
 fn main() -> ExitCode {
@@ -39,5 +39,6 @@ fn run(cli: Cli) -> porecast_base::Result<()> {
         Command::Evaluate(args) => evaluate::run(args, verbosity),
         Command::Compare(args) => compare::run(args, verbosity),
         Command::Report(args) => report::run(args, verbosity),
+        Command::Export(args) => export::run(args, verbosity),
     }
 }

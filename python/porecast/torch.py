@@ -438,10 +438,15 @@ def pad_to_multiple(x, multiple):
     return functional.pad(x, (0, -x.shape[3] % multiple, 0, -x.shape[2] % multiple))
 
 
+def repeat_each(x, count):
+    """Repeats each entry of the first axis, entry by entry. ONNX lacks this for a count that is not constant."""
+    return x[:, None].expand(-1, count, *x.shape[1:]).flatten(0, 1)
+
+
 def sum_embeddings(physics, time, frames):
     """Embedding of each frame of each domain; `physics` has one row per domain."""
     if physics is not None:
-        physics = physics.repeat_interleave(frames, 0)
+        physics = repeat_each(physics, frames)
     both = [embedding for embedding in (physics, time) if embedding is not None]
     return sum(both[1:], both[0]) if both else None
 
@@ -523,7 +528,7 @@ class Unet(nn.Module):
             x, skips = self.contract(x, told)
             if not self.bottleneck_takes_time:
                 x = self.squeeze(x, told)
-        x = x.repeat_interleave(frames, 0)
+        x = repeat_each(x, frames)
         time = self.embedding(times.reshape(-1)) if self.embedding is not None else None
         told = sum_embeddings(told, time, frames)
         if self.encoder_takes_time:
@@ -536,7 +541,7 @@ class Unet(nn.Module):
                 x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
             x = upsample(x)
             if skips:  # a ResNet or EfficientNet has no skip of full resolution
-                skip = skips.pop().repeat_interleave(repeats, 0)
+                skip = repeat_each(skips.pop(), repeats)
                 x = MERGES[self.merge](skip, x)
             x = block(x, told)
         logits = self.head(x)[:, :, :height, :width]
@@ -584,7 +589,7 @@ class Vit(nn.Module):
         told = sum_embeddings(told, time, frames)
         patches = self.patches(pad_to_multiple(x, self.patch))
         channels, rows, columns = patches.shape[1:]
-        x = to_tokens(patches).repeat_interleave(frames, 0) + positions(rows, columns, channels, x.device)
+        x = repeat_each(to_tokens(patches), frames) + positions(rows, columns, channels, x.device)
         if told is not None:
             x = x + self.time(told)[:, None]
         x = self.head(self.norm(self.transformer(x)))

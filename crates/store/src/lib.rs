@@ -8,6 +8,7 @@ pub mod dataset;
 pub mod document;
 pub mod domain_split;
 pub mod dynamics;
+pub mod export;
 pub mod grey_image;
 mod h5;
 pub mod image;

@@ -88,3 +88,45 @@ fn terminated(object: &Location, name: &str, text: &str) -> hdf5::Result<()> {
     }
     object.new_attr_builder().empty_as(kind).create(name)?.write_scalar(&text)
 }
+
+#[cfg(test)]
+mod tests {
+    use hdf5::ReferencedObject;
+
+    use super::*;
+
+    #[test]
+    fn an_axis_leads_to_its_scale_and_a_scale_to_its_datasets() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.h5");
+        let file = H5Writer::create(&path, &path).unwrap();
+        let mut phase = file.growing::<u8>("phase", &[2, 3, 4], &[1, 1, 3, 4]).unwrap();
+        phase.grow().unwrap();
+        drop(phase);
+        file.texts("domain_id", &["a".into()]).unwrap();
+        file.grid((2, 3, 4), 1e-5).unwrap();
+        file.name_axes(&[("phase", &["domain_id", "frame", "y", "x"])]).unwrap();
+        file.finish().unwrap();
+
+        let file = hdf5::File::open(&path).unwrap();
+        let list = file.dataset("phase").unwrap().attr("DIMENSION_LIST").unwrap();
+        let list = list.read_raw::<VarLenArray<ObjectReference1>>().unwrap();
+        let names: Vec<String> = list
+            .iter()
+            .map(|scales| match file.dereference(&scales[0]).unwrap() {
+                ReferencedObject::Dataset(scale) => scale.name(),
+                other => panic!("{other:?} is no dataset"),
+            })
+            .collect();
+        assert_eq!(names, ["/domain_id", "/frame", "/y", "/x"]);
+        let x = file.dataset("x").unwrap();
+        assert_eq!(
+            x.attr("CLASS").unwrap().read_scalar::<FixedAscii<16>>().unwrap().as_str(),
+            "DIMENSION_SCALE"
+        );
+        assert_eq!(x.attr("NAME").unwrap().read_scalar::<FixedAscii<16>>().unwrap().as_str(), "x");
+        let uses = x.attr("REFERENCE_LIST").unwrap().read_raw::<Use>().unwrap();
+        assert_eq!((uses.len(), uses[0].dimension), (1, 3));
+        assert_eq!(x.read_raw::<f64>().unwrap()[..2], [0.5e-5, 1.5e-5]);
+    }
+}

@@ -333,6 +333,12 @@ impl InvasionDataset {
         Ok(fingerprint.finish())
     }
 
+    /// File of sequence `index`, its row there, and the number of rows; `None` in the layout of the benchmark.
+    pub(super) fn place_in_file(&self, index: usize) -> Option<(&Path, usize, usize)> {
+        let (shard, row) = self.locate(index);
+        (shard.layout == Layout::Stacked).then(|| (shard.path.as_path(), row, shard.ids.len()))
+    }
+
     fn locate(&self, index: usize) -> (&Shard, usize) {
         let (shard, row) = self.rows[index];
         (&self.shards[shard], row)
