@@ -4,6 +4,7 @@ Needs the program (`target/release/porecast`, or its path in the variable PORECA
 """
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -85,7 +86,8 @@ def case(request, folder):
     small = [*training, "dataset=data.h5", f"name={name}"]
     sets = [part for key in [*small, *ARCHITECTURES[name]] for part in ("--set", key)]
     run(folder, "train", ROOT / "configs/smoke/train.toml", "-o", name, *sets)
-    return predicted(folder, name, "data.h5", "--part", "test")
+    yield predicted(folder, name, "data.h5", "--part", "test")
+    shutil.rmtree(folder / name)  # some have hundreds of megabytes
 
 
 def predicted(folder, name, data, *options):

@@ -12,13 +12,13 @@ use super::print;
 /// Arguments of `porecast export`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  porecast export data/demo.h5 --format npz -o demo.npz\n  porecast export out/predictions.h5 --format tiff -o stacks/\n  porecast export data/demo.h5 --format xdmf -o data/demo.xdmf\n  porecast export data/demo.h5 --format npz --channels runs/time -o demo.npz"
+    after_help = "Examples:\n  porecast export data/demo.h5 --format npz -o demo.npz\n  porecast export out/predictions.h5 --format tiff -o stacks/\n  porecast export data/demo.h5 --format xdmf -o paraview/\n  porecast export data/demo.h5 --format npz --channels runs/time -o demo.npz"
 )]
 pub struct Args {
     /// Invasion dataset, or predictions of invasions.
     pub input: PathBuf,
-    /// `npz` for NumPy; `tiff` for ImageJ, a folder with a stack for each domain; `xdmf` for ParaView, a description of
-    /// the input, which stays where it is.
+    /// `npz` for NumPy: one file. `tiff` for ImageJ: a folder with a stack for each domain. `xdmf` for ParaView: a folder
+    /// with a description of each domain; the values stay in the input.
     #[arg(long)]
     pub format: Format,
     /// File or folder to write.

@@ -23,8 +23,9 @@ fn predictions_are_exported_with_the_channels_of_their_network() {
     assert_eq!(channels.dim(), (1, 2, 32, 32));
     project.assert_done("export data.h5 --format tiff -o stacks");
     assert!(project.path("stacks/domain-0007.tif").exists());
-    project.assert_done("export data.h5 --format xdmf -o data.xdmf");
-    project.assert_refused("export data.h5 --format xdmf -o data.xdmf", &["data.xdmf", "--force"]);
+    project.assert_done("export data.h5 --format xdmf -o paraview");
+    assert!(project.path("paraview/domain-0000.xdmf").exists());
+    project.assert_refused("export data.h5 --format xdmf -o paraview", &["paraview", "--force"]);
     project.assert_refused("export data.h5 --format tiff --channels run -o more", &["--channels", "npz"]);
     project.assert_refused("export none.h5 --format npz -o none.npz", &["none.h5"]);
 }

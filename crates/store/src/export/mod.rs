@@ -4,7 +4,7 @@
 //! |---|---|
 //! | npz | one NumPy archive of named arrays |
 //! | TIFF | a folder with a stack of frames for each domain, with the size of a pixel, for ImageJ |
-//! | XDMF | one file that describes the HDF5 file to ParaView; the values stay there |
+//! | XDMF | a folder with a file for each domain that describes the HDF5 file to ParaView; the values stay there |
 
 mod npz;
 mod tiff;
@@ -52,11 +52,9 @@ pub fn export(
         if !replace {
             return Err(Error::exists(output));
         }
-        if output.is_dir() != (format == Format::Tiff) {
-            return Err(Error::output(
-                output,
-                "is a folder of stacks for TIFF, a file otherwise; choose another output",
-            ));
+        if output.is_dir() != (format != Format::Npz) {
+            let what = "must be a file for npz, a folder otherwise; choose another output";
+            return Err(Error::output(output, what));
         }
     }
     match format {
@@ -64,7 +62,7 @@ pub fn export(
             atomic::write_with(output, |temporary| npz::write(&source, temporary, output, channels))?
         }
         Format::Tiff => atomic::fill_folder(output, |folder| tiff::write(&source, folder))?,
-        Format::Xdmf => atomic::write(output, xdmf::describe(&source, output)?.as_bytes())?,
+        Format::Xdmf => atomic::fill_folder(output, |folder| xdmf::write(&source, folder))?,
     }
     let (frames, height, width) = source.shape();
     let count = source.ids().len();
@@ -175,6 +173,11 @@ impl Source {
     fn sequences(&self) -> impl Iterator<Item = Result<Sequence>> {
         (0..self.ids().len()).map(|index| self.sequence(index))
     }
+}
+
+/// Name of the file of a domain; identifiers can hold letters that a file name cannot.
+fn file_name(id: &str, extension: &str) -> String {
+    format!("{}.{extension}", id.replace(['/', '\\', ':'], "-"))
 }
 
 /// Labels of a frame as `import` reads them: 0 solid, 1 defending, 2 invading.
@@ -297,22 +300,14 @@ mod tests {
     }
 
     #[test]
-    fn a_description_names_the_file_beside_it_and_the_row_of_each_frame() {
+    fn a_description_names_the_file_and_the_row_of_each_frame() {
         let folder = tempfile::tempdir().unwrap();
         let [dataset, _] = files(folder.path());
-        let path = folder.path().join("d.xdmf");
-        export(&dataset, Format::Xdmf, &path, None, false).unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(
-            text.contains(">1 1 0 0 1 1 1 1 1 1 3 4</DataItem>") && text.contains(">d.h5:/phase<"),
-            "{text}"
-        );
-        assert_eq!(text.matches("<Time Value=\"0.25\"/>").count(), 2);
-        let away = folder.path().join("other").join("d.xdmf");
-        std::fs::create_dir(folder.path().join("other")).unwrap();
-        export(&dataset, Format::Xdmf, &away, None, false).unwrap();
-        let whole = dataset.canonicalize().unwrap().display().to_string();
-        assert!(std::fs::read_to_string(&away).unwrap().contains(&whole));
+        let grids = folder.path().join("grids");
+        export(&dataset, Format::Xdmf, &grids, None, false).unwrap();
+        let text = std::fs::read_to_string(grids.join("b-1.xdmf")).unwrap();
+        assert!(text.contains(">1 1 0 0 1 1 1 1 1 1 3 4</DataItem>"), "{text}");
+        assert!(text.contains(">../d.h5:/phase<") && text.contains("<Time Value=\"0.25\"/>"), "{text}");
     }
 
     #[test]

@@ -10,16 +10,14 @@ use tiff::encoder::colortype::{ColorType, Gray8, Gray32Float};
 use tiff::encoder::{Rational, TiffEncoder, TiffValue};
 use tiff::tags::{ResolutionUnit, Tag};
 
-use super::{Frames, Sequence, Source, labels};
+use super::{Frames, Sequence, Source, file_name, labels};
 
 /// Writes `<domain>.tif` for each domain into `folder`: labels of a dataset (0 solid, 1 defending, 2 invading), or
 /// probabilities.
 pub(super) fn write(source: &Source, folder: &Path) -> Result<()> {
     for (id, sequence) in source.ids().iter().zip(source.sequences()) {
         let sequence = sequence?;
-        // Identifiers can hold anything; a file name cannot.
-        let name: String = id.chars().map(|c| if "/\\:".contains(c) { '-' } else { c }).collect();
-        let path = folder.join(format!("{name}.tif"));
+        let path = folder.join(file_name(id, "tif"));
         let written = match &sequence.frames {
             Frames::Phase(phase) => {
                 let pages = phase.axis_iter(Axis(0)).map(|frame| labels(&sequence.domain.solid, frame));

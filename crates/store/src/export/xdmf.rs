@@ -1,62 +1,68 @@
-//! XDMF: a description of an HDF5 file that ParaView opens. Each domain is a sequence of grids in time.
+//! XDMF: descriptions of an HDF5 file that ParaView opens, each a sequence of grids in time.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use porecast_base::{Error, Result};
+use porecast_base::{Error, Result, atomic};
 
-use super::Source;
+use super::{Source, file_name};
 
-/// The description of `source` in a file `output`.
-pub(super) fn describe(source: &Source, output: &Path) -> Result<String> {
+/// Writes `<domain>.xdmf` for each domain into `folder`. In one file ParaView would mix the times of all domains.
+pub(super) fn write(source: &Source, folder: &Path) -> Result<()> {
+    for (index, id) in source.ids().iter().enumerate() {
+        let path = folder.join(file_name(id, "xdmf"));
+        atomic::write(&path, describe(source, index, folder)?.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The description of a domain in a file in `folder`.
+fn describe(source: &Source, index: usize, folder: &Path) -> Result<String> {
     let (frames, height, width) = source.shape();
     let edge = source.voxel_size_m();
+    let sequence = source.sequence(index)?;
+    let (path, row, rows) = place(source, index)?;
+    let file = escape(&reference(path, folder)?.display().to_string());
+    let id = escape(&source.ids()[index]);
     let mut text = String::from("<?xml version=\"1.0\"?>\n<Xdmf Version=\"2.0\">\n<Domain>\n");
-    for (index, id) in source.ids().iter().enumerate() {
-        let sequence = source.sequence(index)?;
-        let (path, row, rows) = place(source, index)?;
-        let file = escape(&reference(path, output)?.display().to_string());
-        let id = escape(id);
-        let _ = writeln!(text, "<Grid Name=\"{id}\" GridType=\"Collection\" CollectionType=\"Temporal\">");
-        for (frame, time) in sequence.times.iter().enumerate() {
-            // Pixels are cells; a grid has one more point than cells along y and x.
-            let _ = write!(
-                text,
-                "<Grid Name=\"{id}\" GridType=\"Uniform\">\n<Time Value=\"{time}\"/>\n\
+    let _ = writeln!(text, "<Grid Name=\"{id}\" GridType=\"Collection\" CollectionType=\"Temporal\">");
+    for (frame, time) in sequence.times.iter().enumerate() {
+        // Pixels are cells; a grid has one more point than cells along y and x.
+        let _ = write!(
+            text,
+            "<Grid Name=\"{id}\" GridType=\"Uniform\">\n<Time Value=\"{time}\"/>\n\
                  <Topology TopologyType=\"3DCoRectMesh\" Dimensions=\"1 {} {}\"/>\n\
                  <Geometry GeometryType=\"ORIGIN_DXDYDZ\"><DataItem Format=\"XML\" Dimensions=\"3\">0 0 0</DataItem>\
                  <DataItem Format=\"XML\" Dimensions=\"3\">{edge} {edge} {edge}</DataItem></Geometry>\n",
-                height + 1,
-                width + 1,
-            );
-            let plane = format!("{height} {width}");
-            let mut attribute = |name: &str, start: String, count: String, whole: String, kind: &str| {
-                let axes = whole.split(' ').count();
-                let stride = vec!["1"; axes].join(" ");
-                let _ = writeln!(
-                    text,
-                    "<Attribute Name=\"{name}\" AttributeType=\"Scalar\" Center=\"Cell\">\
+            height + 1,
+            width + 1,
+        );
+        let plane = format!("{height} {width}");
+        let mut attribute = |name: &str, start: String, count: String, whole: String, kind: &str| {
+            let axes = whole.split(' ').count();
+            let stride = vec!["1"; axes].join(" ");
+            let _ = writeln!(
+                text,
+                "<Attribute Name=\"{name}\" AttributeType=\"Scalar\" Center=\"Cell\">\
                      <DataItem ItemType=\"HyperSlab\" Dimensions=\"1 {plane}\">\
                      <DataItem Format=\"XML\" Dimensions=\"3 {axes}\">{start} {stride} {count}</DataItem>\
                      <DataItem Format=\"HDF\" Dimensions=\"{whole}\" {kind}>{file}:/{name}</DataItem>\
                      </DataItem></Attribute>"
-                );
-            };
-            let mask = "NumberType=\"UChar\" Precision=\"1\"";
-            let kind = if source.name() == "phase" { mask } else { "NumberType=\"Float\" Precision=\"4\"" };
-            attribute(
-                source.name(),
-                format!("{row} {frame} 0 0"),
-                format!("1 1 {plane}"),
-                format!("{rows} {frames} {plane}"),
-                kind,
             );
-            attribute("solid", format!("{row} 0 0"), format!("1 {plane}"), format!("{rows} {plane}"), mask);
-            text.push_str("</Grid>\n");
-        }
+        };
+        let mask = "NumberType=\"UChar\" Precision=\"1\"";
+        let kind = if source.name() == "phase" { mask } else { "NumberType=\"Float\" Precision=\"4\"" };
+        attribute(
+            source.name(),
+            format!("{row} {frame} 0 0"),
+            format!("1 1 {plane}"),
+            format!("{rows} {frames} {plane}"),
+            kind,
+        );
+        attribute("solid", format!("{row} 0 0"), format!("1 {plane}"), format!("{rows} {plane}"), mask);
         text.push_str("</Grid>\n");
     }
-    text.push_str("</Domain>\n</Xdmf>\n");
+    text.push_str("</Grid>\n</Domain>\n</Xdmf>\n");
     Ok(text)
 }
 
@@ -72,17 +78,13 @@ fn place(source: &Source, index: usize) -> Result<(&Path, usize, usize)> {
     }
 }
 
-/// The path of a file as XDMF at `output` refers to it: relative if it is in the same folder or below, so that both can
-/// move together.
-fn reference(file: &Path, output: &Path) -> Result<PathBuf> {
-    let file = file.canonicalize().map_err(|e| Error::unreadable(file, e))?;
-    let folder = match output.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let inside =
-        folder.canonicalize().ok().and_then(|folder| Some(file.strip_prefix(folder).ok()?.to_owned()));
-    Ok(inside.unwrap_or(file))
+/// The path of a file relative to `folder`, so that both can move together.
+fn reference(file: &Path, folder: &Path) -> Result<PathBuf> {
+    let whole = |path: &Path| path.canonicalize().map_err(|e| Error::unreadable(path, e));
+    let (file, folder) = (whole(file)?, whole(folder)?);
+    let same = file.components().zip(folder.components()).take_while(|(a, b)| a == b).count();
+    let up = folder.components().skip(same).map(|_| Component::ParentDir);
+    Ok(up.chain(file.components().skip(same)).collect())
 }
 
 fn escape(text: &str) -> String {
