@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 use porecast_base::Verbosity;
 
 use crate::commands::{
-    compare, completions, config, evaluate, import, inspect, man, predict, prepare, report, runs, search,
-    simulate, synth, train,
+    compare, completions, config, evaluate, export, import, inspect, man, predict, prepare, report, runs,
+    search, simulate, synth, train,
 };
 use crate::version;
 
@@ -68,6 +68,8 @@ pub enum Command {
     Compare(compare::Args),
     /// Write one self-contained HTML page for a run, a comparison, a prediction or a dataset.
     Report(report::Args),
+    /// Write a dataset or predictions for NumPy, ImageJ or ParaView.
+    Export(export::Args),
     /// List the runs in a folder with their scores.
     Runs(runs::Args),
     /// Print the completions of a shell.

@@ -110,8 +110,8 @@
 
 mod cli;
 mod commands;
-mod version;
 pub mod program;
+mod version;
 
 pub use porecast_base as base;
 pub use porecast_datasets as datasets;

@@ -8,8 +8,8 @@ use porecast_base::progress::print_line;
 
 use crate::cli::{Cli, Command};
 use crate::commands::{
-    compare, completions, config, evaluate, import, inspect, man, predict, prepare, report, runs, search,
-    simulate, synth, train,
+    compare, completions, config, evaluate, export, import, inspect, man, predict, prepare, report, runs,
+    search, simulate, synth, train,
 };
 
 /// Runs the program `porecast` with its arguments, the first of which is its name. Returns the exit code.
@@ -50,6 +50,7 @@ fn call(cli: Cli) -> porecast_base::Result<()> {
         Command::Predict(args) => predict::run(args, verbosity),
         Command::Evaluate(args) => evaluate::run(args, verbosity),
         Command::Compare(args) => compare::run(args, verbosity),
+        Command::Export(args) => export::run(args, verbosity),
         Command::Report(args) => report::run(args, verbosity),
         Command::Runs(args) => runs::run(args),
         Command::Completions(args) => completions::run(args),

@@ -4,6 +4,7 @@ pub mod compare;
 pub mod completions;
 pub mod config;
 pub mod evaluate;
+pub mod export;
 pub mod import;
 pub mod inspect;
 pub mod man;

@@ -5,6 +5,7 @@
 mod support;
 
 mod evaluation;
+mod export;
 mod faults;
 mod field_files;
 mod import;

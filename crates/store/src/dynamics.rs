@@ -6,14 +6,14 @@
 //! /pressure     (N, T, H, W)      f32       relative to the outlet; 0 in solid       attr unit="Pa"
 //! /velocity     (N, T, 2, H, W)   f32       along y, then along x; 0 in solid        attrs unit="m/s" components="y,x"
 //! ```
-//! `/lattice` comes with `/volume`, `/pressure` with `/velocity`. A chunk is one frame of one field.
+//! `/fluid` and `/component` name the axes of length 2. `/lattice` comes with `/volume`, `/pressure` with `/velocity`. A chunk is one frame of one field.
 
 use hdf5::H5Type;
 use ndarray::{Array2, Array3, Array4, Axis, Ix0, Ix2, Ix3, Ix4};
 use porecast_simulations::Trajectory;
 use porecast_simulations::lattice_boltzmann::{Drainage, Flow, Units};
 
-use super::h5::{Growing, H5Reader, H5Writer};
+use super::h5::{Axes, Growing, H5Reader, H5Writer};
 use porecast_base::{Error, Result};
 
 /// Lattice and course of the simulation of one domain: a row of `/lattice`.
@@ -234,8 +234,21 @@ impl DynamicsWriter {
         Ok(())
     }
 
-    pub(super) fn finish(self, file: &H5Writer) -> Result<()> {
-        if self.volume.is_some() { file.column("lattice", &self.lattice) } else { Ok(()) }
+    /// Writes the rest, and returns the axes of every dataset.
+    pub(super) fn finish(self, file: &H5Writer) -> Result<Vec<Axes>> {
+        let mut axes: Vec<Axes> = Vec::new();
+        if self.volume.is_some() {
+            file.column("lattice", &self.lattice)?;
+            file.texts("fluid", &["invading", "defending"].map(String::from))?;
+            axes.push(("lattice", &["domain_id"]));
+            axes.push(("volume", &["domain_id", "frame", "fluid"]));
+        }
+        if self.flow.is_some() {
+            file.texts("component", &["y", "x"].map(String::from))?;
+            axes.push(("pressure", &["domain_id", "frame", "y", "x"]));
+            axes.push(("velocity", &["domain_id", "frame", "component", "y", "x"]));
+        }
+        Ok(axes)
     }
 }
 

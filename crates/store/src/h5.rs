@@ -1,5 +1,7 @@
 //! HDF5 files. Errors name the file, the place in it, and the expected and actual content.
 
+mod scales;
+
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +14,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer, value::StrDeserializer};
 
 use crate::{digest, examine};
 use porecast_base::{Error, Result};
+pub(crate) use scales::Axes;
 
 /// Longest text of fixed length that is read, in bytes.
 const LONGEST_TEXT: usize = 1024;

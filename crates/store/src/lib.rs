@@ -10,6 +10,7 @@ pub mod document;
 pub mod domain_split;
 pub mod dynamics;
 pub mod examine;
+pub mod export;
 pub mod grey_image;
 mod h5;
 pub mod image;

@@ -6,6 +6,7 @@
 //! /probability  (N, K, H, W)  u16  of each class, 0 to 65535; K = 1 (the foreground) for two classes
 //! /mask         (N, H, W)     u8   class of each pixel, after postprocessing
 //! ```
+//! The axes are named by the dimension scales `/id`, `/class`, `/y` and `/x`, which may be missing.
 
 use std::path::{Path, PathBuf};
 
@@ -102,7 +103,12 @@ pub fn write(
         fill(&mut writer)?;
         let MaskWriter { ids, probability, mask } = writer;
         file.texts("id", &ids)?;
+        // Two classes have one probability, that of the foreground.
+        file.texts("class", classes.get(classes.len().saturating_sub(channels)..).unwrap_or_default())?;
+        file.counting("y", height)?;
+        file.counting("x", width)?;
         drop((probability, mask));
+        file.name_axes(&[("probability", &["id", "class", "y", "x"]), ("mask", &["id", "y", "x"])])?;
         file.finish()
     })
 }

@@ -8,7 +8,9 @@
 //! /probability  (N, T, H, W)  f32   probability of the invading phase; 0 in solid
 //! /capillary_number /viscosity_ratio /contact_angle_deg
 //!               (N)           f64   what each domain was predicted for; NaN if unknown, absent if unknown for all
+//! /frame (T)  /y (H)  /x (W)        numbers of the frames, centres of the pixels in metres
 //! ```
+//! `/domain_id`, `/frame`, `/y` and `/x` are the dimension scales of the others; they may be missing.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -130,6 +132,12 @@ pub fn write_frames(
             }
         }
         drop(writer);
+        file.grid((frames, height, width), header.voxel_size_m)?;
+        file.name_axes(&[
+            ("solid", &["domain_id", "y", "x"]),
+            ("time", &["domain_id", "frame"]),
+            ("probability", &["domain_id", "frame", "y", "x"]),
+        ])?;
         file.finish()
     })
 }

@@ -10,6 +10,7 @@
 //! /original_shape  (N, 2)        u64  height and width before resizing
 //! /spacing_mm      (N, 2)        f64  height and width of an original pixel; NaN if unknown
 //! ```
+//! The axes are named by the dimension scales `/id`, `/channel`, `/y`, `/x` and `/side`, which older files lack.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -59,13 +60,24 @@ pub fn write(
         };
         fill(&mut writer)?;
         let SegmentationWriter { file, columns, ids, groups, has_mask, .. } = writer;
-        if columns.is_none() {
+        let Some(Columns { shape: (channels, height, width), .. }) = columns else {
             return Err(Error::output(path, "there is no image to write"));
-        }
-        drop(columns);
+        };
         file.texts("id", &ids)?;
         file.texts("group", &groups)?;
         file.column("has_mask", &has_mask)?;
+        for (name, length) in [("channel", channels), ("y", height), ("x", width)] {
+            file.counting(name, length)?;
+        }
+        file.texts("side", &["height", "width"].map(String::from))?;
+        file.name_axes(&[
+            ("image", &["id", "channel", "y", "x"]),
+            ("mask", &["id", "y", "x"]),
+            ("group", &["id"]),
+            ("has_mask", &["id"]),
+            ("original_shape", &["id", "side"]),
+            ("spacing_mm", &["id", "side"]),
+        ])?;
         file.finish()
     })
 }

@@ -187,6 +187,14 @@ impl Predictor {
         range::check_times(&self.card.dataset, times, false)
     }
 
+    /// Input channels of the networks `[channel, y, x]` for a domain, turned as the networks learnt it.
+    pub fn channels(&self, domain: &Domain, inlet: Side) -> Array3<f32> {
+        let learnt = self.card.dataset.inlet;
+        let turn = Orientation::between(inlet, learnt);
+        let turned = Domain { solid: turn.turn(domain.solid.clone()), voxel_size_m: domain.voxel_size_m };
+        channels(&turned, learnt, &self.config.inputs)
+    }
+
     /// What the networks are told of a domain's physics, scaled as in the training.
     ///
     /// # Errors
@@ -275,8 +283,7 @@ impl Predictor {
     ) -> impl Iterator<Item = Array2<f32>> + 'a {
         let learnt = self.card.dataset.inlet;
         let turn = Orientation::between(inlet, learnt);
-        let turned = Domain { solid: turn.turn(domain.solid.clone()), voxel_size_m: domain.voxel_size_m };
-        let input = channels(&turned, learnt, &self.config.inputs);
+        let input = self.channels(domain, inlet);
         let open = open_pores(domain);
         let (_, height, width) = input.dim();
         moments.chunks((HELD_AT_ONCE / (height * width)).max(1)).flat_map(move |group| {

@@ -7,7 +7,9 @@
 //! /time         (N, T)        f64       ascending
 //! /domain_id    (N)           string    stable; splits use its hash
 //! /parameters   (N)           compound  parameters of the simulation; NaN where a quantity does not apply
+//! /frame (T)  /y (H)  /x (W)            numbers of the frames, centres of the pixels in metres
 //! ```
+//! `/domain_id`, `/frame`, `/y` and `/x` are the dimension scales of the others; files before them read as well.
 //! A chunk is one mask: one domain of `/solid`, one frame of `/phase`. [`super::dynamics`]
 //! describes what a dynamic simulator adds.
 //!
@@ -329,6 +331,12 @@ impl InvasionDataset {
             fingerprint.add(id, &self.sequence(index)?);
         }
         Ok(fingerprint.finish())
+    }
+
+    /// File of sequence `index`, its row there, and the number of rows; `None` in the layout of the benchmark.
+    pub(super) fn place_in_file(&self, index: usize) -> Option<(&Path, usize, usize)> {
+        let (shard, row) = self.locate(index);
+        (shard.layout == Layout::Stacked).then(|| (shard.path.as_path(), row, shard.ids.len()))
     }
 
     fn locate(&self, index: usize) -> (&Shard, usize) {

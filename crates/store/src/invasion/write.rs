@@ -7,7 +7,7 @@ use ndarray::Array1;
 use super::shard::ParameterRow;
 use super::{Common, FORMAT, Origin, VERSION};
 use crate::dynamics::{DynamicsWriter, Recorded};
-use crate::h5::H5Writer;
+use crate::h5::{Axes, H5Writer};
 use porecast_base::atomic;
 use porecast_base::{Error, ErrorKind, Result};
 
@@ -93,7 +93,15 @@ fn fill(
     }
     file.texts("domain_id", &ids)?;
     file.column("parameters", &parameters)?;
-    extras.finish(&file)?;
     drop((solid, phase, time));
+    file.grid(common.shape, common.voxel_size_m)?;
+    let mut axes: Vec<Axes> = vec![
+        ("solid", &["domain_id", "y", "x"]),
+        ("phase", &["domain_id", "frame", "y", "x"]),
+        ("time", &["domain_id", "frame"]),
+        ("parameters", &["domain_id"]),
+    ];
+    axes.extend(extras.finish(&file)?);
+    file.name_axes(&axes)?;
     file.finish()
 }

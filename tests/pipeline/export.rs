@@ -1,0 +1,31 @@
+//! `porecast export`: what it writes and refuses.
+
+use std::fs::File;
+
+use ndarray::Array4;
+use ndarray_npy::NpzReader;
+use porecast::store::PredictionFile;
+
+use crate::support::{Project, Workshop};
+
+#[test]
+fn predictions_are_exported_with_the_channels_of_their_network() {
+    let project = Project::new();
+    project.trained("inputs = ['pore', 'depth']", "run");
+    project.assert_done("predict --run run data.h5 --part test -o out");
+    let said = project.assert_done("export out/predictions.h5 --format npz --channels run -o out.npz");
+    assert!(said.contains("exported 1 domains with 5 frames of 32 x 32 pixels to out.npz"), "{said}");
+    let mut archive = NpzReader::new(File::open(project.path("out.npz")).unwrap()).unwrap();
+    let probability: Array4<f32> = archive.by_name("probability").unwrap();
+    let file = PredictionFile::open(&project.path("out/predictions.h5")).unwrap();
+    assert_eq!(probability.index_axis(ndarray::Axis(0), 0), file.prediction(0).unwrap().probability);
+    let channels: Array4<f32> = archive.by_name("channels").unwrap();
+    assert_eq!(channels.dim(), (1, 2, 32, 32));
+    project.assert_done("export data.h5 --format tiff -o stacks");
+    assert!(project.path("stacks/domain-0007.tif").exists());
+    project.assert_done("export data.h5 --format xdmf -o paraview");
+    assert!(project.path("paraview/domain-0000.xdmf").exists());
+    project.assert_refused("export data.h5 --format xdmf -o paraview", &["paraview", "--force"]);
+    project.assert_refused("export data.h5 --format tiff --channels run -o more", &["--channels", "npz"]);
+    project.assert_refused("export none.h5 --format npz -o none.npz", &["none.h5"]);
+}
