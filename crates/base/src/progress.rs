@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::Verbosity;
 
@@ -55,14 +55,17 @@ impl Progress {
     pub fn new(label: impl Into<String>, total: usize, done: usize, verbosity: Verbosity) -> Self {
         let label = label.into();
         let is_bar = !verbosity.quiet && std::io::stderr().is_terminal() && listener().is_none();
-        let bar = if is_bar { ProgressBar::new(total as u64) } else { ProgressBar::hidden() };
-        bar.set_length(total as u64);
         // A wide message is cut at the edge of the terminal.
-        bar.set_style(ProgressStyle::with_template("{wide_msg}").expect("the template is well formed"));
+        let style = ProgressStyle::with_template("{wide_msg}").expect("the template is well formed");
+        let bar = ProgressBar::hidden().with_style(style).with_message(format!("{label} {done}/{total}"));
+        bar.set_length(total as u64);
         bar.set_position(done as u64);
         bar.reset_eta();
+        if is_bar {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
         let is_plain = !verbosity.quiet && !is_bar;
-        Self { label: label.into(), bar, lines: is_plain.then(|| Mutex::new(Instant::now())) }
+        Self { label, bar, lines: is_plain.then(|| Mutex::new(Instant::now())) }
     }
 
     /// Records finished pieces.
@@ -86,14 +89,11 @@ impl Progress {
     fn show(&self, message: &str, left: Option<Duration>) {
         let (done, total) = (self.bar.position(), self.bar.length().unwrap_or(0));
         let rate = self.bar.per_sec();
+        let bar = if self.lines.is_some() { String::new() } else { drawn(done, total) };
         let words = [
-            format!(
-                "{} {}{done}/{total}",
-                self.label,
-                if self.lines.is_some() { String::new() } else { drawn(done, total) }
-            ),
-            if rate > 0.0 { rate_in_words(rate) } else { String::new() },
+            format!("{} {bar}{done}/{total}", self.label),
             left.map_or_else(String::new, |left| format!("{} left", duration_in_words(left))),
+            if rate > 0.0 { rate_in_words(rate) } else { String::new() },
             message.to_owned(),
         ];
         let line = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ");

@@ -69,7 +69,8 @@ pub struct DomainScore {
 
 /// Scores `prediction` against `truth`, at the frames that it predicts.
 ///
-/// Predicted and true frames belong together when their times agree to within 1e-9 of themselves.
+/// Predicted and true frames belong together when their times agree to within 1e-6 of themselves: other
+/// programs store times in single precision.
 ///
 /// # Errors
 /// A mismatch of shape, solid or times, or a domain without pore space.
@@ -162,7 +163,7 @@ pub fn score(truth: &Trajectory, prediction: &Prediction) -> Result<DomainScore>
 
 /// The true frame of each predicted time, or the first predicted time that is not a true one.
 pub fn match_times(truth: &[f64], predicted: &[f64]) -> std::result::Result<Vec<usize>, f64> {
-    let agree = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
+    let agree = |a: f64, b: f64| (a - b).abs() <= 1e-6 * a.abs().max(b.abs());
     predicted.iter().map(|&p| truth.iter().position(|&t| agree(t, p)).ok_or(p)).collect()
 }
 
