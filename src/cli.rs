@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_of_help_can_be_pasted_after_the_demo() {
+    fn the_examples_of_help_parse_and_name_files_of_the_demo() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let examples = examples();
         let mut made: Vec<&str> = MADE.to_vec();

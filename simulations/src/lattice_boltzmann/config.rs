@@ -12,9 +12,9 @@ use crate::percolation::Until;
 pub enum Injection {
     /// Ca = μ_i q/σ, with the viscosity μ_i of the invading fluid and the injection velocity q: injected
     /// volume per time and cross-section of the whole domain. Times are in pore volumes.
-    CapillaryNumber(f64),
+    CapillaryNumber(#[schemars(range(min = 1e-6, max = 1.0))] f64),
     /// Injected volume per unit of depth, in m²/s. Times are in seconds.
-    RateM2PerS(f64),
+    RateM2PerS(#[schemars(extend("exclusiveMinimum" = 0.0))] f64),
 }
 
 /// Floating-point precision of the solver.

@@ -15,7 +15,7 @@ pub enum Until {
     #[default]
     Breakthrough,
     /// Until this volume has been injected, as a multiple of the pore volume.
-    PoreVolumes(f64),
+    PoreVolumes(#[schemars(extend("exclusiveMinimum" = 0.0))] f64),
 }
 
 /// Behaviour after breakthrough, if the sequence continues that long.

@@ -29,7 +29,7 @@ pub enum Method {
     },
     /// One fold per group: each group serves once for validation.
     LeaveOneGroupOut,
-    /// The folds of published lists, read by [`fold_list`](crate::format::fold_list); `bins` and `seed` are not used.
+    /// The folds of published lists (`Fold0_train.json`, ..., `Test.json`); `bins` and `seed` are not used.
     Listed {
         /// Folder of the lists, relative to the working directory.
         folder: PathBuf,

@@ -16,7 +16,7 @@ pub enum ClassWeights {
     /// Inverse to each class's share of the training data, with a mean of one.
     Balanced,
     /// As given.
-    Given([f64; 3]),
+    Given(#[schemars(inner(range(min = 0.0)))] [f64; 3]),
 }
 
 /// A term of a loss.

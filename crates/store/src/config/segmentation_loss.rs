@@ -19,7 +19,7 @@ pub enum SegmentationWeights {
     /// Inverse to each class's share of the batch, so that all classes present count the same.
     Dynamic,
     /// As given, one for each class.
-    Given(Vec<f64>),
+    Given(#[schemars(inner(range(min = 0.0)))] Vec<f64>),
 }
 
 /// Pixels that the sums of an overlap loss run over.

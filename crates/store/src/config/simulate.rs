@@ -52,7 +52,7 @@ pub struct SimulateConfig {
     /// Capillary numbers of a lattice Boltzmann campaign, each 1e-6 to 1: each domain draws one of
     /// them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("default" = []))]
+    #[schemars(inner(range(min = 1e-6, max = 1.0)), extend("default" = []))]
     pub capillary_numbers: Vec<f64>,
     /// Physical quantities that differ from domain to domain.
     #[serde(default, skip_serializing_if = "PhysicsRanges::is_empty")]

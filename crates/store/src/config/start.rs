@@ -73,7 +73,7 @@ impl Start {
         }?;
         let head: String = given.lines().take_while(|line| line.starts_with('#')).fold(String::new(), line);
         let note = "# Keys that begin with `#` have their default; remove the `#` to change them. `porecast config explain \
-                    KEY`\n# says more about a key.\n";
+                    KEY`\n# says more about a key.\n\n";
         let given: Table = given.parse().unwrap_or_default();
         Ok(head + note + &commented(&resolved, &given, self.kind()))
     }
@@ -113,7 +113,7 @@ fn commented(resolved: &str, given: &Table, kind: ConfigKind) -> String {
             let key = about.get(&path).copied();
             text += &comment(key);
             let is_set = place.is_some_and(|table| table.contains_key(name));
-            let is_needed = key.is_none_or(|key| key.is_required);
+            let is_needed = key.is_none_or(|key| key.is_required || key.is_choice);
             text += if is_set || is_needed { "" } else { "#" };
             text += &format!("{line}\n");
             shown.push(path);
