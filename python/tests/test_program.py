@@ -15,7 +15,7 @@ def porecast_program(*arguments, code=0):
 
 def test_the_wheel_brings_the_command_line(dataset):
     assert metadata.version("porecast") in porecast_program("--version")
-    assert "10 sequences" in porecast_program("inspect", dataset)
+    assert "domains          10" in porecast_program("inspect", dataset)
     assert "Usage" in porecast_program("--help")
 
 
@@ -29,7 +29,7 @@ def test_ctrl_c_stops_the_program(tmp_path):
     campaign.write_text(
         "domains = 1\nheight = 256\nwidth = 128\nvoxel_size_m = 35e-6\nsimulator = 'lattice-boltzmann'\n"
         "lattice_boltzmann = { injection = { capillary_number = 1e-3 } }\n"
-        "domain = [{ generator = { kind = 'disc-pack', porosity = 0.6, grain_radius = 7.0, min_gap = 5.0 } }]\n"
+        "domain = [{ generator = { kind = 'disc-pack', porosity = 0.6, grain_radius = 9.0, min_gap = 5.0 } }]\n"
     )
     program = Path(sys.executable).with_name("porecast")
     running = subprocess.Popen([program, "simulate", campaign, "-o", tmp_path / "d.h5"], stderr=subprocess.PIPE, text=True)
@@ -38,8 +38,9 @@ def test_ctrl_c_stops_the_program(tmp_path):
         time.sleep(0.1)
     time.sleep(1)
     running.send_signal(signal.SIGINT)
-    assert running.wait(20) == 130
-    assert "run the same command again" in running.stderr.read()
+    said = running.communicate(timeout=20)[1]
+    assert running.returncode == 130, said
+    assert "run the same command again" in said
 
 
 def test_the_module_is_the_command_line():
