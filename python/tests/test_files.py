@@ -91,7 +91,7 @@ def test_paraview_reads_every_frame(folder, name, frames):
             for frame, time in enumerate(times):
                 reader.UpdateTimeStep(time)
                 image = reader.GetOutputDataObject(0)
-                assert image.GetDimensions() == (33, 33, 1) and np.allclose(image.GetSpacing(), 35e-6)
+                assert image.GetDimensions() == (33, 33, 2) and np.allclose(image.GetSpacing(), 35e-6)
                 for array, expected in [(frames, file[frames][index, frame]), ("solid", file["solid"][index])]:
                     found = vtk_to_numpy(image.GetCellData().GetArray(array)).reshape(expected.shape)
                     np.testing.assert_array_equal(found, expected)

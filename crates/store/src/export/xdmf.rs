@@ -27,11 +27,11 @@ fn describe(source: &Source, index: usize, folder: &Path) -> Result<String> {
     let mut text = String::from("<?xml version=\"1.0\"?>\n<Xdmf Version=\"2.0\">\n<Domain>\n");
     let _ = writeln!(text, "<Grid Name=\"{id}\" GridType=\"Collection\" CollectionType=\"Temporal\">");
     for (frame, time) in sequence.times.iter().enumerate() {
-        // Pixels are cells; a grid has one more point than cells along y and x.
+        // Pixels are cells, one layer of them; a grid has one more point than cells along each axis.
         let _ = write!(
             text,
             "<Grid Name=\"{id}\" GridType=\"Uniform\">\n<Time Value=\"{time}\"/>\n\
-                 <Topology TopologyType=\"3DCoRectMesh\" Dimensions=\"1 {} {}\"/>\n\
+                 <Topology TopologyType=\"3DCoRectMesh\" Dimensions=\"2 {} {}\"/>\n\
                  <Geometry GeometryType=\"ORIGIN_DXDYDZ\"><DataItem Format=\"XML\" Dimensions=\"3\">0 0 0</DataItem>\
                  <DataItem Format=\"XML\" Dimensions=\"3\">{edge} {edge} {edge}</DataItem></Geometry>\n",
             height + 1,
