@@ -18,7 +18,7 @@ pub struct ListedRun {
     pub path: PathBuf,
     /// Its name.
     pub name: String,
-    /// `invasion` or `segmentation`.
+    /// `invasion`, `segmentation` or, of a run that is damaged, `cannot be read`.
     pub task: String,
     /// The dataset that it was trained on.
     pub dataset: PathBuf,
@@ -36,8 +36,7 @@ pub struct ListedRun {
     pub is_finished: bool,
 }
 
-/// The runs in a folder and in the folders below it, by path; the folder itself may be a run. Folders that cannot be
-/// read as a run are left out.
+/// The runs in a folder and in the folders below it, by path; the folder itself may be a run.
 ///
 /// # Errors
 /// The folder cannot be read.
@@ -52,7 +51,7 @@ pub fn runs(folder: &Path) -> Result<Vec<ListedRun>> {
 fn look(folder: &Path, depth: usize, found: &mut Vec<ListedRun>) {
     let run = RunFolder::new(folder);
     if run.card_path().is_file() {
-        found.extend(listed(&run));
+        found.push(listed(&run).unwrap_or_else(|| unreadable(folder)));
         return;
     }
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
@@ -62,6 +61,21 @@ fn look(folder: &Path, depth: usize, found: &mut Vec<ListedRun>) {
         if is_folder && !atomic::is_temporary(&entry.file_name()) {
             look(&entry.path(), depth - 1, found);
         }
+    }
+}
+
+fn unreadable(folder: &Path) -> ListedRun {
+    ListedRun {
+        path: folder.to_owned(),
+        name: String::new(),
+        task: "cannot be read".to_owned(),
+        dataset: PathBuf::new(),
+        networks: 0,
+        epochs: 0,
+        parameters: 0,
+        validation_loss: None,
+        wall_seconds: 0.0,
+        is_finished: false,
     }
 }
 

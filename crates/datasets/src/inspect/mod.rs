@@ -1,7 +1,6 @@
 //! `porecast inspect`: shows the content of any file that porecast reads or writes as a table and a picture.
 
 mod json;
-mod runs;
 mod segmentation;
 
 use std::fs;
@@ -20,6 +19,7 @@ use porecast_store::listing::{self, Entry};
 use porecast_store::picture;
 use porecast_store::plate::{self, Plate};
 use porecast_store::run::{Card, DatasetCard, MemberCard, SegmentationCard, TrainedOn};
+use porecast_store::run_list::{self, ListedRun};
 use porecast_store::{
     InvasionDataset, PredictionFile, Quantity, RunFolder, Task, image as images, mask_prediction, npz,
     prediction, segmentation as annotated, table,
@@ -106,8 +106,8 @@ fn inspect(path: &Path, page: Option<usize>) -> Result<Inspection> {
         if run.card_path().exists() {
             return run_folder(&run);
         }
-        let runs = runs::in_folder(path)?;
-        return if runs.is_empty() { dataset(path) } else { Ok(runs::list(&runs)) };
+        let runs = run_list::runs(path)?;
+        return if runs.is_empty() { dataset(path) } else { Ok(folder_of_runs(path, &runs)) };
     }
     if grey_image::is_image(path) {
         return image(path, page);
@@ -256,6 +256,27 @@ fn predictions(path: &Path) -> Result<Inspection> {
         table: Some((vec!["domain", "first saturation", "last saturation"], rows)),
         picture: Some(sequence_sheet(sheet, header.voxel_size_m)),
     })
+}
+
+/// The runs in a folder: task, networks, epochs and best validation loss, the mean over the networks of a run.
+fn folder_of_runs(folder: &Path, runs: &[ListedRun]) -> Inspection {
+    let row = |run: &ListedRun| {
+        let path = run.path.strip_prefix(folder).unwrap_or(&run.path);
+        vec![
+            path.display().to_string(),
+            run.name.clone(),
+            run.task.clone(),
+            run.networks.to_string(),
+            run.epochs.to_string(),
+            run.validation_loss.map_or_else(|| "-".to_owned(), |loss| format!("{loss:.6}")),
+        ]
+    };
+    let columns = vec!["folder", "name", "task", "networks", "epochs", "best loss"];
+    Inspection {
+        facts: vec![("kind", "folder of runs".to_owned()), ("runs", runs.len().to_string())],
+        table: Some((columns, runs.iter().map(row).collect())),
+        picture: None,
+    }
 }
 
 fn run_folder(run: &RunFolder) -> Result<Inspection> {
