@@ -15,5 +15,5 @@ python3 -m venv "$folder"
 # Not from python/, whose sources lack the compiled module.
 (cd "$folder" && bin/python -m mypy.stubtest porecast._porecast)
 (cd python && "$folder/bin/mypy")
-"$folder/bin/pytest" --quiet python
+PORECAST=$folder/bin/porecast "$folder/bin/pytest" --quiet python
 "$folder/bin/python" notebooks/check.py "$@"
