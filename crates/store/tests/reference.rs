@@ -77,7 +77,7 @@ fn bases(kind: ConfigKind) -> Vec<String> {
 
 /// The problems of a configuration with a change, as validation reports them.
 fn problems(kind: ConfigKind, text: &str, set: String) -> String {
-    fn of<T: serde::de::DeserializeOwned + Validate>(text: &str, set: String) -> String {
+    fn of<T: serde::de::DeserializeOwned + serde::Serialize + Validate>(text: &str, set: String) -> String {
         parse::<T>("", text, &[set]).err().map(|e| e.to_string()).unwrap_or_default()
     }
     match kind {
@@ -243,7 +243,7 @@ fn a_key_is_explained_by_its_path_and_by_its_end() {
 
 #[test]
 fn a_starting_configuration_holds_every_default_as_a_comment() {
-    fn read<T: serde::de::DeserializeOwned + Validate>(text: &str) -> T {
+    fn read<T: serde::de::DeserializeOwned + serde::Serialize + Validate>(text: &str) -> T {
         parse("start", text, &[]).expect("valid")
     }
     for start in Start::ALL {
