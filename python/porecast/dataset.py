@@ -17,8 +17,11 @@ _DIMENSIONS = {
     "volume": ("domain", "frame", "fluid"),
     "pressure": ("domain", "frame", "y", "x"),
     "velocity": ("domain", "frame", "component", "y", "x"),
+    "frame": ("frame",),
+    "y": ("y",),
+    "x": ("x",),
 }
-_COORDINATES = ("domain_id", "time")
+_COORDINATES = ("domain_id", "time", "frame", "y", "x")
 _TABLES = ("parameters", "lattice")
 _UNITS = {"volume": "pixels", "pressure": "Pa", "velocity": "m/s"}
 
@@ -28,7 +31,8 @@ def open_dataset(path: str | os.PathLike[str]) -> xarray.Dataset:
 
     Dimensions: ``domain``, ``frame``, ``y``, ``x``. Variables of a dataset: ``solid`` (1 in grains), ``phase`` (1 in the
     invading fluid), and a value per domain of each parameter, such as ``capillary_number``; of predictions:
-    ``solid`` and ``probability``. Coordinates: ``domain_id`` and ``time``, whose unit is in its attributes. Close it, or use
+    ``solid`` and ``probability``. Coordinates: ``domain_id``, ``time``, whose unit is in its attributes, and
+    the places ``y`` and ``x`` of the pixels' centres where the file has them. Close it, or use
     it in a ``with`` statement, before porecast writes the file again.
 
     Raises ImportError without xarray and h5py, FileNotFoundError or OSError if the file cannot be read, ValueError if it is
@@ -55,12 +59,15 @@ def open_dataset(path: str | os.PathLike[str]) -> xarray.Dataset:
         if table in file:
             rows = file[table][:]
             variables |= {field: (("domain",), rows[field]) for field in rows.dtype.names}
-    coordinates = {name: variables.pop(name) for name in _COORDINATES}
+    coordinates = {name: variables.pop(name) for name in _COORDINATES if name in variables}
     dataset = xarray.Dataset(variables, coordinates, dict(file.attrs))
     dataset["time"].attrs["units"] = file.attrs["time_unit"]
     for name, unit in _UNITS.items():
         if name in dataset:
             dataset[name].attrs["units"] = unit
+    for name in ("y", "x"):
+        if name in dataset.coords:
+            dataset[name].attrs["units"] = file[name].attrs["units"]
     dataset.set_close(file.close)
     return dataset
 
