@@ -43,8 +43,9 @@ const MEMORY_KIB: usize = 8 << 20;
 /// The order for a child: kind, file, first damage and number of damages.
 const ORDER: &str = "PORECAST_FUZZ_ORDER";
 
-/// Name of the file to which a child appends its outcomes.
+/// Name of the file to which a child appends its outcomes, and of the folder of the whole file beside it.
 const JOURNAL: &str = "journal";
+const WHOLE: &str = "whole";
 
 /// A kind of file.
 struct Kind {
@@ -124,7 +125,9 @@ fn damaged_files_are_read_or_refused() {
     println!("{:32}  bytes     read  refused panicked  crashed     hung", "");
     for (index, kind) in KINDS.iter().enumerate().filter(|(_, kind)| kind.name.contains(&only)) {
         let folder = tempfile::tempdir().unwrap();
-        let file = (kind.write)(folder.path());
+        let whole = folder.path().join(WHOLE);
+        fs::create_dir(&whole).unwrap();
+        let file = (kind.write)(&whole);
         (kind.open)(&file).unwrap_or_else(|e| panic!("{}: the whole file is refused: {e}", kind.name));
         let damages = asked.unwrap_or(DAMAGES[usize::from(kind.is_examined)]);
         let outcomes = outcomes(index, folder.path(), &file, damages);
@@ -198,9 +201,9 @@ fn work(order: &str) {
     let mut journal = File::options().append(true).open(folder.join(JOURNAL)).unwrap();
     for seed in damages {
         // In a copy of the folder, which may hold files that belong to this one.
-        let copy = tempfile::tempdir().unwrap();
-        copy_folder(folder, copy.path());
-        let damaged = copy.path().join(file.strip_prefix(folder).unwrap());
+        let copy = folder.join(format!("damaged-{seed}"));
+        copy_folder(&folder.join(WHOLE), &copy);
+        let damaged = copy.join(file.strip_prefix(folder.join(WHOLE)).unwrap());
         fs::write(&damaged, damage(&whole, seed)).unwrap();
         let outcome = match catch_unwind(AssertUnwindSafe(|| (kind.open)(&damaged))) {
             Ok(Ok(())) => b'r',
@@ -208,6 +211,7 @@ fn work(order: &str) {
             Err(_) => b'p',
         };
         journal.write_all(&[outcome]).unwrap();
+        fs::remove_dir_all(&copy).unwrap();
     }
 }
 
