@@ -230,7 +230,7 @@ impl H5Reader {
 fn texts_in(place: &Container) -> std::result::Result<Vec<String>, String> {
     fn read<T: H5Type + ToString>(place: &Container) -> std::result::Result<Vec<String>, String> {
         let texts = place.read_raw::<T>().map_err(|e| last_cause(&e))?;
-        Ok(texts.iter().map(|text| text.to_string().trim_end().to_owned()).collect())
+        Ok(texts.iter().map(|text| text.to_string().trim_end_matches(' ').to_owned()).collect())
     }
     match place.dtype().and_then(|kind| kind.to_descriptor()).map_err(|e| last_cause(&e))? {
         TypeDescriptor::VarLenUnicode => read::<VarLenUnicode>(place),

@@ -422,7 +422,7 @@ mod tests {
         for wanted in [
             "8 problems",
             "\n  tyop: there is no such key",
-            "\n  until: there is no such key; did you mean `clock.until`?",
+            "\n  until: there is no such key; did you mean `clock.until`",
             "\n  clock.frams: there is no such key; did you mean `frames`?",
             "\n  clock.until: \"late\" is not valid: invalid type: string \"late\", expected a number",
             "\n  domains: 0 is outside 1, 2, ...",

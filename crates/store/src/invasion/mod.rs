@@ -587,7 +587,7 @@ mod tests {
         let error = replace_by(|file| {
             drop(file.new_dataset::<VarLenUnicode>().shape((3, 6, 5)).create("solid").unwrap())
         });
-        assert_says(&error, "/solid holds string, expected numbers");
+        assert_says(&error, "/solid holds unicode (var len), expected numbers");
         let error =
             replace_by(|file| drop(file.new_dataset::<u8>().shape((3, 6, 4)).create("solid").unwrap()));
         assert_says(&error, "/solid has shape [3, 6, 4], expected [3, 6, 5]");
