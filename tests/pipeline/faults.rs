@@ -178,7 +178,7 @@ fn unknown_devices_are_refused() {
     let project = Project::new();
     let config = project.config(SHORT);
     let cuda: &[&str] =
-        if cfg!(feature = "cuda") { &["cuda:x"] } else { &["cuda", "--features cuda", "flex"] };
+        if cfg!(feature = "cuda") { &["cuda:x"] } else { &["cuda", "--features cuda", "cpu"] };
     let wanted = if cfg!(feature = "cuda") { "cuda:x" } else { "cuda" };
     fails(project.train(&config, "run").args(["--device", wanted]), 2, cuda);
     fails(project.train(&config, "run").args(["--device", "tpu"]), 2, &["tpu", "cpu or cuda"]);

@@ -229,7 +229,7 @@ fn every_image_of_a_folder_is_predicted_into_a_folder_of_its_name() {
     std::fs::create_dir(project.path("pictures")).expect("a folder");
     grains(&project.path("pictures/a.png"));
     grains(&project.path("pictures/b.jpg"));
-    grains(&project.path("pictures/b.tiff"));
+    grains(&project.path("pictures/b.png"));
     std::fs::write(project.path("pictures/notes.txt"), "not an image").expect("written");
     let pixels = ndarray::Array2::from_shape_fn((40, 24), |(y, _)| if y == 20 { 0u8 } else { 255 });
     ndarray_npy::write_npy(project.path("pictures/closed.npy"), &pixels).expect("written");
@@ -242,7 +242,7 @@ fn every_image_of_a_folder_is_predicted_into_a_folder_of_its_name() {
         .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
         .collect();
     names.sort();
-    assert_eq!(names, ["a", "b.jpg", "b.tiff"]);
+    assert_eq!(names, ["a", "b.jpg", "b.png"]);
     project.trained("", "run");
     project.assert_done("predict pictures/a.png --run run -o one");
     project.assert_done("predict pictures --model run -o all");

@@ -78,6 +78,7 @@ pub fn write(
             ("original_shape", &["id", "side"]),
             ("spacing_mm", &["id", "side"]),
         ])?;
+        drop(columns);
         file.finish()
     })
 }
