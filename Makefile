@@ -8,7 +8,7 @@ PROFILE := --release
 # Clippy and docs cover the GPU code too; that needs neither a GPU nor its toolkit.
 ALL := --workspace --features cuda
 
-.PHONY: help setup build check check-msrv check-static-hdf5 check-python test wheel notebooks pages demo study-1 bench-percolation \
+.PHONY: help setup build check check-msrv check-static-hdf5 check-python check-torch test wheel notebooks pages demo study-1 bench-percolation \
 	bench-lattice-boltzmann bench-cpu bench-imaging
 
 help: ## List the commands
@@ -48,6 +48,9 @@ wheel: setup ## Build the Python package with HDF5 in it (a wheel in target/whee
 
 check-python: setup ## Install the wheel in a new environment; run its tests and the notebooks
 	python/check.sh
+
+check-torch: setup ## Compare PyTorch's copy of every architecture with the program (downloads PyTorch)
+	python/check.sh --torch
 
 notebooks: setup ## Run the notebooks and store their outputs
 	python/check.sh --store

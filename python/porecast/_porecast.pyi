@@ -67,6 +67,7 @@ def train(
     output: PathLike[str],
     set: Sequence[str],
     device: str,
+    init: PathLike[str] | None,
     resume: bool,
     force: bool,
     show: Callable[[str], object] | None,

@@ -57,6 +57,7 @@ def train(
     *,
     set: Mapping[str, object] | None = None,
     device: str = "cpu",
+    init: str | os.PathLike[str] | None = None,
     resume: bool = False,
     force: bool = False,
     progress: Progress = print,
@@ -77,6 +78,8 @@ def train(
         Changes of the configuration by key path, as ``{"training.epochs": 3}``.
     device
         ``"cpu"``, or ``"cuda"`` in a build with that feature.
+    init
+        Run folder whose weights the training begins with, of the same network.
     resume
         Continue from the last checkpoint, or begin if there is none.
     force
@@ -88,7 +91,8 @@ def train(
         ``output``; :meth:`porecast.Run.load` loads it.
     """
     with _file(config) as path:
-        _porecast.train(path, Path(output), _changes(set), device, resume, force, progress)
+        begin = None if init is None else Path(init)
+        _porecast.train(path, Path(output), _changes(set), device, begin, resume, force, progress)
     return Path(output)
 
 

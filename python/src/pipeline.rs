@@ -41,17 +41,18 @@ pub(crate) fn train(
     output: PathBuf,
     set: Vec<String>,
     device: &str,
+    init: Option<PathBuf>,
     resume: bool,
     force: bool,
     show: Option<Py<PyAny>>,
 ) -> PyResult<()> {
-    let device = if device == "cpu" { "flex" } else { device }.to_owned();
+    let device = device.to_owned();
     let if_exists = match (resume, force) {
         (true, _) => IfExists::Resume,
         (false, true) => IfExists::Replace,
         (false, false) => IfExists::Refuse,
     };
     let verbosity = verbosity(show.as_ref());
-    let options = TrainOptions { config, output: Some(output), device, set, fold: None, if_exists };
-    work::run_shown(py, show, || training::run(&options, verbosity))
+    let options = TrainOptions { config, output: Some(output), device, set, fold: None, init, if_exists };
+    work::run_shown(py, show, || training::run(&options, verbosity).map(drop))
 }

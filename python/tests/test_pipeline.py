@@ -23,6 +23,13 @@ def test_a_training_tells_its_epochs_and_predicts(dataset, tmp_path, solid):
     assert run.physics == {}
 
 
+def test_a_training_begins_with_the_weights_of_a_run(dataset, run, tmp_path):
+    tuned = porecast.train(training(dataset), tmp_path / "tuned", init=run, progress=None)
+    assert str(run) in (tuned / "run.json").read_text()
+    with pytest.raises((ValueError, OSError), match="nowhere"):
+        porecast.train(training(dataset), tmp_path / "none", init=tmp_path / "nowhere", progress=None)
+
+
 def test_a_configuration_file_is_taken(dataset, tmp_path):
     file = tmp_path / "train.toml"
     file.write_text(

@@ -12,7 +12,7 @@ use super::print;
 /// Arguments of `porecast export`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  porecast export data/demo.h5 --format npz -o demo.npz\n  porecast export out/predictions.h5 --format tiff -o stacks/\n  porecast export data/demo.h5 --format xdmf -o paraview/\n  porecast export data/demo.h5 --format npz --channels runs/time -o demo.npz"
+    after_help = "Examples:\n  porecast export data/demo.h5 --format npz -o demo.npz\n  porecast export runs/demo-prediction/predictions.h5 --format tiff -o stacks/\n  porecast export data/demo.h5 --format xdmf -o paraview/\n  porecast export data/demo.h5 --format npz --channels runs/demo-time -o channels.npz"
 )]
 pub struct Args {
     /// Invasion dataset, or predictions of invasions.

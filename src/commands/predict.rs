@@ -1,6 +1,6 @@
 //! `porecast predict`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use porecast_base::progress::say;
 use porecast_base::{Result, Verbosity};
@@ -97,11 +97,18 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
         device: args.device,
         force: args.force,
     };
-    predict::run(&options, verbosity)?;
-    if options.output.join("predictions.h5").exists() {
-        let input = options.output;
-        let page = report::run(&ReportOptions { input, output: None, force: true })?;
+    predict::run(&options, write_page, verbosity)?;
+    let page = options.output.join("report.html");
+    if page.exists() {
         say(verbosity, &format!("page: {}", page.display()));
+    }
+    Ok(())
+}
+
+/// Writes the page of a folder that holds predictions; masks of plain images have none.
+fn write_page(folder: &Path) -> Result<()> {
+    if folder.join("predictions.h5").exists() {
+        report::run(&ReportOptions { input: folder.to_owned(), output: None, force: true })?;
     }
     Ok(())
 }

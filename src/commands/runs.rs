@@ -11,7 +11,7 @@ use super::print;
 
 /// Arguments of `porecast runs`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  porecast runs\n  porecast runs runs/ --json")]
+#[command(after_help = "Examples:\n  porecast runs\n  porecast runs --json")]
 pub struct Args {
     /// Folder with run folders, at any depth.
     #[arg(default_value = "runs")]

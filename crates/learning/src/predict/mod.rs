@@ -94,12 +94,17 @@ pub struct PredictOptions {
     pub force: bool,
 }
 
-/// `porecast predict`: predicts images, or the samples of a dataset.
+/// `porecast predict`: predicts images, or the samples of a dataset. `finish` adds to each folder of predictions before the
+/// output is in its place.
 ///
 /// # Errors
 /// An unusable run, image or dataset, a domain that does not percolate, an existing output without
-/// `--force`.
-pub fn run(options: &PredictOptions, verbosity: Verbosity) -> Result<()> {
+/// `--force`; the errors of `finish`.
+pub fn run(
+    options: &PredictOptions,
+    finish: impl Fn(&Path) -> Result<()>,
+    verbosity: Verbosity,
+) -> Result<()> {
     let device = Device::parse(&options.device)?;
     check(options)?;
     let _held = lock::hold(&options.output)?;
@@ -109,7 +114,8 @@ pub fn run(options: &PredictOptions, verbosity: Verbosity) -> Result<()> {
     interrupt::listen();
     let done = atomic::fill_folder(&options.output, |folder| match &options.model {
         Model::Physical(model) => each_image(options, folder, verbosity, |options, folder| {
-            physical::run(*model, options, folder, verbosity)
+            let done = physical::run(*model, options, folder, verbosity)?;
+            finish(folder).map(|()| done)
         }),
         Model::Shipped => {
             if options.physics.capillary_number.is_none() {
@@ -117,7 +123,8 @@ pub fn run(options: &PredictOptions, verbosity: Verbosity) -> Result<()> {
             }
             let predictor = Predictor::shipped(device)?.with_tile(options.tile);
             each_image(options, folder, verbosity, |options, folder| {
-                invasions::run(options, &SHIPPED_PHYSICS, folder, &predictor, verbosity)
+                let done = invasions::run(options, &SHIPPED_PHYSICS, folder, &predictor, verbosity)?;
+                finish(folder).map(|()| done)
             })
         }
         Model::Run(run) => match Task::of(run) {
@@ -125,10 +132,14 @@ pub fn run(options: &PredictOptions, verbosity: Verbosity) -> Result<()> {
                 let predictor = Predictor::on(run, device)?.with_tile(options.tile);
                 let unknown = Physics::default();
                 each_image(options, folder, verbosity, |options, folder| {
-                    invasions::run(options, &unknown, folder, &predictor, verbosity)
+                    let done = invasions::run(options, &unknown, folder, &predictor, verbosity)?;
+                    finish(folder).map(|()| done)
                 })
             }
-            Task::Segmentation => images::run(options, folder, MaskPredictor::on(run, device)?, verbosity),
+            Task::Segmentation => {
+                let done = images::run(options, folder, MaskPredictor::on(run, device)?, verbosity)?;
+                finish(folder).map(|()| done)
+            }
         },
     })?;
     say(verbosity, &format!("{done}: {}", options.output.display()));

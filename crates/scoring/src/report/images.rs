@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use image::Rgb;
 
 use super::page::escape;
-use super::{Content, files};
+use super::{Content, files, read_from};
 use crate::figure::overlay::{Canvas, class_colour};
 use crate::figure::png;
 use porecast_base::Result;
@@ -61,7 +61,7 @@ pub(super) fn of_predictions(path: &Path, output: &Path) -> Result<Content> {
     };
     Ok(Content {
         title: format!("Masks predicted by {}", file.source()),
-        facts: vec![format!("{count} images"), format!("read from {}", path.display())],
+        facts: vec![format!("{count} images"), read_from(path, output)],
         sections: std::iter::once((HEADING, gallery(count, file.classes(), picture)?))
             .chain(files(path, output))
             .collect(),

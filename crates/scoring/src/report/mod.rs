@@ -118,6 +118,13 @@ fn of_file(path: &Path, output: &Path) -> Result<Content> {
     }
 }
 
+/// Says which file a page shows: by its name if it lies beside the page.
+fn read_from(path: &Path, page: &Path) -> String {
+    let is_beside = path.parent() == page.parent();
+    let shown = path.file_name().filter(|_| is_beside).map_or(path, Path::new);
+    format!("read from {}", shown.display())
+}
+
 /// Adds what the page of a run has in common for all tasks.
 fn of_run<C: TrainedOn>(run: &RunFolder, card: &Card<C>, mut content: Content) -> Result<Content> {
     content.title = card.name.clone();

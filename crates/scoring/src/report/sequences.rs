@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Content, files};
+use super::{Content, files, read_from};
 use crate::figure::Colour;
 use crate::figure::film::{Film, FilmedDomain, FilmedSequence, rounded};
 use ndarray::{Array2, Array3, ArrayView2, Axis};
@@ -45,7 +45,7 @@ pub(super) fn of_predictions(path: &Path, output: &Path) -> Result<Content> {
     Ok(Content {
         title: format!("Invasion predicted by {}", header.source),
         answer: answer(&film),
-        facts: vec![extent(&film, frames, (height, width)), format!("read from {}", path.display())],
+        facts: vec![extent(&film, frames, (height, width)), read_from(path, output)],
         film: Some((PLAYER, film)),
         sections: files(path, output).into_iter().collect(),
         ..Content::default()
@@ -88,7 +88,7 @@ pub(super) fn of_dataset(path: &Path, output: &Path) -> Result<Content> {
         answer: answer(&film),
         facts: vec![
             format!("{}, made by {}", extent(&film, frames, (height, width)), dataset.origin().simulator),
-            format!("read from {}", path.display()),
+            read_from(path, output),
         ],
         film: Some((PLAYER, film)),
         sections: files(path, output).into_iter().collect(),
