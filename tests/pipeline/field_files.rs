@@ -184,7 +184,7 @@ fn datasets_and_predictions_of_other_programs_are_read() {
     let own = InvasionDataset::open(&project.path("data.h5")).unwrap();
     let sequence = own.sequence(0).unwrap();
     let phase = sequence.phase.mapv(|invaded| f64::from(u8::from(invaded))).insert_axis(ndarray::Axis(0));
-    let solid = sequence.domain.solid.mapv(|solid| i64::from(solid)).insert_axis(ndarray::Axis(0));
+    let solid = sequence.domain.solid.mapv(i64::from).insert_axis(ndarray::Axis(0));
     let times = ndarray::Array1::from(sequence.times.iter().map(|time| *time as f32).collect::<Vec<_>>());
     let times = times.insert_axis(ndarray::Axis(0));
     let write = |name: &str, format: &str, frames: &str| {

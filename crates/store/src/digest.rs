@@ -137,7 +137,7 @@ mod tests {
         file.close().unwrap();
         assert_eq!(check(&path).unwrap(), Content::Unknown);
         assert_eq!(values(&hdf5::File::open(&path).unwrap()), [1, 2, 3]);
-        hdf5::File::open_rw(&written(folder.path())).unwrap().close().unwrap();
+        hdf5::File::open_rw(written(folder.path())).unwrap().close().unwrap();
         assert_eq!(check(&path).unwrap(), Content::Unknown);
     }
 }

@@ -1,6 +1,6 @@
 //! Keeps damaged HDF5 files from libhdf5, which can crash on them or never return.
 //!
-//! Files of porecast have a [digest]. Others are read in a process of their own first.
+//! Files of porecast have a digest. Others are read in a process of their own first.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};

@@ -368,7 +368,7 @@ fn tag(variant: &Value) -> Option<(&str, &Value)> {
 
 /// Values to choose from, with their meaning.
 fn choices(schema: &Value) -> Vec<(String, String)> {
-    let listed = schema["items"].is_object().then(|| &schema["items"]).unwrap_or(schema);
+    let listed = if schema["items"].is_object() { &schema["items"] } else { schema };
     let choice = |variant: &Value| {
         let about = text_of(variant, "description");
         if let Some(value) = variant.get("const") {

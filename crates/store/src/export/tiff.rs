@@ -65,7 +65,6 @@ where
         }
         image.write_data(&page)?;
     }
-    drop(encoder);
     file.flush()?;
     Ok(())
 }

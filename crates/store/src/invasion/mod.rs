@@ -336,7 +336,7 @@ impl InvasionDataset {
     /// File of sequence `index`, its row there, and the number of rows; `None` in the layout of the benchmark.
     pub(super) fn place_in_file(&self, index: usize) -> Option<(&Path, usize, usize)> {
         let (shard, row) = self.locate(index);
-        (shard.layout == Layout::Stacked).then(|| (shard.path.as_path(), row, shard.ids.len()))
+        (shard.layout == Layout::Stacked).then_some((shard.path.as_path(), row, shard.ids.len()))
     }
 
     fn locate(&self, index: usize) -> (&Shard, usize) {
