@@ -82,7 +82,7 @@ pub(crate) fn assert_close(found: &[f32], expected: &[f64], tolerance: f64) {
     let scale = expected.iter().fold(1.0f64, |most, value| most.max(value.abs()));
     for (index, (&found, &expected)) in found.iter().zip(expected).enumerate() {
         let error = (found as f64 - expected).abs();
-        assert!(error <= tolerance * scale, "at {index}: {found} instead of {expected}");
+        assert!(error <= tolerance * scale, "at {index}: {found} instead of {expected} (largest {scale})");
     }
 }
 

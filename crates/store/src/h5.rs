@@ -272,7 +272,10 @@ pub(crate) struct H5Writer {
 impl H5Writer {
     /// Creates `temporary`; errors name `path`, the final place of the file.
     pub(crate) fn create(temporary: &Path, path: &Path) -> Result<Self> {
-        let file = hdf5::File::create(temporary).map_err(|e| Error::output(path, last_cause(&e)))?;
+        // HDF5 2 stores the time of creation in the root group; the same content must give the same bytes.
+        let created =
+            hdf5::File::with_options().with_fcpl(|list| list.obj_track_times(false)).create(temporary);
+        let file = created.map_err(|e| Error::output(path, last_cause(&e)))?;
         Ok(Self { path: path.to_owned(), temporary: temporary.to_owned(), file, is_compressed: true })
     }
 

@@ -384,17 +384,18 @@ mod tests {
             let out_gradient = noise(seed + 3, shape.out_len());
             let expected = reference::convolve(&shape, &x, &weight, Some(&bias));
             let expected_weight = reference::weight_gradient(&shape, &x, &out_gradient);
+            // Winograd's algorithm, with its rounding, computes the suitable shapes.
             for level in Level::available() {
                 let mut out = vec![f32::NAN; shape.out_len()];
                 convolve(level, &shape, &x, &weight, Some(&bias), Finish::default(), &mut out);
-                assert_close(&out, &expected, tolerance(level, 2e-6));
+                assert_close(&out, &expected, tolerance(level, 5e-6));
                 let mut gradient = vec![f32::NAN; shape.weight_len()];
                 weight_gradient(level, &shape, &x, &out_gradient, &mut gradient);
-                assert_close(&gradient, &expected_weight, tolerance(level, 2e-6));
+                assert_close(&gradient, &expected_weight, tolerance(level, 5e-6));
                 if let Some(backward) = shape.dense().input_gradient() {
                     let mut gradient = vec![f32::NAN; shape.in_len()];
                     convolve_input_gradient(level, &shape, &backward, &out_gradient, &weight, &mut gradient);
-                    assert_close(&gradient, &reference::input_gradient(&shape, &weight, &out_gradient), tolerance(level, 2e-6));
+                    assert_close(&gradient, &reference::input_gradient(&shape, &weight, &out_gradient), tolerance(level, 5e-6));
                 }
             }
         }
