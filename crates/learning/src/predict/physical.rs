@@ -9,6 +9,7 @@ use porecast_base::{Error, ErrorKind, Result, Verbosity, interrupt};
 use porecast_simulations::lattice_boltzmann::{self, Injection, LatticeBoltzmannConfig, Units};
 use porecast_simulations::percolation::{self, PercolationConfig};
 use porecast_simulations::{Domain, FluidPair, Side, Trajectory};
+use porecast_store::Physics;
 use porecast_store::prediction::{self, PredictionHeader};
 
 use super::invasions::Shown;
@@ -37,6 +38,17 @@ impl Physical {
         match self {
             Self::Percolation => "percolation",
             Self::LatticeBoltzmann => "lattice-boltzmann",
+        }
+    }
+
+    /// The physics that it simulates.
+    fn physics(self, options: &PredictOptions) -> Physics {
+        let given = options.physics.or(&SHIPPED_PHYSICS);
+        match self {
+            Self::Percolation => {
+                Physics { contact_angle_deg: given.contact_angle_deg, ..Physics::default() }
+            }
+            Self::LatticeBoltzmann => given,
         }
     }
 }
@@ -82,6 +94,7 @@ pub(super) fn run(
     let mut shown = Shown::new(folder, sequence.time_unit, f64::NAN);
     prediction::write_frames(&folder.join(PREDICTIONS), &header, sequence.phase.dim(), |writer| {
         writer.begin(&id, &domain.solid, &sequence.times)?;
+        writer.record(&model.physics(options));
         for (&time, frame) in sequence.times.iter().zip(sequence.phase.axis_iter(Axis(0))) {
             let frame = frame.mapv(|invaded| f32::from(u8::from(invaded)));
             writer.frame(frame.view())?;

@@ -1,6 +1,6 @@
 //! One self-contained page for a run, a comparison, a prediction or a dataset: `porecast report`.
 //!
-//! The page holds its figures, pictures, style and script itself: it opens from disk and asks nothing of a network. It begins
+//! The page holds its figures, pictures, style and script itself: it opens from disk, without network. It begins
 //! with the answer, then come the player and the charts; tables are folded.
 
 mod images;
