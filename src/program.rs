@@ -18,7 +18,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help or what is wrong; there is nobody to tell if it cannot be printed.
+            // If standard error is closed, nobody can read the message.
             let _ = error.print();
             return u8::try_from(error.exit_code()).unwrap_or(2);
         }

@@ -213,6 +213,8 @@ fn a_physical_model_predicts_the_sequence_that_its_simulator_gives() {
         "predict grains.png --model lattice-boltzmann --capillary-number 0.05 --frames 5 -o fast",
     );
     let fast = PredictionFile::open(&project.path("fast/predictions.h5")).expect("predictions");
+    let physics = fast.physics(0).expect("readable");
+    assert_eq!((physics.capillary_number, physics.contact_angle_deg), (Some(0.05), Some(45.0)));
     let fast = fast.prediction(0).expect("a prediction");
     assert_eq!(fast.times.len(), 5);
     assert!(fast.probability.iter().all(|p| *p == 0.0 || *p == 1.0));

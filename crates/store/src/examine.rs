@@ -77,7 +77,7 @@ fn damaged(path: &Path, why: &str) -> Error {
 fn examine(path: &Path, size: u64) -> Result<()> {
     let Some(program) = PROGRAM.get() else { return Ok(()) };
     let Some((status, said)) = end_of(program, path, PATIENCE + Duration::from_secs(size / SLOWEST)) else {
-        return Err(damaged(path, "the HDF5 library does not come to an end with it"));
+        return Err(damaged(path, "the HDF5 library hangs on it"));
     };
     if !status.success() {
         return Err(damaged(path, "the HDF5 library crashes on it"));

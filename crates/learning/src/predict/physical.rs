@@ -45,9 +45,7 @@ impl Physical {
     fn physics(self, options: &PredictOptions) -> Physics {
         let given = options.physics.or(&SHIPPED_PHYSICS);
         match self {
-            Self::Percolation => {
-                Physics { contact_angle_deg: given.contact_angle_deg, ..Physics::default() }
-            }
+            Self::Percolation => Physics { contact_angle_deg: given.contact_angle_deg, ..Physics::default() },
             Self::LatticeBoltzmann => given,
         }
     }
