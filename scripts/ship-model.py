@@ -2,8 +2,8 @@
 
     python scripts/ship-model.py runs/drainage models/drainage
 
-It copies config.toml, run.json without device and wall time, and best.safetensors. Score the copy, not the run: the weights
-are rounded.
+It copies config.toml, run.json without device and wall time, intervals.json, and best.safetensors. Evaluate the run first,
+which writes intervals.json. Score the copy, not the run: the weights are rounded.
 """
 
 import json
@@ -36,6 +36,15 @@ def halved(weights: bytes) -> bytes:
     return struct.pack("<Q", len(text)) + text + out
 
 
+def rounded(value):
+    """A JSON value with its numbers rounded to five decimals."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return round(value, 5) if isinstance(value, float) else value
+
+
 def main(run: Path, model: Path) -> None:
     model.mkdir(parents=True, exist_ok=True)
     card = json.loads((run / "run.json").read_text())
@@ -44,6 +53,7 @@ def main(run: Path, model: Path) -> None:
         member["wall_seconds"] = 0.0
     (model / "run.json").write_text(json.dumps(card, indent=1) + "\n")
     (model / "config.toml").write_text((run / "config.toml").read_text())
+    (model / "intervals.json").write_text(json.dumps(rounded(json.loads((run / "intervals.json").read_text()))) + "\n")
     (model / "best.safetensors").write_bytes(halved((run / "best.safetensors").read_bytes()))
 
 

@@ -42,7 +42,8 @@ fn output(folder: &Path) -> (PredictionFile, Prediction) {
 
     let table = std::fs::read_to_string(folder.join("saturation.csv")).expect("a table");
     let mut rows = table.lines();
-    assert_eq!(rows.next(), Some("domain_id,time,saturation,saturation_above_half"));
+    let columns = "domain_id,time,saturation,saturation_above_half,saturation_above_half_low,saturation_above_half_high";
+    assert_eq!(rows.next(), Some(columns));
     let pores = prediction.solid.iter().filter(|&&solid| !solid).count() as f64;
     for (frame, row) in prediction.probability.axis_iter(Axis(0)).zip(rows.by_ref()) {
         let saturation: f64 = row.split(',').nth(2).expect("a column").parse().expect("a number");
@@ -279,6 +280,41 @@ fn a_sequence_run_is_told_the_physics() {
 
     let config = project.config("physics = ['capillary-number']\nloss.mse = 1.0");
     fails(&mut project.train(&config, "other"), 2, &["has no capillary number, which `physics` asks for"]);
+}
+
+#[test]
+fn an_evaluated_run_predicts_intervals() {
+    let project = Project::new();
+    let data = InvasionDataset::open(&project.path("data.h5")).expect("a dataset");
+    let twice = (0..14).map(|index| Ok((format!("d{index:02}"), data.sequence(index % 8)?)));
+    invasion::write(&project.path("twice.h5"), data.origin(), twice).expect("written");
+    let few = "[training]\nepochs = 1\nsamples_per_epoch = 8";
+    let config =
+        project.config(&format!("loss.cross_entropy = 1.0\n[split]\nvalidation = 0.65\ntest = 0.2\n{few}"));
+    let twice = format!("dataset={:?}", project.path("twice.h5"));
+    project.train(&config, "run").args(["--set", &twice]).succeeds();
+    image(&project.path("domain.png"), 40, 24, is_solid);
+    let saturations = |output: &str| -> Vec<[Option<f64>; 3]> {
+        let table = std::fs::read_to_string(project.path(output).join("saturation.csv")).expect("a table");
+        let row = |row: &str| {
+            let numbers: Vec<_> = row.split(',').map(|cell| cell.parse().ok()).collect();
+            [numbers[4], numbers[3], numbers[5]]
+        };
+        table.lines().skip(1).map(row).collect()
+    };
+    project.predict("run", "domain.png", "before").succeeds();
+    assert!(saturations("before").iter().all(|[low, _, high]| low.is_none() && high.is_none()));
+
+    project.assert_done("evaluate run");
+    let said = text(&project.predict("run", "domain.png", "after").succeeds().stderr);
+    assert!(said.contains("saturation at ") && said.contains("(90 % intervals from 9 validation"), "{said}");
+    for [low, value, high] in saturations("after") {
+        let (low, value, high) =
+            (low.expect("a low end"), value.expect("a value"), high.expect("a high end"));
+        assert!((0.0..=value).contains(&low) && (value..=1.0).contains(&high), "{low} {value} {high}");
+    }
+    std::fs::write(project.path("run/intervals.json"), "{}").expect("written");
+    fails(&mut project.predict("run", "domain.png", "no"), 2, &["intervals.json", "evaluate --force"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! <member>/best.safetensors, last.safetensors, checkpoint
 //! predictions/<split>.h5   predictions for the domains of a split; dataset-<name>.h5 for another dataset
 //! evaluation/              scores and figures
+//! intervals.json           Intervals, written by the evaluation
 //! report.html
 //! ```
 //! A member is one network. Its folder is the run folder itself, or `frame-05/`, `fold-00/`,
@@ -324,6 +325,11 @@ impl RunFolder {
     /// The files in [`evaluation_path`](Self::evaluation_path).
     pub fn evaluation(&self) -> EvaluationFolder {
         EvaluationFolder::new(self.evaluation_path())
+    }
+
+    /// Prediction intervals, [`Intervals`](super::Intervals).
+    pub fn intervals_path(&self) -> PathBuf {
+        self.path.join("intervals.json")
     }
 
     /// The page of a run or a comparison.

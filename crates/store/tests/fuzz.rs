@@ -3,7 +3,8 @@
 //! kinds, and `PORECAST_FUZZ_UNEXAMINED=1` leaves HDF5 files without digest to libhdf5 at once, to see what it does.
 //!
 //! Each kind runs in a child process, this test started again, which appends one byte to a file for each damage that
-//! it survives. The parent notes a child that ends or stands still, and starts another one behind that damage.
+//! it survives; of HDF5 files without digest, each damaged file has a process of its own. The parent notes a child that
+//! ends or stands still, and starts another one behind that damage.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -153,7 +154,9 @@ fn outcomes(kind: usize, folder: &Path, file: &Path, damages: usize) -> Vec<u8> 
     let mut outcomes = Vec::new();
     while outcomes.len() < damages {
         fs::write(&journal, []).unwrap();
-        let order = format!("{kind}\n{}\n{}\n{damages}", file.display(), outcomes.len());
+        // After hundreds of damaged files libhdf5 crashes on some that it survives at first; a program opens a few.
+        let until = if KINDS[kind].is_examined { outcomes.len() + 1 } else { damages };
+        let order = format!("{kind}\n{}\n{}\n{until}", file.display(), outcomes.len());
         let limits = format!("ulimit -v {MEMORY_KIB}; ulimit -c 0; exec \"$0\" damaged_files");
         let mut child = Command::new("sh")
             .args(["-c", &limits])
@@ -181,7 +184,7 @@ fn outcomes(kind: usize, folder: &Path, file: &Path, damages: usize) -> Vec<u8> 
             std::thread::sleep(Duration::from_millis(5));
         };
         outcomes.extend(fs::read(&journal).unwrap());
-        if outcomes.len() < damages {
+        if outcomes.len() < until {
             outcomes.push(end);
         }
     }

@@ -12,7 +12,7 @@ use porecast_store::plate::{Plate, time_text};
 use porecast_store::prediction::{self, PredictionHeader, PredictionWriter};
 use porecast_store::run::RunCard;
 use porecast_store::{
-    Dataset, InvasionDataset, MissingPredictions, Physics, Quantity, image, picture, table,
+    Dataset, Intervals, InvasionDataset, MissingPredictions, Physics, Quantity, image, picture, table,
 };
 use serde::Serialize;
 
@@ -56,6 +56,7 @@ pub(super) fn run(
     let physics = options.physics.or(otherwise);
     let card = &predictor.card().dataset;
     let mut shown = Shown::new(folder, card.time_unit, card.voxel_size_m);
+    shown.intervals = predictor.intervals().cloned();
     if domain_image::is_one(&options.input)? {
         refuse_part(options)?;
         predict_image(predictor, options, &physics, &folder.join(PREDICTIONS), &mut shown, verbosity)?;
@@ -238,6 +239,9 @@ fn predict_image(
     for warning in range::wrong_volumes(&card.dataset, rows) {
         say(verbosity, &format!("warning: {warning}"));
     }
+    if let Some(expected) = shown.expected() {
+        say(verbosity, &expected);
+    }
     Ok(())
 }
 
@@ -288,6 +292,8 @@ pub(super) struct Shown {
     voxel_size_m: f64,
     /// Number of domains of a dataset.
     domains: Option<usize>,
+    /// Of the saturation and the breakthrough time.
+    intervals: Option<Intervals>,
     /// Identifier of the pictured domain, and its pictures.
     pictures: Option<(String, Pictures)>,
     rows: Vec<SaturationRow>,
@@ -302,6 +308,7 @@ impl Shown {
             time_unit,
             voxel_size_m,
             domains: None,
+            intervals: None,
             pictures: None,
             rows: Vec::new(),
             at_outlet: Vec::new(),
@@ -317,7 +324,7 @@ impl Shown {
         frame: ArrayView2<'_, f32>,
     ) -> Result<()> {
         self.at_outlet.push(inlet.opposite().lane(frame).iter().any(|&p| p > 0.5));
-        self.rows.push(SaturationRow::of(id, time, domain, frame));
+        self.rows.push(SaturationRow::of(id, time, domain, frame, self.intervals.as_ref()));
         let (pictured, pictures) = match &mut self.pictures {
             Some(pictures) => pictures,
             none => {
@@ -326,6 +333,29 @@ impl Shown {
         };
         let time = format!("time {}", time_text(time, self.time_unit));
         if pictured == id { pictures.add(&time, frame) } else { Ok(()) }
+    }
+
+    /// Saturation at the end and breakthrough of a domain, with their intervals.
+    fn expected(&self) -> Option<String> {
+        let (intervals, last) = (self.intervals.as_ref()?, self.rows.last()?);
+        let rounded = |value: f64| format!("{value:.3}");
+        let saturation = format!(
+            "saturation at {}: {} ± {}",
+            time_text(last.time, self.time_unit),
+            rounded(last.saturation_above_half),
+            rounded(intervals.saturation_at(last.time))
+        );
+        let arrived = self.at_outlet.iter().position(|at_outlet| *at_outlet);
+        let breakthrough = arrived.zip(intervals.breakthrough).map(|(frame, width)| {
+            let time = time_text(self.rows[frame].time, self.time_unit);
+            format!("; breakthrough at {time} ± {}", rounded(width))
+        });
+        Some(format!(
+            "{saturation}{} ({:.0} % intervals from {} validation domains)",
+            breakthrough.unwrap_or_default(),
+            100.0 * intervals.level,
+            intervals.domains
+        ))
     }
 
     /// Finishes the files; returns a summary.
@@ -390,16 +420,29 @@ struct SaturationRow {
     saturation: f64,
     /// Share of the pore space with a probability above one half.
     saturation_above_half: f64,
+    /// Ends of the prediction interval of `saturation_above_half`; empty for a run that was not evaluated and for physical models.
+    saturation_above_half_low: Option<f64>,
+    saturation_above_half_high: Option<f64>,
 }
 
 impl SaturationRow {
-    fn of(domain_id: &str, time: f64, domain: &Domain, frame: ArrayView2<'_, f32>) -> Self {
+    fn of(
+        domain_id: &str,
+        time: f64,
+        domain: &Domain,
+        frame: ArrayView2<'_, f32>,
+        intervals: Option<&Intervals>,
+    ) -> Self {
         let pore = domain.pore_count().max(1) as f64;
+        let above_half = frame.iter().filter(|&&p| p > 0.5).count() as f64 / pore;
+        let width = intervals.map(|intervals| intervals.saturation_at(time));
         Self {
             domain_id: domain_id.to_owned(),
             time,
             saturation: frame.iter().map(|&p| f64::from(p)).sum::<f64>() / pore,
-            saturation_above_half: frame.iter().filter(|&&p| p > 0.5).count() as f64 / pore,
+            saturation_above_half: above_half,
+            saturation_above_half_low: width.map(|width| (above_half - width).max(0.0)),
+            saturation_above_half_high: width.map(|width| (above_half + width).min(1.0)),
         }
     }
 }

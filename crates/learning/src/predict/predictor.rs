@@ -8,8 +8,9 @@ use porecast_simulations::domain::connectivity::clusters;
 use porecast_simulations::{Domain, Side};
 use porecast_store::config::train::{Conditioning, TrainConfig};
 use porecast_store::config::{self, Validate};
+use porecast_store::document::Document;
 use porecast_store::run::{MemberCard, RunCard};
-use porecast_store::{Physics, QuantityScale, RunFolder};
+use porecast_store::{Intervals, Physics, QuantityScale, RunFolder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -24,6 +25,7 @@ use crate::orientation::Orientation;
 
 const SHIPPED_CARD: &str = include_str!("../../../../models/drainage/run.json");
 const SHIPPED_CONFIG: &str = include_str!("../../../../models/drainage/config.toml");
+const SHIPPED_INTERVALS: &str = include_str!("../../../../models/drainage/intervals.json");
 const SHIPPED_WEIGHTS: &[u8] = include_bytes!("../../../../models/drainage/best.safetensors");
 
 /// Largest number of pixels times frames that are decoded at once.
@@ -51,6 +53,8 @@ const HELD_AT_ONCE: usize = 8 * 4096 * 4096;
 pub struct Predictor {
     config: TrainConfig,
     card: RunCard,
+    /// Prediction intervals, where the run was evaluated.
+    intervals: Option<Intervals>,
     /// One for any time, or one per frame, in the order of the frames.
     networks: Vec<(Option<usize>, Box<dyn Trained>)>,
     /// Largest tile edge in pixels.
@@ -89,7 +93,10 @@ impl Predictor {
             Ok((member.frame, trained::load(&path, &config.model, Ends::of_invasion(&config), device)?))
         };
         let networks = card.members.iter().map(load).collect::<Result<_>>()?;
-        Ok(Self { config, card, networks, tile: TILE })
+        let path = run.intervals_path();
+        let intervals = if path.exists() { Some(Intervals::read(&path)?) } else { None };
+        let intervals = intervals.filter(|intervals| intervals.hold_for(&card.members));
+        Ok(Self { config, card, intervals, networks, tile: TILE })
     }
 
     /// The model that comes with porecast. It knows drainage at the capillary numbers, viscosity ratios and contact
@@ -102,9 +109,11 @@ impl Predictor {
         let config: TrainConfig = config::parse("models/drainage/config.toml", SHIPPED_CONFIG, &[])?;
         let card: RunCard =
             serde_json::from_str(SHIPPED_CARD).map_err(|e| Error::input(path, e.to_string()))?;
+        let intervals =
+            serde_json::from_str(SHIPPED_INTERVALS).map_err(|e| Error::input(path, e.to_string()))?;
         let ends = Ends::of_invasion(&config);
         let network = trained::place(SHIPPED_WEIGHTS.to_vec(), path, &config.model, ends, device)?;
-        Ok(Self { config, card, networks: vec![(None, network)], tile: TILE })
+        Ok(Self { config, card, intervals: Some(intervals), networks: vec![(None, network)], tile: TILE })
     }
 
     /// Sets the largest tile edge, by default 512 pixels; larger domains are predicted in
@@ -116,6 +125,11 @@ impl Predictor {
     /// What the run was trained on.
     pub fn card(&self) -> &RunCard {
         &self.card
+    }
+
+    /// Prediction intervals from the validation domains; `None` where the run was not evaluated since its training.
+    pub fn intervals(&self) -> Option<&Intervals> {
+        self.intervals.as_ref()
     }
 
     /// Times that the run can predict: the mean time of each frame over the training domains, in

@@ -8,36 +8,37 @@
 //! Lei, G'Sell, Rinaldo, Tibshirani & Wasserman (2018), Distribution-free predictive inference for regression,
 //! algorithm 2.
 
+use porecast_store::Intervals;
+use porecast_store::run::MemberCard;
+
 use super::scores::SequenceScores;
 use crate::evaluate::table::{Row, Table, number};
 
 /// Share of new domains that an interval shall cover.
 const LEVEL: f64 = 0.9;
 
-/// Intervals from the scores of the validation domains, and their coverage of `others`. `None` where the validation
-/// domains are too few for the level.
-pub(super) fn table(validation: &SequenceScores, others: &SequenceScores, what: &str) -> Option<Table> {
+/// Intervals from the scores of the validation domains, for the networks `members`. `None` where the domains are too few for
+/// the level.
+pub(super) fn intervals(validation: &SequenceScores, members: &[MemberCard]) -> Option<Intervals> {
     let frames = validation.frames();
-    let mut widths = Vec::new();
+    let times = validation.per_time_step(&frames).iter().map(|step| step.time).collect();
+    let widths = frames.iter().map(|frame| half_width(saturation_errors(validation, *frame)));
+    let widths = widths.collect::<Option<Vec<f64>>>()?;
+    let breakthrough = half_width(breakthrough_errors(validation));
+    Some(Intervals::new(LEVEL, validation.domains.len(), (times, widths), breakthrough, members))
+}
+
+/// The intervals and their coverage of `others`; `None` where the validation domains are too few for the level.
+pub(super) fn table(validation: &SequenceScores, others: &SequenceScores, what: &str) -> Option<Table> {
+    let Intervals { saturation: widths, breakthrough, .. } = intervals(validation, &[])?;
     let (mut inside, mut all) = (0, 0);
-    for frame in &frames {
-        let errors = |scores: &SequenceScores| -> Vec<f64> {
-            let frames = scores.domains.iter().flat_map(|domain| &domain.frames);
-            let of_frame = frames.filter(|score| score.frame == *frame);
-            of_frame.map(|score| (score.saturation - score.true_saturation).abs()).collect()
-        };
-        let width = half_width(errors(validation))?;
-        let found = errors(others);
-        inside += found.iter().filter(|error| **error <= width).count();
+    for (frame, width) in validation.frames().into_iter().zip(&widths) {
+        let found = saturation_errors(others, frame);
+        inside += found.iter().filter(|error| *error <= width).count();
         all += found.len();
-        widths.push(width);
     }
     let last = *widths.last()?;
     let mean = widths.iter().sum::<f64>() / widths.len() as f64;
-    let times = |scores: &SequenceScores| -> Vec<f64> {
-        let pairs = scores.domains.iter().map(|d| (d.breakthrough_time, d.true_breakthrough_time));
-        pairs.filter_map(|(p, t)| Some((p? - t?).abs())).collect()
-    };
     let row = |cells: [String; 3]| Row { cells: cells.to_vec(), is_baseline: false };
     let covered =
         |inside: usize, all: usize| format!("{:.1} % of {all}", 100.0 * inside as f64 / all.max(1) as f64);
@@ -46,8 +47,8 @@ pub(super) fn table(validation: &SequenceScores, others: &SequenceScores, what: 
         format!("{} (mean), {} (last)", number(mean), number(last)),
         covered(inside, all),
     ])];
-    if let Some(width) = half_width(times(validation)) {
-        let found = times(others);
+    if let Some(width) = breakthrough {
+        let found = breakthrough_errors(others);
         let inside = found.iter().filter(|error| **error <= width).count();
         rows.push(row(["breakthrough time".into(), number(width), covered(inside, found.len())]));
     }
@@ -60,6 +61,19 @@ pub(super) fn table(validation: &SequenceScores, others: &SequenceScores, what: 
         headings: ["", "half-width", "covered"].map(String::from).to_vec(),
         rows,
     })
+}
+
+/// Errors of the saturation at a frame, one a domain.
+fn saturation_errors(scores: &SequenceScores, frame: usize) -> Vec<f64> {
+    let frames = scores.domains.iter().flat_map(|domain| &domain.frames);
+    let of_frame = frames.filter(|score| score.frame == frame);
+    of_frame.map(|score| (score.saturation - score.true_saturation).abs()).collect()
+}
+
+/// Errors of the breakthrough time, one for each domain in which truth and prediction break through.
+fn breakthrough_errors(scores: &SequenceScores) -> Vec<f64> {
+    let pairs = scores.domains.iter().map(|d| (d.breakthrough_time, d.true_breakthrough_time));
+    pairs.filter_map(|(p, t)| Some((p? - t?).abs())).collect()
 }
 
 /// Half-width of the interval that covers a new error with the probability [`LEVEL`].

@@ -11,6 +11,8 @@
 //! mse, saturation, reliability, panel, errors, training (.svg and .png)
 //! samples/             the frames of the domains, for the report
 //! ```
+//!
+//! `intervals.json` goes to the folder of the run, where `predict` finds it.
 
 pub mod answer;
 pub mod baseline;
@@ -62,6 +64,12 @@ pub(super) fn run(plan: &Plan) -> Result<Printout> {
     samples::write(&plan.output, plan, &scores, mean.as_ref())?;
     if let Some((run, card)) = &plan.run {
         training::draw(run, card, &plan.output)?;
+        let validation = scores.part("validation").and_then(|part| part.sources.first());
+        if let Some(intervals) =
+            validation.and_then(|validation| coverage::intervals(validation, &card.members))
+        {
+            intervals.write(&run.intervals_path())?;
+        }
     }
     scores.write(&EvaluationFolder::new(&plan.output).scores_path())?;
     let tables = tables::terminal(&scores);
