@@ -8,7 +8,7 @@ PROFILE := --release
 # Clippy and docs cover the GPU code too; that needs neither a GPU nor its toolkit.
 ALL := --workspace --features cuda
 
-.PHONY: help setup build check check-msrv check-static-hdf5 check-python check-torch test wheel notebooks pages demo study-1 bench-percolation \
+.PHONY: help setup build check check-static-hdf5 check-python check-torch test wheel notebooks pages demo study-1 bench-percolation \
 	bench-lattice-boltzmann bench-cpu bench-imaging
 
 help: ## List the commands
@@ -26,9 +26,6 @@ check: setup ## Format, lints, docs, dependencies between crates (the quick part
 	cargo clippy $(PROFILE) $(ALL) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(PROFILE) $(ALL) --no-deps
 	cargo test $(PROFILE) --workspace --test architecture
-
-check-msrv: setup ## Check with the minimum Rust (install it with rustup)
-	cargo +$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) check $(PROFILE) --workspace --target-dir target/msrv
 
 check-static-hdf5: setup ## Build HDF5 from source and run the tests of the file formats with it
 	PATH="$$(dirname "$$(scripts/venv.sh scripts/requirements-cmake.txt)"):$$PATH" \

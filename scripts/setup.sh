@@ -6,7 +6,7 @@
 #   scripts/setup.sh browser   Chromium, to test the pages
 set -euo pipefail
 
-readonly RUST_NEEDED=1.92
+readonly RUST_NEEDED=1.95
 
 fail() {
     printf 'setup: %s\n' "$@" >&2

@@ -48,11 +48,14 @@ def rounded(value):
 def main(run: Path, model: Path) -> None:
     model.mkdir(parents=True, exist_ok=True)
     card = json.loads((run / "run.json").read_text())
+    name = card["name"]
     card["device"] = "flex"
+    card["name"] = model.name
     for member in card["members"]:
         member["wall_seconds"] = 0.0
     (model / "run.json").write_text(json.dumps(card, indent=1) + "\n")
-    (model / "config.toml").write_text((run / "config.toml").read_text())
+    config = (run / "config.toml").read_text()
+    (model / "config.toml").write_text(config.replace(f'name = "{name}"', f'name = "{model.name}"', 1))
     (model / "intervals.json").write_text(json.dumps(rounded(json.loads((run / "intervals.json").read_text()))) + "\n")
     (model / "best.safetensors").write_bytes(halved((run / "best.safetensors").read_bytes()))
 

@@ -31,6 +31,9 @@ SETS = {
     "other-grains": "other-grains.h5: the same physics in other geometries",
     "faster": "faster.h5: capillary number 0.04 to 0.1",
     "thicker": "thicker.h5: viscosity ratio 2 to 5",
+    "larger": "larger.h5: the same physics in 512 x 128 pixels, four times the area",
+    "crops": "Crops of an image of a real bead pack: the same physics",
+    "published": "A published drainage by the volume-of-fluid method",
 }
 HEADINGS = [
     "MSE",

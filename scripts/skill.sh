@@ -4,11 +4,13 @@
 # unfinished ones resume.
 #
 #   scripts/skill.sh two-ca [SEEDS]     405 domains of two capillary numbers: an hour of simulation, half an hour a training
-#   scripts/skill.sh physics [SEEDS]    the campaign over physics as well: five hours of simulation, hours of training
+#   scripts/skill.sh physics [SEEDS] [DOMAINS]
+#       the first DOMAINS (1500) domains of the campaign over physics as well: 300 are an hour of simulation on two cores;
+#       hours of training. `physics 1 300` makes the model that comes with porecast, runs/skill/sequence-1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readonly study=${1:?two-ca or physics} seeds=${2:-3}
+readonly study=${1:?two-ca or physics} seeds=${2:-3} domains=${3:-1500}
 readonly program=${CARGO_TARGET_DIR:-target}/release/porecast
 readonly committed=simulations/datasets runs=runs/skill
 mkdir -p data/two-ca data/skill "$runs"
@@ -43,7 +45,8 @@ if [ "$study" = two-ca ]; then
         'inputs=["pore","depth","wall-distance","thickness","wall-percolation","pressure","speed"]'
     variant two-ca-recipe recipe "dataset='data/two-ca'" "split.file='$committed/lbm-256x64/held-out.toml'"
 else
-    "$program" simulate configs/simulate/physics-256x64.toml -o data/skill/physics.h5
+    "$program" simulate configs/simulate/physics-256x64.toml -o data/skill/physics.h5 \
+        --set domains="$domains"
     cp data/two-ca/*.h5 "$committed/physics-256x64/validation.h5" data/skill/
     variant sequence sequence
     variant recipe recipe

@@ -119,7 +119,7 @@ fn members(
             config.seed,
             config.training.epochs,
         )?;
-        let counts = data.class_counts(&train)?;
+        let weights = class_weights(config, &data, &train)?;
         let data = Arc::new(data);
         for bag in 0..config.ensemble.bags.max(1) {
             let is_bag = config.ensemble.bags > 0;
@@ -146,7 +146,7 @@ fn members(
                 ends: Ends::new(dataset.shape().0, config.outputs()),
                 frames: vec![0],
                 architecture: format!("{:?} {} {}", config.model, dataset.shape().0, config.outputs()),
-                objective: objective(config, &counts),
+                objective: Objective::of_classes(config.loss.clone(), weights.clone()),
                 data: data.clone(),
                 train: if is_bag { bag_of(&train, config.seed, seed_index) } else { train.clone() },
                 validation: validation.clone(),
@@ -177,12 +177,11 @@ fn bag_of(images: &[usize], run_seed: u64, index: u64) -> Vec<usize> {
     images.iter().map(|_| images[generator.random_range(0..images.len())]).collect()
 }
 
-/// The loss; balanced class weights come from the training data.
-fn objective(config: &SegmentationConfig, counts: &[u64]) -> Objective {
-    let weights = match &config.loss.class_weights {
-        SegmentationWeights::Equal | SegmentationWeights::Dynamic => vec![1.0; counts.len()],
+/// The class weights of the loss; balanced ones come from the masks of the training images.
+fn class_weights(config: &SegmentationConfig, data: &SegmentationData, train: &[usize]) -> Result<Vec<f32>> {
+    Ok(match &config.loss.class_weights {
+        SegmentationWeights::Equal | SegmentationWeights::Dynamic => vec![1.0; config.classes.len()],
         SegmentationWeights::Given(weights) => weights.iter().map(|&weight| weight as f32).collect(),
-        SegmentationWeights::Balanced => balanced(counts),
-    };
-    Objective::of_classes(config.loss.clone(), weights)
+        SegmentationWeights::Balanced => balanced(&data.class_counts(train)?),
+    })
 }
