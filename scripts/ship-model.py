@@ -39,7 +39,7 @@ def halved(weights: bytes) -> bytes:
 def main(run: Path, model: Path) -> None:
     model.mkdir(parents=True, exist_ok=True)
     card = json.loads((run / "run.json").read_text())
-    card["device"] = "flex"
+    card["device"] = "cpu"
     for member in card["members"]:
         member["wall_seconds"] = 0.0
     (model / "run.json").write_text(json.dumps(card, indent=1) + "\n")

@@ -132,12 +132,8 @@ def test_channels_are_those_of_the_program(case):
     model, arrays, _ = case
     for index, name in enumerate(model.inputs):
         for solid, channels in zip(arrays["solid"], arrays["channels"]):
-            if name in ("pore", "depth", "distance", "wall-distance"):
-                own = porecast.torch.channels(solid, [name], model.inlet)[0]
-                np.testing.assert_array_equal(own, channels[index], name)
-            else:
-                with pytest.raises(ValueError, match="export"):
-                    porecast.torch.channels(solid, [name], model.inlet)
+            own = porecast.torch.channels(solid, [name], model.inlet)[0]
+            np.testing.assert_array_equal(own, channels[index], name)
 
 
 def test_gradient_reaches_every_weight_that_matters(case):

@@ -18,6 +18,7 @@ pub mod image_split;
 pub mod invasion;
 pub mod journal;
 pub mod listing;
+pub mod mask_list;
 pub mod mask_prediction;
 pub mod npz;
 pub mod physics;
