@@ -65,7 +65,7 @@ def open_dataset(paths: Paths) -> xarray.Dataset:
             _porecast.approve(path)
             files.append(opened.enter_context(h5py.File(path)))
             _check(path, files)
-        dataset = _joined(xarray, files)
+        dataset = _joined(files)
         dataset.set_close(opened.pop_all().close)
     return dataset
 
@@ -103,8 +103,10 @@ def _check(path: Path, files: list[Any]) -> None:
         )
 
 
-def _joined(xarray: Any, files: list[Any]) -> Any:
+def _joined(files: list[Any]) -> xarray.Dataset:
     """One xarray dataset of files of one kind."""
+    import xarray
+
     first = files[0]
     variables: dict[str, Any] = {}
     for name, dimensions in _DIMENSIONS.items():

@@ -36,7 +36,10 @@ static COMMAND: OnceLock<Vec<OsString>> = OnceLock::new();
 /// Lets `command`, a program that calls [`serve`] and its arguments, examine files from now on. Without this, files are
 /// opened without being examined.
 pub fn by(command: Vec<OsString>) {
-    let _ = COMMAND.set(command);
+    // A process that examines a file reads it itself.
+    if std::env::var_os(FILE).is_none() {
+        let _ = COMMAND.set(command);
+    }
 }
 
 /// Call this first in a program. Returns `true` in a process that was started to examine a file, which then has done so
