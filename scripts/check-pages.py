@@ -20,6 +20,10 @@ def check_layout(page: Page) -> None:
     """Nothing is wider than the window, and every chart was drawn."""
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= page.viewport_size["width"], f"the page is {width} pixels wide"
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll("section .scroll")].filter((box) => box.scrollWidth > box.clientWidth).length"""
+    )
+    assert wide == 0, f"{wide} figures scroll sideways"
     drawn = page.evaluate(
         """() => [...document.querySelectorAll(".drawing")].map((d) => d.querySelectorAll("svg[role] path, svg[role] circle").length)"""
     )

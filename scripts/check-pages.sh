@@ -40,6 +40,7 @@ porecast train "$configs/segmentation/sea_ice.toml" -o runs/ice "${ice[@]}" \
 porecast evaluate runs/ice
 porecast report runs/ice
 porecast report data/ice.h5
+porecast predict --run runs/ice ice -o prediction-of-images
 
 "$python" "$check" "$folder" runs/time/report.html runs/comparison/report.html data/smoke.html \
-    prediction/report.html runs/ice/report.html data/ice.html
+    prediction/report.html runs/ice/report.html data/ice.html prediction-of-images/report.html

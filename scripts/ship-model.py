@@ -49,7 +49,7 @@ def main(run: Path, model: Path) -> None:
     model.mkdir(parents=True, exist_ok=True)
     card = json.loads((run / "run.json").read_text())
     name = card["name"]
-    card["device"] = "flex"
+    card["device"] = "cpu"
     card["name"] = model.name
     for member in card["members"]:
         member["wall_seconds"] = 0.0

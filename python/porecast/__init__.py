@@ -16,10 +16,12 @@ from porecast.dataset import open_dataset
 from porecast.pipeline import simulate, train
 from porecast.run import Run, predict
 from porecast.scoring import scores
+from porecast.segmentation import SegmentationRun
 from porecast.simulators import Trajectory, lattice_boltzmann, percolation
 
 __all__ = [
     "Run",
+    "SegmentationRun",
     "Trajectory",
     "lattice_boltzmann",
     "open_dataset",

@@ -25,6 +25,18 @@ def probability(name: str, array: ArrayLike, axes: str) -> NDArray[np.float32]:
     return floats
 
 
+def photograph(name: str, array: ArrayLike) -> NDArray[np.float32]:
+    """An image [y, x] or [y, x, channel] as 32-bit floats [channel, y, x] from 0 to 1."""
+    given = np.asarray(array)
+    if given.ndim not in (2, 3):
+        raise ValueError(f"{name}: has shape {given.shape}, expected [y, x] or [y, x, channel]")
+    scale = np.iinfo(given.dtype).max if given.dtype.kind == "u" else 1
+    floats = (given / np.float32(scale)).astype(np.float32, copy=False)
+    if not ((floats >= 0) & (floats <= 1)).all():
+        raise ValueError(f"{name}: holds values outside 0 to 1; pass floats from 0 to 1, or unsigned integers")
+    return np.ascontiguousarray(floats[None] if given.ndim == 2 else np.moveaxis(floats, 2, 0))
+
+
 def _with_axes(name: str, array: ArrayLike, axes: str) -> NDArray[Any]:
     given = np.asarray(array)
     if given.ndim != axes.count(",") + 1:

@@ -5,7 +5,18 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Run", "lattice_boltzmann", "percolation", "program", "scores", "simulate", "train"]
+__all__ = [
+    "Run",
+    "SegmentationRun",
+    "approve",
+    "channels",
+    "lattice_boltzmann",
+    "percolation",
+    "program",
+    "scores",
+    "simulate",
+    "train",
+]
 
 _Sequence = tuple[NDArray[np.bool_], NDArray[np.float64], str]
 
@@ -38,6 +49,18 @@ class Run:
         extrapolate: bool,
     ) -> NDArray[np.float32]: ...
 
+@final
+class SegmentationRun:
+    def __new__(cls, path: str, device: str, tile: int) -> SegmentationRun: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def classes(self) -> list[str]: ...
+    def predict(self, image: NDArray[np.float32]) -> NDArray[np.float32]: ...
+    def mask(self, image: NDArray[np.float32]) -> NDArray[np.uint8]: ...
+
+def channels(solid: NDArray[np.bool_], names: Sequence[str], inlet: str) -> NDArray[np.float32]: ...
+def approve(path: PathLike[str]) -> None: ...
 def percolation(
     solid: NDArray[np.bool_], inlet: str, frames: int, pore_volumes: float | None, trapping: bool, holds: bool
 ) -> _Sequence: ...

@@ -21,6 +21,9 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
+from porecast import _porecast
+from porecast._arrays import mask
+
 try:
     import tomllib
 except ModuleNotFoundError:  # Python 3.10
@@ -149,11 +152,7 @@ class Model(nn.Module):
 
 
 def channels(solid, names, inlet="top"):
-    """Input channels ``[channel, y, x]`` of a domain, equal to porecast's: ``pore``, ``depth``, ``distance`` and
-    ``wall-distance``.
-
-    The others (percolation, thickness, pressure, speed) are computed by porecast: `porecast export FILE --format npz
-    --channels RUN` writes all channels of a run as array ``channels``.
+    """Input channels ``[channel, y, x]`` of a domain, as porecast computes them.
 
     Parameters
     ----------
@@ -164,48 +163,7 @@ def channels(solid, names, inlet="top"):
     inlet : str
         Edge where the invading fluid enters.
     """
-    solid = np.asarray(solid, dtype=bool)
-    height, width = solid.shape
-    is_vertical = inlet in ("top", "bottom")
-
-    def depth():
-        length = height if is_vertical else width
-        position = (np.arange(length, dtype=np.float32) + np.float32(0.5)) / np.float32(length)
-        position = position if inlet in ("top", "left") else position[::-1]
-        return np.broadcast_to(position[:, None] if is_vertical else position, solid.shape)
-
-    def wall_distance():
-        walls = ((0, 0), (1, 1)) if is_vertical else ((1, 1), (0, 0))
-        inside = np.s_[:, 1:-1] if is_vertical else np.s_[1:-1]
-        return _distance(np.pad(solid, walls, constant_values=True))[inside]
-
-    known = {
-        "pore": lambda: np.ones(solid.shape, np.float32),
-        "depth": depth,
-        "distance": lambda: _distance(solid),
-        "wall-distance": wall_distance,
-    }
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ValueError(
-            f"{', '.join(unknown)} are computed by porecast only; "
-            "get them with `porecast export FILE --format npz --channels RUN -o OUT`"
-        )
-    return np.stack([np.where(solid, np.float32(0), known[name]()) for name in names])
-
-
-def _distance(solid):
-    """Distance to the nearest solid pixel over 16 pixels, at most 1."""
-    reach = 16
-    height, width = solid.shape
-    padded = np.pad(solid, reach)
-    squared = np.full(solid.shape, reach**2, np.int32)
-    for y in range(-reach, reach + 1):
-        for x in range(-reach, reach + 1):
-            if y * y + x * x < reach**2:
-                shifted = padded[reach + y : reach + y + height, reach + x : reach + x + width]
-                np.minimum(squared, np.where(shifted, np.int32(y * y + x * x), reach**2), out=squared)
-    return np.sqrt(squared.astype(np.float32)) / np.float32(reach)
+    return _porecast.channels(mask("solid", solid, "y, x"), list(names), inlet)
 
 
 # Weights.

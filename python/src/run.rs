@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use numpy::{IntoPyArray, PyArray3, PyReadonlyArray2};
+use numpy::{IntoPyArray, PyArray2, PyArray3, PyReadonlyArray2, PyReadonlyArray3};
 use porecast::learning::predict::SHIPPED_PHYSICS;
 use porecast::simulations::domain::connectivity::percolates;
-use porecast::{Device, Domain, Error, Physics, Predictor};
+use porecast::store::config::train::Channel;
+use porecast::{Device, Domain, Error, MaskPredictor, Physics, Predictor};
 use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -27,7 +28,6 @@ impl Run {
     /// Loads a run folder, or the model that comes with porecast.
     #[new]
     fn new(py: Python<'_>, path: Option<PathBuf>, device: &str, tile: usize) -> PyResult<Self> {
-        let device = if device == "cpu" { "flex" } else { device };
         work::run(py, || {
             let device = Device::parse(device)?;
             let (predictor, physics) = match path {
@@ -112,4 +112,70 @@ impl Run {
         }
         Ok(frames.into_pyarray(py))
     }
+}
+
+/// The networks of a segmentation run.
+#[pyclass(frozen, module = "porecast._porecast")]
+pub(crate) struct SegmentationRun {
+    predictor: MaskPredictor,
+}
+
+#[pymethods]
+impl SegmentationRun {
+    /// Loads a run folder.
+    #[new]
+    fn new(py: Python<'_>, path: PathBuf, device: &str, tile: usize) -> PyResult<Self> {
+        work::run(py, || {
+            let predictor = MaskPredictor::on(&path, Device::parse(device)?)?;
+            Ok(Self { predictor: predictor.with_tile(tile) })
+        })
+    }
+
+    #[getter]
+    fn name(&self) -> &str {
+        &self.predictor.card().name
+    }
+
+    #[getter]
+    fn classes(&self) -> Vec<String> {
+        self.predictor.classes().to_vec()
+    }
+
+    /// Probability of each class `[class, y, x]`.
+    fn predict<'py>(
+        &self,
+        py: Python<'py>,
+        image: PyReadonlyArray3<'py, f32>,
+    ) -> PyResult<Bound<'py, PyArray3<f32>>> {
+        let image = self.predictor.photograph(image.as_array().to_owned());
+        Ok(work::run(py, || self.predictor.probability(&image))?.into_pyarray(py))
+    }
+
+    /// Class of each pixel `[y, x]`.
+    fn mask<'py>(
+        &self,
+        py: Python<'py>,
+        image: PyReadonlyArray3<'py, f32>,
+    ) -> PyResult<Bound<'py, PyArray2<u8>>> {
+        let image = self.predictor.photograph(image.as_array().to_owned());
+        Ok(work::run(py, || self.predictor.mask(&image))?.into_pyarray(py))
+    }
+}
+
+/// Input channels of a domain `[channel, y, x]`.
+#[pyfunction]
+pub(crate) fn channels<'py>(
+    py: Python<'py>,
+    solid: PyReadonlyArray2<'py, bool>,
+    names: Vec<String>,
+    inlet: &str,
+) -> PyResult<Bound<'py, PyArray3<f32>>> {
+    let inlet = side(inlet)?;
+    let known = |name: &String| {
+        Channel::named(name)
+            .ok_or_else(|| exception(Error::config("names", format!("{name:?} is no channel"))))
+    };
+    let list = names.iter().map(known).collect::<PyResult<Vec<_>>>()?;
+    let domain = Domain { solid: solid.as_array().to_owned(), voxel_size_m: 1.0 };
+    Ok(work::run(py, || Ok(porecast::learning::channels(&domain, inlet, &list)))?.into_pyarray(py))
 }

@@ -1,21 +1,11 @@
 """Other programs read the files: xarray and netCDF the HDF5 files, ParaView's reader XDMF, tifffile the stacks for ImageJ."""
 
-import os
-import subprocess
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from program import ROOT, run
+
 h5py = pytest.importorskip("h5py")
-ROOT = Path(__file__).parents[2]
-PROGRAM = Path(os.environ.get("PORECAST", ROOT / "target/release/porecast"))
-
-
-def run(folder, *arguments):
-    assert PROGRAM.is_file(), f"{PROGRAM} is missing; build it with `cargo build --release`"
-    done = subprocess.run([PROGRAM, "--quiet", *map(str, arguments)], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +27,41 @@ def folder(tmp_path_factory):
     run(folder, "train", mars, "-o", "mars", *(part for key in tiny for part in ("--set", key)))
     run(folder, "predict", "--run", "mars", "data/mars.h5", "-o", "masks")
     return folder
+
+
+def test_a_segmentation_run_predicts_images_as_the_program_does(folder):
+    porecast = pytest.importorskip("porecast")
+    model = porecast.SegmentationRun.load(folder / "mars")
+    with h5py.File(folder / "data/mars.h5") as data, h5py.File(folder / "masks/predictions.h5") as predictions:
+        image = data["image"][0]
+        probability = model.predict(np.moveaxis(image, 0, 2))
+        assert probability.shape == predictions["probability"].shape[1:] and len(model.classes) >= probability.shape[0]
+        stored = predictions["probability"][0] / 65535  # as 16-bit integers
+        np.testing.assert_allclose(probability, stored, atol=1e-3)
+        mask = model.mask(np.moveaxis(image, 0, 2))
+        assert mask.dtype == np.uint8 and (mask == predictions["mask"][0]).mean() > 0.99
+        # Bytes are taken as they are in a picture.
+        bytes_of = np.round(np.moveaxis(image, 0, 2) * 255).astype(np.uint8)
+        assert np.abs(model.predict(bytes_of) - probability).max() < 0.1
+    with pytest.raises(ValueError, match="outside 0 to 1"):
+        model.predict(np.full((8, 8), 200.0))
+    with pytest.raises(ValueError, match="channels"):
+        model.predict(np.zeros((8, 8, 7)))
+    with pytest.raises(OSError, match="porecast-segmentation-run"):
+        porecast.Run.load(folder / "mars")
+
+
+def test_channels_are_those_of_the_program(folder):
+    _porecast = pytest.importorskip("porecast")._porecast
+    names = ["pore", "distance", "depth", "percolation", "wall-distance", "wall-percolation", "thickness", "pressure", "speed"]
+    config = ["--set", "training.epochs=1", "--set", "dataset=data.h5", "--set", f"inputs={names}".replace("'", '"')]
+    run(folder, "train", ROOT / "configs/smoke/train.toml", "-o", "channels", *config)
+    run(folder, "export", "data.h5", "--format", "npz", "--channels", "channels", "-o", "channels.npz")
+    arrays = np.load(folder / "channels.npz")
+    for solid, channels in zip(arrays["solid"], arrays["channels"]):
+        np.testing.assert_array_equal(_porecast.channels(solid.astype(bool), names, "top"), channels)
+    with pytest.raises(ValueError, match='"height" is no channel'):
+        _porecast.channels(arrays["solid"][0].astype(bool), ["height"], "top")
 
 
 AXES = {
@@ -110,6 +135,13 @@ def test_imagej_reads_stacks_with_axes_and_pixel_size(folder):
                 assert file.is_imagej and file.series[0].axes == "TYX"
                 np.testing.assert_array_equal(file.asarray(), expected)
                 assert file.imagej_metadata["unit"] == "micron"
+                # ImageJ reads the first page only and takes the others to lie right behind it.
+                offsets = [page.dataoffsets[0] for page in file.pages]
+                assert set(np.diff(offsets)) == {file.pages[0].databytecounts[0]}
+                unit = "pore volumes"
+                times = data["time"][1]
+                assert [float(label.removesuffix(unit)) for label in file.imagej_metadata["Labels"]] == pytest.approx(times)
+                assert file.imagej_metadata["finterval"] == pytest.approx(times[1]) and file.imagej_metadata["tunit"] == unit
                 pixels, microns = file.pages[0].tags["XResolution"].value
                 assert microns / pixels == 35
 

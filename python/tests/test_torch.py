@@ -1,21 +1,17 @@
 """The PyTorch twin predicts what the program predicts, for every architecture; so does its ONNX export.
 
-Needs the program (`target/release/porecast`, or its path in the variable PORECAST), and `tests/requirements-torch.txt`.
+Needs the program (`tests/program.py`) and the packages of `tests/requirements-torch.txt`.
 """
 
-import os
 import shutil
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 import porecast.torch
+from program import ROOT, run
 
-ROOT = Path(__file__).parents[2]
-PROGRAM = Path(os.environ.get("PORECAST", ROOT / "target/release/porecast"))
 TOLERANCE = 1e-5
 
 UNET = ["model.unet.base_channels=4", "model.unet.levels=2"]
@@ -60,12 +56,6 @@ ARCHITECTURES = {
     "vit": VIT,
     "vit-sequence-physics": [*VIT, *SEQUENCE, *PHYSICS],
 }
-
-
-def run(folder, *arguments):
-    assert PROGRAM.is_file(), f"{PROGRAM} is missing; build it with `cargo build --release`"
-    done = subprocess.run([PROGRAM, "--quiet", *map(str, arguments)], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -132,12 +122,8 @@ def test_channels_are_those_of_the_program(case):
     model, arrays, _ = case
     for index, name in enumerate(model.inputs):
         for solid, channels in zip(arrays["solid"], arrays["channels"]):
-            if name in ("pore", "depth", "distance", "wall-distance"):
-                own = porecast.torch.channels(solid, [name], model.inlet)[0]
-                np.testing.assert_array_equal(own, channels[index], name)
-            else:
-                with pytest.raises(ValueError, match="export"):
-                    porecast.torch.channels(solid, [name], model.inlet)
+            own = porecast.torch.channels(solid, [name], model.inlet)[0]
+            np.testing.assert_array_equal(own, channels[index], name)
 
 
 def test_gradient_reaches_every_weight_that_matters(case):

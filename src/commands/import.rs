@@ -13,7 +13,7 @@ use super::{next, print};
 /// Arguments of `porecast import`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  porecast import sequences/ -o data/benchmark.h5 --inlet left --voxel-size 35e-6\n  porecast import labels.npz -o data/published.h5 --inlet top --pore-volumes"
+    after_help = "Examples:\n  porecast import configs/demo/sequence.npz -o data/sequence.h5 --voxel-size 35e-6 --pore-volumes\n  porecast import configs/demo/sequence.npz -o data/sequence-in-seconds.h5 --time-step 10\n\nA folder of the CO2-water benchmark: porecast import FOLDER -o data/benchmark.h5 --inlet left --voxel-size 35e-6"
 )]
 pub struct Args {
     /// Files or folders: HDF5 files of the CO2-water benchmark, or npz label stacks. A label stack holds an array

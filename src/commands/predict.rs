@@ -105,12 +105,9 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     Ok(())
 }
 
-/// Writes the page of a folder that holds predictions; masks of plain images have none.
+/// Writes the page of a folder of predictions.
 fn write_page(folder: &Path) -> Result<()> {
-    if folder.join("predictions.h5").exists() {
-        report::run(&ReportOptions { input: folder.to_owned(), output: None, force: true })?;
-    }
-    Ok(())
+    report::run(&ReportOptions { input: folder.to_owned(), output: None, force: true }).map(drop)
 }
 
 /// A physical model by its name, or else a run folder.

@@ -10,7 +10,7 @@ use super::print;
 /// Arguments of `porecast report`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  porecast report runs/demo-time\n  porecast report runs/demo-comparison -o out/comparison.html\n  porecast report runs/demo-prediction\n  porecast report data/demo.h5"
+    after_help = "Examples:\n  porecast report runs/demo-time\n  porecast report runs/demo-comparison -o out/comparison.html\n  porecast report runs/demo-prediction --force\n  porecast report data/demo.h5"
 )]
 pub struct Args {
     /// Run, comparison or folder of a prediction; or a dataset or predictions in HDF5.

@@ -10,7 +10,7 @@ use super::{next, print};
 /// Arguments of `porecast synth`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  porecast synth mars -o data/mars\n  porecast synth right-ventricle -o data/right-ventricle --seed 7 --set patients=20\n  porecast synth stas -o data/stas --set training=60 --set 'shape=[320,576]'\n  porecast synth sea-ice -o data/sea-ice --set training=100 --set test=0\n\nKeys of --set:\n  right-ventricle  patients slices phases layout (rvsc, sunnybrook)\n  stas             training public shape\n  mars             training test outliers\n  sea-ice          training test"
+    after_help = "Examples:\n  porecast synth mars -o data/mars\n  porecast synth right-ventricle -o data/right-ventricle --seed 7 --set patients=4\n  porecast synth stas -o data/stas --set training=12 --set 'shape=[160,288]'\n  porecast synth sea-ice -o data/sea-ice --set training=16 --set test=0\n\nKeys of --set:\n  right-ventricle  patients slices phases layout (rvsc, sunnybrook)\n  stas             training public shape\n  mars             training test outliers\n  sea-ice          training test"
 )]
 pub struct Args {
     /// Study whose file format is written.

@@ -88,6 +88,11 @@ fn a_study_goes_from_files_to_scores() {
     let png = mask.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "png"));
     let mask = image::open(png.expect("a mask")).expect("an image");
     assert_eq!((mask.width(), mask.height()), (128, 64));
+    // Both have a page: of a dataset with its predictions, of files with the outlines on the images.
+    assert!(study.path("out/report.html").exists());
+    let page = std::fs::read_to_string(study.path("files/report.html")).expect("a page");
+    assert_eq!((page.matches("<img").count(), page.matches("href=\"./masks/").count()), (22, 22));
+    assert!(page.contains("Outlines of the masks") && page.contains("href=\"./sheet.png\""), "{page}");
 }
 
 #[test]

@@ -79,6 +79,7 @@ fn a_dry_run_says_what_a_training_would_do_and_does_nothing() {
         "2 in an epoch, 4 in 2 epochs",
         "time ",
         "(new)",
+        "cpu",
     ] {
         assert!(said.contains(word), "{word:?} is not in {said}");
     }

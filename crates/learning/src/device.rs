@@ -14,7 +14,7 @@ pub enum Device {
 }
 
 impl Device {
-    /// Reads `cpu` (or `flex`, its backend) or `cuda[:index]`.
+    /// Reads `cpu` or `cuda[:index]`; `flex` is an older name of the CPU.
     ///
     /// # Errors
     /// `text` is another word, or `cuda` in a build without CUDA.
@@ -39,7 +39,7 @@ impl Device {
 impl std::fmt::Display for Device {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Flex => f.write_str("flex"),
+            Self::Flex => f.write_str("cpu"),
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => write!(f, "cuda:{index}"),
         }

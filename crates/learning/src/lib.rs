@@ -38,5 +38,6 @@ pub mod search;
 mod task;
 pub mod train;
 
+pub use data::channels::channels;
 pub use device::{Device, instruction_set};
 pub use predict::{MaskPredictor, Predictor};

@@ -3,6 +3,7 @@
 //! Files of porecast have a digest. Others are read in a process of their own first.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -18,6 +19,8 @@ use porecast_base::{Error, ErrorKind, Result};
 
 /// The environment variable that names the file to examine.
 const FILE: &str = "PORECAST_EXAMINE";
+/// Line that the process prints before it opens the file.
+const BEGUN: &str = "examines";
 /// Beginning of the line in which that process refuses the file.
 const REFUSED: &str = "refused: ";
 /// Time for a small file.
@@ -27,22 +30,28 @@ const SLOWEST: u64 = 20 << 20;
 /// Size of a file in bytes from which only the first and the last sample are read.
 const LARGE: u64 = 256 << 20;
 
-/// The program that examines files.
-static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+/// The command that examines files.
+static COMMAND: OnceLock<Vec<OsString>> = OnceLock::new();
 
-/// Call this first in `main`. Without it, files are opened without being examined. Returns `true` in a process that was
-/// started to examine a file, which then has done so and only has to end.
+/// Lets `command`, a program that calls [`serve`] and its arguments, examine files from now on. Without this, files are
+/// opened without being examined.
+pub fn by(command: Vec<OsString>) {
+    // A process that examines a file reads it itself.
+    if std::env::var_os(FILE).is_none() {
+        let _ = COMMAND.set(command);
+    }
+}
+
+/// Call this first in a program. Returns `true` in a process that was started to examine a file, which then has done so
+/// and only has to end.
 pub fn serve() -> bool {
-    if let Some(path) = std::env::var_os(FILE) {
-        if let Err(error) = read_everything(path.as_ref()) {
-            let _ = std::io::stdout().write_all(format!("\n{REFUSED}{error}\n").as_bytes());
-        }
-        return true;
+    let Some(path) = std::env::var_os(FILE) else { return false };
+    let say = |line: String| drop(std::io::stdout().write_all(line.as_bytes()));
+    say(format!("\n{BEGUN}\n"));
+    if let Err(error) = read_everything(path.as_ref()) {
+        say(format!("\n{REFUSED}{error}\n"));
     }
-    if let Ok(program) = std::env::current_exe() {
-        let _ = PROGRAM.set(program);
-    }
-    false
+    true
 }
 
 /// Refuses a file that libhdf5 must not open: one that differs from its digest, and one without a digest that libhdf5 does
@@ -50,7 +59,7 @@ pub fn serve() -> bool {
 ///
 /// # Errors
 /// The file cannot be read or is damaged.
-pub(crate) fn approve(path: &Path) -> Result<()> {
+pub fn approve(path: &Path) -> Result<()> {
     static APPROVED: LazyLock<Mutex<HashMap<PathBuf, (u64, SystemTime)>>> = LazyLock::new(Mutex::default);
     let unreadable = |e| Error::input(path, format!("cannot be opened: {e}; check the path"));
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
@@ -75,10 +84,14 @@ fn damaged(path: &Path, why: &str) -> Error {
 /// Reads a file of `size` bytes in a process of its own. What that refuses is not opened here: libhdf5 survives some damage
 /// by chance only.
 fn examine(path: &Path, size: u64) -> Result<()> {
-    let Some(program) = PROGRAM.get() else { return Ok(()) };
-    let Some((status, said)) = end_of(program, path, PATIENCE + Duration::from_secs(size / SLOWEST)) else {
+    let Some(command) = COMMAND.get() else { return Ok(()) };
+    let Some((status, said)) = end_of(command, path, PATIENCE + Duration::from_secs(size / SLOWEST)) else {
         return Err(damaged(path, "the HDF5 library hangs on it"));
     };
+    // If the program did not begin, the file is opened as it is.
+    if !said.lines().any(|line| line == BEGUN) {
+        return Ok(());
+    }
     if !status.success() {
         return Err(damaged(path, "the HDF5 library crashes on it"));
     }
@@ -89,13 +102,13 @@ fn examine(path: &Path, size: u64) -> Result<()> {
 }
 
 /// How the examination of a file ended, and what it printed; `None` if it did not end within a time.
-fn end_of(program: &Path, path: &Path, patience: Duration) -> Option<(ExitStatus, String)> {
+fn end_of(command: &[OsString], path: &Path, patience: Duration) -> Option<(ExitStatus, String)> {
+    let [program, arguments @ ..] = command else { return Some(Default::default()) };
     let mut command = Command::new(program);
-    command.env(FILE, path).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.args(arguments).env(FILE, path).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     // Memory that was never written or was freed does not look valid by chance (glibc).
     command.env("MALLOC_PERTURB_", "165");
     let began = Instant::now();
-    // If the program cannot be started again, the file is opened as it is.
     let Ok(mut child) = command.spawn() else { return Some(Default::default()) };
     while began.elapsed() < patience {
         match child.try_wait() {

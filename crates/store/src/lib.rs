@@ -19,6 +19,7 @@ pub mod intervals;
 pub mod invasion;
 pub mod journal;
 pub mod listing;
+pub mod mask_list;
 pub mod mask_prediction;
 pub mod npz;
 pub mod physics;

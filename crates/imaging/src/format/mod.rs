@@ -103,13 +103,18 @@ impl Format {
     /// If the file is missing, damaged or of another kind.
     pub fn read_photograph(&self, path: &Path, channels: usize) -> Result<Array3<f32>> {
         let mut image = photograph::read_with(path, channels)?;
+        self.scale_photograph(&mut image);
+        Ok(image)
+    }
+
+    /// Scales the grey values of a photograph, `[channel, y, x]` in [0, 1], as those of this format are.
+    pub fn scale_photograph(&self, image: &mut Array3<f32>) {
         if let (Self::DicomContours(dicom_contours::Options { scaling: Scaling::Image, .. }), 1) =
             (self, image.dim().0)
         {
             let values = image.as_slice_mut().expect("pixels are in rows");
             Scaling::Image.apply(values, None, &[]).expect("pixels of a file are numbers");
         }
-        Ok(image)
     }
 
     /// Opens the data set at `path` without reading pixels.

@@ -12,7 +12,9 @@ use porecast_imaging::mask::{labelme_json, mask_png};
 use porecast_imaging::picture::{OUTLINES, outlined};
 use porecast_imaging::{AnnotatedImage, resize_mask};
 use porecast_store::config::segmentation::SegmentationConfig;
+use porecast_store::document::Document;
 use porecast_store::grey_image::is_hdf5;
+use porecast_store::mask_list::{MASKS, MaskList};
 use porecast_store::mask_prediction::{self, MaskPrediction};
 use porecast_store::plate::Plate;
 use porecast_store::run::SegmentationRunCard;
@@ -67,7 +69,7 @@ pub(super) fn run(
         predict_files(&predictor, &options.input, &mut shown, verbosity)?;
     }
     shown.finish()?;
-    Ok(format!("segmented {}", counted(shown.count, "image")))
+    Ok(format!("segmented {}", counted(shown.files.len(), "image")))
 }
 
 /// Whether the input is a dataset, from its content, or from its name if it cannot be read.
@@ -150,19 +152,21 @@ fn predict_files(
             }
         }
     }
-    damaged.filter(|_| shown.count == 0).map_or(Ok(()), Err)
+    damaged.filter(|_| shown.files.is_empty()).map_or(Ok(()), Err)
 }
 
 /// Masks and overlays: each mask as a file, and drawn on its image.
 struct Shown {
+    source: String,
     classes: Vec<String>,
     folder: PathBuf,
     masks: PathBuf,
     overlays: PathBuf,
     /// The first overlays, by name.
     sheet: Vec<(String, RgbImage)>,
-    count: usize,
-    /// Names of the files, in lower case: not every file system tells cases apart.
+    /// Names of the files, in the order of the images.
+    files: Vec<String>,
+    /// The same in lower case: not every file system tells cases apart.
     names: HashSet<String>,
     verbosity: Verbosity,
 }
@@ -171,12 +175,13 @@ impl Shown {
     fn new(config: &SegmentationConfig, folder: &Path, verbosity: Verbosity) -> Self {
         let (masks, overlays) = (folder.join("masks"), folder.join("overlays"));
         Self {
+            source: config.name.clone(),
             classes: config.classes.clone(),
             folder: folder.to_owned(),
             masks,
             overlays,
             sheet: Vec::new(),
-            count: 0,
+            files: Vec::new(),
             names: HashSet::new(),
             verbosity,
         }
@@ -185,7 +190,6 @@ impl Shown {
     /// Writes a mask as PNG and as labelme JSON, in the original size of the image, and the
     /// overlay.
     fn add(&mut self, sample: &AnnotatedImage, mask: &Array2<u8>) -> Result<()> {
-        self.count += 1;
         let name = self.unused_name(&sample.id);
         let original = resize_mask(mask, sample.original_shape);
         let path = self.masks.join(format!("{name}.png"));
@@ -201,15 +205,18 @@ impl Shown {
         if self.sheet.len() < SHEET {
             self.sheet.push((shortened(&name), overlay));
         }
+        self.files.push(name);
         Ok(())
     }
 
-    /// Writes `sheet.png`: the first overlays under their names, and what the outlines mean.
+    /// Writes the list of the masks, and `sheet.png`: the first overlays under their names, and what the outlines mean.
     fn finish(&mut self) -> Result<()> {
+        let list = MaskList::new(self.source.clone(), self.classes.clone(), self.files.clone());
+        list.write(&self.folder.join(MASKS))?;
         let pictures = std::mem::take(&mut self.sheet);
         let legend = self.classes[1..].iter().cloned().zip(OUTLINES.iter().copied().cycle()).collect();
-        let shown = if self.count > pictures.len() {
-            format!("the first {} of {} images", pictures.len(), self.count)
+        let shown = if self.files.len() > pictures.len() {
+            format!("the first {} of {} images", pictures.len(), self.files.len())
         } else {
             String::new()
         };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ndarray::{Array2, Array3, ArrayView3, Axis};
+use ndarray::{Array2, Array3, ArrayView3, Axis, s};
 use porecast_base::{Error, Result};
 use porecast_imaging::AnnotatedImage;
 use porecast_imaging::fit::Fit;
@@ -82,6 +82,11 @@ impl MaskPredictor {
         &self.card
     }
 
+    /// Names of the classes, the background first.
+    pub fn classes(&self) -> &[String] {
+        &self.config.classes
+    }
+
     /// Probability of each class (of two classes, only the foreground) by all networks of the run.
     /// The image is converted to the colours and size in the run's configuration; the result has
     /// the size of `image`.
@@ -107,6 +112,25 @@ impl MaskPredictor {
         });
         let fit = Fit::resized((height, width), fitted.shape());
         Ok(fit.undo(self.probability_of_fitted(fitted.image, None).view()))
+    }
+
+    /// An image as the networks take it: a grey one as often as they have channels, without an alpha channel, and with its
+    /// grey values scaled as the format of the run's source scales photographs.
+    ///
+    /// # Shapes
+    /// `[channel, y, x]`, values in [0, 1].
+    pub fn photograph(&self, image: Array3<f32>) -> Array3<f32> {
+        let (channels, height, width) = image.dim();
+        let mut image = match (channels, self.card.dataset.shape.0) {
+            (1, learnt) => {
+                let equal = image.broadcast((learnt, height, width));
+                equal.expect("one channel can be repeated").to_owned()
+            }
+            (4, 3) => image.slice_move(s![..3, .., ..]).as_standard_layout().into_owned(),
+            _ => image,
+        };
+        self.config.source.format.scale_photograph(&mut image);
+        image
     }
 
     /// Class of each pixel of an image, after the post-processing in the run's configuration.

@@ -48,6 +48,27 @@ impl Duel<'_> {
     }
 }
 
+/// A run by its name; the best baseline is called so.
+pub fn called(name: &str, is_baseline: bool) -> String {
+    match is_baseline {
+        true => format!("the best baseline, {name},"),
+        false => name.to_owned(),
+    }
+}
+
+/// A number of samples of a part, such as `12 test domains`.
+pub fn counted(count: usize, part: &str, sample: &str) -> String {
+    format!("{count} {part} {sample}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Where runs are compared with each other, a sentence on the best baseline.
+pub fn baseline_beside(runs: usize, baseline: Option<(&str, Interval)>) -> String {
+    match (runs > 1, baseline) {
+        (true, Some((name, found))) => format!(" The best baseline, {name}, has {}.", number(found.mean)),
+        _ => String::new(),
+    }
+}
+
 /// A baseline begins a sentence with a capital; the name of a run is left as it is.
 fn capitalised(text: String) -> String {
     match text.strip_prefix("the ") {

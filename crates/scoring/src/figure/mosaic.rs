@@ -10,7 +10,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::{DrawResult, Figure, PNG_SCALE, bold_text, palette, png, raster, svg, text, text_width};
+use super::{DrawResult, Figure, PNG_SCALE, bold_text, escape, palette, png, raster, svg, text, text_width};
 use porecast_base::atomic;
 use porecast_base::{Error, Result};
 
@@ -77,6 +77,30 @@ impl Mosaic {
 
     fn row_y(&self, row: usize) -> u32 {
         HEAD + (self.cell().1 + GAP) * row as u32
+    }
+
+    /// The pictures as HTML for a page, column by column: as many beside each other as the page is wide.
+    pub fn html(&self) -> String {
+        let mut html = format!("<h3>{}</h3>\n<p class=\"legend\">", escape(&self.title));
+        for (label, Rgb([r, g, b])) in &self.legend {
+            html += &format!("<span><i style=\"--c:rgb({r},{g},{b})\"></i>{}</span>", escape(label));
+        }
+        html += "</p>\n<div class=\"mosaic\">\n";
+        let width = self.cell().0;
+        for (column, (group, label)) in self.columns.iter().enumerate() {
+            html += &format!("<div><b>{}</b><small>{}</small>\n", escape(group), escape(label));
+            for (row, pictures) in &self.rows {
+                let Some(Some(picture)) = pictures.get(column) else { continue };
+                let height = width * picture.height() / picture.width();
+                html += &format!(
+                    "<figure><img alt=\"\" src=\"data:image/png;base64,{}\"><small>{}</small></figure>\n",
+                    BASE64.encode(png(&shrunk(picture, 2 * width, 2 * height))),
+                    escape(row)
+                );
+            }
+            html += "</div>\n";
+        }
+        html + "</div>\n"
     }
 
     /// Position, size and content of every picture.
@@ -182,5 +206,19 @@ mod tests {
         assert_eq!(places.len(), 6);
         assert!(places.iter().all(|p| p.0 + p.2 < width && p.1 + p.3 < height));
         assert!(places[0].0 + places[0].2 < places[1].0 && places[0].1 + places[0].3 < places[3].1);
+    }
+
+    #[test]
+    fn a_page_has_every_picture_and_letter_of_a_mosaic() {
+        let column = |name: &str| (name.to_owned(), "Dice 0.5".to_owned());
+        let mosaic = Mosaic {
+            title: "The best".into(),
+            columns: vec![column("a<b"), column("c")],
+            rows: vec![("image".into(), vec![Some(RgbImage::new(8, 4)), None])],
+            legend: vec![("right".into(), Rgb([1, 2, 3]))],
+        };
+        let html = mosaic.html();
+        assert_eq!(html.matches("<img").count(), 1);
+        assert!(html.contains("a&lt;b") && html.contains("rgb(1,2,3)") && html.contains("image"), "{html}");
     }
 }

@@ -11,6 +11,9 @@ use super::{Content, files, read_from};
 use crate::figure::overlay::{Canvas, class_colour};
 use crate::figure::png;
 use porecast_base::Result;
+use porecast_imaging::picture::OUTLINES;
+use porecast_store::document::{self, Document};
+use porecast_store::mask_list::{MASKS, MaskList};
 use porecast_store::{MaskFile, Predictions, SegmentationDataset};
 
 /// Heading of predicted masks.
@@ -33,7 +36,7 @@ pub(super) fn of_dataset(path: &Path) -> Result<Content> {
             .mask
             .as_ref()
             .map_or_else(|| canvas.picture().clone(), |mask| canvas.with_classes(mask.view()));
-        Ok((sample.id, picture))
+        Ok((escape(&sample.id), png(&picture)))
     };
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     Ok(Content {
@@ -42,7 +45,7 @@ pub(super) fn of_dataset(path: &Path) -> Result<Content> {
             format!("{count} images of {height} × {width} pixels (height × width), {channels} channels"),
             format!("read from {}", path.display()),
         ],
-        sections: vec![("Images", gallery(count, dataset.classes(), picture)?)],
+        sections: vec![("Images", gallery(count, dataset.classes(), class_colours(), picture)?)],
         ..Content::default()
     })
 }
@@ -57,31 +60,68 @@ pub(super) fn of_predictions(path: &Path, output: &Path) -> Result<Content> {
     let picture = |index: usize| {
         let prediction = file.prediction(index)?;
         let canvas = Canvas::new(prediction.probability.slice(ndarray::s![..1, .., ..]));
-        Ok((prediction.id, canvas.with_classes(prediction.mask.view())))
+        Ok((escape(&prediction.id), png(&canvas.with_classes(prediction.mask.view()))))
     };
     Ok(Content {
         title: format!("Masks predicted by {}", file.source()),
         facts: vec![format!("{count} images"), read_from(path, output)],
-        sections: std::iter::once((HEADING, gallery(count, file.classes(), picture)?))
+        sections: std::iter::once((HEADING, gallery(count, file.classes(), class_colours(), picture)?))
             .chain(files(path, output))
             .collect(),
         ..Content::default()
     })
 }
 
-/// Pictures with their names under a legend of the classes.
+/// What the page of the masks of images says, which `predict` wrote into `folder`: their outlines on the images.
+///
+/// # Errors
+/// A file of the folder cannot be read.
+pub(super) fn of_masks(folder: &Path, output: &Path) -> Result<Content> {
+    let list = MaskList::read(&folder.join(MASKS))?;
+    let is_beside = output.parent() == Some(folder);
+    let picture = |index: usize| {
+        let name = &list.images[index];
+        let png =
+            document::read_bytes(&folder.join("overlays").join(format!("{name}.png")), "predict again")?;
+        let label = match is_beside {
+            true => format!("<a href=\"./masks/{0}.png\">{0}</a>", escape(name)),
+            false => escape(name),
+        };
+        Ok((label, png))
+    };
+    let colours = OUTLINES.iter().copied().cycle();
+    let count = list.images.len();
+    Ok(Content {
+        title: format!("Masks predicted by {}", list.source),
+        facts: vec![format!("{count} image{}", if count == 1 { "" } else { "s" })],
+        sections: std::iter::once((
+            "Outlines of the masks",
+            gallery(count, &list.classes, colours, picture)?,
+        ))
+        .chain(files(&folder.join(MASKS), output))
+        .collect(),
+        ..Content::default()
+    })
+}
+
+/// Colours of the classes from the first after the background.
+fn class_colours() -> impl Iterator<Item = Rgb<u8>> {
+    (1..=u8::MAX).map(class_colour)
+}
+
+/// Pictures with their labels, in HTML, under a legend of the classes; `picture` gives a label and a PNG.
 fn gallery(
     count: usize,
     classes: &[String],
-    picture: impl Fn(usize) -> Result<(String, image::RgbImage)>,
+    colours: impl Iterator<Item = Rgb<u8>>,
+    picture: impl Fn(usize) -> Result<(String, Vec<u8>)>,
 ) -> Result<String> {
     let shown = count.min(SHOWN);
     let legend: String = classes
         .iter()
-        .zip(0u8..)
         .skip(1)
-        .map(|(name, class)| {
-            let Rgb([r, g, b]) = class_colour(class);
+        .zip(colours)
+        .map(|(name, Rgb([r, g, b]))| {
             format!("<span><i style=\"--c:rgb({r},{g},{b})\"></i>{}</span>", escape(name))
         })
         .collect();
@@ -92,13 +132,10 @@ fn gallery(
     };
     let mut html = format!("<p class=\"legend\">{legend}{which}</p>\n<div class=\"gallery\">\n");
     for index in (0..shown).map(|i| i * count / shown) {
-        let (id, picture) = picture(index)?;
-        let (width, height) = picture.dimensions();
+        let (label, png) = picture(index)?;
         html += &format!(
-            "<figure><svg viewBox=\"0 0 {width} {height}\" role=\"img\"><image width=\"{width}\" height=\"{height}\" \
-             href=\"data:image/png;base64,{}\"/></svg><small>{}</small></figure>\n",
-            BASE64.encode(png(&picture)),
-            escape(&id)
+            "<figure><img alt=\"\" src=\"data:image/png;base64,{}\"><small>{label}</small></figure>\n",
+            BASE64.encode(png)
         );
     }
     Ok(html + "</div>")

@@ -20,6 +20,7 @@ use crate::evaluate::training;
 use crate::figure::Drawing;
 use crate::figure::film::Film;
 use porecast_base::{Error, Result, atomic, lock};
+use porecast_store::mask_list::MASKS;
 use porecast_store::run::{Card, ComparisonFolder, DatasetCard, SegmentationCard, TrainedOn};
 use porecast_store::{RunFolder, Task, document, listing, mask_prediction, segmentation};
 
@@ -95,6 +96,8 @@ pub fn run(options: &ReportOptions) -> Result<PathBuf> {
         page_of(content, &run.evaluation_path())?
     } else if input.join(PREDICTIONS).exists() {
         page_of(of_file(&input.join(PREDICTIONS), &output)?, input)?
+    } else if input.join(MASKS).exists() {
+        page_of(images::of_masks(input, &output)?, input)?
     } else if input.is_dir() {
         return Err(Error::input(
             input,
@@ -144,7 +147,7 @@ fn page_of(content: Content, folder: &Path) -> Result<Page> {
     if let Some((heading, film)) = &content.film {
         page.section(heading, &player::html(film));
     }
-    let pictures = content.pictures.iter().map(|stem| figure(folder, stem)).collect::<Result<Vec<_>>>()?;
+    let pictures = content.pictures.iter().map(|stem| picture(folder, stem)).collect::<Result<Vec<_>>>()?;
     let pictures: String = pictures.into_iter().flatten().collect();
     if !pictures.is_empty() {
         page.section("Images", &pictures);
@@ -161,6 +164,14 @@ fn page_of(content: Content, folder: &Path) -> Result<Page> {
     }
     content.details.iter().for_each(|(summary, html)| page.details(summary, html));
     Ok(page)
+}
+
+/// Pictures of a folder in HTML, which fits every width; of an older evaluation as a figure.
+fn picture(folder: &Path, stem: &str) -> Result<Option<String>> {
+    match document::read_text_if_present(&folder.join(format!("{stem}.html")))? {
+        Some(html) => Ok(Some(html)),
+        None => figure(folder, stem),
+    }
 }
 
 /// A figure of a folder as inline SVG, which the style of the page can recolour for the dark; `None` without it.

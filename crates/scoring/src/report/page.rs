@@ -1,6 +1,7 @@
 //! A page of HTML that needs no other file.
 
 use crate::evaluate::table::Table;
+pub(super) use crate::figure::escape;
 use crate::figure::{Drawing, HeatMap};
 
 /// A page, section by section.
@@ -123,11 +124,6 @@ fn shares(map: &HeatMap) -> String {
         escape(&map.row_axis),
         escape(&map.column_axis)
     )
-}
-
-/// Text that means itself inside HTML.
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -174,6 +174,11 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// The channel of a name in a configuration.
+    pub fn named(name: &str) -> Option<Self> {
+        serde_json::from_value(name.into()).ok()
+    }
+
     fn default_list() -> Vec<Self> {
         vec![Self::Pore]
     }

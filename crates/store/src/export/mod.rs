@@ -283,12 +283,21 @@ mod tests {
         assert_eq!(labels, [2, 1, 1, 1, 2, 1, 0, 1, 2, 1, 1, 1]);
         let description = stack.get_tag_ascii_string(::tiff::tags::Tag::ImageDescription).unwrap();
         assert!(
-            description.contains("frames=2\n") && description.contains("times=0 0.25\n"),
+            description.contains("frames=2\n")
+                && description.contains("finterval=0.25\n")
+                && description.contains("times=0 0.25\n"),
             "{description}"
         );
         let resolution = stack.get_tag(::tiff::tags::Tag::XResolution).unwrap();
         assert_eq!(resolution, ::tiff::decoder::ifd::Value::Rational(1000, 35000));
+        // ImageJ reads the first directory only and takes the other pages to lie right behind the first.
+        let offset = ::tiff::tags::Tag::StripOffsets;
+        let first = stack.get_tag_u32(offset).unwrap();
+        let metadata = stack.get_tag_u8_vec(::tiff::tags::Tag::Unknown(50839)).unwrap();
+        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_ne_bytes).collect::<Vec<u8>>();
+        assert_eq!(metadata[12..], [utf16("0 pore volumes"), utf16("0.25 pore volumes")].concat());
         stack.next_image().unwrap();
+        assert_eq!(stack.get_tag_u32(offset).unwrap(), first + 3 * 4);
         assert!(!stack.more_images() && stacks.join("b-1.tif").exists());
 
         export(&predictions, Format::Tiff, &stacks, None, true).unwrap();

@@ -6,8 +6,8 @@ use super::Scores;
 use super::measure::Measure;
 use super::scores::SequenceScores;
 use super::tables::frames_text;
-use crate::evaluate::answer::Duel;
-use crate::evaluate::table::{interval, number};
+use crate::evaluate::answer::{Duel, baseline_beside, called, counted};
+use crate::evaluate::table::interval;
 
 /// The run against the best baseline.
 pub fn of_run(scores: &Scores) -> String {
@@ -36,23 +36,15 @@ pub(super) fn of_sources(
         return alone.unwrap_or_default();
     };
     let Some(difference) = best.1.difference(rival.1, frames, Measure::Mse) else { return String::new() };
-    let names = [best, rival].map(|(name, source, _)| match source.is_baseline {
-        true => format!("the best baseline, {name},"),
-        false => (*name).clone(),
-    });
-    let domains = best.1.domains.len();
-    let plural = if domains == 1 { "" } else { "s" };
+    let names = [best, rival].map(|(name, source, _)| called(name, source.is_baseline));
     let duel = Duel {
         measure: "mean squared error in the pore space",
         higher_is_better: false,
-        samples: format!("{domains} {part} domain{plural} over {}", frames_text(frames)),
+        samples: format!("{} over {}", counted(best.1.domains.len(), part, "domain"), frames_text(frames)),
         names: [&names[0], &names[1]],
         means: [best.2.mean, rival.2.mean],
         difference,
     };
-    let also = match (runs.len() > 1, baseline) {
-        (true, Some((name, _, found))) => format!(" The best baseline, {name}, has {}.", number(found.mean)),
-        _ => String::new(),
-    };
-    duel.sentence() + &also
+    let baseline = baseline.map(|(name, _, found)| (&name[..], *found));
+    duel.sentence() + &baseline_beside(runs.len(), baseline)
 }

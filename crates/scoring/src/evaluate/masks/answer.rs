@@ -2,8 +2,8 @@
 
 use super::measure::Measure;
 use super::scores::{MaskScores, Scores};
-use crate::evaluate::answer::Duel;
-use crate::evaluate::table::{interval, number};
+use crate::evaluate::answer::{Duel, baseline_beside, called, counted};
+use crate::evaluate::table::interval;
 
 /// The run against the best baseline.
 pub fn of_run(scores: &Scores) -> String {
@@ -30,23 +30,15 @@ pub(super) fn of_sources(sources: &[(&str, &MaskScores)], classes: &[u8], part: 
         return alone.unwrap_or_default();
     };
     let Some(difference) = best.1.difference(rival.1, Measure::Dice, classes) else { return String::new() };
-    let names = [best, rival].map(|(name, source, _)| match source.source.is_baseline() {
-        true => format!("the best baseline, {name},"),
-        false => (*name).to_owned(),
-    });
-    let images = best.1.images.len();
-    let plural = if images == 1 { "" } else { "s" };
+    let names = [best, rival].map(|(name, source, _)| called(name, source.source.is_baseline()));
     let duel = Duel {
         measure: "Dice coefficient",
         higher_is_better: true,
-        samples: format!("{images} {part} image{plural}"),
+        samples: counted(best.1.images.len(), part, "image"),
         names: [&names[0], &names[1]],
         means: [best.2.mean, rival.2.mean],
         difference,
     };
-    let also = match (runs.len() > 1, baseline) {
-        (true, Some((name, _, found))) => format!(" The best baseline, {name}, has {}.", number(found.mean)),
-        _ => String::new(),
-    };
-    duel.sentence() + &also
+    let baseline = baseline.map(|(name, _, found)| (&name[..], *found));
+    duel.sentence() + &baseline_beside(runs.len(), baseline)
 }

@@ -9,7 +9,7 @@
 //! per_image.csv   part, source, id, group, measures, Hausdorff distance of each scored class
 //! per_group.csv   part, source, group, images, measures; only where groups are not the images themselves
 //! per_class.csv   part, source, class, pixels, measures, Hausdorff distances
-//! precision-recall, confusion, dice, groups, training, overlays-{best,even,worst} (.svg and .png)
+//! precision-recall, confusion, dice, groups, training, overlays-{best,even,worst} (.svg and .png, overlays also .html for the report)
 //! ```
 
 pub mod answer;

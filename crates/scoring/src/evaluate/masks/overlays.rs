@@ -6,7 +6,7 @@ use super::measure::Measure;
 use super::source::Source;
 use super::{PartPredictions, PartScores, Plan, Scores, mismatch_reason, tables};
 use crate::figure::{Figure, Mosaic, overlay};
-use porecast_base::Result;
+use porecast_base::{Result, atomic};
 use porecast_store::Dataset;
 
 /// Images in a mosaic.
@@ -14,12 +14,15 @@ const COUNT: usize = 4;
 /// Letters of an identifier over its picture.
 const LETTERS: usize = 24;
 
-/// Draws `overlays-best`, `overlays-even` and `overlays-worst` of the test part, or of the part that replaces it.
+/// Draws `overlays-best`, `overlays-even` and `overlays-worst` of the test part, or of the part that replaces it, each also
+/// as HTML for the report.
 pub(super) fn draw(plan: &Plan, scores: &Scores) -> Result<()> {
     let Some(part) = scores.main_part() else { return Ok(()) };
     for (stem, what, ranks) in chosen(part.ids().len()) {
         if !ranks.is_empty() {
-            mosaic(plan, scores, part, what, &ranks)?.save(&plan.output, stem)?;
+            let mosaic = mosaic(plan, scores, part, what, &ranks)?;
+            mosaic.save(&plan.output, stem)?;
+            atomic::write(&plan.output.join(format!("{stem}.html")), mosaic.html().as_bytes())?;
         }
     }
     Ok(())
