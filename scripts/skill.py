@@ -13,17 +13,17 @@ from collections import defaultdict
 from pathlib import Path
 
 VARIANTS = {
-    "two-ca": "whole sequence in one pass, told the physics, on the campaign with two capillary numbers",
-    "two-ca-untold": "not told the physics",
-    "two-ca-pore": "pore mask and depth as only channels",
-    "two-ca-all-channels": "thickness, pressure and speed as further channels",
-    "two-ca-recipe": "the published study's recipe: pore mask, time-embedded, three classes",
-    "sequence": "as two-ca, on the campaign over physics as well",
-    "recipe": "the published study's recipe on the same domains",
-    "recipe-told": "the recipe, told the physics",
+    "sequence": "the model that comes with porecast: the whole sequence in one pass, told the physics",
     "sequence-one-view": "without averaging the mirror image",
     "sequence-no-attention": "without attention at the bottleneck",
     "sequence-wide": "24 instead of 16 base channels",
+    "recipe": "the published study's recipe on the same domains: pore mask, time-embedded, three classes",
+    "recipe-told": "the recipe, told the physics",
+    "two-ca": "as sequence, on the campaign with two capillary numbers alone",
+    "two-ca-untold": "not told the physics",
+    "two-ca-pore": "pore mask and depth as only channels",
+    "two-ca-all-channels": "thickness, pressure and speed as further channels",
+    "two-ca-recipe": "the published study's recipe",
 }
 SETS = {
     "own": "Test domains of lbm-256x64: capillary number 1e-3 or 1e-2, viscosity ratio 0.1, contact angle 45°",
@@ -83,10 +83,12 @@ def interval(values, draws=2000):
 
 
 def read(runs):
-    """By set and variant or baseline, for each seed: the measures of each domain."""
+    """By set and variant or baseline, for each seed: the measures of each domain. Baselines are those of the first variant:
+    the mean frame depends on the training domains."""
     found = defaultdict(lambda: defaultdict(dict))
-    for path in sorted(runs.glob("*/evaluation*/scores.json")):
-        variant, seed = path.parent.parent.name.rsplit("-", 1)
+    order = list(VARIANTS)
+    paths = [(*path.parent.parent.name.rsplit("-", 1), path) for path in runs.glob("*/evaluation*/scores.json")]
+    for variant, seed, path in sorted(paths, key=lambda one: (order.index(one[0]), one[1:])):
         scores = json.loads(path.read_text())
         parts = {part["part"]: part for part in scores["parts"]}
         part = parts.get("test") or parts.get("all")
@@ -95,7 +97,7 @@ def read(runs):
         name = path.parent.name.removeprefix("evaluation").removeprefix("-") or "own"
         for source in part["sources"]:
             key = source["source"] if source["is_baseline"] else variant
-            found[name][key][seed] = [measures(domain) for domain in source["domains"]]
+            found[name][key].setdefault(seed, [measures(domain) for domain in source["domains"]])
     return found
 
 

@@ -32,7 +32,8 @@ class Run:
 
     @classmethod
     def shipped(cls, *, device: str = "cpu", tile: int = 512) -> Run:
-        """The model that comes with porecast: drainage at capillary numbers from 1e-3 to 1e-2, until 0.7 pore volumes."""
+        """The model that comes with porecast: drainage until 0.8 pore volumes, at capillary numbers from 1e-3 to 3e-2,
+        viscosity ratios from 0.05 to 1 and contact angles from 30° to 75°."""
         return cls(_porecast.Run(None, device, tile))
 
     @property

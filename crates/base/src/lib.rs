@@ -1,6 +1,6 @@
 //! Shared foundations of all porecast crates: [`Error`], atomic writes ([`atomic`]), file locks ([`lock`]),
-//! random generators with named seeds ([`seed`]), Euclidean distances ([`distance`]), free [`memory`], [`progress`] and
-//! [`interrupt`]ion.
+//! random generators with named seeds ([`seed`]), Euclidean distances ([`distance`]), free [`memory`], limits of
+//! [`processor_time`], [`progress`] and [`interrupt`]ion.
 
 pub mod atomic;
 pub mod distance;
@@ -10,6 +10,7 @@ pub mod interrupt;
 pub mod lock;
 pub mod memory;
 mod problem;
+pub mod processor_time;
 pub mod progress;
 pub mod seed;
 #[doc(hidden)]

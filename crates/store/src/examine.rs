@@ -15,7 +15,7 @@ use crate::{
     InvasionDataset, MaskFile, PredictionFile, Predictions, SegmentationDataset, listing, mask_prediction,
     prediction, segmentation,
 };
-use porecast_base::{Error, ErrorKind, Result};
+use porecast_base::{Error, ErrorKind, Result, processor_time};
 
 /// The environment variable that names the file to examine.
 const FILE: &str = "PORECAST_EXAMINE";
@@ -23,10 +23,12 @@ const FILE: &str = "PORECAST_EXAMINE";
 const BEGUN: &str = "examines";
 /// Beginning of the line in which that process refuses the file.
 const REFUSED: &str = "refused: ";
-/// Time for a small file.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Slowest rate at which a file is read, in bytes a second.
+/// Seconds of processor time for a small file.
+const PATIENCE: u64 = 10;
+/// Slowest rate at which a file is read, in bytes a second of processor time.
 const SLOWEST: u64 = 20 << 20;
+/// How much longer than its processor time a process may take: others may need the processors, too.
+const WAITING: u32 = 30;
 /// Size of a file in bytes from which only the first and the last sample are read.
 const LARGE: u64 = 256 << 20;
 
@@ -47,6 +49,7 @@ pub fn by(command: Vec<OsString>) {
 pub fn serve() -> bool {
     let Some(path) = std::env::var_os(FILE) else { return false };
     let say = |line: String| drop(std::io::stdout().write_all(line.as_bytes()));
+    processor_time::limit(patience(path.as_ref()));
     say(format!("\n{BEGUN}\n"));
     if let Err(error) = read_everything(path.as_ref()) {
         say(format!("\n{REFUSED}{error}\n"));
@@ -71,7 +74,7 @@ pub fn approve(path: &Path) -> Result<()> {
     match digest::check(path).map_err(unreadable)? {
         Content::Whole => {}
         Content::Damaged => return Err(damaged(path, "its digest does not match")),
-        Content::Unknown => examine(path, metadata.len())?,
+        Content::Unknown => examine(path)?,
     }
     approved().insert(path.to_owned(), stamp);
     Ok(())
@@ -81,13 +84,21 @@ fn damaged(path: &Path, why: &str) -> Error {
     Error::input(path, format!("is truncated or damaged ({why}); copy or make it again"))
 }
 
-/// Reads a file of `size` bytes in a process of its own. What that refuses is not opened here: libhdf5 survives some damage
+/// Seconds of processor time for a file.
+fn patience(path: &Path) -> u64 {
+    PATIENCE + std::fs::metadata(path).map_or(0, |metadata| metadata.len()) / SLOWEST
+}
+
+/// Reads a file in a process of its own. What that refuses is not opened here: libhdf5 survives some damage
 /// by chance only.
-fn examine(path: &Path, size: u64) -> Result<()> {
+fn examine(path: &Path) -> Result<()> {
     let Some(command) = COMMAND.get() else { return Ok(()) };
-    let Some((status, said)) = end_of(command, path, PATIENCE + Duration::from_secs(size / SLOWEST)) else {
-        return Err(damaged(path, "the HDF5 library hangs on it"));
-    };
+    let hangs = || damaged(path, "the HDF5 library hangs on it");
+    let patience = WAITING * Duration::from_secs(patience(path));
+    let (status, said) = end_of(command, path, patience).ok_or_else(hangs)?;
+    if processor_time::is_spent(status) {
+        return Err(hangs());
+    }
     // If the program did not begin, the file is opened as it is.
     if !said.lines().any(|line| line == BEGUN) {
         return Ok(());

@@ -155,7 +155,10 @@ fn outcomes(kind: usize, folder: &Path, file: &Path, damages: usize) -> Vec<u8> 
     while outcomes.len() < damages {
         fs::write(&journal, []).unwrap();
         // After hundreds of damaged files libhdf5 crashes on some that it survives at first; a program opens a few.
-        let until = if KINDS[kind].is_examined { outcomes.len() + 1 } else { damages };
+        let (until, patience) = match KINDS[kind].is_examined {
+            true => (outcomes.len() + 1, 15 * PATIENCE),
+            false => (damages, PATIENCE),
+        };
         let order = format!("{kind}\n{}\n{}\n{until}", file.display(), outcomes.len());
         let limits = format!("ulimit -v {MEMORY_KIB}; ulimit -c 0; exec \"$0\" damaged_files");
         let mut child = Command::new("sh")
@@ -176,7 +179,7 @@ fn outcomes(kind: usize, folder: &Path, file: &Path, damages: usize) -> Vec<u8> 
             if has_ended {
                 break b'c';
             }
-            if since.elapsed() > PATIENCE {
+            if since.elapsed() > patience {
                 child.kill().unwrap();
                 child.wait().unwrap();
                 break b'h';
