@@ -14,6 +14,8 @@ pub mod report;
 pub mod runs;
 pub mod search;
 pub mod simulate;
+pub mod slurm;
+pub mod study;
 pub mod synth;
 pub mod train;
 
