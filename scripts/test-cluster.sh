@@ -16,6 +16,7 @@ mkdir -p "$work"
 work=$(realpath "$work")
 readonly program work keep=${1:-}
 readonly host=$(hostname -s)
+readonly patience=600 # seconds, for a machine on which other work runs
 export SLURM_CONF=$work/slurm.conf
 
 say() { printf 'test-cluster: %s\n' "$*"; }
@@ -99,8 +100,8 @@ write_study() {
     mkdir -p "$1"
     cat >"$1/campaign.toml" <<'TOML'
 domains = 24
-height = 48
-width = 48
+height = 32
+width = 32
 voxel_size_m = 35e-6
 percolation = { frames = 5 }
 domain = [{ generator = { kind = "disc-pack", porosity = 0.7, grain_radius = 2.5, min_gap = 1.0 } }]
@@ -111,7 +112,7 @@ dataset = "data/seeds"
 model.unet = { base_channels = 4, levels = 2 }
 model.dropout = 0.1
 loss.cross_entropy = 1.0
-training = { epochs = 6, batch_size = 2 }
+training = { epochs = 4, batch_size = 2, checkpoint_seconds = 0 }
 TOML
     cat >"$1/study.toml" <<'TOML'
 name = "seeds"
@@ -142,23 +143,22 @@ command = "compare runs/{name}/{seed} -o runs/{name}/comparison --force"
 TOML
 }
 
-# Numbers of the jobs of a stage that wait or run.
-jobs_of() { squeue --noheader --format=%A --name="seeds-$1" "${@:2}"; }
+
 is_over() { [ -z "$(squeue --noheader)" ]; }
 
 write_study "$work/slurm"
 cd "$work/slurm"
 "$program" slurm study.toml --submit
 
-await "the first training" 60 test -s runs/seeds/1/metrics.csv
+await "the first training" $patience test -e runs/seeds/1/checkpoint
 told=$(squeue --noheader --array --format='%A %K' --name=seeds-train --states=running | awk '$2 == 0 { print $1 }')
 [ -n "$told" ] || fail "the first training ended before it could be told of the time limit"
 scancel --signal=USR1 --batch "$told" # what Slurm sends before the time limit
-await "the job in the queue again" 30 bash -c "scontrol show job $told | grep -q Restarts=1"
+await "the job in the queue again" $patience bash -c "scontrol show job $told | grep -q Restarts=1"
 grep -q "queued again" runs/seeds/jobs/train/0.log || fail "the script did not queue its job again"
 say "a training was told of the time limit and queued again after $SECONDS s"
 
-await "the second training" 60 test -s runs/seeds/2/metrics.csv
+await "the second training" $patience test -e runs/seeds/2/checkpoint
 killed=$(squeue --noheader --array --format='%A %K' --name=seeds-train --states=running | awk '$2 == 1 { print $1 }')
 [ -n "$killed" ] || fail "the second training ended before it could be killed"
 process=$(scontrol listpids "$killed" | awk 'NR > 1 { print $1 }' | while read -r number; do
@@ -166,14 +166,14 @@ process=$(scontrol listpids "$killed" | awk 'NR > 1 { print $1 }' | while read -
 done)
 [ -n "$process" ] || fail "no process of job $killed"
 kill -KILL $process
-await "the end of all jobs" 90 is_over
+await "the end of all jobs" $patience is_over
 [ ! -e runs/seeds/comparison ] || fail "the comparison ran without the killed training"
 say "a training was killed, what needs it did not run; after $SECONDS s"
 
 "$program" slurm study.toml --submit 2>&1 | tee again.txt
 grep -q "simulate: finished before" again.txt || fail "finished shards were submitted again"
 grep -q "train: job .*, 1 of 2 to run" again.txt || fail "more than the killed training was submitted again"
-await "the end of all jobs" 90 is_over
+await "the end of all jobs" $patience is_over
 [ -e runs/seeds/comparison/comparison.json ] || fail "no comparison"
 
 write_study "$work/alone"

@@ -78,7 +78,7 @@ fn signal(child: &Child, name: &str) {
 fn wait_for(path: &Path) {
     let began = Instant::now();
     while !path.exists() {
-        assert!(began.elapsed() < Duration::from_secs(120), "{} does not appear", path.display());
+        assert!(began.elapsed() < Duration::from_secs(300), "{} does not appear", path.display());
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::study::{JobIndex, Plan};
+use crate::study::{JobIndex, Plan, shell_word};
 
 /// Seconds between the notice and the time limit, if the study does not say.
 const NOTICE_SECONDS: u32 = 120;
@@ -57,8 +57,8 @@ pub fn script(plan: &Plan, stage: usize, jobs: &[JobIndex], paths: Paths<'_>) ->
 # {about}
 {setup}export RAYON_NUM_THREADS=${{SLURM_CPUS_PER_TASK:-1}}
 signal=
-trap 'signal=USR1; kill -TERM "$program"' USR1
-trap 'signal=TERM; kill -TERM "$program"' TERM
+trap 'signal=USR1; kill -TERM "$program" 2>/dev/null' USR1
+trap 'signal=TERM; kill -TERM "$program" 2>/dev/null' TERM
 {program} study {study} --stage {stage} --job "${{SLURM_ARRAY_TASK_ID:-0}}" &
 program=$!
 wait "$program"
@@ -102,8 +102,7 @@ pub fn dependency(
 }
 
 fn quoted(path: &Path) -> String {
-    let path = path.display().to_string();
-    shlex::try_quote(&path).map_or_else(|_| path.clone(), |quoted| quoted.into_owned())
+    shell_word(&path.display().to_string())
 }
 
 #[cfg(test)]

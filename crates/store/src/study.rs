@@ -196,13 +196,22 @@ impl Plan {
 impl Job {
     /// The words as one writes them in a shell.
     pub fn command(&self) -> String {
-        shlex::try_join(self.words.iter().map(String::as_str)).unwrap_or_else(|_| self.words.join(" "))
+        self.words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
     }
 
     /// What `-o` names.
     fn output(&self) -> Option<&Path> {
         let flag = self.words.iter().position(|word| word == "-o" || word == "--output")?;
         self.words.get(flag + 1).map(Path::new)
+    }
+}
+
+/// A word as a shell takes it.
+pub fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
+    match shlex::try_quote(word) {
+        Ok(quoted) if word.is_empty() || !word.chars().all(is_plain) => quoted.into_owned(),
+        _ => word.to_owned(),
     }
 }
 
