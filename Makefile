@@ -8,7 +8,7 @@ PROFILE := --release
 # Clippy and docs cover the GPU code too; that needs neither a GPU nor its toolkit.
 ALL := --workspace --features cuda
 
-.PHONY: help setup build check check-static-hdf5 check-python check-torch test wheel notebooks pages demo study-1 bench-percolation \
+.PHONY: help setup build check check-static-hdf5 check-python check-torch test test-cluster wheel notebooks pages demo study-1 bench-percolation \
 	bench-lattice-boltzmann bench-cpu bench-imaging
 
 help: ## List the commands
@@ -40,6 +40,9 @@ test: check ## Everything that continuous integration runs
 		PORECAST_KERNELS_SIMD=$$level cargo test $(PROFILE) --workspace --test burn --test laws; \
 	done
 
+test-cluster: build ## A study through Slurm on this machine (as root; installs Slurm)
+	scripts/test-cluster.sh
+
 wheel: setup ## Build the Python package with HDF5 in it (a wheel in target/wheels)
 	python/build.sh
 
@@ -59,7 +62,7 @@ demo: build ## Simulate, train, compare and predict: two minutes after the build
 	scripts/demo.sh
 
 study-1: build ## Study 1 at full size (takes long, resumable)
-	scripts/study-1.sh
+	$${CARGO_TARGET_DIR:-target}/release/porecast study configs/studies/study-1.toml
 
 bench-percolation: setup ## Time percolation against PoreSpy
 	"$$(scripts/venv.sh simulations/benches/requirements.txt)" simulations/benches/against_porespy.py

@@ -4,6 +4,7 @@
 #   scripts/setup.sh           Rust, a C compiler, pkg-config, HDF5
 #   scripts/setup.sh python    Python with venv, for the Python package, the pages and the benchmarks
 #   scripts/setup.sh browser   Chromium, to test the pages
+#   scripts/setup.sh slurm     Slurm and munge, to test studies as cluster jobs
 set -euo pipefail
 
 readonly RUST_NEEDED=1.95
@@ -66,9 +67,21 @@ setup_browser() {
     command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || install_packages "Chromium is needed to test the pages." chromium
 }
 
+setup_slurm() {
+    local missing=()
+    command -v slurmctld >/dev/null || missing+=(slurmctld)
+    command -v slurmd >/dev/null || missing+=(slurmd)
+    command -v sbatch >/dev/null || missing+=(slurm-client)
+    command -v munged >/dev/null || missing+=(munge)
+    if [ ${#missing[@]} -gt 0 ]; then
+        install_packages "Slurm and munge are needed to test studies as cluster jobs." "${missing[@]}"
+    fi
+}
+
 case ${1:-build} in
 build) setup_build ;;
 python) setup_python ;;
 browser) setup_browser ;;
-*) fail "usage: scripts/setup.sh [build|python|browser]" ;;
+slurm) setup_slurm ;;
+*) fail "usage: scripts/setup.sh [build|python|browser|slurm]" ;;
 esac

@@ -5,7 +5,7 @@ use porecast_base::Verbosity;
 
 use crate::commands::{
     compare, completions, config, evaluate, export, import, inspect, man, predict, prepare, report, runs,
-    search, simulate, synth, train,
+    search, simulate, slurm, study, synth, train,
 };
 use crate::version;
 
@@ -72,6 +72,10 @@ pub enum Command {
     Export(export::Args),
     /// List the runs in a folder with their scores.
     Runs(runs::Args),
+    /// Run the stages of a study one after the other; what is finished is not done again.
+    Study(study::Args),
+    /// Write the stages of a study as Slurm jobs, and submit them.
+    Slurm(slurm::Args),
     /// Print the completions of a shell.
     Completions(completions::Args),
     /// Write manual pages.

@@ -9,7 +9,7 @@ use porecast_base::progress::print_line;
 use crate::cli::{Cli, Command};
 use crate::commands::{
     compare, completions, config, evaluate, export, import, inspect, man, predict, prepare, report, runs,
-    search, simulate, synth, train,
+    search, simulate, slurm, study, synth, train,
 };
 
 /// Runs the program `porecast` with its arguments, the first of which is its name. Returns the exit code.
@@ -53,6 +53,8 @@ fn call(cli: Cli) -> porecast_base::Result<()> {
         Command::Export(args) => export::run(args, verbosity),
         Command::Report(args) => report::run(args, verbosity),
         Command::Runs(args) => runs::run(args),
+        Command::Study(args) => study::run(args, verbosity),
+        Command::Slurm(args) => slurm::run(args, verbosity),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args, verbosity),
     }

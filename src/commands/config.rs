@@ -31,6 +31,8 @@ pub enum What {
     LatticeBoltzmann,
     /// A commented configuration of a search for training settings.
     Search,
+    /// A commented study of several stages.
+    Study,
     /// What a key means: type, range, default, and the commands that read it.
     Explain {
         /// Path of the key, such as `model.time.mode`; its end is enough.
@@ -63,6 +65,8 @@ pub enum Kind {
     Segmentation,
     /// Search for training settings.
     Search,
+    /// Study of several stages.
+    Study,
 }
 
 impl Kind {
@@ -73,6 +77,7 @@ impl Kind {
             Self::Invasion => &[ConfigKind::Invasion],
             Self::Segmentation => &[ConfigKind::Segmentation],
             Self::Search => &[ConfigKind::Search],
+            Self::Study => &[ConfigKind::Study],
         }
     }
 }
@@ -85,6 +90,7 @@ pub fn run(args: Args) -> Result<()> {
         What::Percolation => Start::Percolation.text()?,
         What::LatticeBoltzmann => Start::LatticeBoltzmann.text()?,
         What::Search => Start::Search.text()?,
+        What::Study => Start::Study.text()?,
         What::Explain { key } => reference::explain(&key)?,
         What::List { kind } => list(kind.map_or(&ConfigKind::ALL, Kind::kinds)),
         What::Schema { kind } => format!(

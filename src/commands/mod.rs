@@ -14,6 +14,8 @@ pub mod report;
 pub mod runs;
 pub mod search;
 pub mod simulate;
+pub mod slurm;
+pub mod study;
 pub mod synth;
 pub mod train;
 
@@ -25,6 +27,7 @@ use porecast_base::progress::say;
 use porecast_base::{Error, Result, Verbosity};
 use porecast_scoring::evaluate::Printout;
 use porecast_simulations::Side;
+use porecast_store::study::shell_word;
 
 /// Prints to standard output. A closed pipe (`| head`) is not an error.
 ///
@@ -52,10 +55,7 @@ fn print_found(found: &Printout, is_json: bool, verbosity: Verbosity) -> Result<
 
 /// Names the command that follows a finished one.
 fn next(verbosity: Verbosity, command: &str, path: &Path) {
-    // As a shell takes it.
-    let path = path.display().to_string();
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
-    let path = if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) };
+    let path = shell_word(&path.display().to_string());
     say(verbosity, &format!("next: porecast {command} {path}"));
 }
 

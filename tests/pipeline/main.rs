@@ -19,5 +19,6 @@ mod resume;
 mod segmentation;
 mod segmentation_scores;
 mod simulate;
+mod studies;
 mod training;
 mod typing;

@@ -1,18 +1,18 @@
-//! Signals: Ctrl-C asks a command to stop at the next point at which no work is lost; a closed terminal does not.
+//! Signals: Ctrl-C and SIGTERM ask a command to stop at the next point at which no work is lost; a closed terminal does not.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Exit code of a command that Ctrl-C has stopped: 128 and the number of the signal.
+/// Exit code of a command that a signal has stopped and that can be continued: that of Ctrl-C, 128 and its number.
 pub const EXIT_CODE: u8 = 130;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 static INSTALL: Once = Once::new();
 
-/// Installs the handler: the first Ctrl-C requests a stop, a second one ends the program immediately.
+/// Installs the handler: the first Ctrl-C or SIGTERM requests a stop, a second one ends the program immediately.
 pub fn listen() {
     INSTALL.call_once(|| {
-        // If no handler can be installed, Ctrl-C ends the program; resumable work then loses only what
+        // If no handler can be installed, the signal ends the program; resumable work then loses only what
         // follows its last checkpoint.
         let _ = ctrlc::set_handler(|| {
             if REQUESTED.swap(true, Ordering::SeqCst) {
@@ -49,7 +49,7 @@ pub fn ignore_hangup() {
     }
 }
 
-/// Whether Ctrl-C was pressed, or a stop [requested](request).
+/// Whether a signal or [`request`] asked to stop.
 pub fn is_requested() -> bool {
     REQUESTED.load(Ordering::SeqCst)
 }

@@ -30,6 +30,8 @@ pub mod prediction;
 pub mod run;
 pub mod run_list;
 pub mod segmentation;
+pub mod slurm;
+pub mod study;
 pub mod table;
 pub mod weights;
 

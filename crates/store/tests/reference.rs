@@ -8,6 +8,7 @@ use porecast_store::config::search::SearchConfig;
 use porecast_store::config::segmentation::SegmentationConfig;
 use porecast_store::config::simulate::SimulateConfig;
 use porecast_store::config::start::Start;
+use porecast_store::config::study::StudyConfig;
 use porecast_store::config::train::TrainConfig;
 use porecast_store::config::{Validate, parse};
 use serde_json::Value;
@@ -72,6 +73,7 @@ fn bases(kind: ConfigKind) -> Vec<String> {
             search("{ whole = { low = 1, high = 2 } }"),
             read("search/sea-ice.toml"),
         ],
+        ConfigKind::Study => vec![read("studies/study-1.toml")],
     }
 }
 
@@ -85,6 +87,7 @@ fn problems(kind: ConfigKind, text: &str, set: String) -> String {
         ConfigKind::Segmentation => of::<SegmentationConfig>(text, set),
         ConfigKind::Simulate => of::<SimulateConfig>(text, set),
         ConfigKind::Search => of::<SearchConfig>(text, set),
+        ConfigKind::Study => of::<StudyConfig>(text, set),
     }
 }
 
@@ -261,6 +264,7 @@ fn a_starting_configuration_holds_every_default_as_a_comment() {
             ConfigKind::Segmentation => assert_eq!(read::<SegmentationConfig>(&text), read(&all)),
             ConfigKind::Simulate => assert_eq!(read::<SimulateConfig>(&text), read(&all)),
             ConfigKind::Search => assert_eq!(read::<SearchConfig>(&text), read(&all)),
+            ConfigKind::Study => assert_eq!(read::<StudyConfig>(&text), read(&all)),
         }
     }
 }

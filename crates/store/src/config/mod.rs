@@ -13,6 +13,7 @@ pub mod segmentation;
 pub mod segmentation_loss;
 pub mod simulate;
 pub mod start;
+pub mod study;
 pub mod train;
 
 use std::collections::HashSet;
@@ -30,6 +31,7 @@ const CAMPAIGN: &str = "a campaign";
 const TRAINING: &str = "a training on invasions";
 const SEGMENTATION: &str = "a segmentation study";
 const SEARCH: &str = "a search";
+const STUDY: &str = "a study";
 
 /// What a configuration is of, from its keys, and the command that takes it.
 fn kind_of(table: &Table) -> Option<(&'static str, &'static str)> {
@@ -40,6 +42,8 @@ fn kind_of(table: &Table) -> Option<(&'static str, &'static str)> {
         Some((TRAINING, "porecast train"))
     } else if has("parameter") {
         Some((SEARCH, "porecast search"))
+    } else if has("stage") {
+        Some((STUDY, "porecast study"))
     } else if has("domain") {
         Some((CAMPAIGN, "porecast simulate"))
     } else {

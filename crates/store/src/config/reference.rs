@@ -44,6 +44,8 @@ pub fn readers(kind: ConfigKind, path: &str) -> &'static str {
     match (kind, table) {
         (ConfigKind::Simulate, _) => "simulate",
         (ConfigKind::Search, _) => "search",
+        (ConfigKind::Study, "slurm") => "slurm",
+        (ConfigKind::Study, _) => "study, slurm",
         (_, "prediction" | "mirrored_prediction") => "predict, evaluate",
         (ConfigKind::Segmentation, "source") => "prepare",
         (ConfigKind::Segmentation, "task" | "dataset" | "classes" | "split") => "prepare, train",
@@ -146,6 +148,7 @@ pub fn page() -> String {
             ConfigKind::Invasion => "Training on invasions",
             ConfigKind::Segmentation => "Segmentation study",
             ConfigKind::Search => "Search for training settings",
+            ConfigKind::Study => "Study of several stages",
         };
         text += &format!("\n## {title}\n");
         let keys = keys(kind);

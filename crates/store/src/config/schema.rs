@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::search::SearchConfig;
 use super::segmentation::SegmentationConfig;
 use super::simulate::SimulateConfig;
+use super::study::StudyConfig;
 use super::train::TrainConfig;
 
 /// A kind of configuration file.
@@ -20,11 +21,14 @@ pub enum ConfigKind {
     Simulate,
     /// A search for training settings.
     Search,
+    /// A study of several stages.
+    Study,
 }
 
 impl ConfigKind {
     /// All kinds, in the order of the reference.
-    pub const ALL: [Self; 4] = [Self::Simulate, Self::Invasion, Self::Segmentation, Self::Search];
+    pub const ALL: [Self; 5] =
+        [Self::Simulate, Self::Invasion, Self::Segmentation, Self::Search, Self::Study];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -33,6 +37,7 @@ impl ConfigKind {
             Self::Segmentation => "segmentation",
             Self::Simulate => "simulate",
             Self::Search => "search",
+            Self::Study => "study",
         }
     }
 
@@ -43,6 +48,7 @@ impl ConfigKind {
             Self::Segmentation => schema_of::<SegmentationConfig>(),
             Self::Simulate => schema_of::<SimulateConfig>(),
             Self::Search => schema_of::<SearchConfig>(),
+            Self::Study => schema_of::<StudyConfig>(),
         }
     }
 }

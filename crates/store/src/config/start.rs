@@ -11,6 +11,7 @@ use super::schema::ConfigKind;
 use super::search::SearchConfig;
 use super::segmentation::SegmentationConfig;
 use super::simulate::SimulateConfig;
+use super::study::StudyConfig;
 use super::train::TrainConfig;
 use super::{Validate, parse, to_toml};
 use porecast_base::Result;
@@ -31,12 +32,20 @@ pub enum Start {
     LatticeBoltzmann,
     /// A search for training settings.
     Search,
+    /// A study of several stages.
+    Study,
 }
 
 impl Start {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Percolation, Self::LatticeBoltzmann, Self::Invasion, Self::Segmentation, Self::Search];
+    pub const ALL: [Self; 6] = [
+        Self::Percolation,
+        Self::LatticeBoltzmann,
+        Self::Invasion,
+        Self::Segmentation,
+        Self::Search,
+        Self::Study,
+    ];
 
     /// The kind of its file.
     pub fn kind(self) -> ConfigKind {
@@ -45,6 +54,7 @@ impl Start {
             Self::Segmentation => ConfigKind::Segmentation,
             Self::Percolation | Self::LatticeBoltzmann => ConfigKind::Simulate,
             Self::Search => ConfigKind::Search,
+            Self::Study => ConfigKind::Study,
         }
     }
 
@@ -56,6 +66,7 @@ impl Start {
             Self::Percolation => include_str!("start/percolation.toml"),
             Self::LatticeBoltzmann => include_str!("start/lattice-boltzmann.toml"),
             Self::Search => include_str!("start/search.toml"),
+            Self::Study => include_str!("start/study.toml"),
         }
     }
 
@@ -70,6 +81,7 @@ impl Start {
             ConfigKind::Segmentation => spelt_out::<SegmentationConfig>(given),
             ConfigKind::Simulate => spelt_out::<SimulateConfig>(given),
             ConfigKind::Search => spelt_out::<SearchConfig>(given),
+            ConfigKind::Study => spelt_out::<StudyConfig>(given),
         }?;
         let head: String = given.lines().take_while(|line| line.starts_with('#')).fold(String::new(), line);
         let note = "# Keys that begin with `#` have their default; remove the `#` to change them. `porecast config explain \
