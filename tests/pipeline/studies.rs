@@ -270,7 +270,7 @@ fn sixteen_processes_on_the_parts_of_a_campaign_lose_nothing() {
     };
     // Every part twice, from 16 processes at once each time; of two on the same part one may be turned away.
     for _ in 0..2 {
-        let children: Vec<Child> = (0..16).map(|shard| start(shard)).collect();
+        let children: Vec<Child> = (0..16).map(start).collect();
         let codes: Vec<_> = children.into_iter().map(|mut child| child.wait().unwrap().code()).collect();
         assert!(codes.iter().all(|code| *code == Some(0)), "{codes:?}");
     }

@@ -140,8 +140,8 @@ impl Plan {
         Path::new("runs").join(&self.name).join("jobs")
     }
 
-    /// Whether a job and all that it needs are finished with the commands and configuration files of now, and its output
-    /// is still there.
+    /// Whether a job has ended without error with the commands and configuration files of now, its own and those of all that
+    /// it needs, and its output is still there.
     pub fn is_done(&self, index: JobIndex) -> bool {
         let recorded = std::fs::read_to_string(self.record_path(index));
         recorded.is_ok_and(|recorded| recorded == self.digest(index))
