@@ -4,6 +4,7 @@
 #   scripts/setup.sh           Rust, a C compiler, pkg-config, HDF5
 #   scripts/setup.sh python    Python with venv, for the Python package, the pages and the benchmarks
 #   scripts/setup.sh browser   Chromium, to test the pages
+#   scripts/setup.sh vulkan    a Vulkan device in software, to test the GPU code
 set -euo pipefail
 
 readonly RUST_NEEDED=1.92
@@ -66,9 +67,16 @@ setup_browser() {
     command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || install_packages "Chromium is needed to test the pages." chromium
 }
 
+setup_vulkan() {
+    compgen -G '/usr/share/vulkan/icd.d/lvp_icd*' >/dev/null ||
+        install_packages "A Vulkan device in software (llvmpipe) is needed to test the GPU code." \
+            libvulkan1 mesa-vulkan-drivers
+}
+
 case ${1:-build} in
 build) setup_build ;;
 python) setup_python ;;
 browser) setup_browser ;;
-*) fail "usage: scripts/setup.sh [build|python|browser]" ;;
+vulkan) setup_vulkan ;;
+*) fail "usage: scripts/setup.sh [build|python|browser|vulkan]" ;;
 esac
