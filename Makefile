@@ -6,9 +6,10 @@ SHELL := bash
 # One profile, so that nothing is compiled twice.
 PROFILE := --release
 # Clippy and docs cover the GPU code too; that needs neither a GPU nor its toolkit.
-ALL := --workspace --features cuda
+ALL := --workspace --features cuda,wgpu
 
-.PHONY: help setup build check check-static-hdf5 check-python check-torch test test-cluster wheel notebooks pages demo study-1 bench-percolation \
+.PHONY: help setup build check check-static-hdf5 check-python check-torch test test-cluster test-wgpu count-launches wheel \
+	notebooks pages demo study-1 bench-percolation \
 	bench-lattice-boltzmann bench-cpu bench-imaging
 
 help: ## List the commands
@@ -42,6 +43,19 @@ test: check ## Everything that continuous integration runs
 
 test-cluster: build ## A study through Slurm on this machine (as root; installs Slurm)
 	scripts/test-cluster.sh
+
+# Mesa's llvmpipe: Vulkan on the CPU, the same on every machine.
+WGPU := VK_ICD_FILENAMES=$$(ls /usr/share/vulkan/icd.d/lvp_icd*) PORECAST_REQUIRE=wgpu
+
+test-wgpu: setup ## Test the GPU code on a Vulkan device in software
+	scripts/setup.sh vulkan
+	$(WGPU) cargo test $(PROFILE) --workspace --exclude porecast-python --features wgpu \
+		--lib --test gpu --test pipeline -- gpu
+
+count-launches: setup ## Count kernel launches of a training step and of a prediction (on the same device)
+	scripts/setup.sh vulkan
+	cargo build $(PROFILE) --features wgpu
+	$(WGPU) scripts/count-launches.py
 
 wheel: setup ## Build the Python package with HDF5 in it (a wheel in target/wheels)
 	python/build.sh

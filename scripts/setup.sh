@@ -5,6 +5,7 @@
 #   scripts/setup.sh python    Python with venv, for the Python package, the pages and the benchmarks
 #   scripts/setup.sh browser   Chromium, to test the pages
 #   scripts/setup.sh slurm     Slurm and munge, to test studies as cluster jobs
+#   scripts/setup.sh vulkan    a Vulkan device in software, to test the GPU code
 set -euo pipefail
 
 readonly RUST_NEEDED=1.95
@@ -78,10 +79,17 @@ setup_slurm() {
     fi
 }
 
+setup_vulkan() {
+    compgen -G '/usr/share/vulkan/icd.d/lvp_icd*' >/dev/null ||
+        install_packages "A Vulkan device in software (llvmpipe) is needed to test the GPU code." \
+            libvulkan1 mesa-vulkan-drivers
+}
+
 case ${1:-build} in
 build) setup_build ;;
 python) setup_python ;;
 browser) setup_browser ;;
 slurm) setup_slurm ;;
-*) fail "usage: scripts/setup.sh [build|python|browser|slurm]" ;;
+vulkan) setup_vulkan ;;
+*) fail "usage: scripts/setup.sh [build|python|browser|slurm|vulkan]" ;;
 esac

@@ -21,7 +21,7 @@ pub struct Args {
     /// Folder for the tables and figures.
     #[arg(short, long)]
     pub output: PathBuf,
-    /// Device that computes missing predictions: `cpu` or `cuda[:index]`.
+    /// Device that computes missing predictions: `cpu`, `cuda[:index]` or `wgpu[:index]`.
     #[arg(long, default_value = "cpu")]
     pub device: String,
     /// Print the content of comparison.json.

@@ -24,7 +24,7 @@ pub struct Args {
     /// another dataset.
     #[arg(short, long)]
     pub output: Option<PathBuf>,
-    /// Device that computes missing predictions: `cpu` or `cuda[:index]`.
+    /// Device that computes missing predictions: `cpu`, `cuda[:index]` or `wgpu[:index]`.
     #[arg(long, default_value = "cpu")]
     pub device: String,
     /// Print the content of scores.json.

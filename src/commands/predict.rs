@@ -64,7 +64,7 @@ pub struct Args {
     /// Largest tile edge in pixels; larger domains and images are predicted in overlapping tiles.
     #[arg(long, default_value_t = 512)]
     pub tile: usize,
-    /// Device: `cpu` or `cuda[:index]`.
+    /// Device: `cpu`, `cuda[:index]` or `wgpu[:index]`.
     #[arg(long, default_value = "cpu")]
     pub device: String,
     /// Replace an existing output.

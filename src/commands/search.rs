@@ -19,7 +19,7 @@ pub struct Args {
     /// Folder of the search; without it, `runs/<name>` with the configuration's `name`.
     #[arg(short, long)]
     pub output: Option<PathBuf>,
-    /// Device: `cpu` or `cuda[:index]`.
+    /// Device: `cpu`, `cuda[:index]` or `wgpu[:index]`.
     #[arg(long, default_value = "cpu")]
     pub device: String,
     /// Change a value of the search configuration; may be repeated.

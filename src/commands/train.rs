@@ -18,7 +18,7 @@ pub struct Args {
     /// Run folder to create; without it, `runs/<name>` with the configuration's `name`.
     #[arg(short, long)]
     pub output: Option<PathBuf>,
-    /// Device: `cpu` or `cuda[:index]`.
+    /// Device: `cpu`, `cuda[:index]` or `wgpu[:index]`.
     #[arg(long, default_value = "cpu")]
     pub device: String,
     /// Change a configuration value; may be repeated.

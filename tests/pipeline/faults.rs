@@ -177,12 +177,13 @@ fn a_checkpoint_and_weights_of_another_architecture_are_refused() {
 fn unknown_devices_are_refused() {
     let project = Project::new();
     let config = project.config(SHORT);
-    let cuda: &[&str] =
-        if cfg!(feature = "cuda") { &["cuda:x"] } else { &["cuda", "--features cuda", "cpu"] };
-    let wanted = if cfg!(feature = "cuda") { "cuda:x" } else { "cuda" };
-    fails(project.train(&config, "run").args(["--device", wanted]), 2, cuda);
-    fails(project.train(&config, "run").args(["--device", "tpu"]), 2, &["tpu", "cpu or cuda"]);
-    fails(project.train(&config, "run").args(["--device", ""]), 2, &["cpu or cuda"]);
+    for (gpu, is_built) in [("cuda", cfg!(feature = "cuda")), ("wgpu", cfg!(feature = "wgpu"))] {
+        let (named, feature) = (format!("{gpu}:x"), format!("--features {gpu}"));
+        let said: &[&str] = if is_built { &[&named] } else { &[&feature, "use cpu"] };
+        fails(project.train(&config, "run").args(["--device", &named]), 2, said);
+    }
+    fails(project.train(&config, "run").args(["--device", "tpu"]), 2, &["tpu", "cpu, cuda"]);
+    fails(project.train(&config, "run").args(["--device", ""]), 2, &["cpu, cuda"]);
 }
 
 #[test]

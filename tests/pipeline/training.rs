@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use porecast::base::testing;
+use porecast::store::PredictionFile;
 
 use crate::support::{Exits, Project, Workshop, metric};
 
@@ -23,13 +24,41 @@ fn a_gpu_trains_to_the_loss_of_the_cpu() {
     if !cfg!(feature = "cuda") || !Path::new("/dev/nvidia0").exists() {
         return testing::skip("gpu", "it needs `--features cuda` and an NVIDIA GPU");
     }
-    let project = Project::new();
-    let config = project.config("[loss]\ncross_entropy = 1.0\n[training]\nepochs = 2");
-    for device in ["flex", "cuda"] {
-        project.train(&config, device).args(["--device", device]).succeeds();
+    trains_as_the_cpu("cuda");
+}
+
+#[test]
+fn any_gpu_trains_to_the_loss_of_the_cpu() {
+    if !cfg!(feature = "wgpu") {
+        return testing::skip("wgpu", "it needs `make test-wgpu`");
     }
+    trains_as_the_cpu("wgpu");
+}
+
+/// Trains on a device, continues there, and predicts with the same weights as the CPU.
+fn trains_as_the_cpu(device: &str) {
+    let project = Project::new();
+    let config = project.config(
+        "[loss]\ncross_entropy = 1.0\n[optimizer]\nema = 0.5\nclip_norm = 1.0\n[training]\nsamples_per_epoch = 8",
+    );
+    for on in ["flex", device] {
+        let train = |epochs: &str| {
+            let mut command = project.train(&config, on);
+            command.args(["--device", on, "--set", epochs]);
+            command
+        };
+        train("training.epochs=1").succeeds();
+        train("training.epochs=2").arg("--resume").succeeds();
+        project.predict("flex", "data.h5", &format!("by-{on}")).args(["--device", on]).succeeds();
+    }
+    let probabilities = |on| {
+        let file = PredictionFile::open(&project.path(&format!("by-{on}")).join("predictions.h5"));
+        file.and_then(|file| file.prediction(0)).expect("a prediction").probability
+    };
+    let difference = probabilities("flex") - probabilities(device);
+    assert!(difference.iter().all(|value| value.abs() < 1e-3), "the predictions differ");
     let losses = |device| metric(&project.path(device), "train_loss");
-    for (cpu, gpu) in losses("flex").into_iter().zip(losses("cuda")) {
+    for (cpu, gpu) in losses("flex").into_iter().zip(losses(device)) {
         assert!((gpu / cpu - 1.0).abs() < 0.01, "{gpu} on the GPU, {cpu} on the CPU");
     }
 }

@@ -3,8 +3,8 @@
 //! # Map of the crate
 //!
 //! Models call `functions` and [`layer`]. `backend` is the trait behind them. It is implemented in `flex`
-//! (the kernels), `autodiff` (the backward steps), `fallback` (Burn's own operations) and `cuda` (on an
-//! NVIDIA GPU, with its own `gradients`). The kernels in `conv`, `norm`, `pool`, `concat` and `softmax` do
+//! (the kernels), `autodiff` (the backward steps), `fallback` (Burn's own operations) and `gpu` (CUDA and
+//! WGPU, with its own `gradients`). The kernels in `conv`, `norm`, `pool`, `concat` and `softmax` do
 //! not depend on Burn. They use `simd` (instruction sets), `memory` (buffers) and `share` (writing from
 //! several threads), which hold the unsafe code.
 
@@ -14,12 +14,12 @@ mod autodiff;
 mod backend;
 mod concat;
 mod conv;
-#[cfg(feature = "cuda")]
-mod cuda;
 mod fallback;
 mod flex;
 mod functions;
-#[cfg(any(test, feature = "cuda"))]
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod gpu;
+#[cfg(any(test, feature = "cuda", feature = "wgpu"))]
 mod gradients;
 pub mod layer;
 mod memory;

@@ -11,27 +11,36 @@ pub enum Device {
     /// An NVIDIA GPU by index.
     #[cfg(feature = "cuda")]
     Cuda(usize),
+    /// A GPU through Vulkan, Metal or DirectX 12: the one that the system prefers, or a discrete one by index.
+    #[cfg(feature = "wgpu")]
+    Wgpu(Option<usize>),
 }
 
 impl Device {
-    /// Reads `cpu` or `cuda[:index]`; `flex` is an older name of the CPU.
+    /// Reads `cpu`, `cuda[:index]` or `wgpu[:index]`; `flex` is an older name of the CPU.
     ///
     /// # Errors
-    /// `text` is another word, or `cuda` in a build without CUDA.
+    /// `text` is another word, or a GPU's in a build without it.
     pub fn parse(text: &str) -> Result<Self> {
-        match text.split_once(':').unwrap_or((text, "0")) {
-            ("cpu" | "flex", _) if matches!(text, "cpu" | "flex") => Ok(Self::Flex),
+        let (name, index) = match text.split_once(':') {
+            Some((name, index)) => (name, Some(index)),
+            None => (text, None),
+        };
+        match (name, index) {
+            ("cpu" | "flex", None) => Ok(Self::Flex),
             #[cfg(feature = "cuda")]
-            ("cuda", index) => index
-                .parse()
-                .map(Self::Cuda)
-                .map_err(|_| Error::config("--device", format!("{text:?} is not cuda or cuda:<index>"))),
-            #[cfg(not(feature = "cuda"))]
-            ("cuda", _) => Err(Error::config(
+            ("cuda", _) => Ok(Self::Cuda(numbered(text, name, index)?.unwrap_or(0))),
+            #[cfg(feature = "wgpu")]
+            ("wgpu", _) => Ok(Self::Wgpu(numbered(text, name, index)?)),
+            #[allow(unreachable_patterns, reason = "the features above read them")]
+            ("cuda" | "wgpu", _) => Err(Error::config(
                 "--device",
-                format!("{text:?} needs a build with `cargo build --release --features cuda`; use cpu"),
+                format!("{text:?} needs a build with `cargo build --release --features {name}`; use cpu"),
             )),
-            _ => Err(Error::config("--device", format!("{text:?} is unknown; use cpu or cuda[:index]"))),
+            _ => Err(Error::config(
+                "--device",
+                format!("{text:?} is unknown; use cpu, cuda[:index] or wgpu[:index]"),
+            )),
         }
     }
 }
@@ -42,8 +51,19 @@ impl std::fmt::Display for Device {
             Self::Flex => f.write_str("cpu"),
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => write!(f, "cuda:{index}"),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu(None) => f.write_str("wgpu"),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu(Some(index)) => write!(f, "wgpu:{index}"),
         }
     }
+}
+
+/// The number after the name of a device.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn numbered(text: &str, name: &str, index: Option<&str>) -> Result<Option<usize>> {
+    let number = index.map(str::parse).transpose();
+    number.map_err(|_| Error::config("--device", format!("{text:?} is not {name} or {name}:<index>")))
 }
 
 /// The instruction set that the networks are computed with on the CPU, in words.
@@ -71,6 +91,10 @@ macro_rules! on_device {
             #[cfg(feature = "cuda")]
             $crate::device::Device::Cuda(index) => $function::<burn::backend::Autodiff<burn::backend::Cuda>$(, $type)?>(
                 &burn::backend::cuda::CudaDevice::new(index), $($argument),*
+            ),
+            #[cfg(feature = "wgpu")]
+            $crate::device::Device::Wgpu(index) => $function::<burn::backend::Autodiff<burn::backend::Wgpu>$(, $type)?>(
+                &index.map_or_else(Default::default, burn::backend::wgpu::WgpuDevice::DiscreteGpu), $($argument),*
             ),
         }
     };

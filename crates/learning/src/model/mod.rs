@@ -503,6 +503,77 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "wgpu")]
+    #[test]
+    fn a_gpu_computes_the_logits_and_gradients_of_the_cpu() {
+        use burn::backend::Wgpu;
+        /// Outputs and gradients in the order of the layers.
+        type Found = Vec<(String, burn::tensor::TensorData)>;
+        struct Collect<'a> {
+            gradients: &'a GradientsParams,
+            found: Found,
+        }
+        impl<B: ops::TrainBackend> ModuleVisitor<B> for Collect<'_> {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+                if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(param.id) {
+                    self.found.push((format!("gradient {}", self.found.len()), gradient.into_data()));
+                }
+            }
+        }
+        /// `values` are the numbers of `[2, 1, 32, 32]` and then those that weight the logits.
+        fn compute<B: ops::TrainBackend>(network: &Network<B>, values: &[f32]) -> Found {
+            let device = Default::default();
+            let tensor = |shape: [usize; 4]| {
+                let values = values.iter().copied().cycle().take(shape.iter().product()).collect::<Vec<_>>();
+                Tensor::<B, 4>::from_data(burn::tensor::TensorData::new(values, shape), &device)
+            };
+            let times = Tensor::from_data([0.0, 1.0, 0.3, 0.6], &device);
+            let predicted =
+                network.valid().forward(tensor([2, 1, 32, 32]).inner(), None, times.clone().inner());
+            let levels = network.decode_levels(network.encode(tensor([2, 1, 32, 32]), None), times);
+            let mut found = vec![
+                ("prediction".to_owned(), predicted.into_data()),
+                ("logits".to_owned(), levels[0].clone().inner().into_data()),
+            ];
+            let sums = levels.into_iter().map(|logits| (logits.clone() * tensor(logits.dims())).mean());
+            let sum = sums.reduce(|a, b| a + b).expect("a level");
+            let gradients = GradientsParams::from_grads(sum.backward(), network);
+            let mut collect = Collect { gradients: &gradients, found: Vec::new() };
+            network.visit(&mut collect);
+            found.append(&mut collect.found);
+            found
+        }
+        let _alone = seeded();
+        let values = random::<Flex, 1>([2 * 32 * 32]).into_data().to_vec::<f32>().expect("single precision");
+        let mut wrong = Vec::new();
+        for (name, mut config) in variants().into_iter().chain(on_encoders()) {
+            config.unet.stochastic_depth = 0.0;
+            let cpu = Network::<Ad>::init(&config, ends(1, 3, true), &Default::default());
+            let weights = crate::train::network_to_bytes(&cpu).expect("weights");
+            let gpu = Network::<Autodiff<Wgpu>>::init(&config, ends(1, 3, true), &Default::default());
+            let gpu = crate::train::network_from_bytes(gpu, weights, &Default::default())
+                .expect("the same network");
+            let (expected, found) = (compute(&cpu, &values), compute(&gpu, &values));
+            assert_eq!(found.len(), expected.len(), "{name}");
+            // Gradients that are zero but for rounding, such as that of a bias before a norm, are compared with the largest.
+            let largest =
+                |data: &burn::tensor::TensorData| data.iter::<f32>().fold(0.0, |a: f32, b| a.max(b.abs()));
+            let scale = expected[2..].iter().map(|(_, data)| largest(data)).fold(0.0, f32::max);
+            for ((what, expected), (_, found)) in expected.iter().zip(&found) {
+                assert_eq!(found.shape, expected.shape, "{name}: {what}");
+                let size =
+                    largest(expected).max(if what.starts_with("gradient") { 1e-2 * scale } else { 0.0 });
+                let differences = found.iter::<f32>().zip(expected.iter::<f32>()).map(|(a, b)| (a - b).abs());
+                let worst = differences.fold(0.0, f32::max) / size;
+                let all_finite = found.iter::<f32>().all(f32::is_finite);
+                if !all_finite || worst > 1e-3 {
+                    wrong.push(format!("{name}: {what} {:?} differs by {worst:e}", found.shape));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
     #[test]
     fn coarse_heads_halve_the_resolution() {
         let _alone = seeded();

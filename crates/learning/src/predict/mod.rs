@@ -88,7 +88,7 @@ pub struct PredictOptions {
     pub invert: bool,
     /// Largest tile edge in pixels; larger domains and images are predicted in overlapping tiles.
     pub tile: usize,
-    /// Device: `cpu` or `cuda[:index]`.
+    /// Device: `cpu`, `cuda[:index]` or `wgpu[:index]`.
     pub device: String,
     /// Replace an existing output.
     pub force: bool,

@@ -22,7 +22,7 @@ pub struct SearchOptions {
     pub config: PathBuf,
     /// Folder of the search; without it, `runs/<name>` with the configuration's `name`.
     pub output: Option<PathBuf>,
-    /// Device: `cpu` or `cuda[:index]`.
+    /// Device: `cpu`, `cuda[:index]` or `wgpu[:index]`.
     pub device: String,
     /// Changes of values of the search configuration, each `key=value`.
     pub set: Vec<String>,

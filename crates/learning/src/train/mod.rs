@@ -28,6 +28,8 @@ use crate::loss::Objective;
 use crate::model::Ends;
 use crate::model::ops::TrainBackend;
 use begin::Place;
+#[cfg(all(test, feature = "wgpu"))]
+pub(crate) use optimizer::{network_from_bytes, network_to_bytes};
 use plan::describe;
 use porecast_base::Verbosity;
 use porecast_base::progress::say;
@@ -85,7 +87,7 @@ pub struct TrainOptions {
     pub config: PathBuf,
     /// Run folder to create; without it, `runs/<name>` with the configuration's `name`.
     pub output: Option<PathBuf>,
-    /// Device: `cpu` or `cuda[:index]`.
+    /// Device: `cpu`, `cuda[:index]` or `wgpu[:index]`.
     pub device: String,
     /// Changes of configuration values, each `key=value`.
     pub set: Vec<String>,

@@ -1,9 +1,9 @@
-//! The operations on an NVIDIA GPU: Burn's own, except for convolutions that are slow there.
+//! The operations on a GPU: Burn's own, except for convolutions that are slow there.
 
-use burn::backend::Cuda;
 use burn::tensor::TensorMetadata;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, FloatTensor, ModuleOps};
 use burn_cubecl::kernel::conv::{ConvStrategy, conv_forward};
+use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime};
 
 use crate::backend::Backend;
 use crate::fallback::{primitive, tensor};
@@ -13,7 +13,7 @@ use crate::gradients;
 /// TF32 like all matrix products.
 const PRODUCT: usize = 8;
 
-impl Backend for Cuda {
+impl<R: CubeRuntime, BT: BoolElement> Backend for CubeBackend<R, f32, i32, BT> {
     fn convolve2d(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

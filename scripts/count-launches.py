@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Counts what one training step of study 1 and one prediction of 26 frames ask of a GPU, as a Markdown table.
+
+    scripts/count-launches.py [--device wgpu] [--program target/release/porecast]
+
+Kernel launches and reserved buffers come from CubeCL's log; both depend on the network, not on the size of the images, so
+these are small and a software device will do. A step is the difference between a training of three steps and one of two.
+"""
+
+import argparse
+import collections
+import pathlib
+import re
+import subprocess
+import tempfile
+
+PROJECT = pathlib.Path(__file__).resolve().parent.parent
+LOGS = """
+[profiling.logger]
+level = "minimal"
+file = "log"
+[memory.logger]
+level = "full"
+file = "log"
+"""
+SHOWN = 16
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--device", default="wgpu")
+    parser.add_argument("--program", type=pathlib.Path, default=PROJECT / "target/release/porecast")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        (folder / "cubecl.toml").write_text(LOGS)
+        program = args.program.resolve()
+        device = ["--device", args.device]
+
+        def porecast(*words):
+            log = folder / "log"
+            log.unlink(missing_ok=True)
+            subprocess.run([program, "--quiet", *map(str, words)], cwd=folder, check=True)
+            return read(log) if log.exists() else (collections.Counter(), 0)
+
+        sequences = PROJECT / "configs/smoke/simulate.toml"
+        text = sequences.read_text().replace("frames = 5", "frames = 26")
+        (folder / "simulate.toml").write_text(text)
+        porecast("simulate", "simulate.toml", "-o", "data.h5")
+
+        def train(steps):
+            changes = ["dataset='data.h5'", "training.epochs=1", f"training.samples_per_epoch={8 * steps}"]
+            words = [word for change in changes for word in ("--set", change)]
+            config = PROJECT / "configs/invasion/study-1.toml"
+            return porecast("train", config, "-o", f"run-{steps}", *device, *words)
+
+        two, three = train(2), train(3)
+        step = (three[0] - two[0], three[1] - two[1])
+        image = PROJECT / "configs/demo/domain.png"
+        prediction = porecast("predict", "--run", "run-3", image, "-o", "out", *device)
+        for title, (launches, buffers) in [("One training step", step), ("Prediction of 26 frames", prediction)]:
+            print(f"**{title}**: {sum(launches.values())} launches, {buffers} reserved buffers.\n")
+            print("| kernel | launches |\n|---|---|")
+            for name, count in launches.most_common(SHOWN):
+                print(f"| {name} | {count} |")
+            print(f"| others | {sum(count for _, count in launches.most_common()[SHOWN:])} |\n")
+
+
+def read(log):
+    """Launches by kernel, and the number of reserved buffers."""
+    launches = collections.Counter()
+    buffers = 0
+    for line in log.read_text(errors="replace").splitlines():
+        if "Executing " in line:
+            launches[short(line.split("Executing ", 1)[1])] += 1
+        buffers += "Reserved memory" in line
+    return launches, buffers
+
+
+def short(name):
+    """The kernel and, for element-wise ones, its operation, without the types."""
+    words = re.findall(r"[A-Za-z_0-9]+", name)
+    ops = [word for word in words[1:] if word.endswith("Op") and word not in ("BinaryOp", "UnaryOp")]
+    return " ".join([words[0] if words else name, *ops[:1]])
+
+
+if __name__ == "__main__":
+    main()
