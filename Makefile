@@ -6,7 +6,7 @@ SHELL := bash
 # One profile, so that nothing is compiled twice.
 PROFILE := --release
 # Clippy and docs cover the GPU code too; that needs neither a GPU nor its toolkit.
-ALL := --workspace --features cuda,wgpu
+ALL := --workspace --features cuda
 
 .PHONY: help setup build check check-static-hdf5 check-python check-torch test test-cluster test-wgpu count-launches wheel \
 	notebooks pages demo study-1 bench-percolation \
