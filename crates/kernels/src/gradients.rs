@@ -52,7 +52,9 @@ pub fn weight_gradient<B: Backend>(
     }
     let columns = Tensor::cat(columns, 3).reshape([sets, parts, in_of_group * of_kernel, pixels]);
     let gradients = out_gradient.reshape([sets, out_of_group, parts, pixels]).swap_dims(1, 2);
-    let products = gradients.matmul(columns.transpose());
+    let columns = columns.transpose();
+    // CubeCL's matrix product refuses the strides of a single pixel.
+    let products = if pixels == 1 { gradients * columns } else { gradients.matmul(columns) };
     let values = groups * out_of_group * in_of_group * of_kernel;
     products.sum_dim(1).reshape([images, values]).sum_dim(0).reshape(weight)
 }
