@@ -51,7 +51,7 @@ def test_the_inlet_turns_the_prediction(solid):
 
 
 def test_what_lies_outside_the_training_is_warned_about(solid):
-    with pytest.warns(UserWarning, match="capillary number 0.5 is outside 0.001 to 0.01"):
+    with pytest.warns(UserWarning, match="capillary number 0.5 is outside 0.001 to 0.0298"):
         porecast.predict(solid, [0.1], capillary_number=0.5)
 
 
@@ -62,7 +62,7 @@ def test_what_lies_outside_the_training_is_warned_about(solid):
         ({"solid": np.ones((2, 8, 8))}, r"solid: has shape \(2, 8, 8\), expected \[y, x\]"),
         ({"solid": np.full((8, 8), 0.4)}, "solid: holds values other than 0 and 1"),
         ({"solid": np.zeros((0, 8))}, "is empty"),
-        ({"times": [0.9]}, "0.9 is after 0.7, the last time of the training domains; add extrapolate=True"),
+        ({"times": [0.9]}, "0.9 is after 0.8, the last time of the training domains; add extrapolate=True"),
         ({"times": [-1.0]}, "-1 is not a time"),
         ({"inlet": "north"}, '"north" is not top, bottom, left or right'),
         ({"contact_angle_deg": 300.0}, "contact_angle_deg: 300 is no contact angle"),
