@@ -197,6 +197,7 @@ fn missing_files_are_named_with_a_remedy() {
     workshop.assert_refused("evaluate time --dataset data.h5", &["time/config.toml"]);
     fs::rename(workshop.path("data.h5"), workshop.path("moved.h5")).unwrap();
     workshop.assert_refused("evaluate frame", &["data.h5", "--dataset"]);
+    workshop.assert_refused("compare frame time -o both", &["data.h5", "`porecast evaluate --dataset`"]);
     workshop.assert_done("evaluate frame --dataset moved.h5");
 }
 

@@ -146,6 +146,19 @@ fn booleans_with_0_for_white_say_so() {
     assert_eq!(solid(&project, "bool"), solid(&project, "grey"));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_not_utf_8_is_no_damage() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let name = std::ffi::OsStr::from_bytes(b"gr\xffn.png");
+    fs::copy(case("domains/grey8.png"), folder.path().join(name)).unwrap();
+    let mut predict =
+        folder.path().porecast(["predict", "--model", "percolation", "--frames", "3", "-o", "out"]);
+    predict.arg(name).succeeds();
+    assert!(folder.path().join("out/predictions.h5").exists());
+}
+
 #[test]
 fn what_cannot_be_a_domain_is_refused_with_what_can() {
     let project = project();

@@ -243,7 +243,8 @@ fn a_search_whose_trials_could_not_be_compared_does_not_go_on() {
     begin("trials=2").succeeds();
     let before = fs::read(&config).unwrap();
     project.config(&SHORT.replace("epochs = 2", "epochs = 1"));
-    fails(&mut begin("trials=3"), 2, &["journal.jsonl", "training.epochs", "another folder"]);
+    let said = fails(&mut begin("trials=3"), 2, &["journal.jsonl", "training.epochs", "another folder"]);
+    assert!(!said.contains("--resume"), "search has no such option: {said}");
     fs::write(&config, before).unwrap();
     fs::remove_file(project.path("data.h5")).unwrap();
     dataset(&project.path("data.h5"), 9, (32, 32), 5);

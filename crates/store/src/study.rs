@@ -26,7 +26,7 @@
 //! # Ok::<(), porecast_base::Error>(())
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use porecast_base::{Error, ErrorKind, Result, atomic, hex};
@@ -292,7 +292,13 @@ impl Names {
                 words: expanded,
             })
         };
-        combinations(&self.axes, &each).into_iter().map(job).collect()
+        let jobs = combinations(&self.axes, &each).into_iter().map(job);
+        let jobs = jobs.collect::<std::result::Result<Vec<_>, String>>()?;
+        let mut labels = HashSet::new();
+        match jobs.iter().find(|job| !labels.insert(&job.label)) {
+            Some(job) => Err(format!("two jobs would be called {:?}; rename a value of an axis", job.label)),
+            None => Ok(jobs),
+        }
     }
 
     /// Appends what a word of a command stands for.
@@ -422,6 +428,10 @@ mod tests {
         assert!(wrong("each = [\"variant\"]", "each = [\"x\"]").contains("stage[2].each"));
         assert!(wrong("-o 'runs", "-o \\\"runs").contains("close every quote"));
         assert!(wrong("\"plain\"", "\"frames\"").contains("a name twice"));
+        assert!(
+            wrong("axes.seed = 2", "axes.seed = ['a b', 'a_b']")
+                .contains("two jobs would be called \"plain-a_b\"")
+        );
     }
 
     #[test]
