@@ -38,24 +38,41 @@ fn products(shape: &ConvShape, mut visit: impl FnMut(usize, usize, usize)) {
     }
 }
 
-pub(crate) fn convolve(shape: &ConvShape, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f64> {
-    let mut out: Vec<f64> = (0..shape.out_len())
+/// Expected sums of products, and the scale to which their rounding errors relate.
+pub(crate) struct Sums {
+    pub values: Vec<f64>,
+    /// Largest sum of absolute products, at least one. The rounding error of a sum is proportional to it (Higham,
+    /// Accuracy and Stability of Numerical Algorithms, section 3.1), also where the products cancel.
+    pub scale: f64,
+}
+
+impl Sums {
+    /// Sums that begin with `values`, of the products that `visit` lists as (index of the sum, product).
+    pub fn of(mut values: Vec<f64>, visit: impl FnOnce(&mut dyn FnMut(usize, f64))) -> Self {
+        let mut absolute: Vec<f64> = values.iter().map(|value| value.abs()).collect();
+        visit(&mut |index, product| {
+            values[index] += product;
+            absolute[index] += product.abs();
+        });
+        Sums { values, scale: absolute.into_iter().fold(1.0, f64::max) }
+    }
+}
+
+pub(crate) fn convolve(shape: &ConvShape, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Sums {
+    let out = (0..shape.out_len())
         .map(|i| bias.map_or(0.0, |bias| bias[i / shape.out_plane() % shape.out_channels] as f64))
         .collect();
-    products(shape, |i, w, o| out[o] += x[i] as f64 * weight[w] as f64);
-    out
+    Sums::of(out, |add| products(shape, |i, w, o| add(o, x[i] as f64 * weight[w] as f64)))
 }
 
-pub(crate) fn input_gradient(shape: &ConvShape, weight: &[f32], out_gradient: &[f32]) -> Vec<f64> {
-    let mut gradient = vec![0.0; shape.in_len()];
-    products(shape, |i, w, o| gradient[i] += weight[w] as f64 * out_gradient[o] as f64);
-    gradient
+pub(crate) fn input_gradient(shape: &ConvShape, weight: &[f32], out_gradient: &[f32]) -> Sums {
+    let zeros = vec![0.0; shape.in_len()];
+    Sums::of(zeros, |add| products(shape, |i, w, o| add(i, weight[w] as f64 * out_gradient[o] as f64)))
 }
 
-pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], out_gradient: &[f32]) -> Vec<f64> {
-    let mut gradient = vec![0.0; shape.weight_len()];
-    products(shape, |i, w, o| gradient[w] += x[i] as f64 * out_gradient[o] as f64);
-    gradient
+pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], out_gradient: &[f32]) -> Sums {
+    let zeros = vec![0.0; shape.weight_len()];
+    Sums::of(zeros, |add| products(shape, |i, w, o| add(w, x[i] as f64 * out_gradient[o] as f64)))
 }
 
 /// Pseudorandom numbers in [-1, 1), the same for the same seed.
@@ -71,18 +88,28 @@ pub(crate) fn noise(seed: u64, len: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Tolerance at a level: `single` for single-precision products, more if floats are split into two halves.
+/// Tolerance at a level: `single` for single-precision products; with floats in two bfloat16 halves, each product errs
+/// by up to 3/2¹⁸ of itself: twice the rounding of a lower half, and the product of the lower halves.
 pub(crate) fn tolerance(level: Level, single: f64) -> f64 {
-    if level == Level::Amx { 2e-5 } else { single }
+    if level == Level::Amx { 1.2e-5 } else { single }
+}
+
+/// Asserts that sums of products agree within `tolerance`, relative to their scale.
+pub(crate) fn assert_sums(found: &[f32], expected: &Sums, tolerance: f64) {
+    assert_within(found, &expected.values, tolerance, expected.scale);
 }
 
 /// Asserts that the values agree within `tolerance`, relative to the largest expected value or to one.
 pub(crate) fn assert_close(found: &[f32], expected: &[f64], tolerance: f64) {
-    assert_eq!(found.len(), expected.len());
     let scale = expected.iter().fold(1.0f64, |most, value| most.max(value.abs()));
+    assert_within(found, expected, tolerance, scale);
+}
+
+fn assert_within(found: &[f32], expected: &[f64], tolerance: f64, scale: f64) {
+    assert_eq!(found.len(), expected.len());
     for (index, (&found, &expected)) in found.iter().zip(expected).enumerate() {
         let error = (found as f64 - expected).abs();
-        assert!(error <= tolerance * scale, "at {index}: {found} instead of {expected} (largest {scale})");
+        assert!(error <= tolerance * scale, "at {index}: {found} instead of {expected} (scale {scale})");
     }
 }
 

@@ -254,34 +254,51 @@ mod tests {
         Layout::new(&framed(&solid, Ends::Between { top: End::Wall, bottom: End::Wall }))
     }
 
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(40))]
-        #[test]
-        fn the_wall_of_a_round_grain_is_its_circle(radius in 10.0..40.0_f64, dy in 0.0..1.0_f64, dx in 0.0..1.0_f64) {
-            let side = 2 * radius as usize + 14;
-            let (cy, cx) = (side as f64 / 2.0 + dy, side as f64 / 2.0 + dx);
-            let layout = layout((side, side), |y, x| (y - cy).hypot(x - cx) < radius);
-            let (mut count, mut misses) = (0.0, [0.0; 3]);
-            for site in layout.pores() {
-                let [x, y] = position(&layout, site).map(|at| at - 1.0);
-                let (y, x) = (y - cy, x - cx);
-                let far = y.hypot(x);
-                if far - radius > 1.0 {
-                    continue;
-                }
-                let Some(wall) = beside(&layout, site) else { continue };
-                let turn = (wall.normal[0] * x + wall.normal[1] * y) / far;
-                count += 1.0;
-                misses[0] += (wall.distance - (far - radius)).powi(2);
-                misses[1] += turn.min(1.0).acos().powi(2);
-                misses[2] += (wall.curvature * radius - 1.0).powi(2);
+    /// Root mean squared errors beside a round grain: distance in sites, angle in degrees, curvature of itself.
+    fn errors_beside_a_grain(radius: f64, dy: f64, dx: f64) -> [f64; 3] {
+        let side = 2 * radius as usize + 14;
+        let (cy, cx) = (side as f64 / 2.0 + dy, side as f64 / 2.0 + dx);
+        let layout = layout((side, side), |y, x| (y - cy).hypot(x - cx) < radius);
+        let (mut count, mut squares) = (0.0, [0.0; 3]);
+        for site in layout.pores() {
+            let [x, y] = position(&layout, site).map(|at| at - 1.0);
+            let (y, x) = (y - cy, x - cx);
+            let far = y.hypot(x);
+            if far - radius > 1.0 {
+                continue;
             }
-            let [distance, angle, curvature] = misses.map(|miss: f64| (miss / count).sqrt());
-            prop_assert!(distance < 0.2, "{distance} sites");
-            prop_assert!(angle.to_degrees() < 2.0, "{}°", angle.to_degrees());
-            prop_assert!(curvature < 0.6, "{curvature} of the curvature");
+            let Some(wall) = beside(&layout, site) else { continue };
+            let turn = (wall.normal[0] * x + wall.normal[1] * y) / far;
+            count += 1.0;
+            squares[0] += (wall.distance - (far - radius)).powi(2);
+            squares[1] += turn.min(1.0).acos().to_degrees().powi(2);
+            squares[2] += (wall.curvature * radius - 1.0).powi(2);
         }
+        squares.map(|sum: f64| (sum / count).sqrt())
+    }
 
+    #[test]
+    fn the_wall_of_a_round_grain_is_its_circle() {
+        let (mut count, mut squares) = (0.0, [0.0; 3]);
+        for radius in (20..80).map(|half| f64::from(half) / 2.0) {
+            for (dy, dx) in [(0.0, 0.0), (0.5, 0.5), (0.13, 0.71), (0.82, 0.29)] {
+                let errors @ [distance, angle, curvature] = errors_beside_a_grain(radius, dy, dx);
+                let grain = format!("radius {radius}, centre off by ({dy}, {dx})");
+                assert!(distance < 0.2, "{grain}: {distance} sites");
+                assert!(angle < 2.0, "{grain}: {angle}°");
+                assert!(curvature < 0.6, "{grain}: {curvature} of the curvature");
+                squares = std::array::from_fn(|of| squares[of] + errors[of].powi(2));
+                count += 1.0;
+            }
+        }
+        // Over all grains. The faces of a few grains lie such that the fit takes them for flatter or rounder ones.
+        let [distance, angle, curvature] = squares.map(|sum| (sum / count).sqrt());
+        assert!(distance < 0.12, "{distance} sites");
+        assert!(angle < 0.8, "{angle}°");
+        assert!(curvature < 0.2, "{curvature} of the curvature");
+    }
+
+    proptest! {
         #[test]
         fn any_wall_is_near_and_bounded(seed in prop::collection::vec(0..3_u8, 144)) {
             let layout = layout((12, 12), |y, x| seed[(y * 12.0 + x) as usize] == 0);
