@@ -7,7 +7,7 @@ use porecast_base::{Result, Verbosity};
 use porecast_learning::predict::{self, Model, Physical, PredictOptions};
 use porecast_scoring::report::{self, ReportOptions};
 use porecast_simulations::Side;
-use porecast_store::Physics;
+use porecast_store::{Physics, PredictionFolder};
 
 /// Arguments of `porecast predict`.
 #[derive(Debug, clap::Args)]
@@ -98,7 +98,7 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
         force: args.force,
     };
     predict::run(&options, write_page, verbosity)?;
-    let page = options.output.join("report.html");
+    let page = PredictionFolder::new(&options.output).report_path();
     if page.exists() {
         say(verbosity, &format!("page: {}", page.display()));
     }

@@ -36,7 +36,7 @@ fn output(folder: &Path) -> (PredictionFile, Prediction) {
     }
     assert!(!folder.join(format!("frames/frame-{frames:03}.png")).exists());
     let page = std::fs::read_to_string(folder.join("report.html")).expect("a page");
-    assert!(page.contains("<a href=\"frames/frame-000.png\">") && page.contains(&prediction.domain_id));
+    assert!(page.contains("<a href=\"./frames/frame-000.png\">") && page.contains(&prediction.domain_id));
     let animation = std::fs::read(folder.join("animation.gif")).expect("an animation");
     assert!(animation.starts_with(b"GIF89a"));
 

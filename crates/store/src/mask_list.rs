@@ -4,9 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::Document;
 
-/// Name of the list in its folder.
-pub const MASKS: &str = "masks.json";
-
 /// The masks of a folder, and what predicted them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MaskList {

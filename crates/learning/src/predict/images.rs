@@ -1,7 +1,7 @@
 //! Masks of the images of a dataset, or of image files in the format of the run's source.
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ::image::RgbImage;
 use ndarray::Array2;
@@ -14,14 +14,14 @@ use porecast_imaging::{AnnotatedImage, resize_mask};
 use porecast_store::config::segmentation::SegmentationConfig;
 use porecast_store::document::Document;
 use porecast_store::grey_image::is_hdf5;
-use porecast_store::mask_list::{MASKS, MaskList};
+use porecast_store::mask_list::MaskList;
 use porecast_store::mask_prediction::{self, MaskPrediction};
 use porecast_store::plate::Plate;
 use porecast_store::run::SegmentationRunCard;
-use porecast_store::{Dataset, MissingPredictions, Physics, SegmentationDataset, image};
+use porecast_store::{Dataset, MissingPredictions, Physics, PredictionFolder, SegmentationDataset, image};
 
 use super::mask_predictor::MaskPredictor;
-use super::{PREDICTIONS, PredictOptions, THRESHOLD, counted, go_on, ids_of_part, refuse_part};
+use super::{PredictOptions, THRESHOLD, counted, go_on, ids_of_part, refuse_part};
 use crate::data::check_channels;
 use crate::device::Device;
 
@@ -31,7 +31,6 @@ const WHITE: u8 = 255;
 const SHEET: usize = 16;
 const SHEET_COLUMNS: usize = 4;
 /// Name of the sheet.
-const SHEET_FILE: &str = "sheet.png";
 /// Letters of a name over its picture.
 const LETTERS: usize = 34;
 
@@ -62,7 +61,7 @@ pub(super) fn run(
     if is_dataset(&options.input) {
         let dataset = SegmentationDataset::open(&options.input)?;
         let ids = ids_of_part(predictor.card().parts(), dataset.ids(), options.part.as_deref())?;
-        let path = folder.join(PREDICTIONS);
+        let path = PredictionFolder::new(folder).predictions_path();
         predict_dataset(&predictor, &dataset, &ids, &path, Some(&mut shown), verbosity)?;
     } else {
         refuse_part(options)?;
@@ -159,9 +158,7 @@ fn predict_files(
 struct Shown {
     source: String,
     classes: Vec<String>,
-    folder: PathBuf,
-    masks: PathBuf,
-    overlays: PathBuf,
+    folder: PredictionFolder,
     /// The first overlays, by name.
     sheet: Vec<(String, RgbImage)>,
     /// Names of the files, in the order of the images.
@@ -173,13 +170,10 @@ struct Shown {
 
 impl Shown {
     fn new(config: &SegmentationConfig, folder: &Path, verbosity: Verbosity) -> Self {
-        let (masks, overlays) = (folder.join("masks"), folder.join("overlays"));
         Self {
             source: config.name.clone(),
             classes: config.classes.clone(),
-            folder: folder.to_owned(),
-            masks,
-            overlays,
+            folder: PredictionFolder::new(folder),
             sheet: Vec::new(),
             files: Vec::new(),
             names: HashSet::new(),
@@ -192,7 +186,7 @@ impl Shown {
     fn add(&mut self, sample: &AnnotatedImage, mask: &Array2<u8>) -> Result<()> {
         let name = self.unused_name(&sample.id);
         let original = resize_mask(mask, sample.original_shape);
-        let path = self.masks.join(format!("{name}.png"));
+        let path = self.folder.mask_path(&name);
         let scale = if self.classes.len() == 2 { WHITE } else { 1 };
         let png = mask_png(original.view(), scale).map_err(|e| Error::output(&path, e))?;
         atomic::write(&path, &png)?;
@@ -201,7 +195,7 @@ impl Shown {
         atomic::write(&path.with_extension("json"), json.as_bytes())?;
         let segmented = AnnotatedImage { mask: Some(mask.clone()), ..sample.clone() };
         let overlay = outlined(&segmented);
-        image::write_png(&self.overlays.join(format!("{name}.png")), &overlay)?;
+        image::write_png(&self.folder.overlay_path(&name), &overlay)?;
         if self.sheet.len() < SHEET {
             self.sheet.push((shortened(&name), overlay));
         }
@@ -212,7 +206,7 @@ impl Shown {
     /// Writes the list of the masks, and `sheet.png`: the first overlays under their names, and what the outlines mean.
     fn finish(&mut self) -> Result<()> {
         let list = MaskList::new(self.source.clone(), self.classes.clone(), self.files.clone());
-        list.write(&self.folder.join(MASKS))?;
+        list.write(&self.folder.masks_path())?;
         let pictures = std::mem::take(&mut self.sheet);
         let legend = self.classes[1..].iter().cloned().zip(OUTLINES.iter().copied().cycle()).collect();
         let shown = if self.files.len() > pictures.len() {
@@ -222,7 +216,7 @@ impl Shown {
         };
         let rows = pictures.chunks(SHEET_COLUMNS).map(|row| (String::new(), row.to_vec())).collect();
         let plate = Plate { title: shown, rows, legend, scale: None };
-        image::write_png(&self.folder.join(SHEET_FILE), &plate.draw())
+        image::write_png(&self.folder.sheet_path(), &plate.draw())
     }
 
     /// A name for the files of an image, numbered if another image has it.

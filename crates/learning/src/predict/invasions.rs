@@ -1,7 +1,7 @@
 //! Sequences of the domains of a dataset, or of the domain in an image.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ::image::RgbImage;
 use ndarray::{Array2, ArrayView2, s};
@@ -12,13 +12,14 @@ use porecast_store::plate::{Plate, time_text};
 use porecast_store::prediction::{self, PredictionHeader, PredictionWriter};
 use porecast_store::run::RunCard;
 use porecast_store::{
-    Dataset, Intervals, InvasionDataset, MissingPredictions, Physics, Quantity, image, picture, table,
+    Dataset, Intervals, InvasionDataset, MissingPredictions, Physics, PredictionFolder, Quantity, image,
+    picture, table,
 };
 use serde::Serialize;
 
 use super::domain_image;
 use super::predictor::{Moment, Predictor};
-use super::{PREDICTIONS, PredictOptions, THRESHOLD, counted, go_on, ids_of_part, range, refuse_part};
+use super::{PredictOptions, THRESHOLD, counted, go_on, ids_of_part, range, refuse_part};
 use crate::device::Device;
 
 /// Longest edge of an animation in pixels.
@@ -57,13 +58,13 @@ pub(super) fn run(
     let card = &predictor.card().dataset;
     let mut shown = Shown::new(folder, card.time_unit, card.voxel_size_m);
     shown.intervals = predictor.intervals().cloned();
+    let path = PredictionFolder::new(folder).predictions_path();
     if domain_image::is_one(&options.input)? {
         refuse_part(options)?;
-        predict_image(predictor, options, &physics, &folder.join(PREDICTIONS), &mut shown, verbosity)?;
+        predict_image(predictor, options, &physics, &path, &mut shown, verbosity)?;
     } else {
         let dataset = open_dataset(options)?;
         let ids = ids_of_part(predictor.card().parts(), dataset.domain_ids(), options.part.as_deref())?;
-        let path = folder.join(PREDICTIONS);
         predict_dataset(predictor, &dataset, &ids, &path, &physics, Some(&mut shown), verbosity)?;
         shown.domains = Some(ids.len());
     }
@@ -287,7 +288,7 @@ fn header(card: &RunCard, inlet: Side) -> PredictionHeader {
 
 /// The saturation of every frame, and pictures of the first domain.
 pub(super) struct Shown {
-    folder: PathBuf,
+    folder: PredictionFolder,
     time_unit: TimeUnit,
     voxel_size_m: f64,
     /// Number of domains of a dataset.
@@ -304,7 +305,7 @@ pub(super) struct Shown {
 impl Shown {
     pub(super) fn new(folder: &Path, time_unit: TimeUnit, voxel_size_m: f64) -> Self {
         Self {
-            folder: folder.to_owned(),
+            folder: PredictionFolder::new(folder),
             time_unit,
             voxel_size_m,
             domains: None,
@@ -367,15 +368,14 @@ impl Shown {
             _ => format!("predicted {}", counted(self.rows.len(), "frame")),
         };
         self.pictures.map_or(Ok(()), |(_, pictures)| pictures.finish())?;
-        table::write_csv(&self.folder.join("saturation.csv"), self.rows)?;
+        table::write_csv(&self.folder.saturation_path(), self.rows)?;
         Ok(what)
     }
 }
 
 /// The pictures of a sequence: frames as PNG, and an animation; each with its time, a legend and a scale bar.
 struct Pictures {
-    folder: PathBuf,
-    frames: PathBuf,
+    folder: PredictionFolder,
     solid: Array2<bool>,
     voxel_size_m: f64,
     /// Step in pixels that keeps the animation of a large domain small.
@@ -384,12 +384,11 @@ struct Pictures {
 }
 
 impl Pictures {
-    fn new(folder: &Path, solid: &Array2<bool>, voxel_size_m: f64) -> Self {
-        let frames = folder.join("frames");
+    fn new(folder: &PredictionFolder, solid: &Array2<bool>, voxel_size_m: f64) -> Self {
         let (height, width) = solid.dim();
         let step = height.max(width).div_ceil(ANIMATION_EDGE) as isize;
-        let (folder, solid) = (folder.to_owned(), solid.clone());
-        Self { folder, frames, solid, voxel_size_m, step, animation: Vec::new() }
+        let (folder, solid) = (folder.clone(), solid.clone());
+        Self { folder, solid, voxel_size_m, step, animation: Vec::new() }
     }
 
     fn add(&mut self, time: &str, frame: ArrayView2<'_, f32>) -> Result<()> {
@@ -399,15 +398,14 @@ impl Pictures {
             let picture = picture::probability_image(self.solid.slice(part), frame.slice(part));
             Plate::of_frame(&picture, time, self.voxel_size_m * step as f64).draw()
         };
-        let path = self.frames.join(format!("frame-{:03}.png", self.animation.len()));
-        image::write_png(&path, &plate(1))?;
+        image::write_png(&self.folder.frame_path(self.animation.len()), &plate(1))?;
         let small = plate(self.step);
         self.animation.push(small);
         Ok(())
     }
 
     fn finish(self) -> Result<()> {
-        image::write_gif(&self.folder.join("animation.gif"), self.animation.into_iter(), FRAME_MS)
+        image::write_gif(&self.folder.animation_path(), self.animation.into_iter(), FRAME_MS)
     }
 }
 

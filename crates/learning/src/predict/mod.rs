@@ -36,8 +36,6 @@ pub use predictor::Predictor;
 const TILE: usize = 512;
 /// Smallest tile edge that is allowed, in pixels.
 const SMALLEST_TILE: usize = 16;
-/// Name of the prediction file in the output of a command.
-const PREDICTIONS: &str = "predictions.h5";
 
 /// Default grey level from which an image is pore.
 const THRESHOLD: f64 = 0.5;

@@ -9,12 +9,12 @@ use porecast_base::{Error, ErrorKind, Result, Verbosity, interrupt};
 use porecast_simulations::lattice_boltzmann::{self, Injection, LatticeBoltzmannConfig, Units};
 use porecast_simulations::percolation::{self, PercolationConfig};
 use porecast_simulations::{Domain, FluidPair, Side, Trajectory};
-use porecast_store::Physics;
 use porecast_store::prediction::{self, PredictionHeader};
+use porecast_store::{Physics, PredictionFolder};
 
 use super::invasions::Shown;
 use super::range::significant;
-use super::{PREDICTIONS, PredictOptions, SHIPPED_PHYSICS, domain_image, refuse_part};
+use super::{PredictOptions, SHIPPED_PHYSICS, domain_image, refuse_part};
 
 /// Frames where their number is not given.
 const FRAMES: usize = 26;
@@ -90,16 +90,21 @@ pub(super) fn run(
         voxel_size_m: f64::NAN,
     };
     let mut shown = Shown::new(folder, sequence.time_unit, f64::NAN);
-    prediction::write_frames(&folder.join(PREDICTIONS), &header, sequence.phase.dim(), |writer| {
-        writer.begin(&id, &domain.solid, &sequence.times)?;
-        writer.record(&model.physics(options));
-        for (&time, frame) in sequence.times.iter().zip(sequence.phase.axis_iter(Axis(0))) {
-            let frame = frame.mapv(|invaded| f32::from(u8::from(invaded)));
-            writer.frame(frame.view())?;
-            shown.add(&id, time, &domain, inlet, frame.view())?;
-        }
-        Ok(())
-    })?;
+    prediction::write_frames(
+        &PredictionFolder::new(folder).predictions_path(),
+        &header,
+        sequence.phase.dim(),
+        |writer| {
+            writer.begin(&id, &domain.solid, &sequence.times)?;
+            writer.record(&model.physics(options));
+            for (&time, frame) in sequence.times.iter().zip(sequence.phase.axis_iter(Axis(0))) {
+                let frame = frame.mapv(|invaded| f32::from(u8::from(invaded)));
+                writer.frame(frame.view())?;
+                shown.add(&id, time, &domain, inlet, frame.view())?;
+            }
+            Ok(())
+        },
+    )?;
     shown.finish()
 }
 

@@ -13,8 +13,8 @@ use crate::figure::png;
 use porecast_base::Result;
 use porecast_imaging::picture::OUTLINES;
 use porecast_store::document::{self, Document};
-use porecast_store::mask_list::{MASKS, MaskList};
-use porecast_store::{MaskFile, Predictions, SegmentationDataset};
+use porecast_store::mask_list::MaskList;
+use porecast_store::{MaskFile, PredictionFolder, Predictions, SegmentationDataset};
 
 /// Heading of predicted masks.
 const HEADING: &str = "Masks over the predicted probability";
@@ -77,12 +77,12 @@ pub(super) fn of_predictions(path: &Path, output: &Path) -> Result<Content> {
 /// # Errors
 /// A file of the folder cannot be read.
 pub(super) fn of_masks(folder: &Path, output: &Path) -> Result<Content> {
-    let list = MaskList::read(&folder.join(MASKS))?;
+    let prediction = PredictionFolder::new(folder);
+    let list = MaskList::read(&prediction.masks_path())?;
     let is_beside = output.parent() == Some(folder);
     let picture = |index: usize| {
         let name = &list.images[index];
-        let png =
-            document::read_bytes(&folder.join("overlays").join(format!("{name}.png")), "predict again")?;
+        let png = document::read_bytes(&prediction.overlay_path(name), "predict again")?;
         let label = match is_beside {
             true => format!("<a href=\"./masks/{0}.png\">{0}</a>", escape(name)),
             false => escape(name),
@@ -98,7 +98,7 @@ pub(super) fn of_masks(folder: &Path, output: &Path) -> Result<Content> {
             "Outlines of the masks",
             gallery(count, &list.classes, colours, picture)?,
         ))
-        .chain(files(&folder.join(MASKS), output))
+        .chain(files(&prediction.masks_path(), output))
         .collect(),
         ..Content::default()
     })

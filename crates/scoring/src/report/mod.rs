@@ -20,9 +20,8 @@ use crate::evaluate::training;
 use crate::figure::Drawing;
 use crate::figure::film::Film;
 use porecast_base::{Error, Result, atomic, lock};
-use porecast_store::mask_list::MASKS;
 use porecast_store::run::{Card, ComparisonFolder, DatasetCard, SegmentationCard, TrainedOn};
-use porecast_store::{RunFolder, Task, document, listing, mask_prediction, segmentation};
+use porecast_store::{PredictionFolder, RunFolder, Task, document, listing, mask_prediction, segmentation};
 
 /// Headings and names of the figures in a folder.
 type Figures = &'static [(&'static str, &'static str)];
@@ -64,9 +63,6 @@ pub struct ReportOptions {
     pub force: bool,
 }
 
-/// Name of the predictions in a folder made by `porecast predict`.
-const PREDICTIONS: &str = "predictions.h5";
-
 /// Writes the page of an evaluated run, a comparison, a prediction or a dataset; returns its path.
 ///
 /// # Errors
@@ -82,6 +78,7 @@ pub fn run(options: &ReportOptions) -> Result<PathBuf> {
     }
     let _held = lock::hold(&output)?;
     let run = RunFolder::new(input);
+    let prediction = PredictionFolder::new(input);
     let page = if ComparisonFolder::new(input).comparison_path().exists() {
         let content = match Task::of(input) {
             Task::Invasion => invasions::comparison_page(input)?,
@@ -94,9 +91,9 @@ pub fn run(options: &ReportOptions) -> Result<PathBuf> {
             Task::Segmentation => of_run(&run, &run.card_of::<SegmentationCard>()?, masks::run_page(&run)?)?,
         };
         page_of(content, &run.evaluation_path())?
-    } else if input.join(PREDICTIONS).exists() {
-        page_of(of_file(&input.join(PREDICTIONS), &output)?, input)?
-    } else if input.join(MASKS).exists() {
+    } else if prediction.predictions_path().exists() {
+        page_of(of_file(&prediction.predictions_path(), &output)?, input)?
+    } else if prediction.masks_path().exists() {
         page_of(images::of_masks(input, &output)?, input)?
     } else if input.is_dir() {
         return Err(Error::input(
@@ -216,21 +213,18 @@ fn files(path: &Path, output: &Path) -> Option<(&'static str, String)> {
     if folder != output.parent()? {
         return None;
     }
-    let link = |name: String| {
+    let beside = PredictionFolder::new(folder);
+    let link = |path: &Path, words: Option<String>| {
+        let name = path.strip_prefix(folder).ok()?.to_string_lossy().into_owned();
         let address = name.replace('%', "%25").replace('#', "%23").replace('?', "%3F");
-        let is_there = folder.join(&name).exists();
-        is_there.then(|| format!("<a href=\"./{}\">{}</a>", escape(&address), escape(&name)))
+        let words = words.unwrap_or(name);
+        path.exists().then(|| format!("<a href=\"./{}\">{}</a>", escape(&address), escape(&words)))
     };
-    let own = path.file_name()?.to_string_lossy().into_owned();
-    let names = [own, "animation.gif".into(), "saturation.csv".into(), "sheet.png".into()]
-        .into_iter()
-        .filter_map(link);
-    let frame = |t: usize| {
-        let path = format!("frames/frame-{t:03}.png");
-        folder.join(&path).exists().then(|| format!("<a href=\"{path}\">{t}</a>"))
-    };
+    let names = [path, &beside.animation_path(), &beside.saturation_path(), &beside.sheet_path()];
+    let names: Vec<String> = names.into_iter().filter_map(|path| link(path, None)).collect();
+    let frame = |t: usize| link(&beside.frame_path(t), Some(t.to_string()));
     let frames: Vec<String> = (0..).map_while(frame).collect();
-    let mut html = names.collect::<Vec<_>>().join(" · ");
+    let mut html = names.join(" · ");
     if !frames.is_empty() {
         html += &format!("<br>\nFrames as pictures: {}", frames.join(" "));
     }
