@@ -8,7 +8,7 @@ PROFILE := --release
 # Clippy and docs cover the GPU code too; that needs neither a GPU nor its toolkit.
 ALL := --workspace --features cuda
 
-.PHONY: help setup build check check-static-hdf5 check-python check-torch test test-cluster test-wgpu count-launches wheel \
+.PHONY: help setup build check check-static-hdf5 check-python check-torch test test-cluster test-mpi test-wgpu count-launches wheel \
 	notebooks pages demo study-1 bench-percolation \
 	bench-lattice-boltzmann bench-cpu bench-imaging
 
@@ -44,7 +44,17 @@ test: check ## Everything that continuous integration runs
 		PORECAST_KERNELS_SIMD=$$level cargo test $(PROFILE) --workspace --test burn --test laws; \
 	done
 
-test-cluster: build ## A study through Slurm on this machine (as root; installs Slurm)
+# The headers of the C compiler serve libclang, which comes without its own.
+MPI := BINDGEN_EXTRA_CLANG_ARGS="-I$$(cc -print-file-name=include)"
+
+test-mpi: setup ## Train on several processes of MPI (installs OpenMPI)
+	scripts/setup.sh mpi
+	$(MPI) cargo clippy $(PROFILE) $(ALL),mpi -- -D warnings
+	$(MPI) PORECAST_REQUIRE=mpi cargo test $(PROFILE) --workspace --exclude porecast-python --features mpi \
+		--test pipeline -- ranks
+
+test-cluster: test-mpi ## The same, and a study through Slurm on this machine (as root; installs Slurm)
+	$(MPI) cargo build $(PROFILE) --features mpi
 	scripts/test-cluster.sh
 
 # Mesa's llvmpipe: Vulkan on the CPU, the same on every machine.

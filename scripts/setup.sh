@@ -4,6 +4,7 @@
 #   scripts/setup.sh           Rust, a C compiler, pkg-config, HDF5
 #   scripts/setup.sh python    Python with venv, for the Python package, the pages and the benchmarks
 #   scripts/setup.sh browser   Chromium, to test the pages
+#   scripts/setup.sh mpi       OpenMPI and libclang, for the feature `mpi`
 #   scripts/setup.sh slurm     Slurm and munge, to test studies as cluster jobs
 #   scripts/setup.sh vulkan    a Vulkan device in software, to test the GPU code
 set -euo pipefail
@@ -79,6 +80,18 @@ setup_slurm() {
     fi
 }
 
+# The crate `mpi` reads the header of the system's MPI library with libclang, which needs a compiler's own headers beside it.
+setup_mpi() {
+    local missing=()
+    command -v mpicc >/dev/null || missing+=(libopenmpi-dev)
+    command -v mpirun >/dev/null || missing+=(openmpi-bin)
+    compgen -G '/usr/lib/*/libclang-[0-9]*.so*' >/dev/null || compgen -G '/usr/lib/llvm-*/lib/libclang.so*' >/dev/null ||
+        missing+=(libclang1)
+    if [ ${#missing[@]} -gt 0 ]; then
+        install_packages "MPI and libclang are needed for the feature mpi." "${missing[@]}"
+    fi
+}
+
 setup_vulkan() {
     compgen -G '/usr/share/vulkan/icd.d/lvp_icd*' >/dev/null ||
         install_packages "A Vulkan device in software (llvmpipe) is needed to test the GPU code." \
@@ -89,7 +102,8 @@ case ${1:-build} in
 build) setup_build ;;
 python) setup_python ;;
 browser) setup_browser ;;
+mpi) setup_mpi ;;
 slurm) setup_slurm ;;
 vulkan) setup_vulkan ;;
-*) fail "usage: scripts/setup.sh [build|python|browser|slurm|vulkan]" ;;
+*) fail "usage: scripts/setup.sh [build|python|browser|mpi|slurm|vulkan]" ;;
 esac

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs a small study through Slurm on this machine: shards of a campaign, two trainings and a comparison. One training is
-# told of the time limit, the other is killed; both end with the bytes of a study that ran undisturbed without Slurm.
+# Runs a small study through Slurm on this machine: shards of a campaign, two trainings and a comparison, and a training on two
+# processes of MPI. One of the two trainings and that of two processes are told of the time limit, the other is killed; all
+# end with the bytes of a study that ran undisturbed without Slurm, each training in one process.
 #
 #   scripts/test-cluster.sh [FOLDER]     FOLDER stays for a look at logs; without it everything is removed
 #
@@ -79,10 +80,11 @@ TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SchedulerParameters=sched_interval=1,sched_min_interval=0
-MpiDefault=none
+MpiDefault=pmix
+SlurmdParameters=config_overrides
 KillWait=5
 ReturnToService=2
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) State=UNKNOWN
+NodeName=$host NodeAddr=127.0.0.1 CPUs=$(($(nproc) > 1 ? $(nproc) : 2)) State=UNKNOWN
 PartitionName=main Nodes=$host Default=YES MaxTime=INFINITE State=UP
 CONF
 mkdir -p "$work/state" "$work/spool"
@@ -137,6 +139,12 @@ each = ["seed"]
 command = "evaluate runs/{name}/{seed} --force"
 
 [[stage]]
+name = "together"
+needs = ["evaluate"]
+command = "train train.toml -o runs/{name}/together --resume --set name=together --set training.accumulation=2"
+slurm = { ranks = 2, setup = ["export OMPI_MCA_mpi_yield_when_idle=1"] } # other work may run here
+
+[[stage]]
 name = "compare"
 needs = ["evaluate"]
 command = "compare runs/{name}/{seed} -o runs/{name}/comparison --force"
@@ -173,19 +181,26 @@ say "a training was killed, what needs it did not run; after $SECONDS s"
 "$program" slurm study.toml --submit 2>&1 | tee again.txt
 grep -q "simulate: finished before" again.txt || fail "finished shards were submitted again"
 grep -q "train: job .*, 1 of 2 to run" again.txt || fail "more than the killed training was submitted again"
+await "the training on two processes" $patience test -e runs/seeds/together/checkpoint
+told=$(squeue --noheader --format=%A --name=seeds-together --states=running)
+[ -n "$told" ] || fail "the training on two processes ended before it could be told of the time limit"
+scancel --signal=USR1 --batch "$told"
+await "the job in the queue again" 60 bash -c "scontrol show job $told | grep -q Restarts=1"
+grep -q "stopped in epoch" runs/seeds/jobs/together/job.log || fail "the processes were killed instead of stopped"
+say "a training on two processes was told of the time limit and queued again after $SECONDS s"
 await "the end of all jobs" $patience is_over
 [ -e runs/seeds/comparison/comparison.json ] || fail "no comparison"
 
 write_study "$work/alone"
 cd "$work/alone"
-"$program" study study.toml --quiet
+"$program" study study.toml --quiet # each training in one process
 cd "$work"
 same() { cmp "alone/$1" "slurm/$1" || fail "$1 differs"; compared=$((compared + 1)); }
 compared=0
 while read -r file; do same "$file"; done < <(cd alone && find data runs -name '*.h5' -o -name '*.safetensors')
-for seed in 1 2; do
+for seed in 1 2 together; do
     # All but the durations, the last two columns.
     cmp <(rev alone/runs/seeds/$seed/metrics.csv | cut -d, -f3- | rev) \
-        <(rev slurm/runs/seeds/$seed/metrics.csv | cut -d, -f3- | rev) || fail "the metrics of seed $seed differ"
+        <(rev slurm/runs/seeds/$seed/metrics.csv | cut -d, -f3- | rev) || fail "the metrics of $seed differ"
 done
 say "passed: $compared files equal byte for byte, in $SECONDS s"

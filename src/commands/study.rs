@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use porecast_base::progress::say;
 use porecast_base::{Error, ErrorKind, Result, Verbosity, interrupt};
+use porecast_learning::train::is_first_process;
 use porecast_store::config::{self, study::StudyConfig};
 use porecast_store::study::{JobIndex, Plan};
 
@@ -37,6 +38,8 @@ pub struct Args {
 pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let plan = load(&args.study, &args.set)?;
     let jobs = chosen(&plan, &args)?;
+    // The processes of a training that `srun` has started run the same job; one of them speaks.
+    let verbosity = if is_first_process() { verbosity } else { Verbosity { quiet: true, verbose: false } };
     if args.dry_run {
         return print(&commands(&plan, &jobs));
     }

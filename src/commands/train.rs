@@ -51,9 +51,10 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     };
     let options = TrainOptions { config, output, device, set, fold, init, if_exists };
     if dry_run {
-        return print(&train::plan(&options)?);
+        return if train::is_first_process() { print(&train::plan(&options)?) } else { Ok(()) };
     }
-    let run = train::run(&options, verbosity)?;
-    next(verbosity, "evaluate", &run);
+    if let Some(run) = train::run_on_ranks(&options, verbosity)? {
+        next(verbosity, "evaluate", &run);
+    }
     Ok(())
 }

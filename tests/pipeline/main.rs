@@ -15,6 +15,7 @@ mod messages;
 mod physics;
 mod prediction;
 mod prepare;
+mod ranks;
 mod resume;
 mod segmentation;
 mod segmentation_scores;

@@ -45,6 +45,26 @@ impl Device {
     }
 }
 
+impl Device {
+    /// The device of one of the ranks on a machine: of GPUs without an index, that of the rank's number.
+    ///
+    /// # Errors
+    /// As [`Device::parse`].
+    pub(crate) fn of_rank(text: &str, rank: usize) -> Result<Self> {
+        Self::parse(&numbered_for(text, rank, std::env::var("CUDA_VISIBLE_DEVICES").ok().as_deref()))
+    }
+}
+
+/// The name of a rank's device; `visible` lists the GPUs that the launcher leaves to it, which are counted from 0 again.
+fn numbered_for(text: &str, rank: usize, visible: Option<&str>) -> String {
+    let count = visible.map_or(usize::MAX, |list| list.split(',').count());
+    match text {
+        "cuda" => format!("cuda:{}", rank % count),
+        "wgpu" => format!("wgpu:{rank}"),
+        _ => text.to_owned(),
+    }
+}
+
 impl std::fmt::Display for Device {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -100,3 +120,18 @@ macro_rules! on_device {
     };
 }
 pub(crate) use on_device;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_take_the_gpus_of_their_machine_in_turn() {
+        assert_eq!(numbered_for("cuda", 3, None), "cuda:3");
+        assert_eq!(numbered_for("cuda", 3, Some("4,5")), "cuda:1");
+        // srun gives each rank a GPU of its own.
+        assert_eq!(numbered_for("cuda", 3, Some("3")), "cuda:0");
+        assert_eq!([numbered_for("cuda:2", 3, None), numbered_for("cpu", 3, None)], ["cuda:2", "cpu"]);
+        assert_eq!(numbered_for("wgpu", 1, Some("3")), "wgpu:1");
+    }
+}

@@ -43,11 +43,6 @@ pub struct Batch<B: Backend> {
 }
 
 impl HostBatch {
-    /// Number of samples.
-    pub fn samples(&self) -> usize {
-        self.times.len()
-    }
-
     /// Copies the batch to a device.
     #[allow(clippy::wrong_self_convention, reason = "its arrays are moved into tensors")]
     pub fn to_device<B: Backend>(self, device: &B::Device) -> Batch<B> {

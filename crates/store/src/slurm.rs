@@ -7,6 +7,9 @@ use crate::study::{JobIndex, Plan, shell_word};
 /// Seconds between the notice and the time limit, if the study does not say.
 const NOTICE_SECONDS: u32 = 120;
 
+/// Starts the ranks of a training. It does not take over the processors of a task from the job by itself.
+const SRUN: &str = r#"srun --kill-on-bad-exit=1 --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" "#;
+
 /// Where the parts of a job script are.
 #[derive(Debug, Clone, Copy)]
 pub struct Paths<'a> {
@@ -26,6 +29,8 @@ pub fn script(plan: &Plan, stage: usize, jobs: &[JobIndex], paths: Paths<'_>) ->
     let planned = &plan.stages[stage];
     let resources = &planned.resources;
     let is_array = !planned.each.is_empty();
+    let is_training = planned.jobs.iter().any(|job| job.words.first().is_some_and(|word| word == "train"));
+    let ranks = resources.ranks.filter(|&ranks| ranks > 1 && is_training);
     let folder = paths.folder.join(plan.folder()).join(&planned.name);
     let mut lines = vec![format!("--job-name={}-{}", plan.name, planned.name)];
     if is_array {
@@ -44,6 +49,7 @@ pub fn script(plan: &Plan, stage: usize, jobs: &[JobIndex], paths: Paths<'_>) ->
         option("--account", &resources.account),
         option("--time", &resources.time),
         number("--cpus-per-task=", resources.cpus),
+        number("--ntasks=", ranks),
         option("--mem", &resources.memory),
         number("--gres=gpu:", resources.gpus.filter(|&gpus| gpus > 0)),
     ];
@@ -57,9 +63,9 @@ pub fn script(plan: &Plan, stage: usize, jobs: &[JobIndex], paths: Paths<'_>) ->
 # {about}
 {setup}export RAYON_NUM_THREADS=${{SLURM_CPUS_PER_TASK:-1}}
 signal=
-trap 'signal=USR1; kill -TERM "$program" 2>/dev/null' USR1
+trap 'signal=USR1; {notice}' USR1
 trap 'signal=TERM; kill -TERM "$program" 2>/dev/null' TERM
-{program} study {study} --stage {stage} --job "${{SLURM_ARRAY_TASK_ID:-0}}" &
+{launcher}{program} study {study} --stage {stage} --job "${{SLURM_ARRAY_TASK_ID:-0}}" &
 program=$!
 wait "$program"
 code=$?
@@ -74,6 +80,12 @@ fi
 exit "$code"
 "#,
         about = "Slurm sends USR1 before the time limit: the program saves its state, and the job is queued again.",
+        launcher = if ranks.is_some() { SRUN } else { "" },
+        // srun kills its tasks when it gets TERM itself; without `--batch`, scancel signals the tasks alone.
+        notice = match ranks {
+            Some(_) => r#"scancel --signal=TERM "$SLURM_JOB_ID""#,
+            None => r#"kill -TERM "$program" 2>/dev/null"#,
+        },
         program = quoted(paths.program),
         study = quoted(paths.study),
         stage = planned.name,
@@ -114,7 +126,7 @@ mod tests {
         let text = "
             name = 'study'
             axes.seed = [1, 2, 3]
-            slurm = { time = '01:00:00', gpus = 1, setup = ['module load hdf5'] }
+            slurm = { time = '01:00:00', gpus = 1, ranks = 4, setup = ['module load hdf5'] }
             [[stage]]
             name = 'train'
             each = ['seed']
@@ -149,7 +161,9 @@ mod tests {
             "--time=01:00:00\n",
             "\nmodule load hdf5\n",
             "--signal=B:USR1@120\n",
-            "\n/p study s.toml --stage train --job",
+            "--ntasks=4\n",
+            "signal=USR1; scancel --signal=TERM",
+            "\nsrun --kill-on-bad-exit=1 --cpus-per-task=\"${SLURM_CPUS_PER_TASK:-1}\" /p study s.toml --stage train --job",
             "--output='/a b/runs/study/jobs/train/%a.log'\n",
         ] {
             assert!(train.contains(wanted), "{train}\ndoes not contain {wanted}");
@@ -160,6 +174,7 @@ mod tests {
                 && evaluate.contains("--constraint=old")
                 && evaluate.contains("USR1@30")
         );
+        assert!(!evaluate.contains("ntasks") && evaluate.contains("\n/p study"), "it does not train");
         assert!(!script(&plan, 2, &of_stage(&plan, 2), paths).contains("--array"));
     }
 

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::init::Init;
 use crate::train::{IfExists, TrainOptions};
@@ -26,28 +26,45 @@ pub(super) struct Place {
     asked: PathBuf,
     /// The folder of the run, symbolic links followed.
     target: PathBuf,
-    _held: Held,
+    /// `None` on ranks other than the first, which holds the folder for all.
+    _held: Option<Held>,
+}
+
+/// What the first rank tells the others about a run that it has begun.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Lead {
+    folder: PathBuf,
+    init: Option<PathBuf>,
+    /// Configuration, data and split in words.
+    basis: String,
 }
 
 /// A run folder that a training may write to.
 pub(super) struct Begun {
     place: Place,
     is_resumed: bool,
+    is_followed: bool,
 }
 
-/// Claims the folder of a run.
+/// Claims the folder of a run, or, on ranks other than the first, follows their `lead`.
 ///
 /// # Errors
 /// Another process writes the folder, it holds a run and neither `--resume` nor `--force` is given, or the run to
 /// resume has another configuration.
-pub(super) fn begin<C>(args: &TrainOptions, name: &str, config: &C) -> Result<Begun>
+pub(super) fn begin<C>(args: &TrainOptions, name: &str, config: &C, lead: Option<&Lead>) -> Result<Begun>
 where
     C: PartialEq + Serialize + DeserializeOwned + Validate,
 {
     let asked = args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
-    let held = lock::hold(&asked)?;
-    let target = atomic::follow(&asked);
     let (resolved, mut init) = (config::to_toml(config)?, args.init.clone());
+    if let Some(Lead { folder, init, .. }) = lead {
+        let init = init.as_deref().map(Init::open).transpose()?;
+        let (folder, target) = (RunFolder::new(folder), folder.clone());
+        let place = Place { folder, resolved, init, asked, target, _held: None };
+        return Ok(Begun { place, is_resumed: false, is_followed: true });
+    }
+    let held = Some(lock::hold(&asked)?);
+    let target = atomic::follow(&asked);
     let mut place =
         Place { folder: RunFolder::new(&target), resolved, init: None, asked, target, _held: held };
     place.end_replacement()?;
@@ -90,7 +107,7 @@ where
         init = began_with;
     }
     place.init = init.map(|run| Init::open(&run)).transpose()?;
-    Ok(Begun { place, is_resumed })
+    Ok(Begun { place, is_resumed, is_followed: false })
 }
 
 /// Whether a training with the configuration `before` can be continued with that of `now`: equal, or trained for longer.
@@ -117,7 +134,10 @@ impl Begun {
     /// # Errors
     /// Dataset or split have changed since the run began, or the folder cannot be written.
     pub(super) fn write<D: TrainedOn>(self, card: &mut Card<D>, split: &Path) -> Result<Place> {
-        let Self { place, is_resumed } = self;
+        let Self { place, is_resumed, is_followed } = self;
+        if is_followed {
+            return Ok(place);
+        }
         let folder = &place.folder;
         card.init = place.init.as_ref().map(Init::card);
         if is_resumed {
@@ -152,6 +172,32 @@ impl Begun {
 }
 
 impl Place {
+    /// What the other ranks are told.
+    ///
+    /// # Errors
+    /// The split cannot be written as JSON.
+    pub(super) fn lead<D: TrainedOn>(&self, card: &Card<D>) -> Result<Lead> {
+        let split = serde_json::to_string(&card.split).map_err(|e| Error::output(&self.asked, e))?;
+        Ok(Lead {
+            folder: self.folder.path().to_owned(),
+            init: self.init.as_ref().map(|init| init.card().run),
+            basis: format!("{} {} {split}", self.resolved, card.dataset.fingerprint()),
+        })
+    }
+
+    /// Compares what this rank has read with what the first has.
+    ///
+    /// # Errors
+    /// Configuration, dataset or split differ.
+    pub(super) fn require_lead<D: TrainedOn>(&self, lead: &Lead, card: &Card<D>) -> Result<()> {
+        if self.lead(card)?.basis == lead.basis {
+            return Ok(());
+        }
+        let what =
+            "configuration, dataset or split differ from those of rank 0; all ranks must read the same files";
+        Err(Error::mismatch(card.dataset.path(), what))
+    }
+
     /// Puts a run that replaces another one in its place; returns the folder as the user named it.
     ///
     /// # Errors

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::begin::begin;
+use super::begin::{Lead, begin};
+use super::ranks::Ranks;
 use super::{Member, Setting, balanced, memory};
 use crate::data::{InvasionData, TimedInvasions};
 use crate::device::Device;
@@ -28,12 +29,15 @@ pub(super) fn set_up(
     args: &TrainOptions,
     device: Device,
     verbosity: Verbosity,
+    ranks: &Ranks,
+    lead: Option<&Lead>,
 ) -> Result<(Setting, RunCard)> {
     let config: TrainConfig = config::load(&args.config, &args.set)?;
+    ranks.require_batches(&config.training)?;
     if args.fold.is_some() {
         return Err(Error::config("--fold", "is for a segmentation that is split in folds"));
     }
-    let begun = begin(args, &config.name, &config)?;
+    let begun = begin(args, &config.name, &config, lead)?;
     let dataset = InvasionDataset::open(&config.dataset)?;
     let (_, height, width) = dataset.shape();
     let memory = memory::check(&config.model, Ends::of_invasion(&config), &config.training, (height, width))?;

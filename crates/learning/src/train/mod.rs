@@ -15,8 +15,10 @@ mod invasion;
 mod memory;
 mod optimizer;
 mod plan;
+mod ranks;
 mod schedule;
 mod segmentation;
+mod summation;
 mod trainer;
 
 use std::path::PathBuf;
@@ -27,7 +29,7 @@ use crate::device::{Device, on_device};
 use crate::loss::Objective;
 use crate::model::Ends;
 use crate::model::ops::TrainBackend;
-use begin::Place;
+use begin::{Lead, Place};
 #[cfg(all(test, feature = "wgpu"))]
 pub(crate) use optimizer::{network_from_bytes, network_to_bytes};
 use plan::describe;
@@ -39,6 +41,8 @@ use porecast_store::config::optimizer::{OptimizerConfig, ScheduleConfig};
 use porecast_store::config::segmentation::SegmentationConfig;
 use porecast_store::config::train::{Start, TrainingConfig};
 use porecast_store::run::{Card, MemberCard, TrainedOn};
+use ranks::Ranks;
+pub use ranks::is_first_process;
 use trainer::Trainer;
 
 /// The members of a run, and the settings that they share.
@@ -118,14 +122,44 @@ pub enum IfExists {
 /// Unusable configuration or dataset, an existing run without `--resume` or `--force`, a loss that
 /// is not finite, an interrupt, or a disk that cannot be written.
 pub fn run(args: &TrainOptions, verbosity: Verbosity) -> Result<PathBuf> {
-    let device = Device::parse(&args.device)?;
-    if SegmentationConfig::is_in(&args.config) {
-        let (setting, mut card) = segmentation::set_up(args, device, verbosity)?;
-        on_device!(device, train_members(&setting, &mut card))
-    } else {
-        let (setting, mut card) = invasion::set_up(args, device, verbosity)?;
-        on_device!(device, train_members(&setting, &mut card))
+    run_on(&Ranks::alone(), args, verbosity)
+}
+
+/// As [`run`], on all processes that `mpirun` or `srun` has started; `None` on all but the first. With several processes an
+/// error is shown and ends them all.
+///
+/// # Errors
+/// As [`run`]; several processes in a build without the feature `mpi`.
+pub fn run_on_ranks(args: &TrainOptions, verbosity: Verbosity) -> Result<Option<PathBuf>> {
+    let ranks = Ranks::start()?;
+    match run_on(&ranks, args, verbosity) {
+        Err(error) if !ranks.is_alone() => ranks.end(&error),
+        trained => Ok(Some(trained?).filter(|_| ranks.is_first())),
     }
+}
+
+fn run_on(ranks: &Ranks, args: &TrainOptions, verbosity: Verbosity) -> Result<PathBuf> {
+    let device = ranks.device(&args.device)?;
+    let verbosity = if ranks.is_first() { verbosity } else { Verbosity { quiet: true, verbose: false } };
+    // The others begin when the first has checked the configuration and holds the folder.
+    let lead = if ranks.is_first() { None } else { ranks.gather(None::<Lead>)?.swap_remove(0) };
+    if SegmentationConfig::is_in(&args.config) {
+        let (setting, mut card) = segmentation::set_up(args, device, verbosity, ranks, lead.as_ref())?;
+        meet(ranks, &setting, &card, lead)?;
+        on_device!(device, train_members(ranks, &setting, &mut card))
+    } else {
+        let (setting, mut card) = invasion::set_up(args, device, verbosity, ranks, lead.as_ref())?;
+        meet(ranks, &setting, &card, lead)?;
+        on_device!(device, train_members(ranks, &setting, &mut card))
+    }
+}
+
+/// Lets the other ranks begin after the first, and checks that they train on the same.
+fn meet<D: TrainedOn>(ranks: &Ranks, setting: &Setting, card: &Card<D>, lead: Option<Lead>) -> Result<()> {
+    if let Some(lead) = lead {
+        return setting.place.require_lead(&lead, card);
+    }
+    ranks.gather(Some(setting.place.lead(card)?)).map(drop)
 }
 
 /// `porecast train --dry-run`: trains a few steps without keeping them, and says what the training would do.
@@ -140,11 +174,11 @@ pub fn plan(args: &TrainOptions) -> Result<String> {
     let elsewhere = &TrainOptions { output, if_exists: IfExists::Refuse, ..args.clone() };
     let name;
     let setting = if SegmentationConfig::is_in(&args.config) {
-        let (setting, card) = segmentation::set_up(elsewhere, device, quiet)?;
+        let (setting, card) = segmentation::set_up(elsewhere, device, quiet, &Ranks::alone(), None)?;
         name = card.name;
         setting
     } else {
-        let (setting, card) = invasion::set_up(elsewhere, device, quiet)?;
+        let (setting, card) = invasion::set_up(elsewhere, device, quiet, &Ranks::alone(), None)?;
         name = card.name;
         setting
     };
@@ -155,6 +189,7 @@ pub fn plan(args: &TrainOptions) -> Result<String> {
 
 fn train_members<B: TrainBackend>(
     device: &B::Device,
+    ranks: &Ranks,
     setting: &Setting,
     card: &mut Card<impl TrainedOn>,
 ) -> Result<PathBuf> {
@@ -164,9 +199,12 @@ fn train_members<B: TrainBackend>(
             (Start::Neighbour, Some(path)) => Some(path),
             _ => setting.place.init.as_ref().map(|init| init.weights(&member.folder)).transpose()?,
         };
-        let trained = Trainer::<B>::new(setting, member, start.as_deref(), device).and_then(Trainer::run);
+        let trained =
+            Trainer::<B>::new(setting, member, start.as_deref(), device, ranks).and_then(Trainer::run);
         record(&mut card.members, trained.map_err(|e| setting.place.named(e))?);
-        setting.place.folder.write_card(card).map_err(|e| setting.place.named(e))?;
+        if ranks.is_first() {
+            setting.place.folder.write_card(card).map_err(|e| setting.place.named(e))?;
+        }
         neighbour = Some(setting.place.folder.member(&member.folder).best_path());
     }
     let path = setting.place.finish()?;

@@ -6,6 +6,7 @@ use porecast_base::Result;
 use porecast_store::RunFolder;
 
 use super::Setting;
+use super::ranks::Ranks;
 use super::trainer::Trainer;
 use crate::model::ops::TrainBackend;
 
@@ -16,7 +17,8 @@ use crate::model::ops::TrainBackend;
 pub(super) fn describe<B: TrainBackend>(device: &B::Device, setting: &Setting) -> Result<String> {
     let first = &setting.members[0];
     let start = setting.place.init.as_ref().map(|init| init.weights(&first.folder)).transpose()?;
-    let tried = Trainer::<B>::new(setting, first, start.as_deref(), device)?.try_out()?;
+    let alone = Ranks::alone();
+    let tried = Trainer::<B>::new(setting, first, start.as_deref(), device, &alone)?.try_out()?;
     let networks = setting.members.len();
     let (train, validation) = (first.train.len(), first.validation.len());
     let epochs = setting.training.epochs as u64;

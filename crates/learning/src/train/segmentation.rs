@@ -7,7 +7,8 @@ use std::sync::Arc;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
-use super::begin::begin;
+use super::begin::{Lead, begin};
+use super::ranks::Ranks;
 use super::{Member, Setting, balanced, memory};
 use crate::data::SegmentationData;
 use crate::device::Device;
@@ -33,9 +34,12 @@ pub(super) fn set_up(
     args: &TrainOptions,
     device: Device,
     verbosity: Verbosity,
+    ranks: &Ranks,
+    lead: Option<&Lead>,
 ) -> Result<(Setting, SegmentationRunCard)> {
     let config: SegmentationConfig = config::load(&args.config, &args.set)?;
-    let begun = begin(args, &config.name, &config)?;
+    ranks.require_batches(&config.training)?;
+    let begun = begin(args, &config.name, &config, lead)?;
     let dataset = SegmentationDataset::open(&config.dataset)?;
     if dataset.classes() != config.classes {
         return Err(Error::config(

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 
 use burn::backend::{Autodiff, Flex};
 use burn::module::{AutodiffModule, Module};
-use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::optim::GradientsParams;
 use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder, RecorderError};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend as _;
 use serde::{Deserialize, Serialize};
 
 use super::optimizer::{self, Optimizer};
+use super::ranks::Ranks;
+use super::summation::{RunningStatistics, Summation, fingerprint};
 use super::{Member, Setting, average, schedule};
 use crate::data::order::{self, Pick};
 use crate::data::{Mirror, evenly_spread};
@@ -95,6 +97,7 @@ pub(super) struct TriedOut {
 }
 
 /// Validation result of some samples.
+#[derive(Serialize, Deserialize)]
 struct Scored {
     loss: f64,
     /// See [`Objective::counts`](crate::loss::Objective::counts).
@@ -106,6 +109,7 @@ struct Scored {
 pub(super) struct Trainer<'a, B: TrainBackend> {
     setting: &'a Setting,
     member: &'a Member,
+    ranks: &'a Ranks,
     files: MemberFolder,
     device: &'a B::Device,
     network: Network<B>,
@@ -122,6 +126,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         member: &'a Member,
         start: Option<&Path>,
         device: &'a B::Device,
+        ranks: &'a Ranks,
     ) -> Result<Self> {
         let model = &setting.model;
         let files = setting.place.folder.member(&member.folder);
@@ -154,6 +159,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             state: State { architecture: member.architecture.clone(), ..State::default() },
             setting,
             member,
+            ranks,
             device,
             network,
         };
@@ -163,9 +169,10 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         Ok(trainer)
     }
 
-    /// Trains to the end and returns the member's card.
+    /// Trains to the end, on all ranks, and returns the member's card.
     pub(super) fn run(mut self) -> Result<MemberCard> {
         interrupt::listen();
+        self.require_equal_ranks()?;
         while !self.state.is_finished {
             self.train_epoch()?;
             self.validate()?;
@@ -176,7 +183,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
                 ));
             }
             self.state.is_finished = self.is_done();
-            if self.state.is_finished {
+            if self.state.is_finished && self.ranks.is_first() {
                 write_weights(&self.scored_network(), &self.files.last_path())?;
             }
             self.save()?;
@@ -232,7 +239,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         for together in batches.chunks(self.setting.training.accumulation).take(TRIED_STEPS) {
             let began = Instant::now();
             let host = together.iter().map(|picks| self.member.data.batch(picks)).collect::<Result<_>>()?;
-            self.step(host, total_steps)?;
+            self.step(together, host, total_steps)?;
             times.push(began.elapsed().as_secs_f64());
         }
         // The first step also prepares the device.
@@ -252,15 +259,16 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let (batches, total_steps) = self.batches();
         let label = format!("{}epoch {}/{}", member.label, self.state.epoch + 1, config.epochs);
         let progress = Progress::new(label, batches.len(), self.state.batch, setting.verbosity);
-        let rest = &batches[self.state.batch..];
+        let steps = batches[self.state.batch..].chunks(config.accumulation);
+        let own: Vec<_> = steps.flat_map(|step| self.ranks.own(step)).collect();
         // A thread prepares batches while the network trains on earlier ones.
         let trained = std::thread::scope(|scope| {
             let (send, receive) = mpsc::sync_channel(BATCHES_AHEAD);
             scope.spawn(move || {
                 // Sending fails once the training has stopped.
-                rest.iter().all(|picks| send.send(member.data.batch(picks)).is_ok())
+                own.into_iter().all(|picks| send.send(member.data.batch(picks)).is_ok())
             });
-            self.train_batches(receive, batches.len(), total_steps, &progress)
+            self.train_batches(receive, &batches, total_steps, &progress)
         });
         progress.finish();
         trained
@@ -268,26 +276,30 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
 
     fn train_batches(
         &mut self,
-        batches: mpsc::Receiver<Result<HostBatch>>,
-        count: usize,
+        own: mpsc::Receiver<Result<HostBatch>>,
+        batches: &[Vec<Pick>],
         total_steps: u64,
         progress: &Progress,
     ) -> Result<()> {
         let config = &self.setting.training;
+        let count = batches.len();
         let every = Duration::from_secs(config.checkpoint_seconds);
         let mut began = Instant::now();
         let mut saved = Instant::now();
         while self.state.batch < count {
             let end = (self.state.batch + config.accumulation).min(count);
-            let together = batches.iter().take(end - self.state.batch).collect::<Result<Vec<_>>>()?;
+            let together = &batches[self.state.batch..end];
+            let host = own.iter().take(self.ranks.own(together).count()).collect::<Result<Vec<_>>>()?;
             self.state.running.waiting_seconds += began.elapsed().as_secs_f64();
-            let loss = self.step(together, total_steps)?;
+            let loss = self.step(together, host, total_steps)?;
             let pieces = end - self.state.batch;
             self.state.batch = end;
             self.state.wall_seconds += began.elapsed().as_secs_f64();
             progress.advance_within(pieces, &format!("loss {loss:.4}"), self.time_left(count));
             began = Instant::now();
-            if interrupt::is_requested() {
+            // A signal to any rank stops all; the first decides when to save.
+            let wishes = self.ranks.gather((interrupt::is_requested(), saved.elapsed() >= every))?;
+            if wishes.iter().any(|(is_stopped, _)| *is_stopped) {
                 self.save()?;
                 return Err(Error::new(
                     ErrorKind::Interrupted,
@@ -299,7 +311,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
                     ),
                 ));
             }
-            if saved.elapsed() >= every && end < count {
+            if wishes[0].1 && end < count {
                 self.save()?;
                 saved = Instant::now();
                 began = saved;
@@ -316,42 +328,42 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         rest_of(self.state.wall_seconds, done, (1 + after) * self.setting.training.epochs * batches)
     }
 
-    /// One optimiser step over some batches; returns their mean loss.
-    fn step(&mut self, batches: Vec<HostBatch>, total_steps: u64) -> Result<f64> {
-        let setting = self.setting;
+    /// One optimiser step over some batches, of which `own` are to be computed by this rank; returns their mean loss.
+    fn step(&mut self, batches: &[Vec<Pick>], own: Vec<HostBatch>, total_steps: u64) -> Result<f64> {
+        let (setting, ranks) = (self.setting, self.ranks);
         let objective = &self.member.objective;
         let count = batches.len() as f64;
-        let mut accumulator = GradientsAccumulator::new();
+        let samples_of = |picks: &Vec<Pick>| picks.iter().map(|pick| pick.frames.len() as u64).sum::<u64>();
+        let mut sum = Summation::new(ranks);
         let mut mean_loss = 0.0;
         let mut seen = Vec::new();
-        // Dropout's generator restarts at each step, so that a resumed run draws the same values.
-        B::seed(self.device, seed::derive(setting.seed, "dropout", self.state.steps));
-        for host in batches {
-            let samples = host.samples() as u64;
-            let names = host.names.clone();
-            let batch = host.to_device::<B>(self.device);
-            let mut loss = 0.0;
-            let evaluate = |levels| {
-                let terms = objective.evaluate(levels, batch.target, batch.scored);
-                loss = self.check(&terms, &names)?;
-                Ok(terms.total / count)
+        let mut own = own.into_iter();
+        for (round, together) in batches.chunks(ranks.count()).enumerate() {
+            let statistics = RunningStatistics::set_aside(ranks, &self.network);
+            let computed = match own.next() {
+                Some(host) => {
+                    seen.extend(host.names.iter().cloned());
+                    let index = round * ranks.count() + ranks.number();
+                    let earlier: u64 = together.iter().take(ranks.number()).map(samples_of).sum();
+                    Some(self.gradients(host, index, self.state.samples_seen + earlier, count)?)
+                }
+                // The last round of a step may have fewer batches than there are ranks.
+                None => None,
             };
-            let gradients = if setting.training.gradient_checkpointing {
-                let seed = seed::derive(setting.seed, "checkpointing", self.state.samples_seen);
-                let Batch { input, physics, times, .. } = batch;
-                checkpointing::gradients(&self.network, input, physics, times, seed, evaluate)?
-            } else {
-                let features = self.network.encode(batch.input, batch.physics);
-                let levels = self.network.decode_levels(features, batch.times);
-                GradientsParams::from_grads(evaluate(levels)?.backward(), &self.network)
-            };
-            accumulator.accumulate(&self.network, gradients);
-            self.state.running.loss += loss * samples as f64;
-            self.state.running.samples += samples;
-            self.state.samples_seen += samples;
-            mean_loss += loss / count;
-            seen.extend(names);
+            if let Some(statistics) = statistics {
+                statistics.take_up(ranks, &self.network, together.len());
+            }
+            let (gradients, loss) = computed.unzip();
+            sum.add(&self.network, gradients, together.len());
+            for (loss, picks) in ranks.gather(loss)?.into_iter().flatten().zip(together) {
+                let samples = samples_of(picks);
+                self.state.running.loss += loss * samples as f64;
+                self.state.running.samples += samples;
+                self.state.samples_seen += samples;
+                mean_loss += loss / count;
+            }
         }
+        let mut accumulator = sum.finish(&self.network);
         if let Some(penalty) = objective.penalty(&self.network) {
             let gradients = GradientsParams::from_grads(penalty.backward(), &self.network);
             accumulator.accumulate(&self.network, gradients);
@@ -359,7 +371,9 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let mut gradients = accumulator.grads();
         let norm = optimizer::global_norm(&self.network, &gradients);
         if !norm.is_finite() {
-            return Err(self.diverged(&format!("the gradient's norm is {norm}"), &seen));
+            let seen = ranks.gather(seen)?.concat();
+            let error = self.diverged(&format!("the gradient's norm is {norm}"), &seen);
+            return Err(ranks.found_by_all(error));
         }
         let clip = setting.optimizer.clip_norm;
         if clip > 0.0 && norm > clip {
@@ -382,6 +396,40 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         self.state.running.gradient_norm += norm;
         self.state.running.learning_rate = rate;
         Ok(mean_loss)
+    }
+
+    /// Gradients and loss of a batch: the one at `index` of the step, before which the training has seen `samples_before`
+    /// samples. The gradients are divided by the number of batches of the step.
+    fn gradients(
+        &self,
+        host: HostBatch,
+        index: usize,
+        samples_before: u64,
+        batches: f64,
+    ) -> Result<(GradientsParams, f64)> {
+        let (setting, objective) = (self.setting, &self.member.objective);
+        // Dropout's generator restarts at each batch, so that a resumed run and any rank draw the same values.
+        let step_seed = seed::derive(setting.seed, "dropout", self.state.steps);
+        let batch_seed = if index == 0 { step_seed } else { seed::derive(step_seed, "batch", index as u64) };
+        B::seed(self.device, batch_seed);
+        let names = host.names.clone();
+        let batch = host.to_device::<B>(self.device);
+        let mut loss = 0.0;
+        let evaluate = |levels| {
+            let terms = objective.evaluate(levels, batch.target, batch.scored);
+            loss = self.check(&terms, &names)?;
+            Ok(terms.total / batches)
+        };
+        let gradients = if setting.training.gradient_checkpointing {
+            let seed = seed::derive(setting.seed, "checkpointing", samples_before);
+            let Batch { input, physics, times, .. } = batch;
+            checkpointing::gradients(&self.network, input, physics, times, seed, evaluate)?
+        } else {
+            let features = self.network.encode(batch.input, batch.physics);
+            let levels = self.network.decode_levels(features, batch.times);
+            GradientsParams::from_grads(evaluate(levels)?.backward(), &self.network)
+        };
+        Ok((gradients, loss))
     }
 
     /// The total loss; an error if a term is outside its bounds.
@@ -429,11 +477,17 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let began = Instant::now();
         let network = self.scored_network();
         let frames = evenly_spread(&self.member.frames, self.setting.training.validation_frames);
+        let score = |&domain: &usize| {
+            let pick = Pick { domain, frames: frames.clone(), mirror: Mirror::None, epoch: None };
+            self.score(&network, self.member.data.batch(&[pick])?)
+        };
+        let own = self.ranks.own(&self.member.validation).map(score).collect::<Result<Vec<_>>>()?;
+        let mut of_ranks: Vec<_> = self.ranks.gather(own)?.into_iter().map(Vec::into_iter).collect();
         let (mut loss, mut samples) = (0.0, 0.0);
         let mut counts: Vec<f64> = Vec::new();
-        for &domain in &self.member.validation {
-            let pick = Pick { domain, frames: frames.clone(), mirror: Mirror::None, epoch: None };
-            for scored in self.score(&network, self.member.data.batch(&[pick])?)? {
+        // In the order of the domains, so that the sums do not depend on the number of ranks.
+        for index in 0..self.member.validation.len() {
+            for scored in of_ranks[index % self.ranks.count()].next().expect("each rank scores its own") {
                 loss += scored.loss * scored.samples;
                 samples += scored.samples;
                 counts.resize(scored.counts.len(), 0.0);
@@ -449,7 +503,9 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let is_best = self.state.best.is_none_or(|(_, best)| loss < best);
         if is_best {
             self.state.best = Some((self.state.epoch, loss));
-            write_weights(&network, &self.files.best_path())?;
+            if self.ranks.is_first() {
+                write_weights(&network, &self.files.best_path())?;
+            }
         }
         self.state.stale = if is_best { 0 } else { self.state.stale + 1 };
         self.state.stale_since_drop = if is_best { 0 } else { self.state.stale_since_drop + 1 };
@@ -483,6 +539,9 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             if is_best { "  best" } else { "" },
         ));
         self.state.rows.push(row);
+        if !self.ranks.is_first() {
+            return Ok(());
+        }
         table::write_csv(&self.files.metrics_path(), &self.state.rows)
     }
 
@@ -516,7 +575,40 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         progress::say(self.setting.verbosity, text);
     }
 
+    /// Stops ranks that are no longer at the same point with the same weights.
+    fn require_equal_ranks(&self) -> Result<()> {
+        if self.ranks.is_alone() {
+            return Ok(());
+        }
+        let State { epoch, batch, steps, .. } = self.state;
+        let average = self.average.as_ref().map(fingerprint);
+        let mine = format!("{epoch} {batch} {steps} {} {average:?}", fingerprint(&self.network.valid()));
+        let all = self.ranks.gather(mine)?;
+        match all.iter().position(|other| *other != all[0]) {
+            None => Ok(()),
+            Some(other) => Err(self.ranks.found_by_all(Error::new(
+                ErrorKind::Diverged,
+                self.files.path().display().to_string(),
+                format!(
+                    "the weights of rank {other} differ from those of rank 0 after {steps} steps; the last good checkpoint is \
+                     kept. Let all ranks run on processors of one kind and share the folder of the run, and go on with \
+                     --resume"
+                ),
+            ))),
+        }
+    }
+
+    /// Saves the state; returns on all ranks when the first has written it.
     fn save(&self) -> Result<()> {
+        self.require_equal_ranks()?;
+        if self.ranks.is_first() {
+            self.write_checkpoint()?;
+        }
+        self.ranks.wait();
+        Ok(())
+    }
+
+    fn write_checkpoint(&self) -> Result<()> {
         let path = self.files.checkpoint_path();
         let unwritable = |e: RecorderError| Error::output(&path, e);
         let mut blobs = vec![

@@ -115,6 +115,10 @@ pub struct Resources {
     /// Processors of a process (`--cpus-per-task`).
     #[schemars(range(min = 1))]
     pub cpus: Option<u32>,
+    /// Processes that train one network together (`--ntasks`), started by `srun`, in stages of `train`; needs a build with the
+    /// feature `mpi`. The result does not depend on it.
+    #[schemars(range(min = 1))]
+    pub ranks: Option<u32>,
     /// Memory, such as `16G` (`--mem`).
     pub memory: Option<String>,
     /// Graphics processors (`--gres=gpu:N`); the command needs `--device cuda`.
@@ -135,6 +139,7 @@ impl Resources {
             time: own.time.or(others.time),
             notice_seconds: own.notice_seconds.or(others.notice_seconds),
             cpus: own.cpus.or(others.cpus),
+            ranks: own.ranks.or(others.ranks),
             memory: own.memory.or(others.memory),
             gpus: own.gpus.or(others.gpus),
             options: own.options.or(others.options),
@@ -146,6 +151,7 @@ impl Resources {
         let mut checks = Checks::default();
         checks.need(self.notice_seconds != Some(0), "notice_seconds", 0, "1, 2, ...");
         checks.need(self.cpus != Some(0), "cpus", 0, "1, 2, ...");
+        checks.need(self.ranks != Some(0), "ranks", 0, "1, 2, ...");
         let lines = [&self.options, &self.setup].into_iter().flatten().flatten();
         let words = [&self.partition, &self.account, &self.time, &self.memory].into_iter().flatten();
         for line in lines.chain(words).filter(|line| line.contains('\n')) {

@@ -253,7 +253,7 @@ pub struct TrainingConfig {
     /// Samples (frames of domains, or images) in a batch.
     #[schemars(range(min = 1))]
     pub batch_size: usize,
-    /// Batches whose gradients are averaged before an optimiser step.
+    /// Batches whose gradients are averaged before an optimiser step. Processes started by `mpirun` share them.
     #[schemars(range(min = 1))]
     pub accumulation: usize,
     /// Recompute activations in the backward pass instead of storing them: less memory, more time.
