@@ -3,12 +3,14 @@
 
     scripts/count-launches.py [--device wgpu] [--program target/release/porecast]
 
-Kernel launches and reserved buffers come from CubeCL's log; both depend on the network, not on the size of the images, so
-these are small and a software device will do. A step is the difference between a training of three steps and one of two.
+Kernel launches and reserved buffers come from CubeCL's log. A step is the difference between a training of three steps and
+one of two. The images are smaller than those of study 1 (512x128), of which a software device cannot hold a batch; large
+images take some launches more, because their sums are cut into parts.
 """
 
 import argparse
 import collections
+import os
 import pathlib
 import re
 import subprocess
@@ -29,8 +31,11 @@ SHOWN = 16
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--device", default="wgpu")
-    parser.add_argument("--program", type=pathlib.Path, default=PROJECT / "target/release/porecast")
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", PROJECT / "target"))
+    parser.add_argument("--program", type=pathlib.Path, default=target / "release/porecast")
+    parser.add_argument("--size", default="128x128", help="height x width of the images of a step")
     args = parser.parse_args()
+    height, width = args.size.split("x")
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         (folder / "cubecl.toml").write_text(LOGS)
@@ -45,11 +50,13 @@ def main():
 
         sequences = PROJECT / "configs/smoke/simulate.toml"
         text = sequences.read_text().replace("frames = 5", "frames = 26")
+        text = text.replace("height = 32", f"height = {height}").replace("width = 32", f"width = {width}")
         (folder / "simulate.toml").write_text(text)
         porecast("simulate", "simulate.toml", "-o", "data.h5")
 
         def train(steps):
-            changes = ["dataset='data.h5'", "training.epochs=1", f"training.samples_per_epoch={8 * steps}"]
+            changes = ["dataset='data.h5'", "training.epochs=1", f"training.samples_per_epoch={8 * steps}",
+                       "training.validation_frames=1", "training.checkpoint_seconds=100000"]
             words = [word for change in changes for word in ("--set", change)]
             config = PROJECT / "configs/invasion/study-1.toml"
             return porecast("train", config, "-o", f"run-{steps}", *device, *words)

@@ -186,6 +186,19 @@ fn unknown_devices_are_refused() {
     fails(project.train(&config, "run").args(["--device", ""]), 2, &["cpu, cuda"]);
 }
 
+#[cfg(all(feature = "wgpu", target_os = "linux"))]
+#[test]
+fn a_gpu_that_does_not_answer_is_refused() {
+    let project = Project::new();
+    let config = project.config(SHORT);
+    let mut command = project.train(&config, "run");
+    command
+        .args(["--device", "wgpu"])
+        .env("VK_ICD_FILENAMES", "/no/driver")
+        .env("VK_DRIVER_FILES", "/no/driver");
+    fails(&mut command, 2, &["\"wgpu\" does not answer", "use cpu"]);
+}
+
 #[test]
 fn images_that_cannot_be_a_domain_are_refused() {
     let project = Project::new();

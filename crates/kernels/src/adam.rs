@@ -3,14 +3,19 @@
 //! Burn's implementation uses a dozen operations per step, each with its own tensor, which is slow compared
 //! with fast convolutions.
 
-use burn::module::AutodiffModule;
+use std::collections::VecDeque;
+
+use burn::module::{AutodiffModule, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::adaptor::OptimizerAdaptor;
-use burn::optim::{LearningRate, SimpleOptimizer};
+use burn::optim::record::AdaptorRecord;
+use burn::optim::{GradientsParams, LearningRate, Optimizer, SimpleOptimizer};
 use burn::record::Record;
-use burn::tensor::{Tensor, TensorPrimitive, backend};
+use burn::tensor::ops::FloatTensor;
+use burn::tensor::{Tensor, backend};
 use rayon::prelude::*;
 
 use crate::backend::{AutodiffBackend, Backend};
+use crate::fallback::{primitive, tensor};
 use crate::memory::Buffer;
 use crate::simd::{Kernel, Level, Simd};
 
@@ -58,6 +63,110 @@ pub struct Moments<B: backend::Backend, const D: usize> {
     steps: usize,
 }
 
+impl<B: backend::Backend, const D: usize> Moments<B, D> {
+    /// Before the first step.
+    fn none(gradient: &Tensor<B, D>) -> Self {
+        let none = gradient.zeros_like();
+        Self { first: none.clone(), second: none, steps: 0 }
+    }
+}
+
+impl Adam {
+    /// Coefficients of step number `steps`, counted from 1.
+    fn coefficients(&self, rate: LearningRate, steps: usize) -> Step {
+        let count = i32::try_from(steps).unwrap_or(i32::MAX);
+        let (penalty, decay) = match self.decay {
+            Decay::Penalty(penalty) => (penalty, 0.0),
+            Decay::Decoupled(decay) => (0.0, decay),
+        };
+        Step {
+            keep_moments: self.betas,
+            corrections: self.betas.map(|beta| (1.0 - f64::from(beta).powi(count)) as f32),
+            epsilon: self.epsilon,
+            penalty,
+            keep: (1.0 - rate * f64::from(decay)) as f32,
+            rate: rate as f32,
+        }
+    }
+}
+
+/// A step of `adam` over a whole module: on a backend that prefers few operations, all parameters together.
+pub fn step<B: AutodiffBackend, M: AutodiffModule<B>>(
+    adam: &mut OptimizerAdaptor<Adam, M, B>,
+    rate: LearningRate,
+    module: M,
+    gradients: GradientsParams,
+) -> M {
+    if !B::PREFERS_FEW_OPERATIONS {
+        return adam.step(rate, module, gradients);
+    }
+    let mut collect = Collect::<B, M> { gradients, history: adam.to_record(), found: Vec::new() };
+    module.visit(&mut collect);
+    let Collect { history, found, .. } = collect;
+    let mut done = VecDeque::with_capacity(found.len());
+    for found in found.chunk_by(|a, b| a.steps == b.steps) {
+        let coefficients = adam.optim().coefficients(rate, found[0].steps);
+        let tensors = found.iter().map(|one| one.tensors.clone()).collect();
+        let tensors = B::InnerBackend::adam_of_many(tensors, coefficients);
+        let found = found.iter().zip(tensors);
+        done.extend(found.map(|(one, tensors)| Stepped { id: one.id, steps: one.steps, tensors }));
+    }
+    let mut place = Place::<B, M> { history, done };
+    let module = module.map(&mut place);
+    *adam = adam.optim().init().load_record(place.history);
+    module
+}
+
+/// Moments of each parameter.
+type History<B, M> = <OptimizerAdaptor<Adam, M, B> as Optimizer<M, B>>::Record;
+
+/// A parameter that takes part in a step: itself, its gradient and both moments before; or itself and both moments after.
+struct Stepped<T> {
+    id: ParamId,
+    /// Steps, this one included.
+    steps: usize,
+    tensors: T,
+}
+
+/// Finds the parameters that have a gradient, in the order of the layers.
+struct Collect<B: AutodiffBackend, M: AutodiffModule<B>> {
+    gradients: GradientsParams,
+    history: History<B, M>,
+    found: Vec<Stepped<[FloatTensor<B::InnerBackend>; 4]>>,
+}
+
+impl<B: AutodiffBackend, M: AutodiffModule<B>> ModuleVisitor<B> for Collect<B, M> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        let Some(gradient) = self.gradients.remove::<B::InnerBackend, D>(param.id) else { return };
+        let moments: Moments<B::InnerBackend, D> = match self.history.remove(&param.id) {
+            Some(record) => record.into_state(),
+            None => Moments::none(&gradient),
+        };
+        let tensors = [param.val().inner(), gradient, moments.first, moments.second].map(primitive);
+        self.found.push(Stepped { id: param.id, steps: moments.steps + 1, tensors });
+    }
+}
+
+/// Puts the results back, in the same order.
+struct Place<B: AutodiffBackend, M: AutodiffModule<B>> {
+    history: History<B, M>,
+    done: VecDeque<Stepped<[FloatTensor<B::InnerBackend>; 3]>>,
+}
+
+impl<B: AutodiffBackend, M: AutodiffModule<B>> ModuleMapper<B> for Place<B, M> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        let Some(Stepped { steps, tensors, .. }) = self.done.pop_front_if(|done| done.id == param.id) else {
+            return param;
+        };
+        let [parameter, first, second] = tensors.map(tensor::<B::InnerBackend, D>);
+        let moments = Moments { first, second, steps };
+        self.history.insert(param.id, AdaptorRecord::from_state(moments));
+        let (id, before, mapper) = param.consume();
+        let parameter = Tensor::from_inner(parameter).set_require_grad(before.is_require_grad());
+        Param::from_mapped_value(id, parameter, mapper)
+    }
+}
+
 impl<B: Backend> SimpleOptimizer<B> for Adam {
     type State<const D: usize> = Moments<B, D>;
 
@@ -68,28 +177,12 @@ impl<B: Backend> SimpleOptimizer<B> for Adam {
         gradient: Tensor<B, D>,
         state: Option<Moments<B, D>>,
     ) -> (Tensor<B, D>, Option<Moments<B, D>>) {
-        let Moments { first, second, steps } = state.unwrap_or_else(|| {
-            let none = gradient.zeros_like();
-            Moments { first: none.clone(), second: none, steps: 0 }
-        });
+        let Moments { first, second, steps } = state.unwrap_or_else(|| Moments::none(&gradient));
         let steps = steps + 1;
-        let count = i32::try_from(steps).unwrap_or(i32::MAX);
-        let (penalty, decay) = match self.decay {
-            Decay::Penalty(penalty) => (penalty, 0.0),
-            Decay::Decoupled(decay) => (0.0, decay),
-        };
-        let step = Step {
-            keep_moments: self.betas,
-            corrections: self.betas.map(|beta| (1.0 - f64::from(beta).powi(count)) as f32),
-            epsilon: self.epsilon,
-            penalty,
-            keep: (1.0 - rate * f64::from(decay)) as f32,
-            rate: rate as f32,
-        };
-        let float = |tensor: Tensor<B, D>| tensor.into_primitive().tensor();
-        let moments = [float(first), float(second)];
-        let [parameter, first, second] = B::adam(float(parameter), float(gradient), moments, step)
-            .map(|of| Tensor::from_primitive(TensorPrimitive::Float(of)));
+        let moments = [primitive(first), primitive(second)];
+        let done =
+            B::adam(primitive(parameter), primitive(gradient), moments, self.coefficients(rate, steps));
+        let [parameter, first, second] = done.map(tensor);
         (parameter, Some(Moments { first, second, steps }))
     }
 

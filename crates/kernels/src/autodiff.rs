@@ -15,6 +15,8 @@ use crate::backend::{Backend, Normalized};
 use crate::norm::NormOptions;
 
 impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
+    const PREFERS_FEW_OPERATIONS: bool = B::PREFERS_FEW_OPERATIONS;
+
     fn convolve2d(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -139,6 +141,92 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
         }
     }
 
+    fn normalize_modulated(
+        x: FloatTensor<Self>,
+        [gamma, beta]: [FloatTensor<Self>; 2],
+        change: FloatTensor<Self>,
+        options: NormOptions,
+    ) -> Normalized<FloatTensor<Self>> {
+        let nodes = [x.node.clone(), gamma.node.clone(), beta.node.clone(), change.node.clone()];
+        match Norm.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let parents = [&x, &gamma, &beta, &change].map(|parent| prep.checkpoint(parent));
+                let affine = [gamma.primitive, beta.primitive];
+                let done = B::normalize_modulated(x.primitive, affine, change.primitive, options);
+                let state = (parents, [done.mean.clone(), done.variance.clone()], options);
+                Normalized {
+                    output: prep.finish(state, done.output),
+                    mean: Self::from_inner(done.mean),
+                    variance: Self::from_inner(done.variance),
+                }
+            }
+            OpsKind::UnTracked(prep) => {
+                let affine = [gamma.primitive, beta.primitive];
+                let done = B::normalize_modulated(x.primitive, affine, change.primitive, options);
+                Normalized {
+                    output: prep.finish(done.output),
+                    mean: Self::from_inner(done.mean),
+                    variance: Self::from_inner(done.variance),
+                }
+            }
+        }
+    }
+
+    fn cross_entropy(
+        logits: FloatTensor<Self>,
+        classes: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        let (classes, weights) = (classes.primitive, weights.primitive);
+        match CrossEntropy.prepare::<C>([logits.node.clone()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let node = prep.checkpoint(&logits);
+                let [loss, total] = B::cross_entropy(logits.primitive, classes.clone(), weights.clone());
+                [prep.finish((node, classes, weights, total.clone()), loss), Self::from_inner(total)]
+            }
+            OpsKind::UnTracked(prep) => {
+                let [loss, total] = B::cross_entropy(logits.primitive, classes, weights);
+                [prep.finish(loss), Self::from_inner(total)]
+            }
+        }
+    }
+
+    fn silu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        match Silu.prepare::<C>([x.node.clone()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = prep.checkpoint(&x);
+                prep.finish(state, B::silu(x.primitive))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::silu(x.primitive)),
+        }
+    }
+
+    fn convolve2d_joined(
+        [shared, own]: [FloatTensor<Self>; 2],
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        let nodes = [shared.node.clone(), own.node.clone(), weight.node.clone(), bias.node.clone()];
+        match JoinedConvolution.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let parents = [&shared, &own, &weight].map(|parent| prep.checkpoint(parent));
+                let x = [shared.primitive, own.primitive];
+                let out = B::convolve2d_joined(x, weight.primitive, bias.primitive, options.clone());
+                prep.finish((parents, options), out)
+            }
+            OpsKind::UnTracked(prep) => {
+                let x = [shared.primitive, own.primitive];
+                prep.finish(B::convolve2d_joined(x, weight.primitive, bias.primitive, options))
+            }
+        }
+    }
+
+    fn mix(pairs: Vec<[FloatTensor<Self>; 2]>, factors: [f64; 2]) -> Vec<FloatTensor<Self>> {
+        let pairs = pairs.into_iter().map(|pair| pair.map(|of| of.primitive));
+        B::mix(pairs.collect(), factors).into_iter().map(Self::from_inner).collect()
+    }
+
     fn pool2x2_max(x: FloatTensor<Self>) -> FloatTensor<Self> {
         match MaxPool.prepare::<C>([x.node.clone()]).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
@@ -243,6 +331,40 @@ impl<B: Backend> Backward<B, 3> for ConvolutionOnto {
 }
 
 #[derive(Debug)]
+struct JoinedConvolution;
+
+impl<B: Backend> Backward<B, 4> for JoinedConvolution {
+    /// Nodes of the shared and own channels and of the weight, and the options.
+    type State = ([NodeId; 3], ConvOptions<2>);
+
+    fn backward(self, ops: Ops<Self::State, 4>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        let (parents, options) = ops.state;
+        let [shared, own, weight] =
+            parents.map(|parent| checkpointer.retrieve_node_output::<FloatTensor<B>>(parent));
+        let [for_shared, for_own, for_weight, for_bias] =
+            ops.parents.map(|parent| parent.map(|node| node.id));
+        let [of_shared, of_own] = B::split_channels(weight, shared.shape()[1]);
+        let together = B::sum_images(gradient.clone(), shared.shape()[0]);
+        let parts = [(shared, of_shared, together.clone(), for_shared), (own, of_own, gradient, for_own)];
+        let [for_shared, for_own] = parts.map(|(x, weight, gradient, node)| {
+            if let Some(node) = node {
+                let (x, weight, gradient) = (x.clone(), weight.clone(), gradient.clone());
+                let of_x = B::convolve2d_input_gradient(x, weight, gradient, options.clone());
+                gradients.register::<B>(node, of_x);
+            }
+            for_weight.map(|_| B::convolve2d_weight_gradient(x, weight, gradient, options.clone()))
+        });
+        if let (Some(node), Some(for_shared), Some(for_own)) = (for_weight, for_shared, for_own) {
+            gradients.register::<B>(node, B::join_channels(for_shared, for_own));
+        }
+        if let Some(node) = for_bias {
+            gradients.register::<B>(node, B::bias_gradient(together));
+        }
+    }
+}
+
+#[derive(Debug)]
 struct TransposedConvolution;
 
 /// Nodes of input and weight, and the options.
@@ -312,6 +434,25 @@ impl<B: Backend> Backward<B, 3> for Norm {
     }
 }
 
+/// With γ and β that are changed for each image.
+impl<B: Backend> Backward<B, 4> for Norm {
+    type State = ([NodeId; 4], [FloatTensor<B>; 2], NormOptions);
+
+    fn backward(self, ops: Ops<Self::State, 4>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        let (parents, moments, options) = ops.state;
+        let [x, gamma, beta, change] =
+            parents.map(|parent| checkpointer.retrieve_node_output::<FloatTensor<B>>(parent));
+        let affine = [gamma, beta];
+        let found = B::normalize_modulated_gradients(x, affine, change, moments, gradient, options);
+        for (parent, gradient) in ops.parents.into_iter().zip(found) {
+            if let Some(node) = parent {
+                gradients.register::<B>(node.id, gradient);
+            }
+        }
+    }
+}
+
 #[derive(Debug)]
 struct MaxPool;
 
@@ -336,6 +477,18 @@ impl<B: Backend> Backward<B, 1> for Upsampling {
 }
 
 #[derive(Debug)]
+struct Silu;
+
+impl<B: Backend> Backward<B, 1> for Silu {
+    type State = NodeId;
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let x = checkpointer.retrieve_node_output::<FloatTensor<B>>(ops.state);
+        unary::<B, _>(ops.parents, ops.node, gradients, |gradient| B::silu_gradient(x, gradient));
+    }
+}
+
+#[derive(Debug)]
 struct LogSoftmax;
 
 impl<B: Backend> Backward<B, 1> for LogSoftmax {
@@ -345,6 +498,22 @@ impl<B: Backend> Backward<B, 1> for LogSoftmax {
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
         unary::<B, _>(ops.parents, ops.node, gradients, |gradient| {
             B::log_softmax_channels_gradient(ops.state, gradient)
+        });
+    }
+}
+
+#[derive(Debug)]
+struct CrossEntropy;
+
+impl<B: Backend> Backward<B, 1> for CrossEntropy {
+    /// Node of the logits, classes, weights and total weight.
+    type State = (NodeId, FloatTensor<B>, FloatTensor<B>, FloatTensor<B>);
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let (logits, classes, weights, total) = ops.state;
+        let logits = checkpointer.retrieve_node_output::<FloatTensor<B>>(logits);
+        unary::<B, _>(ops.parents, ops.node, gradients, |gradient| {
+            B::cross_entropy_gradient(logits, classes, weights, total, gradient)
         });
     }
 }

@@ -1,7 +1,7 @@
 //! The operations as a trait that extends Burn's backends.
 
-use burn::tensor::backend;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, FloatTensor};
+use burn::tensor::{Scalar, TensorMetadata, backend};
 
 use crate::activation::Activation;
 use crate::adam;
@@ -15,6 +15,10 @@ use crate::norm::NormOptions;
 /// backend; a backend overrides the methods that it can do faster. Methods ending in `_gradient` are the
 /// backward steps that [`Autodiff`](burn::backend::Autodiff) requests from its inner backend.
 pub trait Backend: backend::Backend {
+    /// Whether starting an operation takes longer than the work on a small tensor, so that few large operations are
+    /// faster than many small ones.
+    const PREFERS_FEW_OPERATIONS: bool = false;
+
     /// Convolution of `x` `[b, in, h, w]` with `weight` `[out, in / groups, kh, kw]`.
     fn convolve2d(
         x: FloatTensor<Self>,
@@ -54,6 +58,19 @@ pub trait Backend: backend::Backend {
         options: ConvOptions<2>,
     ) -> FloatTensor<Self> {
         fallback::convolve2d_onto::<Self>(x, weight, onto, options)
+    }
+
+    /// Convolution of the channels of `shared` `[b / k, m, h, w]`, each image of which is for k images of `own`
+    /// `[b, n, h, w]`, followed by those of `own`, with `weight` `[out, m + n, kh, kw]`.
+    fn convolve2d_joined(
+        [shared, own]: [FloatTensor<Self>; 2],
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        let [of_shared, of_own] = Self::split_channels(weight, shared.shape()[1]);
+        let onto = Self::convolve2d(shared, of_shared, Some(bias), options.clone());
+        Self::convolve2d_onto(own, of_own, onto, options)
     }
 
     /// Sums of consecutive images: `[b, c, h, w]` to `[images, c, h, w]`.
@@ -134,6 +151,42 @@ pub trait Backend: backend::Backend {
         fallback::normalize_with::<Self>(x, gamma, beta, moments, options)
     }
 
+    /// [`normalize`](Self::normalize) with γ and β `[c]`, changed for each image: `change` is `[b, c]`, added to β, or
+    /// `[b, 2c]`, a scale s and a shift t for γ (1 + s) and β (1 + s) + t.
+    fn normalize_modulated(
+        x: FloatTensor<Self>,
+        affine: [FloatTensor<Self>; 2],
+        change: FloatTensor<Self>,
+        options: NormOptions,
+    ) -> Normalized<FloatTensor<Self>> {
+        let [gamma, beta] = fallback::modulated::<Self>(affine, change);
+        Self::normalize(x, gamma, beta, options)
+    }
+
+    /// Gradients of [`normalize_modulated`](Self::normalize_modulated) with respect to `x`, γ, β and `change`.
+    fn normalize_modulated_gradients(
+        x: FloatTensor<Self>,
+        affine: [FloatTensor<Self>; 2],
+        change: FloatTensor<Self>,
+        moments: [FloatTensor<Self>; 2],
+        out_gradient: FloatTensor<Self>,
+        options: NormOptions,
+    ) -> [FloatTensor<Self>; 4] {
+        fallback::normalize_modulated_gradients::<Self>(x, affine, change, moments, out_gradient, options)
+    }
+
+    /// [`normalize_with`](Self::normalize_with), modulated as [`normalize_modulated`](Self::normalize_modulated).
+    fn normalize_modulated_with(
+        x: FloatTensor<Self>,
+        affine: [FloatTensor<Self>; 2],
+        change: FloatTensor<Self>,
+        moments: [FloatTensor<Self>; 2],
+        options: NormOptions,
+    ) -> FloatTensor<Self> {
+        let [gamma, beta] = fallback::modulated::<Self>(affine, change);
+        Self::normalize_with(x, gamma, beta, moments, options)
+    }
+
     /// Maximum of each 2x2 block.
     fn pool2x2_max(x: FloatTensor<Self>) -> FloatTensor<Self> {
         fallback::pool2x2_max::<Self>(x)
@@ -159,6 +212,16 @@ pub trait Backend: backend::Backend {
         fallback::join_channels::<Self>(a, b)
     }
 
+    /// x / (1 + exp(-x)) of any shape.
+    fn silu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        fallback::silu::<Self>(x)
+    }
+
+    /// Gradient of [`silu`](Self::silu).
+    fn silu_gradient(x: FloatTensor<Self>, out_gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        fallback::silu_gradient::<Self>(x, out_gradient)
+    }
+
     /// Log-softmax over the channels.
     fn log_softmax_channels(x: FloatTensor<Self>) -> FloatTensor<Self> {
         fallback::log_softmax_channels::<Self>(x)
@@ -172,6 +235,28 @@ pub trait Backend: backend::Backend {
         fallback::log_softmax_channels_gradient::<Self>(out, out_gradient)
     }
 
+    /// Cross-entropy -Σ w ln p / Σ w over the pixels: p is the probability of the class of a pixel and w the weight of that
+    /// class. `logits` are `[b, c, h, w]`, `classes` `[b, 1, h, w]`, `weights` `[c]`. Also returns Σ w, or 1 if it is zero; both
+    /// are `[1]`.
+    fn cross_entropy(
+        logits: FloatTensor<Self>,
+        classes: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        fallback::cross_entropy::<Self>(logits, classes, weights)
+    }
+
+    /// Gradient of [`cross_entropy`](Self::cross_entropy) with respect to the logits, given the total that it returned.
+    fn cross_entropy_gradient(
+        logits: FloatTensor<Self>,
+        classes: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        total: FloatTensor<Self>,
+        out_gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        fallback::cross_entropy_gradient::<Self>(logits, classes, weights, total, out_gradient)
+    }
+
     /// One step of Adam: returns the new parameter and both new moments.
     fn adam(
         parameter: FloatTensor<Self>,
@@ -180,6 +265,30 @@ pub trait Backend: backend::Backend {
         step: adam::Step,
     ) -> [FloatTensor<Self>; 3] {
         fallback::adam::<Self>(parameter, gradient, moments, step)
+    }
+
+    /// [`adam`](Self::adam) for each parameter, gradient and both moments.
+    fn adam_of_many(tensors: Vec<[FloatTensor<Self>; 4]>, step: adam::Step) -> Vec<[FloatTensor<Self>; 3]> {
+        let one = |[parameter, gradient, first, second]: [FloatTensor<Self>; 4]| {
+            Self::adam(parameter, gradient, [first, second], step)
+        };
+        tensors.into_iter().map(one).collect()
+    }
+
+    /// Each tensor times `factor`, without gradient.
+    fn scale_many(tensors: Vec<FloatTensor<Self>>, factor: f64) -> Vec<FloatTensor<Self>> {
+        let scaled = |of| Self::float_mul_scalar(of, Scalar::Float(factor));
+        tensors.into_iter().map(scaled).collect()
+    }
+
+    /// a · `factors[0]` + b · `factors[1]` for each pair, without gradient.
+    fn mix(pairs: Vec<[FloatTensor<Self>; 2]>, factors: [f64; 2]) -> Vec<FloatTensor<Self>> {
+        fallback::mix::<Self>(pairs, factors)
+    }
+
+    /// Sums of squares, one or more for each tensor, that add up to that of all values.
+    fn sums_of_squares(tensors: Vec<FloatTensor<Self>>) -> FloatTensor<Self> {
+        fallback::sums_of_squares::<Self>(tensors)
     }
 
     /// Splits into the first `channels` channels and the rest.

@@ -4,7 +4,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::ops::{
     ConvOptions, ConvTransposeOptions, FloatTensor, InterpolateMode, InterpolateOptions,
 };
-use burn::tensor::{Shape, Tensor, TensorMetadata, TensorPrimitive, activation};
+use burn::tensor::{Scalar, Shape, Tensor, TensorMetadata, TensorPrimitive, activation};
 
 use crate::activation::Activation;
 use crate::adam;
@@ -83,6 +83,50 @@ pub(crate) fn log_softmax_channels_gradient<B: Backend>(
 ) -> FloatTensor<B> {
     let (out, gradient) = (tensor::<B, 4>(out), tensor::<B, 4>(out_gradient));
     primitive(gradient.clone() - out.exp() * gradient.sum_dim(1))
+}
+
+pub(crate) fn silu<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    B::float_mul(x.clone(), B::sigmoid(x))
+}
+
+pub(crate) fn silu_gradient<B: Backend>(x: FloatTensor<B>, out_gradient: FloatTensor<B>) -> FloatTensor<B> {
+    let count = x.shape().num_elements();
+    let z = B::float_reshape(x, Shape::new([1, 1, 1, count]));
+    let slope = primitive(slope(tensor::<B, 4>(z), Activation::Silu));
+    B::float_mul(B::float_reshape(slope, out_gradient.shape()), out_gradient)
+}
+
+/// 1 in the channel of the class of each pixel, times the weight of the class.
+fn weighted_classes<B: Backend>(classes: FloatTensor<B>, weights: FloatTensor<B>) -> Tensor<B, 4> {
+    let (classes, weights) = (tensor::<B, 4>(classes), tensor::<B, 1>(weights));
+    let channels = weights.dims()[0];
+    let of_channel = |channel: usize| classes.clone().equal_elem(channel as f32).float();
+    Tensor::cat((0..channels).map(of_channel).collect(), 1) * weights.reshape([1, channels, 1, 1])
+}
+
+pub(crate) fn cross_entropy<B: crate::Backend>(
+    logits: FloatTensor<B>,
+    classes: FloatTensor<B>,
+    weights: FloatTensor<B>,
+) -> [FloatTensor<B>; 2] {
+    let y = weighted_classes::<B>(classes, weights);
+    let total = y.clone().sum();
+    let total = total.clone() + total.equal_elem(0.0).float();
+    let loss = -(tensor::<B, 4>(B::log_softmax_channels(logits)) * y).sum() / total.clone();
+    [primitive(loss), primitive(total)]
+}
+
+pub(crate) fn cross_entropy_gradient<B: crate::Backend>(
+    logits: FloatTensor<B>,
+    classes: FloatTensor<B>,
+    weights: FloatTensor<B>,
+    total: FloatTensor<B>,
+    out_gradient: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let y = weighted_classes::<B>(classes, weights);
+    let factor = tensor::<B, 1>(out_gradient) / tensor(total);
+    let p = tensor::<B, 4>(B::log_softmax_channels(logits)).exp();
+    primitive((p * y.clone().sum_dim(1) - y) * factor.reshape([1, 1, 1, 1]))
 }
 
 pub(crate) fn convolve_transposed2d_gradients<B: Backend>(
@@ -164,6 +208,62 @@ pub(crate) fn normalize_with<B: Backend>(
     let [mean, variance] = moments.map(|moment| per_channel(tensor::<B, 1>(moment)));
     let z = (tensor::<B, 4>(x) - mean) / (variance + options.epsilon).sqrt() * gamma + beta;
     primitive(activate(z, options.activation))
+}
+
+/// γ and β of each image `[b, c]`.
+pub(crate) fn modulated<B: Backend>(
+    affine: [FloatTensor<B>; 2],
+    change: FloatTensor<B>,
+) -> [FloatTensor<B>; 2] {
+    let change = tensor::<B, 2>(change);
+    let channels = affine[0].shape().num_elements();
+    let [images, changes] = change.dims();
+    let [gamma, beta] = affine.map(|of| tensor::<B, 2>(B::float_reshape(of, Shape::new([1, channels]))));
+    let [gamma, beta] = if changes == channels {
+        [gamma.repeat_dim(0, images), beta + change]
+    } else {
+        let [scale, shift] = [0, channels].map(|first| change.clone().narrow(1, first, channels));
+        let scale = scale + 1.0;
+        [gamma * scale.clone(), beta * scale + shift]
+    };
+    [primitive(gamma), primitive(beta)]
+}
+
+pub(crate) fn normalize_modulated_gradients<B: crate::Backend>(
+    x: FloatTensor<B>,
+    affine: [FloatTensor<B>; 2],
+    change: FloatTensor<B>,
+    moments: [FloatTensor<B>; 2],
+    out_gradient: FloatTensor<B>,
+    options: NormOptions,
+) -> [FloatTensor<B>; 4] {
+    let of_affine = affine[0].shape();
+    let channels = of_affine.num_elements();
+    let [gamma, beta] = modulated::<B>(affine.clone(), change.clone());
+    let [for_x, of_gamma, of_beta] = B::normalize_gradients(x, gamma, beta, moments, out_gradient, options);
+    let [of_gamma, of_beta] = [of_gamma, of_beta].map(tensor::<B, 2>);
+    let [gamma, beta] = affine.map(|of| tensor::<B, 2>(B::float_reshape(of, Shape::new([1, channels]))));
+    let change = tensor::<B, 2>(change);
+    let (scale, for_change) = if change.dims()[1] == channels {
+        (change.ones_like(), of_beta.clone())
+    } else {
+        let for_scale = gamma * of_gamma.clone() + beta * of_beta.clone();
+        (change.narrow(1, 0, channels) + 1.0, Tensor::cat(vec![for_scale, of_beta.clone()], 1))
+    };
+    let [for_gamma, for_beta] = [of_gamma, of_beta]
+        .map(|of| B::float_reshape(primitive((of * scale.clone()).sum_dim(0)), of_affine.clone()));
+    [for_x, for_gamma, for_beta, primitive(for_change)]
+}
+
+pub(crate) fn mix<B: Backend>(pairs: Vec<[FloatTensor<B>; 2]>, factors: [f64; 2]) -> Vec<FloatTensor<B>> {
+    let scaled = |of, factor| B::float_mul_scalar(of, Scalar::Float(factor));
+    let mixed = |[a, b]: [FloatTensor<B>; 2]| B::float_add(scaled(a, factors[0]), scaled(b, factors[1]));
+    pairs.into_iter().map(mixed).collect()
+}
+
+pub(crate) fn sums_of_squares<B: Backend>(tensors: Vec<FloatTensor<B>>) -> FloatTensor<B> {
+    let sums = tensors.into_iter().map(|of| B::float_sum(B::float_mul(of.clone(), of)));
+    B::float_cat(sums.collect(), 0)
 }
 
 pub(crate) fn pool2x2_max<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {

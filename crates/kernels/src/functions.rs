@@ -100,6 +100,27 @@ pub fn conv2d_finished<B: Backend>(
     tensor(B::convolve2d_finished(primitive(x), primitive(weight), onto, affine, activation, options))
 }
 
+/// Convolution of joined channels: those of `shared`, each image of which is for consecutive images of `own`, come
+/// first.
+///
+/// # Shapes
+/// `shared` `[b / k, m, h, w]`, `own` `[b, n, h, w]`, `weight` `[out, m + n, kh, kw]`, `bias` `[out]`.
+pub(crate) fn conv2d_joined<B: Backend>(
+    shared: Tensor<B, 4>,
+    own: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    bias: Tensor<B, 1>,
+    options: ConvOptions<2>,
+) -> Tensor<B, 4> {
+    let x = [primitive(shared), primitive(own)];
+    tensor(B::convolve2d_joined(x, primitive(weight), primitive(bias), options))
+}
+
+/// x / (1 + exp(-x)) in one operation.
+pub fn silu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+    tensor(B::silu(primitive(x)))
+}
+
 fn check_onto<B: Backend>(x: &Tensor<B, 4>, weight: &Tensor<B, 4>, onto: &Tensor<B, 4>) {
     let ([batch, ..], [images, channels, ..]) = (x.dims(), onto.dims());
     assert_eq!(channels, weight.dims()[0], "conv2d_onto: channels of the output and of the sum differ");
@@ -253,6 +274,20 @@ pub fn concat_channels<B: Backend>(a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B
         "concat_channels: batch and size differ"
     );
     tensor(B::join_channels(primitive(a), primitive(b)))
+}
+
+/// Cross-entropy -Σ w ln p / Σ w over the pixels: p is the probability of the class of a pixel and w the weight of that
+/// class; 0 if no pixel counts.
+///
+/// # Shapes
+/// `logits` `[b, c, h, w]`, `classes` `[b, 1, h, w]` of 0, 1, ..., `weights` `[c]`; result `[1]`.
+pub fn cross_entropy<B: Backend>(
+    logits: Tensor<B, 4>,
+    classes: Tensor<B, 4>,
+    weights: Tensor<B, 1>,
+) -> Tensor<B, 1> {
+    let [loss, _] = B::cross_entropy(primitive(logits), primitive(classes), primitive(weights));
+    tensor(loss)
 }
 
 /// Log-softmax over the channels: `[b, c, h, w]` to the same shape.

@@ -2,7 +2,8 @@
 //!
 //! An input gradient is a convolution with the kernel rotated by 180°. A weight gradient is a small matrix of
 //! long sums. As a single product it would leave most of a GPU idle. The image is therefore cut into parts,
-//! each part is a separate product, and the products are summed.
+//! each part is a separate product, and the products are summed. Convolutions without groups have kernels of their own
+//! (`gpu/convolution.rs`).
 
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::{ConvOptions, PadMode};
@@ -59,21 +60,20 @@ pub fn weight_gradient<B: Backend>(
     products.sum_dim(1).reshape([images, values]).sum_dim(0).reshape(weight)
 }
 
-/// Gradient of a convolution with `weight` with respect to its input, as a convolution of `out_gradient`:
-/// returns the weight and options of that convolution. `None` for strides other than one, for groups, or if
-/// the padding extends beyond the kernel.
-pub fn input_gradient<B: Backend>(
-    weight: Tensor<B, 4>,
+/// Options of the convolution of `out_gradient` with the turned kernel that is the input gradient of a convolution
+/// with a kernel of this height and width. `None` for strides other than one, for groups, or if the padding extends
+/// beyond the kernel.
+pub fn input_gradient_options(
+    [height, width]: [usize; 2],
     options: &ConvOptions<2>,
-) -> Option<(Tensor<B, 4>, ConvOptions<2>)> {
+) -> Option<ConvOptions<2>> {
     if options.stride != [1, 1] || options.groups != 1 {
         return None;
     }
-    let [_, _, height, width] = weight.dims();
     let left =
         |axis: usize, size: usize| (options.dilation[axis] * (size - 1)).checked_sub(options.padding[axis]);
     let padding = [left(0, height)?, left(1, width)?];
-    Some((weight.flip([2, 3]).swap_dims(0, 1), ConvOptions::new([1, 1], padding, options.dilation, 1)))
+    Some(ConvOptions::new([1, 1], padding, options.dilation, 1))
 }
 
 /// Number of rows per part of an image. `values` is the number of values in the products of all images for
@@ -124,7 +124,8 @@ mod tests {
             let (x, gradient) = (random(input), random([input[0], out[0], out[1], out[2]]));
             let found = weight_gradient(x.clone(), weight, gradient.clone(), &options);
             let weight = random(weight);
-            if let Some((turned, own)) = input_gradient(weight.clone(), &options) {
+            if let Some(own) = input_gradient_options(kernel, &options) {
+                let turned = weight.clone().flip([2, 3]).swap_dims(0, 1);
                 let found = module::conv2d(gradient.clone(), turned, None, own);
                 let [x, weight, gradient] = [&x, &weight, &gradient].map(|of| primitive(of.clone()));
                 let expected = Flex::conv2d_x_backward(x, weight, gradient, options.clone());

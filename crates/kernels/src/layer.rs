@@ -1,13 +1,16 @@
 //! The operations on Burn's modules; their parameters, records and names are unchanged.
 
+use burn::module::{Module as _, ModuleMapper, Param};
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::nn::{BatchNorm, GroupNorm, PaddingConfig2d};
 use burn::tensor::Tensor;
-use burn::tensor::ops::{ConvTransposeOptions, PaddedConvOptions};
+use burn::tensor::ops::{ConvTransposeOptions, FloatTensor, PaddedConvOptions};
 
 use crate::activation::Activation;
-use crate::backend::Backend;
-use crate::functions::{self, BatchNormOutput, Finish};
+use crate::backend::{Backend, Normalized};
+use crate::fallback::{primitive, tensor};
+use crate::functions::{self, Finish};
+use crate::norm::{NormOptions, Statistics};
 
 /// Same as `layer.forward(x)`.
 pub fn conv2d<B: Backend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
@@ -35,6 +38,14 @@ impl<B: Backend> From<Tensor<B, 4>> for Joined<B> {
 /// once.
 pub fn conv2d_joined<B: Backend>(layer: &Conv2d<B>, x: Joined<B>) -> Tensor<B, 4> {
     let bias = layer.bias.as_ref().map(|bias| bias.val());
+    let options = options(layer, &x.own);
+    if let (true, Some(shared), Some(bias), None) =
+        (B::PREFERS_FEW_OPERATIONS && layer.groups == 1, &x.shared, &bias, options.padding_end)
+        && shared.dims()[0] < x.own.dims()[0]
+    {
+        let (shared, weight) = (shared.clone(), layer.weight.val());
+        return functions::conv2d_joined(shared, x.own, weight, bias.clone(), options.options);
+    }
     match Parts::of(layer, x, bias.clone()) {
         Parts { own, weight, onto: None, options } => functions::conv2d(own, weight, bias, options),
         Parts { own, weight, onto: Some(onto), options } => {
@@ -87,13 +98,11 @@ pub fn conv_transpose2d<B: Backend>(layer: &ConvTranspose2d<B>, x: Tensor<B, 4>)
     functions::conv_transpose2d(x, layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()), options)
 }
 
-/// A per-image modulation of normalised values: z (1 + scale) + shift, before the activation.
+/// A per-image modulation of normalised values, before the activation: z + shift, or z (1 + scale) + shift.
 #[derive(Clone, Debug)]
 pub struct Condition<B: Backend> {
-    /// `[b, c]`
-    pub scale: Option<Tensor<B, 2>>,
-    /// `[b, c]`
-    pub shift: Tensor<B, 2>,
+    /// The shift `[b, c]`, or the scale followed by the shift `[b, 2c]`.
+    pub change: Tensor<B, 2>,
 }
 
 /// γ and β `[1, c]`, or `[b, c]` with a condition.
@@ -103,14 +112,44 @@ fn affine<B: Backend>(
     condition: Option<Condition<B>>,
 ) -> [Tensor<B, 2>; 2] {
     let [gamma, beta] = [gamma.unsqueeze::<2>(), beta.unsqueeze::<2>()];
-    let Some(Condition { scale, shift }) = condition else { return [gamma, beta] };
-    let images = shift.dims()[0];
-    match scale {
-        Some(scale) => {
-            let scale = scale + 1.0;
-            [gamma * scale.clone(), beta * scale + shift]
+    let Some(Condition { change }) = condition else { return [gamma, beta] };
+    let (channels, [images, changes]) = (gamma.dims()[1], change.dims());
+    if changes == channels {
+        return [gamma.repeat_dim(0, images), beta + change];
+    }
+    let scale = change.clone().narrow(1, 0, channels) + 1.0;
+    let shift = change.narrow(1, channels, channels);
+    [gamma * scale.clone(), beta * scale + shift]
+}
+
+/// γ, β and what changes them, where the backend applies that together with the norm; else γ and β of each image.
+fn affine_and_change<B: Backend>(
+    gamma: Tensor<B, 1>,
+    beta: Tensor<B, 1>,
+    condition: Option<Condition<B>>,
+    images: usize,
+) -> ([Tensor<B, 2>; 2], Option<Tensor<B, 2>>) {
+    match condition {
+        Some(Condition { change }) if B::PREFERS_FEW_OPERATIONS && change.dims()[0] == images => {
+            ([gamma.unsqueeze(), beta.unsqueeze()], Some(change))
         }
-        None => [gamma.repeat_dim(0, images), beta + shift],
+        condition => (affine(gamma, beta, condition), None),
+    }
+}
+
+/// Norm with the statistics of `x`, then the activation.
+fn normalize<B: Backend>(
+    x: Tensor<B, 4>,
+    ([gamma, beta], change): ([Tensor<B, 2>; 2], Option<Tensor<B, 2>>),
+    options: NormOptions,
+) -> Normalized<FloatTensor<B>> {
+    let (x, affine) = (primitive(x), [primitive(gamma), primitive(beta)]);
+    match change {
+        Some(change) => B::normalize_modulated(x, affine, primitive(change), options),
+        None => {
+            let [gamma, beta] = affine;
+            B::normalize(x, gamma, beta, options)
+        }
     }
 }
 
@@ -123,19 +162,42 @@ pub fn batch_norm<B: Backend>(
     activation: Activation,
 ) -> Tensor<B, 4> {
     let device = x.device();
-    let [gamma, beta] = affine(layer.gamma.val(), layer.beta.val(), condition);
+    let (affine, change) = affine_and_change(layer.gamma.val(), layer.beta.val(), condition, x.dims()[0]);
+    let options = NormOptions { statistics: Statistics::Batch, epsilon: layer.epsilon, activation };
     if !B::ad_enabled(&device) {
-        let mean = layer.running_mean.value().to_device(&device);
-        let variance = layer.running_var.value().to_device(&device);
-        return functions::batch_norm_inference(x, gamma, beta, mean, variance, layer.epsilon, activation);
+        let moments = [&layer.running_mean, &layer.running_var];
+        let moments = moments.map(|running| primitive(running.value().to_device(&device)));
+        let (x, affine) = (primitive(x), affine.map(primitive));
+        return tensor(match change {
+            Some(change) => B::normalize_modulated_with(x, affine, primitive(change), moments, options),
+            None => {
+                let [gamma, beta] = affine;
+                B::normalize_with(x, gamma, beta, moments, options)
+            }
+        });
     }
-    let BatchNormOutput { output, mean, variance } =
-        functions::batch_norm(x, gamma, beta, layer.epsilon, activation);
-    for (running, found) in [(&layer.running_mean, mean), (&layer.running_var, variance)] {
-        let kept = running.value_sync().to_device(&device).mul_scalar(1.0 - layer.momentum);
-        running.update(kept.add(found.mul_scalar(layer.momentum)).detach());
+    let Normalized { output, mean, variance } = normalize(x, (affine, change), options);
+    let running = [&layer.running_mean, &layer.running_var];
+    let pairs = running.into_iter().zip([mean, variance]);
+    let pairs = pairs.map(|(running, found)| [primitive(running.value_sync().to_device(&device)), found]);
+    let mixed = B::mix(pairs.collect(), [1.0 - layer.momentum, layer.momentum]);
+    for (running, mixed) in running.into_iter().zip(mixed) {
+        // Not `update`, which divides by the number of threads when the value is read.
+        running.clone().map(&mut Set(Some(mixed)));
     }
-    output
+    tensor(output)
+}
+
+/// Sets the value of a running statistic; its clones share it.
+struct Set<B: Backend>(Option<FloatTensor<B>>);
+
+impl<B: Backend> ModuleMapper<B> for Set<B> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        match self.0.take() {
+            Some(value) => Param::initialized(param.id, tensor(value)),
+            None => param,
+        }
+    }
 }
 
 /// A convolution and the batch norm after it. In prediction, where the norm is an affine function of each
@@ -148,7 +210,7 @@ pub fn conv2d_batch_norm<B: Backend>(
     activation: Activation,
 ) -> Tensor<B, 4> {
     let device = x.own.device();
-    if B::ad_enabled(&device) {
+    if B::ad_enabled(&device) || B::PREFERS_FEW_OPERATIONS {
         return batch_norm(norm, conv2d_joined(conv, x), condition, activation);
     }
     let Parts { own, weight, onto, options } = Parts::of(conv, x, None);
@@ -174,8 +236,9 @@ pub fn group_norm<B: Backend>(
     let (device, channels) = (x.device(), [layer.num_channels]);
     let gamma = layer.gamma.as_ref().map_or_else(|| Tensor::ones(channels, &device), |gamma| gamma.val());
     let beta = layer.beta.as_ref().map_or_else(|| Tensor::zeros(channels, &device), |beta| beta.val());
-    let [gamma, beta] = affine(gamma, beta, condition);
-    functions::group_norm(x, layer.num_groups, gamma, beta, layer.epsilon, activation)
+    let affine = affine_and_change(gamma, beta, condition, x.dims()[0]);
+    let statistics = Statistics::Group(layer.num_groups);
+    tensor(normalize(x, affine, NormOptions { statistics, epsilon: layer.epsilon, activation }).output)
 }
 
 /// Padding before and after, computed like in [`Conv2d`], where the function is private.

@@ -3,8 +3,8 @@
 //! # Map of the crate
 //!
 //! Models call `functions` and [`layer`]. `backend` is the trait behind them. It is implemented in `flex`
-//! (the kernels), `autodiff` (the backward steps), `fallback` (Burn's own operations) and `gpu` (CUDA and
-//! WGPU, with its own `gradients`). The kernels in `conv`, `norm`, `pool`, `concat` and `softmax` do
+//! (the kernels), `autodiff` (the backward steps), `fallback` (Burn's own operations) and `gpu` (CubeCL kernels for
+//! CUDA and WGPU; `gradients` for convolutions in groups). The kernels in `conv`, `norm`, `pool`, `concat` and `softmax` do
 //! not depend on Burn. They use `simd` (instruction sets), `memory` (buffers) and `share` (writing from
 //! several threads), which hold the unsafe code.
 
@@ -36,7 +36,8 @@ pub use activation::Activation;
 pub use backend::{AutodiffBackend, Backend, Normalized};
 pub use functions::{
     BatchNormOutput, Finish, batch_norm, batch_norm_inference, concat_channels, conv_transpose2d, conv2d,
-    conv2d_finished, conv2d_onto, group_norm, log_softmax_channels, max_pool2x2, upsample2x,
+    conv2d_finished, conv2d_onto, cross_entropy, group_norm, log_softmax_channels, max_pool2x2, silu,
+    upsample2x,
 };
 pub use norm::{NormOptions, Statistics};
 pub use simd::Level;

@@ -384,8 +384,7 @@ fn layers_equal_the_forward_of_burns_modules() {
         let norm = BatchNormConfig::new(8).init::<Train>(&device);
         let (shared, own) = (random([2, 2, 9, 20]), random([6, 3, 9, 20]));
         let condition = condition.map(|(scales, images)| kernels::layer::Condition {
-            scale: scales.then(|| random([images, 8])),
-            shift: random([images, 8]),
+            change: random([images, if scales { 16 } else { 8 }]),
         });
         let x = kernels::layer::Joined { shared: Some(shared.clone()), own: own.clone() };
         // Moves the running statistics.
@@ -394,10 +393,8 @@ fn layers_equal_the_forward_of_burns_modules() {
         let y = kernels::layer::conv2d(&conv, joined(shared.clone(), own.clone()));
         let (conv, norm) = (conv.valid(), norm.valid());
         let x = kernels::layer::Joined { shared: Some(shared.inner()), own: own.inner() };
-        let condition = condition.map(|condition| kernels::layer::Condition {
-            scale: condition.scale.map(Tensor::inner),
-            shift: condition.shift.inner(),
-        });
+        let condition =
+            condition.map(|condition| kernels::layer::Condition { change: condition.change.inner() });
         let found = kernels::layer::conv2d_batch_norm(&conv, &norm, x, condition.clone(), Activation::Relu);
         let expected = kernels::layer::batch_norm(&norm, y.inner(), condition, Activation::Relu);
         assert_same(found.into_data(), expected.into_data());

@@ -2,9 +2,13 @@
 #![cfg(feature = "wgpu")]
 
 use burn::backend::{Autodiff, Flex, Wgpu};
-use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
-use burn::tensor::{Tensor, TensorData};
-use porecast_kernels::adam::{Adam, Decay};
+use burn::module::{Param, ParamId};
+use burn::nn::conv::Conv2dConfig;
+use burn::nn::{BatchNormConfig, GroupNormConfig, PaddingConfig2d};
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, FloatTensor};
+use burn::tensor::{Tensor, TensorData, TensorPrimitive};
+use porecast_kernels::adam::{Adam, Decay, Step};
+use porecast_kernels::layer::{self, Condition, Joined};
 use porecast_kernels::{self as kernels, Activation, Backend, Finish};
 
 /// Largest difference, as a share of the largest value (at least 1).
@@ -98,6 +102,51 @@ fn operations<B: Backend>() -> Vec<(String, TensorData)> {
         let options = ConvTransposeOptions::new([2, 2], [0, 0], [0, 0], [1, 1], 1);
         kernels::conv_transpose2d(inputs[0].clone(), inputs[1].clone(), None, options)
     });
+    results.differentiate("biases", &[[2, 6, 5, 7], [18, 6, 3, 3], [1, 1, 1, 18], [18, 5, 2, 2]], |inputs| {
+        let bias = inputs[2].clone().reshape([18]);
+        let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+        let x = kernels::conv2d(inputs[0].clone(), inputs[1].clone(), Some(bias.clone()), options);
+        let options = ConvTransposeOptions::new([2, 2], [0, 0], [0, 0], [1, 1], 1);
+        kernels::conv_transpose2d(x, inputs[3].clone(), Some(bias.slice(2..7)), options)
+    });
+    // The inputs that each weight meets take 150 MB, more than a buffer of llvmpipe.
+    results.differentiate("large convolution", &[[4, 64, 128, 128], [8, 64, 3, 3]], |inputs| {
+        let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+        kernels::conv2d(inputs[0].clone(), inputs[1].clone(), None, options)
+    });
+    results.differentiate("joined channels", &[[2, 3, 6, 7], [6, 5, 6, 7], [4, 8, 3, 3]], |inputs| {
+        let conv = Conv2dConfig::new([8, 4], [3, 3]).with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
+        let mut conv = conv.init(&Default::default());
+        conv.weight = Param::initialized(ParamId::new(), inputs[2].clone());
+        conv.bias = Some(Param::initialized(
+            ParamId::new(),
+            inputs[2].clone().slice([0..4, 0..1, 0..1, 0..1]).reshape([4]),
+        ));
+        let (shared, own) = (Some(inputs[0].clone()), inputs[1].clone());
+        layer::conv2d_joined(&conv, Joined { shared, own })
+    });
+    // Modulated norms of more images and channels than a cube takes.
+    for (is_group, changes) in [(false, 20), (false, 40), (true, 20), (true, 40)] {
+        let shapes = [[3, 20, 33, 18], [1, 1, 1, 20], [1, 1, 1, 20], [1, 1, 3, changes]];
+        let name = format!("modulated norm, groups: {is_group}, {changes} changes");
+        results.differentiate(&name, &shapes, |inputs| {
+            let device = Default::default();
+            let condition = Some(Condition { change: rows(&inputs[3]) });
+            let [gamma, beta] = [1, 2].map(|index| inputs[index].clone().reshape([20]));
+            let x = inputs[0].clone();
+            if is_group {
+                let mut norm = GroupNormConfig::new(5, 20).init(&device);
+                norm.gamma = Some(Param::initialized(ParamId::new(), gamma));
+                norm.beta = Some(Param::initialized(ParamId::new(), beta));
+                layer::group_norm(&norm, x, condition, Activation::Silu)
+            } else {
+                let mut norm = BatchNormConfig::new(20).init(&device);
+                norm.gamma = Param::initialized(ParamId::new(), gamma);
+                norm.beta = Param::initialized(ParamId::new(), beta);
+                layer::batch_norm(&norm, x, condition, Activation::Relu)
+            }
+        });
+    }
     for activation in ACTIVATIONS {
         for images in [1, 4] {
             let shapes = [[4, 6, 15, 7], [1, 1, images, 6], [1, 1, images, 6]];
@@ -125,6 +174,16 @@ fn operations<B: Backend>() -> Vec<(String, TensorData)> {
         results.differentiate("log-softmax", &[size], |inputs| {
             kernels::log_softmax_channels(inputs[0].clone() * 5.0)
         });
+        results.differentiate("silu", &[size], |inputs| kernels::silu(inputs[0].clone() * 5.0));
+        for weights in [[0.5, 0.0, 2.0], [0.0; 3]] {
+            let logits = [size[0], 3, size[2], size[3]];
+            results.differentiate(&format!("cross-entropy, weights {weights:?}"), &[logits], |inputs| {
+                let classes =
+                    (noise([7, 8][size[0] % 2], [size[0], 1, size[2], size[3]]) * 1.5 + 1.5).int().float();
+                let weights = Tensor::from_data(weights, &Default::default());
+                kernels::cross_entropy(inputs[0].clone() * 5.0, classes, weights).reshape([1, 1, 1, 1])
+            });
+        }
         let other = [size[0], 2, size[2], size[3]];
         results.differentiate("concatenation", &[size, other], |inputs| {
             kernels::concat_channels(inputs[0].clone(), inputs[1].clone())
@@ -144,9 +203,59 @@ fn operations<B: Backend>() -> Vec<(String, TensorData)> {
         }
         results.keep(&format!("three steps of Adam, {decay:?}"), parameter);
     }
+    together(&mut results);
     results.found
 }
 
+/// Operations on many tensors of different sizes, some with other orders in memory.
+fn together<B: Backend>(results: &mut Results<B>) {
+    let float = |tensor: Tensor<B, 4>| -> FloatTensor<B> { tensor.into_primitive().tensor() };
+    let random = |seed: u64| -> Vec<FloatTensor<B>> {
+        let one = |index: usize| {
+            let shape = [1 + index % 3, 5, 3, 1 + 40 * index];
+            let x = noise::<B, 4>(seed + 7 * index as u64, shape);
+            // Some have their channels last in memory, some only in one of the inputs.
+            float(match index % 4 {
+                1 => x.reshape([shape[0], shape[2], shape[3], shape[1]]).permute([0, 3, 1, 2]),
+                2 if seed == 2 => x.reshape([shape[0], shape[2], shape[3], shape[1]]).permute([0, 3, 1, 2]),
+                3 => x.swap_dims(2, 3),
+                _ => x,
+            })
+        };
+        (0..40).map(one).collect()
+    };
+    let [a, b, c, d] = [1, 2, 3, 4].map(random);
+    let positive = |of: FloatTensor<B>| B::float_mul(of.clone(), of);
+    let tensor = |of| Tensor::<B, 4>::from_primitive(TensorPrimitive::Float(of));
+    results.keep("sum of squares", {
+        let sums = TensorPrimitive::Float(B::sums_of_squares(a.clone()));
+        Tensor::<B, 1>::from_primitive(sums).sum()
+    });
+    for (index, scaled) in B::scale_many(a.clone(), 0.7).into_iter().enumerate() {
+        results.keep(&format!("scaled {index}"), tensor(scaled));
+    }
+    let pairs = a.iter().cloned().zip(b.iter().cloned()).map(|(a, b)| [a, b]);
+    for (index, mixed) in B::mix(pairs.collect(), [0.3, 0.7]).into_iter().enumerate() {
+        results.keep(&format!("mixed {index}"), tensor(mixed));
+    }
+    let tensors = a.into_iter().zip(b).zip(c.into_iter().zip(d.into_iter().map(positive)));
+    let tensors = tensors.map(|((a, b), (c, d))| [a, b, c, d]).collect();
+    let step = Step {
+        keep_moments: [0.9, 0.99],
+        corrections: [0.5, 0.2],
+        epsilon: 1e-3,
+        penalty: 0.1,
+        keep: 0.9,
+        rate: 0.1,
+    };
+    for (index, done) in B::adam_of_many(tensors, step).into_iter().enumerate() {
+        for (what, done) in ["parameter", "first moment", "second moment"].into_iter().zip(done) {
+            results.keep(&format!("{what} {index}"), tensor(done));
+        }
+    }
+}
+
+// The tolerance is 2e-5 of the largest value of each result.
 #[test]
 fn a_gpu_computes_the_values_and_gradients_of_the_cpu() {
     let expected = operations::<Flex>();

@@ -3,6 +3,31 @@
 use porecast_base::{Error, Result};
 use porecast_kernels::Level;
 
+/// Calls a function that is generic over a training backend with the backend of a device.
+///
+/// `on_device!(device, function(arguments...))` calls
+/// `function::<Backend>(&backend_device, arguments...)`, and
+/// `on_device!(device, function::<T>(arguments...))` calls
+/// `function::<Backend, T>(&backend_device, arguments...)`.
+macro_rules! on_device {
+    ($device:expr, $function:ident$(::<$type:ty>)?($($argument:expr),* $(,)?)) => {
+        match $device {
+            $crate::device::Device::Flex => {
+                $function::<burn::backend::Autodiff<burn::backend::Flex>$(, $type)?>(&Default::default(), $($argument),*)
+            }
+            #[cfg(feature = "cuda")]
+            $crate::device::Device::Cuda(index) => $function::<burn::backend::Autodiff<burn::backend::Cuda>$(, $type)?>(
+                &burn::backend::cuda::CudaDevice::new(index), $($argument),*
+            ),
+            #[cfg(feature = "wgpu")]
+            $crate::device::Device::Wgpu(index) => $function::<burn::backend::Autodiff<burn::backend::Wgpu>$(, $type)?>(
+                &index.map_or_else(Default::default, burn::backend::wgpu::WgpuDevice::DiscreteGpu), $($argument),*
+            ),
+        }
+    };
+}
+pub(crate) use on_device;
+
 /// A device named on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Device {
@@ -20,7 +45,7 @@ impl Device {
     /// Reads `cpu`, `cuda[:index]` or `wgpu[:index]`; `flex` is an older name of the CPU.
     ///
     /// # Errors
-    /// `text` is another word, or a GPU's in a build without it.
+    /// `text` is another word, or a GPU's in a build without it, or that of a GPU that does not answer.
     pub fn parse(text: &str) -> Result<Self> {
         let (name, index) = match text.split_once(':') {
             Some((name, index)) => (name, Some(index)),
@@ -29,9 +54,9 @@ impl Device {
         match (name, index) {
             ("cpu" | "flex", None) => Ok(Self::Flex),
             #[cfg(feature = "cuda")]
-            ("cuda", _) => Ok(Self::Cuda(numbered(text, name, index)?.unwrap_or(0))),
+            ("cuda", _) => Self::Cuda(numbered(text, name, index)?.unwrap_or(0)).reached(text),
             #[cfg(feature = "wgpu")]
-            ("wgpu", _) => Ok(Self::Wgpu(numbered(text, name, index)?)),
+            ("wgpu", _) => Self::Wgpu(numbered(text, name, index)?).reached(text),
             #[allow(unreachable_patterns, reason = "the features above read them")]
             ("cuda" | "wgpu", _) => Err(Error::config(
                 "--device",
@@ -43,6 +68,27 @@ impl Device {
             )),
         }
     }
+
+    /// The device, if it answers.
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    fn reached(self, text: &str) -> Result<Self> {
+        // CubeCL panics where there is no device, with messages about its threads.
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| ()));
+        let answer = std::panic::catch_unwind(|| on_device!(self, answer()));
+        std::panic::set_hook(hook);
+        answer.map(|()| self).map_err(|_| {
+            let what =
+                format!("{text:?} does not answer: no such GPU, or no driver for it (docs/gpu.md); use cpu");
+            Error::config("--device", what)
+        })
+    }
+}
+
+/// Has a device compute something.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn answer<B: burn::tensor::backend::Backend>(device: &B::Device) {
+    burn::tensor::Tensor::<B, 1>::zeros([1], device).into_data();
 }
 
 impl Device {
@@ -95,31 +141,6 @@ pub fn instruction_set() -> &'static str {
         Level::Amx => "AVX-512 with matrix registers (AMX)",
     }
 }
-
-/// Calls a function that is generic over a training backend with the backend of a device.
-///
-/// `on_device!(device, function(arguments...))` calls
-/// `function::<Backend>(&backend_device, arguments...)`, and
-/// `on_device!(device, function::<T>(arguments...))` calls
-/// `function::<Backend, T>(&backend_device, arguments...)`.
-macro_rules! on_device {
-    ($device:expr, $function:ident$(::<$type:ty>)?($($argument:expr),* $(,)?)) => {
-        match $device {
-            $crate::device::Device::Flex => {
-                $function::<burn::backend::Autodiff<burn::backend::Flex>$(, $type)?>(&Default::default(), $($argument),*)
-            }
-            #[cfg(feature = "cuda")]
-            $crate::device::Device::Cuda(index) => $function::<burn::backend::Autodiff<burn::backend::Cuda>$(, $type)?>(
-                &burn::backend::cuda::CudaDevice::new(index), $($argument),*
-            ),
-            #[cfg(feature = "wgpu")]
-            $crate::device::Device::Wgpu(index) => $function::<burn::backend::Autodiff<burn::backend::Wgpu>$(, $type)?>(
-                &index.map_or_else(Default::default, burn::backend::wgpu::WgpuDevice::DiscreteGpu), $($argument),*
-            ),
-        }
-    };
-}
-pub(crate) use on_device;
 
 #[cfg(test)]
 mod tests {

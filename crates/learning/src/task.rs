@@ -20,6 +20,14 @@ pub fn invading_probability<B: Kernels>(head: Head, logits: Tensor<B, 4>) -> Ten
     }
 }
 
+/// Index of the class solid, defending or invading of each pixel.
+///
+/// # Shapes
+/// `invading` and `pore` `[n, 1, h, w]` of 0 and 1; result the same.
+pub fn invasion_class<B: Backend>(invading: Tensor<B, 4>, pore: Tensor<B, 4>) -> Tensor<B, 4> {
+    (invading + 1.0) * pore
+}
+
 /// Cross-entropy target: the classes solid, defending and invading, each times its weight. It
 /// covers the whole image; a solid weight of zero restricts it to the pore space.
 ///

@@ -50,8 +50,8 @@ struct Time {
 
 impl Time {
     fn condition<B: Backend>(&self, channels: usize, device: &B::Device) -> Condition<B> {
-        let draw = || Tensor::random([self.frames, channels], Distribution::Uniform(-0.5, 0.5), device);
-        Condition { scale: Some(draw()), shift: draw() }
+        let shape = [self.frames, 2 * channels];
+        Condition { change: Tensor::random(shape, Distribution::Uniform(-0.5, 0.5), device) }
     }
 }
 

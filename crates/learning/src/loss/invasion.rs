@@ -9,7 +9,7 @@ use porecast_kernels::{Backend as Kernels, log_softmax_channels};
 use super::{
     Overlap, binary_cross_entropy, cross_entropy, dice, iou, squared_error, volume_hard, volume_soft,
 };
-use crate::task::{invading_probability, invasion_classes};
+use crate::task::{invading_probability, invasion_class, invasion_classes};
 use porecast_store::config::loss::Term;
 use porecast_store::config::segmentation_loss::Over;
 use porecast_store::config::train::Head;
@@ -42,6 +42,10 @@ impl Invasion {
         let value = |(term, _): &(Term, f64)| match term {
             Term::SquaredError => squared_error(p(), g(), m()),
             Term::BinaryCrossEntropy => binary_cross_entropy(logits.clone(), g(), m()),
+            Term::CrossEntropy if B::PREFERS_FEW_OPERATIONS => {
+                let weights = Tensor::from_data(self.class_weights, &logits.device());
+                porecast_kernels::cross_entropy(logits.clone(), invasion_class(g(), m()), weights)
+            }
             Term::CrossEntropy => {
                 let classes = invasion_classes(g(), m(), self.class_weights);
                 cross_entropy(log_softmax_channels(logits.clone()), classes)

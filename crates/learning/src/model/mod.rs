@@ -51,12 +51,17 @@ pub enum Features<B: Backend> {
 impl<B: Kernels> Network<B> {
     /// A network with fresh weights, drawn from the backend's generator in the order of its layers.
     pub fn init(config: &ModelConfig, ends: Ends, device: &B::Device) -> Self {
-        let network = match config.architecture {
-            Architecture::Unet => Self::Unet(Unet::init(config, ends, device)),
-            Architecture::Vit => Self::Vit(Vit::init(config, ends, device)),
-        };
+        let network = Self::undrawn(config, ends, device);
         network.draw();
         network
+    }
+
+    /// A network that is to be given weights: none are drawn, unless one is read before.
+    pub fn undrawn(config: &ModelConfig, ends: Ends, device: &B::Device) -> Self {
+        match config.architecture {
+            Architecture::Unet => Self::Unet(Unet::init(config, ends, device)),
+            Architecture::Vit => Self::Vit(Vit::init(config, ends, device)),
+        }
     }
 
     /// Computes everything that does not depend on time, once for each domain.

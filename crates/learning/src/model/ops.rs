@@ -98,6 +98,7 @@ fn unfused<B: Kernels>(kind: ActivationKind, x: Tensor<B, 4>) -> Tensor<B, 4> {
 pub fn activate<B: Kernels>(kind: ActivationKind, x: Tensor<B, 4>) -> Tensor<B, 4> {
     match kind {
         ActivationKind::Relu => burn::tensor::activation::relu(x),
+        ActivationKind::Silu if B::PREFERS_FEW_OPERATIONS => porecast_kernels::silu(x),
         ActivationKind::Silu => burn::tensor::activation::silu(x),
         ActivationKind::LeakyRelu | ActivationKind::Mish => unfused(kind, x),
     }

@@ -3,6 +3,8 @@
 use super::*;
 use crate::loss::Objective;
 use burn::backend::{Autodiff, Flex};
+#[cfg(feature = "wgpu")]
+use burn::module::ModuleMapper;
 use burn::module::{AutodiffModule, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, GradientsParams, Optimizer};
 use burn::tensor::Distribution;
@@ -368,6 +370,22 @@ fn a_gpu_computes_the_logits_and_gradients_of_the_cpu() {
             }
         }
     }
+    /// Raises every β of a norm so far that no rectifier cuts anything.
+    struct Lift {
+        is_beta: bool,
+    }
+    impl<B: ops::TrainBackend> ModuleMapper<B> for Lift {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.is_beta = name == "beta";
+        }
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+            if self.is_beta {
+                param.map(|beta| Tensor::from_inner(beta.inner() + 6.0).require_grad())
+            } else {
+                param
+            }
+        }
+    }
     /// `values` are the pixels of two images with edges of `edge` pixels, and weight the logits.
     fn compute<B: ops::TrainBackend>(network: &Network<B>, edge: usize, values: &[f32]) -> Found {
         let device = Default::default();
@@ -397,10 +415,15 @@ fn a_gpu_computes_the_logits_and_gradients_of_the_cpu() {
     // At 1/32 of 96 pixels a batch norm has 18 values; with two it would amplify rounding without bound.
     let small = variants().into_iter().map(|variant| (32, variant));
     for (edge, (name, mut config)) in small.chain(on_encoders().into_iter().map(|variant| (96, variant))) {
-        // Gradients of a ResNet differ (docs/gpu.md), its outputs do not.
-        let compared = if config.unet.encoder.kind == EncoderKind::Resnet18 { 2 } else { usize::MAX };
         config.unet.stochastic_depth = 0.0;
-        let cpu = Network::<Ad>::init(&config, ends(1, 3, true), &Default::default());
+        let mut cpu = Network::<Ad>::init(&config, ends(1, 3, true), &Default::default());
+        // At 1/32 of 96 pixels one rectifier in eighteen that rounding flips changes the gradients of a ResNet by a step. The
+        // raised values are large against their spread, which costs digits.
+        let is_resnet = config.unet.encoder.kind == EncoderKind::Resnet18;
+        if is_resnet {
+            cpu = cpu.map(&mut Lift { is_beta: false });
+        }
+        let tolerance = if is_resnet { 5e-3 } else { 1e-3 };
         let weights = crate::train::network_to_bytes(&cpu).expect("weights");
         let gpu = Network::<Autodiff<Wgpu>>::init(&config, ends(1, 3, true), &Default::default());
         let gpu =
@@ -411,13 +434,13 @@ fn a_gpu_computes_the_logits_and_gradients_of_the_cpu() {
         let largest =
             |data: &burn::tensor::TensorData| data.iter::<f32>().fold(0.0, |a: f32, b| a.max(b.abs()));
         let scale = expected[2..].iter().map(|(_, data)| largest(data)).fold(0.0, f32::max);
-        for ((what, expected), (_, found)) in expected.iter().zip(&found).take(compared) {
+        for ((what, expected), (_, found)) in expected.iter().zip(&found) {
             assert_eq!(found.shape, expected.shape, "{name}: {what}");
             let size = largest(expected).max(if what.starts_with("gradient") { 1e-2 * scale } else { 0.0 });
             let differences = found.iter::<f32>().zip(expected.iter::<f32>()).map(|(a, b)| (a - b).abs());
             let worst = differences.fold(0.0, f32::max) / size;
             let all_finite = found.iter::<f32>().all(f32::is_finite);
-            if !all_finite || worst > 1e-3 {
+            if !all_finite || worst > tolerance {
                 wrong.push(format!("{name}: {what} {:?} differs by {worst:e}", found.shape));
             }
         }

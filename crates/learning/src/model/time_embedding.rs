@@ -4,11 +4,14 @@ use std::f32::consts::PI;
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::activation::silu;
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use super::ops::{Condition, Kernels};
 use porecast_store::config::model::TimeMode;
+
+fn silu<B: Kernels>(x: Tensor<B, 2>) -> Tensor<B, 2> {
+    if B::PREFERS_FEW_OPERATIONS { porecast_kernels::silu(x) } else { burn::tensor::activation::silu(x) }
+}
 
 /// Sinusoidal features of a time in [0, 1], then two linear layers.
 ///
@@ -107,14 +110,6 @@ impl<B: Kernels> TimeInjection<B> {
     /// # Shapes
     /// `embedding` `[n, channels]`.
     pub fn forward(&self, embedding: Tensor<B, 2>) -> Condition<B> {
-        let change = self.linear.forward(embedding);
-        if !self.scales {
-            return Condition { scale: None, shift: change };
-        }
-        let channels = change.dims()[1] / 2;
-        Condition {
-            scale: Some(change.clone().narrow(1, 0, channels)),
-            shift: change.narrow(1, channels, channels),
-        }
+        Condition { change: self.linear.forward(embedding) }
     }
 }

@@ -28,8 +28,6 @@ const SHIPPED_CONFIG: &str = include_str!("../../../../models/drainage/config.to
 const SHIPPED_INTERVALS: &str = include_str!("../../../../models/drainage/intervals.json");
 const SHIPPED_WEIGHTS: &[u8] = include_bytes!("../../../../models/drainage/best.safetensors");
 
-/// Largest number of pixels times frames that are decoded at once.
-const DECODED_AT_ONCE: usize = 512 * 512;
 /// Largest number of pixels times frames of a domain in memory (512 MiB); more frames are predicted
 /// in groups.
 const HELD_AT_ONCE: usize = 8 * 4096 * 4096;
@@ -329,10 +327,10 @@ impl Predictor {
         let mut whole = Array3::zeros((moments.len(), height, width));
         for tile in Tiles::cover((height, width), self.tile).iter() {
             let (height, width) = tile.shape();
-            let at_once = (DECODED_AT_ONCE / (height * width)).max(1);
             let mut start = 0;
             for moments in moments.chunk_by(|a, b| a.network == b.network) {
                 let (_, network) = &self.networks[moments[0].network];
+                let at_once = (network.decoded_at_once() / (height * width)).max(1);
                 let encoded = network.encode(tile.of(input), told);
                 for moments in moments.chunks(at_once) {
                     let scaled = |moment: &Moment| (moment.time / self.card.dataset.time_scale) as f32;

@@ -24,6 +24,9 @@ pub(super) trait Trained: Debug + Send + Sync {
     /// # Shapes
     /// `image` `[channel, y, x]`; `physics` scaled as in the training, empty where the network is not told any.
     fn encode(&self, image: ArrayView3<'_, f32>, physics: &[f32]) -> Box<dyn Encoded + '_>;
+
+    /// Largest number of pixels times frames to decode at once.
+    fn decoded_at_once(&self) -> usize;
 }
 
 /// An image that a network has encoded.
@@ -70,7 +73,7 @@ fn place_on<B: TrainBackend>(
     model: &ModelConfig,
     ends: Ends,
 ) -> Result<Box<dyn Trained>> {
-    let network = Network::<B::InnerBackend>::init(model, ends, device);
+    let network = Network::<B::InnerBackend>::undrawn(model, ends, device);
     Ok(Box::new(OnDevice { network: network.with_weights(bytes, path)?, device: device.clone() }))
 }
 
@@ -93,6 +96,11 @@ impl<B: Kernels> Trained for OnDevice<B> {
         let told = (!physics.is_empty()).then(|| Tensor::from_data(told(), &self.device));
         let features = self.network.encode(Tensor::from_data(data, &self.device), told);
         Box::new(EncodedOnDevice { of: self, features })
+    }
+
+    fn decoded_at_once(&self) -> usize {
+        // On a GPU about half a gigabyte, a whole sequence of 512 x 128 pixels; on a CPU what its caches hold in part.
+        if B::PREFERS_FEW_OPERATIONS { 2048 * 1024 } else { 512 * 512 }
     }
 }
 

@@ -1,38 +1,42 @@
 //! Exponential moving average of the weights.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::optim::GradientsParams;
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::ops::FloatTensor;
+use burn::tensor::{Tensor, TensorPrimitive};
 
 use crate::model::Network;
+use crate::model::ops::Kernels;
 
 /// decay · average + (1 − decay) · network, running statistics included.
 ///
 /// # References
 /// Polyak & Juditsky (1992), in the exponential form of Tarvainen & Valpola (2017), equation 2.
-pub fn update<B: Backend>(average: Network<B>, network: &Network<B>, decay: f64) -> Network<B> {
-    let mut collect = Collect(GradientsParams::new());
-    network.visit(&mut collect);
-    average.map(&mut Mix { latest: collect.0, decay })
+pub fn update<B: Kernels>(average: Network<B>, network: &Network<B>, decay: f64) -> Network<B> {
+    let [averages, latest] = [&average, network].map(|network| {
+        let mut collect = Collect::<B>(Vec::new());
+        network.visit(&mut collect);
+        collect.0
+    });
+    let pairs = averages.into_iter().zip(latest).map(|(average, latest)| [average, latest]);
+    let mixed = B::mix(pairs.collect(), [decay, 1.0 - decay]);
+    average.map(&mut Place::<B>(mixed.into_iter()))
 }
 
-/// Weights by identifier; Burn's container for gradients holds any tensors.
-struct Collect(GradientsParams);
+/// The weights in the order of the layers.
+struct Collect<B: Kernels>(Vec<FloatTensor<B>>);
 
-impl<B: Backend> ModuleVisitor<B> for Collect {
+impl<B: Kernels> ModuleVisitor<B> for Collect<B> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        self.0.register::<B, D>(param.id, param.val());
+        self.0.push(param.val().into_primitive().tensor());
     }
 }
 
-struct Mix {
-    latest: GradientsParams,
-    decay: f64,
-}
+/// Sets the weights in the same order.
+struct Place<B: Kernels>(std::vec::IntoIter<FloatTensor<B>>);
 
-impl<B: Backend> ModuleMapper<B> for Mix {
+impl<B: Kernels> ModuleMapper<B> for Place<B> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-        let latest = self.latest.get::<B, D>(param.id).expect("the average is of the same network");
-        param.map(|average| average * self.decay + latest * (1.0 - self.decay))
+        let mixed = self.0.next().expect("the average is of the same network");
+        param.map(|_| Tensor::from_primitive(TensorPrimitive::Float(mixed)))
     }
 }

@@ -6,11 +6,12 @@ use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, Optimizer as _, Sgd, SgdConfig};
 use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder, RecorderError};
-use burn::tensor::{ElementConversion, Tensor};
-use porecast_kernels::adam::{Adam, Decay};
+use burn::tensor::ops::FloatTensor;
+use burn::tensor::{ElementConversion, Tensor, TensorPrimitive};
+use porecast_kernels::adam::{self, Adam, Decay};
 
 use crate::model::Network;
-use crate::model::ops::TrainBackend;
+use crate::model::ops::{Kernels, TrainBackend};
 use porecast_store::config::optimizer::{Algorithm, OptimizerConfig};
 
 type Bytes = BinBytesRecorder<FullPrecisionSettings>;
@@ -42,7 +43,7 @@ impl<B: TrainBackend> Optimizer<B> {
     /// One step.
     pub fn step(&mut self, rate: f64, network: Network<B>, gradients: GradientsParams) -> Network<B> {
         match self {
-            Self::Adam(adam) => adam.step(rate, network, gradients),
+            Self::Adam(adam) => adam::step(adam, rate, network, gradients),
             Self::Sgd(sgd) => sgd.step(rate, network, gradients),
         }
     }
@@ -68,23 +69,13 @@ impl<B: TrainBackend> Optimizer<B> {
 
 /// Euclidean norm of all gradients together, summed in the order of the layers.
 pub fn global_norm<B: TrainBackend>(network: &Network<B>, gradients: &GradientsParams) -> f64 {
-    struct Squares<'a, B: TrainBackend> {
-        gradients: &'a GradientsParams,
-        sums: Vec<Tensor<B::InnerBackend, 1>>,
-    }
-    impl<B: TrainBackend> ModuleVisitor<B> for Squares<'_, B> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-            if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(param.id) {
-                self.sums.push((gradient.clone() * gradient).sum());
-            }
-        }
-    }
-    let mut squares = Squares::<B> { gradients, sums: Vec::new() };
-    network.visit(&mut squares);
-    if squares.sums.is_empty() {
+    let found = found::<B>(network, gradients);
+    if found.is_empty() {
         return 0.0;
     }
-    Tensor::cat(squares.sums, 0).sum().into_scalar().elem::<f64>().sqrt()
+    let sums = TensorPrimitive::Float(B::InnerBackend::sums_of_squares(found));
+    let sums = Tensor::<B::InnerBackend, 1>::from_primitive(sums);
+    sums.sum().into_scalar().elem::<f64>().sqrt()
 }
 
 /// Multiplies all gradients by `factor`.
@@ -93,20 +84,44 @@ pub fn scale<B: TrainBackend>(
     gradients: GradientsParams,
     factor: f64,
 ) -> GradientsParams {
-    struct Scale {
+    struct Place<B: TrainBackend> {
         gradients: GradientsParams,
-        factor: f64,
+        scaled: std::vec::IntoIter<FloatTensor<B::InnerBackend>>,
     }
-    impl<B: TrainBackend> ModuleVisitor<B> for Scale {
+    impl<B: TrainBackend> ModuleVisitor<B> for Place<B> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-            if let Some(gradient) = self.gradients.remove::<B::InnerBackend, D>(param.id) {
-                self.gradients.register(param.id, gradient * self.factor);
+            if self.gradients.remove::<B::InnerBackend, D>(param.id).is_some() {
+                let scaled = self.scaled.next().expect("a value for each gradient");
+                let scaled = Tensor::<B::InnerBackend, D>::from_primitive(TensorPrimitive::Float(scaled));
+                self.gradients.register(param.id, scaled);
             }
         }
     }
-    let mut scale = Scale { gradients, factor };
-    network.visit(&mut scale);
-    scale.gradients
+    let scaled = B::InnerBackend::scale_many(found::<B>(network, &gradients), factor);
+    let mut place = Place::<B> { gradients, scaled: scaled.into_iter() };
+    network.visit(&mut place);
+    place.gradients
+}
+
+/// The gradients in the order of the layers.
+fn found<B: TrainBackend>(
+    network: &Network<B>,
+    gradients: &GradientsParams,
+) -> Vec<FloatTensor<B::InnerBackend>> {
+    struct Collect<'a, B: TrainBackend> {
+        gradients: &'a GradientsParams,
+        found: Vec<FloatTensor<B::InnerBackend>>,
+    }
+    impl<B: TrainBackend> ModuleVisitor<B> for Collect<'_, B> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(param.id) {
+                self.found.push(gradient.into_primitive().tensor());
+            }
+        }
+    }
+    let mut collect = Collect::<B> { gradients, found: Vec::new() };
+    network.visit(&mut collect);
+    collect.found
 }
 
 /// Weights as bytes, with the identifiers that tie them to the optimiser's history.

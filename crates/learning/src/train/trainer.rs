@@ -134,7 +134,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let cpu = Default::default();
         Flex::seed(&cpu, seed::derive(setting.seed, "weights", member.seed_index));
         let drawn = Network::<Autodiff<Flex>>::init(model, member.ends, &cpu);
-        let network = Network::<B>::init(model, member.ends, device);
+        let network = Network::<B>::undrawn(model, member.ends, device);
         let mut network = optimizer::network_to_bytes(&drawn)
             .and_then(|bytes| optimizer::network_from_bytes(network, bytes, device))
             .expect("a network takes its own weights");
@@ -414,11 +414,13 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         B::seed(self.device, batch_seed);
         let names = host.names.clone();
         let batch = host.to_device::<B>(self.device);
-        let mut loss = 0.0;
+        // Read after the backward pass: reading waits for a GPU, which then has nothing to do.
+        let mut terms = None;
         let evaluate = |levels| {
-            let terms = objective.evaluate(levels, batch.target, batch.scored);
-            loss = self.check(&terms, &names)?;
-            Ok(terms.total / batches)
+            let found = objective.evaluate(levels, batch.target, batch.scored);
+            let total = found.total.clone() / batches;
+            terms = Some(found);
+            Ok(total)
         };
         let gradients = if setting.training.gradient_checkpointing {
             let seed = seed::derive(setting.seed, "checkpointing", samples_before);
@@ -429,6 +431,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             let levels = self.network.decode_levels(features, batch.times);
             GradientsParams::from_grads(evaluate(levels)?.backward(), &self.network)
         };
+        let loss = self.check(&terms.expect("the loss was evaluated"), &names)?;
         Ok((gradients, loss))
     }
 
