@@ -8,7 +8,8 @@ PROFILE := --release
 # Clippy and docs cover the GPU code too; that needs neither a GPU nor its toolkit.
 ALL := --workspace --features cuda
 
-.PHONY: help setup build check check-static-hdf5 check-python check-torch test test-cluster test-mpi test-wgpu count-launches wheel \
+.PHONY: help setup build check check-aarch64 check-static-hdf5 check-python check-torch test test-cluster test-mpi \
+	test-wgpu count-launches wheel \
 	notebooks pages demo study-1 bench-percolation \
 	bench-lattice-boltzmann bench-cpu bench-imaging
 
@@ -32,15 +33,20 @@ check-static-hdf5: setup ## Build HDF5 from source and run the tests of the file
 	PATH="$$(dirname "$$(scripts/venv.sh scripts/requirements-cmake.txt)"):$$PATH" \
 		cargo test $(PROFILE) -p porecast-store --features static-hdf5 --target-dir target/static-hdf5
 
+check-aarch64: setup ## Check that the kernels compile for 64-bit ARM; gets its standard library through rustup
+	rustup target add aarch64-unknown-linux-gnu
+	cargo check $(PROFILE) -p porecast-kernels --target aarch64-unknown-linux-gnu --target-dir target/aarch64
+
 # Property tests draw the same cases in every run, so that a result tells about the change and not about the draw.
 # `cargo test` draws new ones.
 test: export PROPTEST_RNG_SEED ?= 1
 test: check ## Everything that continuous integration runs
 	cargo test $(PROFILE) --workspace --no-run
+	if rustup target add aarch64-unknown-linux-gnu; then $(MAKE) check-aarch64; fi
 	python/check.sh
 	scripts/check-pages.sh
 	cargo test $(PROFILE) --workspace
-	for level in avx2 portable; do \
+	for level in avx512 avx2 portable; do \
 		PORECAST_KERNELS_SIMD=$$level cargo test $(PROFILE) --workspace --test burn --test laws; \
 	done
 

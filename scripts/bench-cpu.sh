@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Times the kernels against PyTorch and writes the tables of crates/kernels/docs/performance.md. Arguments, such as
-# `--cases unet resnet` or `--turns 5`, go to crates/kernels/benches/against_torch.py.
+# Times the kernels against PyTorch and writes the tables of crates/kernels/docs/performance.md, one for each instruction
+# set of the processor. Arguments, such as `--cases unet resnet` or `--turns 5`, go to
+# crates/kernels/benches/against_torch.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,6 +13,7 @@ built() {
 
 cargo bench --workspace --bench worker --bench layers --no-run
 python=$(scripts/venv.sh crates/kernels/benches/requirements.txt)
-against=("$python" crates/kernels/benches/against_torch.py --worker "$(built worker)" --write crates/kernels/docs/performance.md)
-"${against[@]}" --layers "$(built layers)" "$@"
-"${against[@]}" --avx2 --cases unet "$@"
+for level in amx avx512 avx2; do
+    "$python" crates/kernels/benches/against_torch.py --worker "$(built worker)" --layers "$(built layers)" \
+        --write crates/kernels/docs/performance.md --level "$level" "$@"
+done

@@ -5,7 +5,7 @@ commands. Each turn asks each program once; only one works at a time. The best v
 the least median. Ratios are taken turn by turn and their median and quartiles given, since other load on the machine
 changes from turn to turn.
 
-python benches/against_torch.py [--turns N] [--cases ...] [--write docs/performance.md]
+python benches/against_torch.py [--level amx|avx512|avx2] [--turns N] [--cases ...] [--write docs/performance.md]
 """
 
 import argparse
@@ -29,6 +29,20 @@ CASES = {
     "resnet": ("ResNet18-UNet, 2 x 384x384", ["resnet", 2, 384, 384, 0], ["forward", "step"]),
     "sequence": ("26 frames of a domain, 512x128", ["unet", 1, 512, 128, 16], ["sequence 26"]),
 }
+# Name of an instruction set and of its table: worker.rs's name, words, and the limits of both sides.
+LEVELS = {
+    "amx": ("Amx", "matrix registers", {}),
+    "avx512": (
+        "Avx512",
+        "AVX-512 on both sides",
+        {"PORECAST_KERNELS_SIMD": "avx512", "ONEDNN_MAX_CPU_ISA": "AVX512_CORE", "ATEN_CPU_CAPABILITY": "avx512"},
+    ),
+    "avx2": (
+        "Avx2",
+        "AVX2 on both sides",
+        {"PORECAST_KERNELS_SIMD": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"},
+    ),
+}
 TORCH = {
     "NCHW": [],
     "channels-last": ["channels_last"],
@@ -38,6 +52,9 @@ TORCH = {
 
 
 class Worker:
+    # 0: elapsed time; 1: processor time over all threads.
+    clock = 0
+
     def __init__(self, command, environment):
         self.process = subprocess.Popen(
             [str(part) for part in command],
@@ -55,7 +72,7 @@ class Worker:
         answer = self.process.stdout.readline().split()
         if not answer:
             raise RuntimeError(f"{self.process.args} stopped")
-        return float(answer[0])
+        return float(answer[self.clock])
 
     def stop(self):
         self.process.stdin.close()
@@ -120,12 +137,19 @@ def main():
     parser.add_argument("--turns", type=int, default=9)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--cases", nargs="*", default=list(CASES), choices=list(CASES))
-    parser.add_argument("--avx2", action="store_true", help="AVX2 on both sides")
-    parser.add_argument("--write", type=pathlib.Path, help="replace the measured part of this page")
+    parser.add_argument("--level", choices=list(LEVELS), default="amx", help="instruction set of both sides")
+    parser.add_argument("--processor-time", action="store_true", help="not elapsed time: for a machine with other work")
+    parser.add_argument("--write", type=pathlib.Path, help="replace the level's table on this page")
     arguments = parser.parse_args()
     environment = dict(os.environ, RAYON_NUM_THREADS=str(arguments.threads), OMP_WAIT_POLICY="passive")
-    if arguments.avx2:
-        environment |= {"PORECAST_KERNELS_SIMD": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+    Worker.clock = int(arguments.processor_time)
+    level, words, limits = LEVELS[arguments.level]
+    environment |= limits
+    ours = Worker([arguments.worker, "unet", 1, 16, 16, 8], environment)
+    ours.stop()
+    if not ours.about.endswith(level):
+        print(f"{words}: not on this processor ({ours.about.split()[-1]}); its table stays as it is")
+        return
     load = [os.getloadavg()[0]]
     lines = []
     for case in arguments.cases:
@@ -137,21 +161,25 @@ def main():
             print(lines[-1], flush=True)
         load.append(os.getloadavg()[0])
     text = [
-        f"{processor()}, {arguments.threads} threads, {'AVX2 on both sides' if arguments.avx2 else 'all instructions'}, "
+        f"{processor()}, {arguments.threads} threads, {words}, "
         f"PyTorch {torch.__version__}, {datetime.date.today()}; load average {min(load):.1f} to {max(load):.1f} "
-        f"(the programs themselves make {arguments.threads}); {arguments.turns} turns.",
+        f"(the programs themselves make {arguments.threads}); {arguments.turns} turns; "
+        f"{'processor time' if arguments.processor_time else 'elapsed time'}.",
         "",
         "| network | | kernels, ms | PyTorch's best, ms | ratio (quartiles) | MiB | PyTorch, MiB | ratio |",
         "|---|---|---:|---:|---:|---:|---:|---:|",
         *lines,
     ]
     if arguments.layers:
-        table = subprocess.run([arguments.layers], env=environment | {"RAYON_NUM_THREADS": "1"}, capture_output=True, text=True)
-        text += ["", "```text", table.stdout.rstrip(), "```"]
+        one = environment | {"RAYON_NUM_THREADS": "1"}
+        tables = [
+            subprocess.run([arguments.layers, *network], env=one, capture_output=True, text=True).stdout.rstrip()
+            for network in ([], ["resnet"])
+        ]
+        text += ["", "```text", *tables, "```"]
     if arguments.write:
-        name = "avx2" if arguments.avx2 else "measured"
         page = arguments.write.read_text()
-        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        begin, end = f"<!-- {arguments.level} -->\n", f"<!-- end of {arguments.level} -->"
         before, rest = page.split(begin)
         after = rest.split(end)[1]
         arguments.write.write_text(before + begin + "\n".join(text) + "\n" + end + after)

@@ -237,6 +237,16 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
         }
     }
 
+    fn pool3x3_max(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        match OverlappingMaxPool.prepare::<C>([x.node.clone()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = prep.checkpoint(&x);
+                prep.finish(state, B::pool3x3_max(x.primitive))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::pool3x3_max(x.primitive)),
+        }
+    }
+
     fn upsample2x_nearest(x: FloatTensor<Self>) -> FloatTensor<Self> {
         let prep = Upsampling.prepare::<C>([x.node.clone()]).compute_bound();
         prep.stateless(B::upsample2x_nearest(x.primitive))
@@ -462,6 +472,18 @@ impl<B: Backend> Backward<B, 1> for MaxPool {
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
         let x = checkpointer.retrieve_node_output::<FloatTensor<B>>(ops.state);
         unary::<B, _>(ops.parents, ops.node, gradients, |gradient| B::pool2x2_max_gradient(x, gradient));
+    }
+}
+
+#[derive(Debug)]
+struct OverlappingMaxPool;
+
+impl<B: Backend> Backward<B, 1> for OverlappingMaxPool {
+    type State = NodeId;
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let x = checkpointer.retrieve_node_output::<FloatTensor<B>>(ops.state);
+        unary::<B, _>(ops.parents, ops.node, gradients, |gradient| B::pool3x3_max_gradient(x, gradient));
     }
 }
 

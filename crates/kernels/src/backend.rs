@@ -197,6 +197,16 @@ pub trait Backend: backend::Backend {
         fallback::pool2x2_max_gradient::<Self>(x, out_gradient)
     }
 
+    /// Maximum of the 3x3 pixels around every second one.
+    fn pool3x3_max(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        fallback::pool3x3_max::<Self>(x)
+    }
+
+    /// Gradient of [`pool3x3_max`](Self::pool3x3_max).
+    fn pool3x3_max_gradient(x: FloatTensor<Self>, out_gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        fallback::pool3x3_max_gradient::<Self>(x, out_gradient)
+    }
+
     /// Repeats each value in a 2x2 block.
     fn upsample2x_nearest(x: FloatTensor<Self>) -> FloatTensor<Self> {
         fallback::upsample2x_nearest::<Self>(x)

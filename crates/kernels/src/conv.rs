@@ -13,6 +13,7 @@ pub(crate) mod matrix;
 pub(crate) mod matrix_gradient;
 pub(crate) mod panel;
 pub(crate) mod shape;
+pub(crate) mod square;
 pub(crate) mod tile;
 pub(crate) mod transposed;
 pub(crate) mod weight_gradient;

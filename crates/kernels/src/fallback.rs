@@ -274,10 +274,30 @@ pub(crate) fn pool2x2_max_gradient<B: Backend>(
     x: FloatTensor<B>,
     out_gradient: FloatTensor<B>,
 ) -> FloatTensor<B> {
-    let (size, padding, dilation) = ([2, 2], [0, 0], [1, 1]);
-    let indices = B::max_pool2d_with_indices(x.clone(), size, size, padding, dilation, false).indices;
+    pool_gradient::<B>(x, [2, 2], [0, 0], out_gradient)
+}
+
+pub(crate) fn pool3x3_max<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    B::max_pool2d(x, [3, 3], [2, 2], [1, 1], [1, 1], false)
+}
+
+pub(crate) fn pool3x3_max_gradient<B: Backend>(
+    x: FloatTensor<B>,
+    out_gradient: FloatTensor<B>,
+) -> FloatTensor<B> {
+    pool_gradient::<B>(x, [3, 3], [1, 1], out_gradient)
+}
+
+fn pool_gradient<B: Backend>(
+    x: FloatTensor<B>,
+    size: [usize; 2],
+    padding: [usize; 2],
+    out_gradient: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let (stride, dilation) = ([2, 2], [1, 1]);
+    let indices = B::max_pool2d_with_indices(x.clone(), size, stride, padding, dilation, false).indices;
     let backward = B::max_pool2d_with_indices_backward;
-    backward(x, size, size, padding, dilation, false, out_gradient, indices).x_grad
+    backward(x, size, stride, padding, dilation, false, out_gradient, indices).x_grad
 }
 
 pub(crate) fn upsample2x_nearest<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {

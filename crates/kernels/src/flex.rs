@@ -304,6 +304,28 @@ impl Backend for Flex {
         gradient.into_tensor(x.shape())
     }
 
+    fn pool3x3_max(x: FlexTensor) -> FlexTensor {
+        if !is_single!(x) {
+            return fallback::pool3x3_max::<Self>(x);
+        }
+        let [batch, channels, height, width] = x.shape().dims();
+        let [out_height, out_width] = [height.div_ceil(2), width.div_ceil(2)];
+        let mut out = Buffer::uninitialised(batch * channels * out_height * out_width);
+        pool::max_pool3x3(Level::current(), [height, width], &Floats::of(&x), &mut out);
+        out.into_tensor([batch, channels, out_height, out_width])
+    }
+
+    fn pool3x3_max_gradient(x: FlexTensor, out_gradient: FlexTensor) -> FlexTensor {
+        if !is_single!(x, out_gradient) {
+            return fallback::pool3x3_max_gradient::<Self>(x, out_gradient);
+        }
+        let [_, _, height, width] = x.shape().dims();
+        let mut gradient = Buffer::uninitialised(x.shape().num_elements());
+        let (values, out_gradient) = (Floats::of(&x), Floats::of(&out_gradient));
+        pool::max_pool3x3_gradient(Level::current(), [height, width], &values, &out_gradient, &mut gradient);
+        gradient.into_tensor(x.shape())
+    }
+
     fn upsample2x_nearest(x: FlexTensor) -> FlexTensor {
         if !is_single!(x) {
             return fallback::upsample2x_nearest::<Self>(x);

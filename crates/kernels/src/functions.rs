@@ -257,6 +257,11 @@ pub fn max_pool2x2<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     tensor(B::pool2x2_max(primitive(x)))
 }
 
+/// Maximum of the 3x3 pixels around every second one: `[b, c, h, w]` to `[b, c, h / 2, w / 2]`, rounded up.
+pub fn max_pool3x3<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+    tensor(B::pool3x3_max(primitive(x)))
+}
+
 /// Repeats each value in a 2x2 block: `[b, c, h, w]` to `[b, c, 2h, 2w]`.
 pub fn upsample2x<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     tensor(B::upsample2x_nearest(primitive(x)))

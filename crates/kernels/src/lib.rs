@@ -7,6 +7,7 @@
 //! CUDA and WGPU; `gradients` for convolutions in groups). The kernels in `conv`, `norm`, `pool`, `concat` and `softmax` do
 //! not depend on Burn. They use `simd` (instruction sets), `memory` (buffers) and `share` (writing from
 //! several threads), which hold the unsafe code.
+//! [`peak`] measures the processor.
 
 mod activation;
 pub mod adam;
@@ -24,6 +25,7 @@ mod gradients;
 pub mod layer;
 mod memory;
 mod norm;
+pub mod peak;
 mod pool;
 #[cfg(test)]
 mod reference;
@@ -36,8 +38,8 @@ pub use activation::Activation;
 pub use backend::{AutodiffBackend, Backend, Normalized};
 pub use functions::{
     BatchNormOutput, Finish, batch_norm, batch_norm_inference, concat_channels, conv_transpose2d, conv2d,
-    conv2d_finished, conv2d_onto, cross_entropy, group_norm, log_softmax_channels, max_pool2x2, silu,
-    upsample2x,
+    conv2d_finished, conv2d_onto, cross_entropy, group_norm, log_softmax_channels, max_pool2x2, max_pool3x3,
+    silu, upsample2x,
 };
 pub use norm::{NormOptions, Statistics};
 pub use simd::Level;

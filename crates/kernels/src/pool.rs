@@ -1,4 +1,4 @@
-//! 2x2 max-pooling, 2x nearest-neighbour upsampling, and their backward passes.
+//! 2x2 and overlapping 3x3 max-pooling, 2x nearest-neighbour upsampling, and their backward passes.
 
 use rayon::prelude::*;
 
@@ -32,6 +32,39 @@ pub(crate) fn max_pool2x2_gradient(
     assert_eq!(x.len() / plane, out_gradient.len() / pooled);
     gradient.par_chunks_mut(plane).zip(x.par_chunks(plane)).zip(out_gradient.par_chunks(pooled)).for_each(
         |((gradient, x), out_gradient)| level.run(PoolGradient { width, x, out_gradient, gradient }),
+    );
+}
+
+/// Maximum of the 3x3 pixels around every second one.
+pub(crate) fn max_pool3x3(level: Level, size: [usize; 2], x: &[f32], out: &mut [f32]) {
+    if out.is_empty() {
+        return;
+    }
+    let (plane, pooled) = (size[0] * size[1], size[0].div_ceil(2) * size[1].div_ceil(2));
+    assert_eq!(x.len() / plane, out.len() / pooled);
+    out.par_chunks_mut(pooled)
+        .zip(x.par_chunks(plane))
+        .for_each(|(out, x)| level.run(Overlapping { size, x, out }));
+}
+
+/// Passes the gradient to the first maximum of each square in row-major order.
+pub(crate) fn max_pool3x3_gradient(
+    level: Level,
+    size: [usize; 2],
+    x: &[f32],
+    out_gradient: &[f32],
+    gradient: &mut [f32],
+) {
+    if gradient.is_empty() {
+        return;
+    }
+    let (plane, pooled) = (size[0] * size[1], size[0].div_ceil(2) * size[1].div_ceil(2));
+    assert_eq!(x.len(), gradient.len());
+    assert_eq!(x.len() / plane, out_gradient.len() / pooled);
+    gradient.par_chunks_mut(plane).zip(x.par_chunks(plane)).zip(out_gradient.par_chunks(pooled)).for_each(
+        |((gradient, x), out_gradient)| {
+            level.run(OverlappingGradient { size, x, out_gradient, gradient });
+        },
     );
 }
 
@@ -130,6 +163,69 @@ impl Kernel for PoolGradient<'_> {
             lower_rest.fill(0.0);
         }
         gradients.into_remainder().fill(0.0);
+    }
+}
+
+struct Overlapping<'a> {
+    size: [usize; 2],
+    x: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl Kernel for Overlapping<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { size: [height, width], x, out } = self;
+        let mut columns = vec![0.0f32; width];
+        for (index, out) in out.chunks_exact_mut(width.div_ceil(2)).enumerate() {
+            // Maxima of three rows, then of three columns.
+            columns.copy_from_slice(&x[2 * index * width..][..width]);
+            for y in (2 * index).saturating_sub(1)..(2 * index + 2).min(height) {
+                for (column, &value) in columns.iter_mut().zip(&x[y * width..][..width]) {
+                    *column = larger(*column, value);
+                }
+            }
+            out[0] = columns[..2.min(width)].iter().copied().fold(columns[0], larger);
+            for (out, three) in out[1..].iter_mut().zip(columns[1.min(width)..].chunks(2)) {
+                *out = three.iter().copied().fold(three[0], larger);
+            }
+            for (out, &last) in out[1..].iter_mut().zip(columns.iter().skip(3).step_by(2)) {
+                *out = larger(*out, last);
+            }
+        }
+    }
+}
+
+struct OverlappingGradient<'a> {
+    size: [usize; 2],
+    x: &'a [f32],
+    out_gradient: &'a [f32],
+    gradient: &'a mut [f32],
+}
+
+impl Kernel for OverlappingGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { size: [height, width], x, out_gradient, gradient } = self;
+        gradient.fill(0.0);
+        for (index, from) in out_gradient.chunks_exact(width.div_ceil(2)).enumerate() {
+            for (column, &from) in from.iter().enumerate() {
+                let columns = (2 * column).saturating_sub(1)..(2 * column + 2).min(width);
+                let mut best = (2 * index).saturating_sub(1) * width + columns.start;
+                for y in (2 * index).saturating_sub(1)..(2 * index + 2).min(height) {
+                    for pixel in y * width + columns.start..y * width + columns.end {
+                        if x[pixel] > x[best] || (x[pixel].is_nan() && !x[best].is_nan()) {
+                            best = pixel;
+                        }
+                    }
+                }
+                gradient[best] += from;
+            }
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use std::sync::OnceLock;
 pub enum Level {
     /// Plain Rust, for any processor.
     Portable,
+    /// NEON, which every 64-bit ARM processor has.
+    Neon,
     /// AVX2 with fused multiply-add.
     Avx2,
     /// AVX-512 (F, VL, BW, DQ).
@@ -27,7 +29,8 @@ impl Level {
     }
 
     /// The instruction set in use: the detected one, or a lower one given by the environment variable
-    /// `PORECAST_KERNELS_SIMD` (`portable`, `avx2`, `avx512` or `amx`). The variable is read once.
+    /// `PORECAST_KERNELS_SIMD` (`portable`, `avx2`, `avx512` or `amx`; on ARM, all but `portable` mean NEON). The
+    /// variable is read once.
     ///
     /// # Panics
     /// If the variable has another value.
@@ -49,7 +52,10 @@ impl Level {
     /// model.
     #[cfg(test)]
     pub(crate) fn available() -> Vec<Self> {
-        let all = [Level::Portable, Level::Avx2, Level::Avx512];
+        let all = match cfg!(target_arch = "aarch64") {
+            true => vec![Level::Portable, Level::Neon],
+            false => vec![Level::Portable, Level::Avx2, Level::Avx512],
+        };
         all.into_iter().filter(|level| *level <= Level::detected()).chain([Level::Amx]).collect()
     }
 
@@ -63,6 +69,9 @@ impl Level {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => unsafe { x86::run_avx2(kernel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => unsafe { kernel.run::<neon::Neon>() },
             // SAFETY: the portable instructions are available everywhere.
             _ => unsafe { kernel.run::<Portable<4>>() },
         }
@@ -86,7 +95,7 @@ fn detect() -> Level {
 
 #[cfg(not(target_arch = "x86_64"))]
 fn detect() -> Level {
-    Level::Portable
+    if cfg!(target_arch = "aarch64") { Level::Neon } else { Level::Portable }
 }
 
 /// Work that is compiled for every instruction set. Implementations of `run` must be `#[inline(always)]`.
@@ -125,6 +134,10 @@ pub(crate) trait Simd: Copy {
     unsafe fn fma(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
     /// Transposes the LANES x LANES block at `from` (rows `from_line` apart) to `to` (rows `to_line` apart).
     unsafe fn transpose(from: *const f32, from_line: usize, to: *mut f32, to_line: usize);
+    /// Loads 4 x LANES floats; vector i gets every fourth from the i-th on.
+    unsafe fn load_apart(from: *const f32) -> [Self::Vector; 4];
+    /// The reverse of [`load_apart`](Self::load_apart).
+    unsafe fn store_apart(to: *mut f32, values: [Self::Vector; 4]);
 }
 
 /// N floats in plain Rust.
@@ -185,6 +198,20 @@ impl<const N: usize> Simd for Portable<N> {
             for column in 0..N {
                 // SAFETY: both are inside the N x N blocks ensured by the caller.
                 unsafe { *to.add(column * to_line + row) = *from.add(row * from_line + column) }
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_apart(from: *const f32) -> [[f32; N]; 4] {
+        // SAFETY: the caller ensures 4 N readable floats.
+        std::array::from_fn(|i| std::array::from_fn(|lane| unsafe { from.add(4 * lane + i).read() }))
+    }
+    #[inline(always)]
+    unsafe fn store_apart(to: *mut f32, values: [[f32; N]; 4]) {
+        for (i, values) in values.into_iter().enumerate() {
+            for (lane, value) in values.into_iter().enumerate() {
+                // SAFETY: the caller ensures 4 N writable floats.
+                unsafe { to.add(4 * lane + i).write(value) }
             }
         }
     }
@@ -298,6 +325,40 @@ mod x86 {
                 }
             }
         }
+        #[inline(always)]
+        unsafe fn load_apart(from: *const f32) -> [__m512; 4] {
+            unsafe {
+                let [a, b, c, d] = [0, 16, 32, 48].map(|first| _mm512_loadu_ps(from.add(first)));
+                // The first and second, and the third and fourth, of each quadruple of two vectors.
+                let low = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
+                let high = _mm512_setr_epi32(2, 6, 10, 14, 18, 22, 26, 30, 3, 7, 11, 15, 19, 23, 27, 31);
+                let [a, b, c, d] = [
+                    _mm512_permutex2var_ps(a, low, b),
+                    _mm512_permutex2var_ps(c, low, d),
+                    _mm512_permutex2var_ps(a, high, b),
+                    _mm512_permutex2var_ps(c, high, d),
+                ];
+                [
+                    _mm512_shuffle_f32x4::<0x44>(a, b),
+                    _mm512_shuffle_f32x4::<0xee>(a, b),
+                    _mm512_shuffle_f32x4::<0x44>(c, d),
+                    _mm512_shuffle_f32x4::<0xee>(c, d),
+                ]
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_apart(to: *mut f32, [a, b, c, d]: [__m512; 4]) {
+            unsafe {
+                let first = _mm512_setr_epi32(0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27);
+                let second = _mm512_setr_epi32(4, 12, 20, 28, 5, 13, 21, 29, 6, 14, 22, 30, 7, 15, 23, 31);
+                let low = [_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0x44>(c, d)];
+                let high = [_mm512_shuffle_f32x4::<0xee>(a, b), _mm512_shuffle_f32x4::<0xee>(c, d)];
+                _mm512_storeu_ps(to, _mm512_permutex2var_ps(low[0], first, low[1]));
+                _mm512_storeu_ps(to.add(16), _mm512_permutex2var_ps(low[0], second, low[1]));
+                _mm512_storeu_ps(to.add(32), _mm512_permutex2var_ps(high[0], first, high[1]));
+                _mm512_storeu_ps(to.add(48), _mm512_permutex2var_ps(high[0], second, high[1]));
+            }
+        }
     }
 
     #[inline(always)]
@@ -398,6 +459,139 @@ mod x86 {
                 }
             }
         }
+        #[inline(always)]
+        unsafe fn load_apart(from: *const f32) -> [__m256; 4] {
+            unsafe {
+                // Quadruple i in the lower half, i + 4 in the upper one.
+                let quads: [__m256; 4] =
+                    std::array::from_fn(|i| _mm256_loadu2_m128(from.add(4 * i + 16), from.add(4 * i)));
+                exchange(quads)
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_apart(to: *mut f32, values: [__m256; 4]) {
+            unsafe {
+                for (i, quads) in exchange(values).into_iter().enumerate() {
+                    _mm256_storeu2_m128(to.add(4 * i + 16), to.add(4 * i), quads);
+                }
+            }
+        }
+    }
+
+    /// Transposes the 4 x 4 floats of each half.
+    ///
+    /// # Safety
+    /// The processor has AVX2.
+    #[inline(always)]
+    unsafe fn exchange([a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
+        // SAFETY: ensured by the caller.
+        unsafe {
+            let low = [_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d)];
+            let high = [_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d)];
+            [
+                _mm256_shuffle_ps::<0x44>(low[0], low[1]),
+                _mm256_shuffle_ps::<0xee>(low[0], low[1]),
+                _mm256_shuffle_ps::<0x44>(high[0], high[1]),
+                _mm256_shuffle_ps::<0xee>(high[0], high[1]),
+            ]
+        }
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    use super::Simd;
+    use std::arch::aarch64::*;
+
+    #[derive(Clone, Copy)]
+    pub(crate) struct Neon;
+
+    // SAFETY of every block below: NEON belongs to the architecture; the caller of an `unsafe fn` of `Simd` ensures the
+    // ranges; loads and stores are unaligned.
+    #[allow(clippy::undocumented_unsafe_blocks)]
+    impl Simd for Neon {
+        type Vector = float32x4_t;
+        const LANES: usize = 4;
+        const ROWS: usize = 8;
+        const COLUMNS: usize = 3;
+
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> float32x4_t {
+            unsafe { vdupq_n_f32(value) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> float32x4_t {
+            unsafe { vld1q_f32(from) }
+        }
+        #[inline(always)]
+        unsafe fn load_first(from: *const f32, count: usize) -> float32x4_t {
+            let mut lanes = [0.0; 4];
+            for (lane, to) in lanes.iter_mut().enumerate().take(count) {
+                *to = unsafe { from.add(lane).read() };
+            }
+            unsafe { vld1q_f32(lanes.as_ptr()) }
+        }
+        #[inline(always)]
+        unsafe fn store(to: *mut f32, value: float32x4_t) {
+            unsafe { vst1q_f32(to, value) }
+        }
+        #[inline(always)]
+        unsafe fn store_first(to: *mut f32, count: usize, value: float32x4_t) {
+            let mut lanes = [0.0; 4];
+            unsafe { vst1q_f32(lanes.as_mut_ptr(), value) }
+            for (lane, value) in lanes.into_iter().enumerate().take(count) {
+                unsafe { to.add(lane).write(value) }
+            }
+        }
+        #[inline(always)]
+        unsafe fn add(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+            unsafe { vaddq_f32(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sub(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+            unsafe { vsubq_f32(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn rectify(a: float32x4_t) -> float32x4_t {
+            unsafe { vmaxq_f32(a, vdupq_n_f32(0.0)) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
+            unsafe { vfmaq_f32(c, a, b) }
+        }
+        #[inline(always)]
+        unsafe fn transpose(from: *const f32, from_line: usize, to: *mut f32, to_line: usize) {
+            unsafe {
+                let rows: [float32x4_t; 4] = std::array::from_fn(|row| vld1q_f32(from.add(row * from_line)));
+                // Pairs of rows, then pairs of pairs.
+                let even = [vtrn1q_f32(rows[0], rows[1]), vtrn1q_f32(rows[2], rows[3])].map(halves);
+                let odd = [vtrn2q_f32(rows[0], rows[1]), vtrn2q_f32(rows[2], rows[3])].map(halves);
+                let columns = [
+                    vzip1q_f64(even[0], even[1]),
+                    vzip1q_f64(odd[0], odd[1]),
+                    vzip2q_f64(even[0], even[1]),
+                    vzip2q_f64(odd[0], odd[1]),
+                ];
+                for (column, values) in columns.into_iter().enumerate() {
+                    vst1q_f32(to.add(column * to_line), vreinterpretq_f32_f64(values));
+                }
+            }
+        }
+        #[inline(always)]
+        unsafe fn load_apart(from: *const f32) -> [float32x4_t; 4] {
+            let float32x4x4_t(a, b, c, d) = unsafe { vld4q_f32(from) };
+            [a, b, c, d]
+        }
+        #[inline(always)]
+        unsafe fn store_apart(to: *mut f32, [a, b, c, d]: [float32x4_t; 4]) {
+            unsafe { vst4q_f32(to, float32x4x4_t(a, b, c, d)) }
+        }
+    }
+
+    #[inline(always)]
+    fn halves(value: float32x4_t) -> float64x2_t {
+        // SAFETY: NEON belongs to the architecture.
+        unsafe { vreinterpretq_f64_f32(value) }
     }
 }
 
@@ -429,6 +623,35 @@ mod tests {
     fn transpose_exchanges_rows_and_columns() {
         for level in Level::available() {
             level.run(Transpose);
+        }
+    }
+
+    struct Apart;
+
+    impl Kernel for Apart {
+        type Output = ();
+
+        #[inline(always)]
+        unsafe fn run<S: Simd>(self) {
+            let from: Vec<f32> = (0..4 * S::LANES).map(|i| i as f32).collect();
+            let (mut part, mut back) = (vec![-1.0; S::LANES], vec![-1.0; 4 * S::LANES]);
+            // SAFETY: the vectors hold four times LANES floats, or once.
+            unsafe {
+                let values = S::load_apart(from.as_ptr());
+                for (i, &value) in values.iter().enumerate() {
+                    S::store(part.as_mut_ptr(), value);
+                    assert!(part.iter().enumerate().all(|(lane, &value)| value == (4 * lane + i) as f32));
+                }
+                S::store_apart(back.as_mut_ptr(), values);
+            }
+            assert_eq!(back, from);
+        }
+    }
+
+    #[test]
+    fn every_fourth_float_is_loaded_and_stored() {
+        for level in Level::available() {
+            level.run(Apart);
         }
     }
 

@@ -308,6 +308,11 @@ fn pooling_upsampling_and_concatenation_equal_burn() {
         );
         assert_same_operation(
             vec![random(shape)],
+            |i| kernels::max_pool3x3(i[0].clone()),
+            |i| module::max_pool2d(i[0].clone(), [3, 3], [2, 2], [1, 1], [1, 1], false),
+        );
+        assert_same_operation(
+            vec![random(shape)],
             |i| kernels::upsample2x(i[0].clone()),
             |i| {
                 let size = [2 * shape[2], 2 * shape[3]];

@@ -136,6 +136,7 @@ fn numbered(text: &str, name: &str, index: Option<&str>) -> Result<Option<usize>
 pub fn instruction_set() -> &'static str {
     match Level::detected() {
         Level::Portable => "portable",
+        Level::Neon => "NEON",
         Level::Avx2 => "AVX2",
         Level::Avx512 => "AVX-512",
         Level::Amx => "AVX-512 with matrix registers (AMX)",

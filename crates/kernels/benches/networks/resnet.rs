@@ -2,9 +2,9 @@
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::tensor::{Tensor, activation, module};
+use burn::tensor::{Tensor, activation};
 use porecast_kernels::layer::{Joined, conv2d};
-use porecast_kernels::{Activation, Backend, upsample2x};
+use porecast_kernels::{Activation, Backend, max_pool3x3, upsample2x};
 
 use super::Normed;
 
@@ -70,7 +70,7 @@ impl<B: Backend> ResnetUnet<B> {
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         let x = self.stem.forward(x, None, Activation::Relu);
         let mut skips = vec![x.clone()];
-        let mut x = module::max_pool2d(x, [3, 3], [2, 2], [1, 1], [1, 1], false);
+        let mut x = max_pool3x3(x);
         for stage in &self.stages {
             x = stage.iter().fold(x, |x, block| block.forward(x));
             skips.push(x.clone());

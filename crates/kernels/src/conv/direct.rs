@@ -19,7 +19,7 @@ const PANEL_BYTES: usize = 384 * 1024;
 const TASKS: usize = 16;
 
 /// Weights as `[out / 8][in][tap][8]`, the order in which the register tile reads them.
-struct PackedWeights {
+pub(super) struct PackedWeights {
     values: Buffer,
     bias: Vec<f32>,
 }
@@ -73,7 +73,7 @@ pub(crate) fn convolve(
 }
 
 /// Whether a convolution uses the matrix registers.
-fn in_tiles(level: Level, shape: &ConvShape) -> bool {
+pub(super) fn in_tiles(level: Level, shape: &ConvShape) -> bool {
     level == Level::Amx && matrix::is_suitable(shape)
 }
 
@@ -105,6 +105,9 @@ pub(crate) fn convolve_input_gradient(
     x_gradient: &mut [f32],
 ) {
     assert_eq!(weight.len(), backward.weight_len());
+    if let Some(parts) = StridedPart::all(shape) {
+        return strided_input_gradient(level, shape, &parts, out_gradient, weight, x_gradient);
+    }
     let spread = (shape.stride != [1, 1]).then(|| spread(shape, out_gradient));
     let out_gradient = spread.as_deref().unwrap_or(out_gradient);
     let finish = Finish::default();
@@ -124,6 +127,90 @@ pub(crate) fn convolve_input_gradient(
     let (channels, taps) = (backward.out_channels, backward.taps());
     let weight = |input, out, tap| weight[(out * channels + input) * taps + taps - 1 - tap];
     convolve_with(level, backward, out_gradient, weight, None, finish, x_gradient);
+}
+
+/// Input pixels with the same remainder by the stride: their gradient is a dense convolution with every stride-th tap.
+struct StridedPart {
+    /// First tap and first pixel.
+    tap: [usize; 2],
+    pixel: [usize; 2],
+    /// The convolution of the output gradient, with the kernel flipped; `None` where no tap reaches the pixels.
+    shape: Option<ConvShape>,
+}
+
+impl StridedPart {
+    /// The parts of a strided convolution, or `None` for others: without a stride, dilated, or padded beyond the kernel.
+    fn all(shape: &ConvShape) -> Option<Vec<Self>> {
+        if shape.stride == [1, 1] || shape.dilation != [1, 1] {
+            return None;
+        }
+        let [down, across] = shape.stride;
+        let taps = (0..down).flat_map(|y| (0..across).map(move |x| [y, x]));
+        taps.map(|tap| Self::new(shape, tap)).collect()
+    }
+
+    fn new(shape: &ConvShape, tap: [usize; 2]) -> Option<Self> {
+        let (mut kernel, mut padding, mut pixel, mut size) = ([0; 2], [0; 2], [0; 2], [0; 2]);
+        for axis in 0..2 {
+            let stride = shape.stride[axis];
+            kernel[axis] = shape.kernel[axis].saturating_sub(tap[axis]).div_ceil(stride);
+            // Pixel stride q + tap - padding is reached from outputs q and before.
+            let first = shape.padding[axis].saturating_sub(tap[axis]).div_ceil(stride);
+            pixel[axis] = stride * first + tap[axis] - shape.padding[axis];
+            size[axis] = shape.in_size[axis].saturating_sub(pixel[axis]).div_ceil(stride);
+            padding[axis] = match kernel[axis] {
+                0 => 0,
+                taps => (taps - 1).checked_sub(first)?,
+            };
+        }
+        let part = ConvShape {
+            in_channels: shape.out_channels,
+            in_size: shape.out_size,
+            out_channels: shape.in_channels,
+            out_size: size,
+            kernel,
+            stride: [1, 1],
+            padding,
+            ..*shape
+        };
+        Some(Self { tap, pixel, shape: (!kernel.contains(&0) && !size.contains(&0)).then_some(part) })
+    }
+}
+
+/// Input gradient of a strided convolution: a dense convolution for each remainder of a pixel by the stride.
+fn strided_input_gradient(
+    level: Level,
+    shape: &ConvShape,
+    parts: &[StridedPart],
+    out_gradient: &[f32],
+    weight: &[f32],
+    x_gradient: &mut [f32],
+) {
+    let ([down, across], width) = (shape.stride, shape.in_size[1]);
+    if parts.iter().any(|part| part.shape.is_none()) {
+        x_gradient.fill(0.0);
+    }
+    for StridedPart { tap, pixel, shape: part } in parts {
+        let Some(part) = part else { continue };
+        let taps_before =
+            |index: usize, kernel: usize, first: usize, stride| first + stride * (kernel - 1 - index);
+        let value = |input, out, index: usize| {
+            let y = taps_before(index / part.kernel[1], part.kernel[0], tap[0], down);
+            let x = taps_before(index % part.kernel[1], part.kernel[1], tap[1], across);
+            weight[(out * shape.in_channels + input) * shape.taps() + y * shape.kernel[1] + x]
+        };
+        let mut gradient = Buffer::uninitialised(part.out_len());
+        convolve_with(level, part, out_gradient, value, None, Finish::default(), &mut gradient);
+        let planes = x_gradient.par_chunks_exact_mut(shape.in_plane());
+        planes.zip(gradient.par_chunks_exact(part.out_plane())).for_each(|(to, from)| {
+            let rows = to.chunks_exact_mut(width).skip(pixel[0]).step_by(down);
+            for (to, from) in rows.zip(from.chunks_exact(part.out_size[1])) {
+                for (to, from) in to.iter_mut().skip(pixel[1]).step_by(across).zip(from) {
+                    *to = *from;
+                }
+            }
+        });
+    }
 }
 
 /// The output gradient of the dense form: zero at the pixels skipped by the strides.
@@ -180,6 +267,8 @@ fn convolve_packed(
                     image * shape.out_channels * shape.out_plane(),
                     shape.out_channels * shape.out_plane(),
                 ),
+                plane: shape.out_plane(),
+                first_pixel: first_row * shape.out_size[1],
                 first_row,
                 rows: panel.rows.min(height - first_row),
                 blocks: first_block.min(blocks)..(first_block + part).min(blocks),
@@ -213,19 +302,22 @@ pub(crate) fn task_split(tiles: usize, blocks: usize, least: usize) -> (usize, u
 }
 
 /// One tile: packs its panel, then multiplies.
-struct Tile<'a> {
-    shape: &'a ConvShape,
-    panel: &'a Panel,
-    image: &'a [f32],
-    weights: &'a PackedWeights,
+pub(super) struct Tile<'a> {
+    pub shape: &'a ConvShape,
+    pub panel: &'a Panel,
+    pub image: &'a [f32],
+    pub weights: &'a PackedWeights,
     /// Scratch for the panel.
-    packed: &'a mut [f32],
-    finish: ImageFinish<'a>,
-    /// The output channels of the image.
-    out: Shared<'a, f32>,
-    first_row: usize,
-    rows: usize,
-    blocks: std::ops::Range<usize>,
+    pub packed: &'a mut [f32],
+    pub finish: ImageFinish<'a>,
+    /// The output channels, `plane` pixels each.
+    pub out: Shared<'a, f32>,
+    pub plane: usize,
+    /// Where the tile starts in each plane.
+    pub first_pixel: usize,
+    pub first_row: usize,
+    pub rows: usize,
+    pub blocks: std::ops::Range<usize>,
 }
 
 impl Kernel for Tile<'_> {
@@ -233,10 +325,23 @@ impl Kernel for Tile<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { shape, panel, image, weights, packed, finish, out, first_row, rows, blocks } = self;
+        let Self {
+            shape,
+            panel,
+            image,
+            weights,
+            packed,
+            finish,
+            out,
+            plane,
+            first_pixel,
+            first_row,
+            rows,
+            blocks,
+        } = self;
         for channel in 0..shape.in_channels {
-            let plane = &image[channel * shape.in_plane()..][..shape.in_plane()];
-            panel.pack(plane, first_row, rows, &mut packed[channel * panel.channel..][..panel.channel]);
+            let values = &image[channel * shape.in_plane()..][..shape.in_plane()];
+            panel.pack(values, first_row, rows, &mut packed[channel * panel.channel..][..panel.channel]);
         }
         let mut vectors = Vec::new();
         panel.vectors(rows, S::LANES, &mut vectors);
@@ -247,8 +352,8 @@ impl Kernel for Tile<'_> {
             out_channels: shape.out_channels,
             finish,
             out,
-            plane: shape.out_plane(),
-            first_pixel: first_row * shape.out_size[1],
+            plane,
+            first_pixel,
             blocks,
         };
         let mut rest = vectors.as_slice();

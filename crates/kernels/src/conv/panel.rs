@@ -1,8 +1,8 @@
 //! Panels: copies of input rows in which every tap of a kernel is at a fixed offset.
 //!
-//! There are two layouts. For wide rows and stride one there is one padded copy, in which the taps of a
-//! kernel row are neighbours: loads are unaligned, and each output row is a separate run. Otherwise there is
-//! one copy for each horizontal tap (for each tap if the vertical stride is not one), shifted so that its
+//! There are two layouts. For wide rows there is one padded copy, in which the taps of a kernel row are
+//! neighbours: loads are unaligned, and each output row is a separate run. With a horizontal stride of s, every
+//! s-th column is in a row of its own. Otherwise there is one copy for each horizontal tap (for each tap if the vertical stride is not one), shifted so that its
 //! columns match those of the output. The rows of a tile are then contiguous and form a single run, however
 //! narrow they are.
 
@@ -29,8 +29,9 @@ pub(crate) struct Panel {
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    /// One copy with zeros on the left and right; rows are `line` floats apart.
-    Padded { line: usize },
+    /// One copy with zeros on the left and right. Input rows are `line` floats apart; in them, columns with the same
+    /// remainder by the stride are neighbours, and remainders `phase` floats apart.
+    Padded { line: usize, phase: usize },
     /// One copy for each horizontal tap, `copy` floats apart; vertical taps share rows.
     Shifted { copy: usize },
     /// One copy for each tap, `copy` floats apart.
@@ -61,11 +62,16 @@ impl Panel {
         let [down, across] = shape.dilation;
         let width = shape.out_size[1];
         let rows = rows.min(shape.out_size[0]).max(1);
-        let in_rows = rows + down * (kernel_height - 1);
-        let wide = shape.stride == [1, 1] && (width >= WIDE || width.is_multiple_of(16));
+        let in_rows = (rows - 1) * shape.stride[0] + down * (kernel_height - 1) + 1;
+        let wide = match shape.stride {
+            [1, 1] => width >= WIDE || width.is_multiple_of(16),
+            // One copy saves more than vectors that are full for three quarters cost.
+            _ => 4 * width >= 3 * width.next_multiple_of(16),
+        };
         let (kind, floats) = if wide {
-            let line = (width + across * (kernel_width - 1)).next_multiple_of(16);
-            (Kind::Padded { line }, in_rows * line)
+            let phase = phase_len(shape).next_multiple_of(16);
+            let line = shape.stride[1] * phase;
+            (Kind::Padded { line, phase }, in_rows * line)
         } else if shape.stride[0] == 1 {
             let copy = odd_lines(in_rows * width);
             (Kind::Shifted { copy }, kernel_width * copy)
@@ -77,7 +83,11 @@ impl Panel {
         for y in 0..kernel_height {
             for x in 0..kernel_width {
                 taps.push(match kind {
-                    Kind::Padded { line } => y * down * line + x * across,
+                    Kind::Padded { line, phase } => {
+                        let [column, remainder] =
+                            [x * across / shape.stride[1], x * across % shape.stride[1]];
+                        y * down * line + remainder * phase + column
+                    }
                     Kind::Shifted { copy } => x * copy + y * down * width,
                     Kind::Gathered { copy } => (y * kernel_width + x) * copy,
                 });
@@ -94,7 +104,7 @@ impl Panel {
     /// Floats from row to row if there is one padded copy.
     pub fn padded_line(&self) -> Option<usize> {
         match self.kind {
-            Kind::Padded { line } => Some(line),
+            Kind::Padded { line, .. } => Some(line),
             Kind::Shifted { .. } | Kind::Gathered { .. } => None,
         }
     }
@@ -108,7 +118,7 @@ impl Panel {
     pub fn runs(&self, rows: usize) -> Runs {
         let width = self.shape.out_size[1];
         match self.kind {
-            Kind::Padded { line } => Runs { count: rows, len: width, line },
+            Kind::Padded { line, .. } => Runs { count: rows, len: width, line: line * self.shape.stride[0] },
             Kind::Shifted { .. } | Kind::Gathered { .. } => Runs { count: 1, len: rows * width, line: 0 },
         }
     }
@@ -151,10 +161,13 @@ impl Panel {
                 .map(|row| &plane[row * in_width..][..in_width])
         };
         match self.kind {
-            Kind::Padded { line } => {
-                for row in 0..rows + down * (kernel_height - 1) {
-                    let to = &mut to[row * line..][..width + across * (kernel_width - 1)];
-                    copy_row(source(first_row + row), pad_left, 0, 1, to);
+            Kind::Padded { line, phase } => {
+                let [stride, stride_across] = self.shape.stride;
+                for row in 0..(rows - 1) * stride + down * (kernel_height - 1) + 1 {
+                    for remainder in 0..stride_across {
+                        let to = &mut to[row * line + remainder * phase..][..phase_len(&self.shape)];
+                        copy_row(source(first_row * stride + row), pad_left, remainder, stride_across, to);
+                    }
                 }
             }
             Kind::Shifted { copy } => {
@@ -180,6 +193,11 @@ impl Panel {
     }
 }
 
+/// Columns of a padded copy with the same remainder by the stride.
+fn phase_len(shape: &ConvShape) -> usize {
+    shape.out_size[1] + shape.dilation[1] * (shape.kernel[1] - 1) / shape.stride[1]
+}
+
 /// Copies columns `first`, `first + stride`, ... of a row, with `pad` zeros before it and as many as needed
 /// after it. A missing row is all zeros.
 #[inline(always)]
@@ -197,6 +215,15 @@ pub(crate) fn copy_row(from: Option<&[f32]>, pad: usize, first: usize, stride: u
     if stride == 1 {
         for (to, from) in middle.iter_mut().zip(&from[start.min(from.len())..]) {
             *to = *from;
+        }
+    } else if stride == 2 {
+        // A constant stride is vectorised. The last column may have no neighbour.
+        let from = &from[start.min(from.len())..];
+        for (to, pair) in middle.iter_mut().zip(from.as_chunks::<2>().0) {
+            *to = pair[0];
+        }
+        if let (Some(last), Some(from)) = (middle.last_mut(), from.get(2 * inside.saturating_sub(1))) {
+            *last = *from;
         }
     } else {
         for (to, from) in middle.iter_mut().zip(from.iter().skip(start).step_by(stride)) {
@@ -234,6 +261,8 @@ mod tests {
             ([9, 7], [3, 3], [2, 2], [1, 1], [1, 1]),
             ([11, 13], [3, 2], [1, 2], [4, 5], [2, 3]),
             ([12, 80], [7, 7], [2, 2], [3, 3], [1, 1]),
+            ([13, 31], [3, 3], [2, 2], [1, 1], [1, 1]),
+            ([14, 48], [3, 4], [3, 3], [2, 2], [1, 2]),
             ([5, 1], [1, 1], [1, 1], [0, 0], [1, 1]),
             ([6, 66], [3, 3], [1, 1], [2, 2], [2, 2]),
         ];

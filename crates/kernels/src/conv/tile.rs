@@ -52,6 +52,7 @@ impl Terms<'_> {
             }
             // A constant number of taps needs no inner loop.
             match *self.taps {
+                [a] => self.add_products::<S, R, C>([a].iter(), from, weights, &mut sums),
                 [a, b, c] => self.add_products::<S, R, C>([a, b, c].iter(), from, weights, &mut sums),
                 _ => self.add_products::<S, R, C>(self.taps.iter(), from, weights, &mut sums),
             }

@@ -2,16 +2,22 @@
 //!
 //! The output blocks do not overlap: each input pixel becomes a block of `stride` pixels. The operation is
 //! therefore a 1x1 convolution with one output channel per channel and position in the block, followed by a
-//! rearrangement.
+//! rearrangement, while the tile is in the cache.
 
 use rayon::prelude::*;
 
-use super::direct::{convolve, convolve_with};
+use super::direct::{PackedWeights, Tile, convolve, convolve_with, in_tiles, task_split, tile_rows_within};
 use super::finish::Finish;
+use super::panel::Panel;
 use super::shape::ConvShape;
+use super::tile::BLOCK;
 use super::weight_gradient::weight_gradient;
-use crate::memory::Buffer;
-use crate::simd::Level;
+use crate::memory::{Buffer, with_scratch};
+use crate::share::Shared;
+use crate::simd::{Kernel, Level, Simd};
+
+/// Bytes of a tile's input and output.
+const TILE_BYTES: usize = 640 * 1024;
 
 /// The sizes of a transposed convolution with `kernel == stride`, no padding, no dilation, no groups.
 #[derive(Clone, Copy, Debug)]
@@ -81,9 +87,13 @@ pub(crate) fn convolve_transposed(
     let bias: Option<Vec<f32>> =
         bias.map(|bias| bias.iter().flat_map(|&b| std::iter::repeat_n(b, places)).collect());
     let weight = |out, input, _| weight[input * channels + out];
+    if !in_tiles(level, &pointwise) && BLOCK.is_multiple_of(places) {
+        let weights = PackedWeights::new([channels, shape.in_channels, 1], weight, bias.as_deref());
+        return convolve_tiles(level, shape, &pointwise, x, &weights, out);
+    }
     let mut apart = Buffer::uninitialised(shape.out_len());
     convolve_with(level, &pointwise, x, weight, bias.as_deref(), Finish::default(), &mut apart);
-    join_places(shape, &apart, out);
+    join_places(level, shape, &apart, out);
 }
 
 /// Gradients with respect to the input and (second slice) the weight; each is computed only if requested.
@@ -97,7 +107,7 @@ pub(crate) fn convolve_transposed_gradients(
     gradient: Option<&mut [f32]>,
 ) {
     let mut apart = Buffer::uninitialised(shape.out_len());
-    separate_places(shape, out_gradient, &mut apart);
+    separate_places(level, shape, out_gradient, &mut apart);
     let backward = shape.backward();
     if let Some(x_gradient) = x_gradient {
         convolve(level, &backward, &apart, weight, None, Finish::default(), x_gradient);
@@ -107,15 +117,87 @@ pub(crate) fn convolve_transposed_gradients(
     }
 }
 
-/// `[batch, out, place, h, w]` to `[batch, out, h kh, w kw]`.
-fn join_places(shape: &TransposedShape, apart: &[f32], out: &mut [f32]) {
+/// Convolves row tiles and rearranges each right away.
+fn convolve_tiles(
+    level: Level,
+    shape: &TransposedShape,
+    pointwise: &ConvShape,
+    x: &[f32],
+    weights: &PackedWeights,
+    out: &mut [f32],
+) {
+    if out.is_empty() {
+        return;
+    }
     let [height, width] = shape.in_size;
-    let [down, across] = shape.stride;
-    let plane = height * width * shape.places();
+    let (channels, places) = (pointwise.out_channels, shape.places());
+    let bytes = |rows: usize| {
+        (Panel::new(pointwise, rows).len(shape.in_channels) + channels * rows * width) * size_of::<f32>()
+    };
+    let panel = Panel::new(pointwise, tile_rows_within(pointwise, 8, bytes, TILE_BYTES));
+    let tiles = height.div_ceil(panel.rows);
+    let blocks = channels.div_ceil(BLOCK);
+    let (parts, part) = task_split(shape.batch * tiles, blocks, 4);
+    let out = Shared::new(out);
+    (0..shape.batch * tiles * parts).into_par_iter().for_each(|task| {
+        let (task, first_block) = (task / parts, task % parts * part);
+        let (image, first_row) = (task / tiles, task % tiles * panel.rows);
+        let rows = panel.rows.min(height - first_row);
+        let blocks = first_block.min(blocks)..(first_block + part).min(blocks);
+        let packed_len = panel.len(shape.in_channels);
+        with_scratch(packed_len + channels * rows * width, |scratch| {
+            let (packed, apart) = scratch.split_at_mut(packed_len);
+            level.run(Tile {
+                shape: pointwise,
+                panel: &panel,
+                image: &x[image * shape.in_channels * pointwise.in_plane()..],
+                weights,
+                packed,
+                finish: Finish::default().of_image(image, shape.batch, [channels, pointwise.out_plane()]),
+                out: Shared::new(apart),
+                plane: rows * width,
+                first_pixel: 0,
+                first_row,
+                rows,
+                blocks: blocks.clone(),
+            });
+            let tile = places * rows * width;
+            for channel in blocks.start * BLOCK / places..(blocks.end * BLOCK).min(channels) / places {
+                let plane = (image * shape.out_channels + channel) * places * pointwise.out_plane();
+                // SAFETY: each task has its own rows and channels.
+                let out = unsafe { out.slice(plane + first_row * width * places, tile) };
+                let apart = &apart[channel * tile..][..tile];
+                level.run(JoinPlaces { stride: shape.stride, size: [rows, width], apart, out });
+            }
+        });
+    });
+}
+
+/// `[batch, out, place, h, w]` to `[batch, out, h kh, w kw]`.
+fn join_places(level: Level, shape: &TransposedShape, apart: &[f32], out: &mut [f32]) {
+    let plane = shape.in_size[0] * shape.in_size[1] * shape.places();
     if plane == 0 {
         return;
     }
     out.par_chunks_mut(plane).zip(apart.par_chunks(plane)).for_each(|(out, apart)| {
+        level.run(JoinPlaces { stride: shape.stride, size: shape.in_size, apart, out });
+    });
+}
+
+/// `[place, h, w]` to `[h kh, w kw]`.
+struct JoinPlaces<'a> {
+    stride: [usize; 2],
+    size: [usize; 2],
+    apart: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl Kernel for JoinPlaces<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { stride: [down, across], size: [height, width], apart, out } = self;
         for (index, row) in out.chunks_exact_mut(width * across).enumerate() {
             let (y, place) = (index / down, index % down * across);
             let from = |x: usize| &apart[((place + x) * height + y) * width..][..width];
@@ -132,24 +214,42 @@ fn join_places(shape: &TransposedShape, apart: &[f32], out: &mut [f32]) {
                 }
             }
         }
-    });
+    }
 }
 
 /// `[batch, out, h kh, w kw]` to `[batch, out, place, h, w]`.
-fn separate_places(shape: &TransposedShape, joined: &[f32], apart: &mut [f32]) {
-    let [height, width] = shape.in_size;
-    let [down, across] = shape.stride;
-    let plane = height * width * shape.places();
+fn separate_places(level: Level, shape: &TransposedShape, joined: &[f32], apart: &mut [f32]) {
+    let plane = shape.in_size[0] * shape.in_size[1] * shape.places();
     if plane == 0 {
         return;
     }
     apart.par_chunks_mut(plane).zip(joined.par_chunks(plane)).for_each(|(apart, joined)| {
+        level.run(SeparatePlaces { stride: shape.stride, size: shape.in_size, joined, apart });
+    });
+}
+
+/// `[h kh, w kw]` to `[place, h, w]`.
+struct SeparatePlaces<'a> {
+    stride: [usize; 2],
+    size: [usize; 2],
+    joined: &'a [f32],
+    apart: &'a mut [f32],
+}
+
+impl Kernel for SeparatePlaces<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { stride: [down, across], size: [height, width], joined, apart } = self;
         for (index, row) in apart.chunks_exact_mut(width).enumerate() {
             let (place, y) = (index / height, index % height);
             let from = &joined[(y * down + place / across) * width * across..][..width * across];
             if across == 2 {
-                for (to, pair) in row.iter_mut().zip(from.as_chunks::<2>().0) {
-                    *to = pair[place % 2];
+                let pairs = row.iter_mut().zip(from.as_chunks::<2>().0);
+                match place % 2 {
+                    0 => pairs.for_each(|(to, pair)| *to = pair[0]),
+                    _ => pairs.for_each(|(to, pair)| *to = pair[1]),
                 }
             } else {
                 for (to, &value) in row.iter_mut().zip(from[place % across..].iter().step_by(across)) {
@@ -157,7 +257,7 @@ fn separate_places(shape: &TransposedShape, joined: &[f32], apart: &mut [f32]) {
                 }
             }
         }
-    });
+    }
 }
 
 #[cfg(test)]

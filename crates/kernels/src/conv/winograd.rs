@@ -9,12 +9,15 @@
 //! Vectors run along the width, so that the transforms are sums of rows. Lavin and Gray, "Fast algorithms for
 //! convolutional neural networks" (2016), equations 5 to 11; interpolation points 0, ±1, ±2, ∞.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use super::direct::{task_split, tile_rows_within};
 use super::finish::{Finish, ImageFinish};
 use super::panel::{Panel, Vector};
 use super::shape::ConvShape;
+use super::square;
 use super::tile::{BLOCK, Terms};
 use crate::memory::{Buffer, with_scratch};
 use crate::share::Shared;
@@ -61,6 +64,46 @@ pub(crate) enum Direction {
     Backward,
 }
 
+/// The nine taps of eight output channels.
+pub(crate) type Taps = [[f32; BLOCK]; KERNEL * KERNEL];
+
+impl Direction {
+    /// Visits each input channel with its taps for the eight output channels from `first` on, zero for missing ones.
+    #[inline(always)]
+    pub fn for_each_input(
+        self,
+        shape: &ConvShape,
+        weight: &[f32],
+        first: usize,
+        mut visit: impl FnMut(usize, &Taps),
+    ) {
+        // Several channels at once: a vector that is loaded right after its floats were stored one by one waits.
+        const TOGETHER: usize = 8;
+        let mut all = [[[0.0; BLOCK]; KERNEL * KERNEL]; TOGETHER];
+        for first_input in (0..shape.in_channels).step_by(TOGETHER) {
+            let inputs = first_input..(first_input + TOGETHER).min(shape.in_channels);
+            for (taps, input) in all.iter_mut().zip(inputs.clone()) {
+                for lane in 0..BLOCK.min(shape.out_channels - first) {
+                    let index = match self {
+                        Direction::Forward => (first + lane) * shape.in_channels + input,
+                        Direction::Backward => input * shape.out_channels + first + lane,
+                    };
+                    let values = &weight[index * KERNEL * KERNEL..][..KERNEL * KERNEL];
+                    for (tap, taps) in taps.iter_mut().enumerate() {
+                        taps[lane] = match self {
+                            Direction::Forward => values[tap],
+                            Direction::Backward => values[KERNEL * KERNEL - 1 - tap],
+                        };
+                    }
+                }
+            }
+            for (taps, input) in all.iter().zip(inputs) {
+                visit(input, taps);
+            }
+        }
+    }
+}
+
 /// Convolves `x` with a 3x3 kernel into `out`.
 #[allow(clippy::too_many_arguments)] // How, inputs, output.
 pub(crate) fn convolve(
@@ -79,6 +122,9 @@ pub(crate) fn convolve(
     assert_eq!(weight.len(), shape.weight_len());
     if out.is_empty() {
         return;
+    }
+    if square::is_suitable(shape) {
+        return square::convolve(level, shape, direction, x, weight, bias, finish, out);
     }
     let weights = pack_weights(level, shape, direction, weight);
     let blocks = shape.out_channels.div_ceil(BLOCK);
@@ -169,24 +215,8 @@ impl Kernel for PackBlock<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let Self { shape, direction, weight, first, packed } = self;
-        let live = BLOCK.min(shape.out_channels - first);
         let (packed, _) = packed.as_chunks_mut::<BLOCK>();
-        for input in 0..shape.in_channels {
-            // The nine taps of eight output channels.
-            let mut taps = [[0.0f32; BLOCK]; KERNEL * KERNEL];
-            for lane in 0..live {
-                let index = match direction {
-                    Direction::Forward => (first + lane) * shape.in_channels + input,
-                    Direction::Backward => input * shape.out_channels + first + lane,
-                };
-                let values = &weight[index * KERNEL * KERNEL..][..KERNEL * KERNEL];
-                for (tap, taps) in taps.iter_mut().enumerate() {
-                    taps[lane] = match direction {
-                        Direction::Forward => values[tap],
-                        Direction::Backward => values[KERNEL * KERNEL - 1 - tap],
-                    };
-                }
-            }
+        direction.for_each_input(shape, weight, first, |input, taps| {
             for column in 0..KERNEL {
                 let rows = [taps[column], taps[KERNEL + column], taps[2 * KERNEL + column]];
                 for (component, factors) in KERNEL_TO_COMPONENTS.iter().enumerate() {
@@ -198,7 +228,7 @@ impl Kernel for PackBlock<'_> {
                     }
                 }
             }
-        }
+        });
     }
 }
 
@@ -286,6 +316,12 @@ struct Tile<'a> {
     first_group: usize,
     groups: usize,
     blocks: std::ops::Range<usize>,
+}
+
+/// The components of a register tile of the largest size, on cache lines.
+#[repr(align(64))]
+struct Products {
+    _floats: [f32; COMPONENTS * BLOCK * 3 * 16],
 }
 
 /// Packs the components of some channels, component-major like the weights.
@@ -412,19 +448,29 @@ impl Tile<'_> {
         debug_assert!((block + 1) * COMPONENTS * terms.weights() <= self.weights.len());
         // SAFETY: by the caller's promise and the two assertions; outputs go through checked pointers.
         unsafe {
-            let mut products = [[[S::splat(0.0); C]; R]; COMPONENTS];
-            for (component, products) in products.iter_mut().enumerate() {
+            // In memory without a value: setting and copying arrays of vectors would take a tenth of the time.
+            let mut memory = MaybeUninit::<Products>::uninit();
+            let products = memory.as_mut_ptr().cast::<f32>();
+            let place = |component: usize, row: usize, column: usize| {
+                products.add(((component * R + row) * C + column) * S::LANES)
+            };
+            for component in 0..COMPONENTS {
                 let panel = self.packed.as_ptr().add(component * terms.channels * terms.channel);
                 let weights = (block * COMPONENTS + component) * terms.weights() + first;
-                *products =
-                    terms.sum::<S, R, C>(panel, vectors, self.weights.as_ptr().add(weights), zeros.as_ptr());
+                let weights = self.weights.as_ptr().add(weights);
+                let sums = terms.sum::<S, R, C>(panel, vectors, weights, zeros.as_ptr());
+                for (row, sums) in sums.iter().enumerate() {
+                    for (column, &sum) in sums.iter().enumerate() {
+                        S::store(place(component, row, column), sum);
+                    }
+                }
             }
             for row in 0..R.min(shape.out_channels.saturating_sub(first_channel)) {
                 let start = S::splat(self.starts[first_channel + row]);
                 for (column, vector) in vectors.iter().enumerate() {
                     let mut m = [start; COMPONENTS];
-                    for (m, products) in m.iter_mut().zip(&products) {
-                        *m = products[row][column];
+                    for (component, m) in m.iter_mut().enumerate() {
+                        *m = S::load(place(component, row, column));
                     }
                     let (sum, difference) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
                     let (far_sum, far_difference) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));

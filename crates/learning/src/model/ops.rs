@@ -4,7 +4,6 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig, PaddingConfig2d};
 use burn::tensor::activation::{leaky_relu, mish};
-use burn::tensor::module::max_pool2d;
 use burn::tensor::{Distribution, Tensor, backend::Backend};
 use porecast_kernels::{Activation, layer};
 
@@ -235,7 +234,7 @@ pub fn max_pool<B: Kernels>(x: Tensor<B, 4>) -> Tensor<B, 4> {
 /// The maximum of each 3x3 square around every second pixel: `[n, c, h, w]` to
 /// `[n, c, h / 2, w / 2]`, rounded up.
 pub fn max_pool_overlapping<B: Kernels>(x: Tensor<B, 4>) -> Tensor<B, 4> {
-    max_pool2d(x, [3, 3], [2, 2], [1, 1], [1, 1], false)
+    porecast_kernels::max_pool3x3(x)
 }
 
 /// The mean of each channel: `[n, c, h, w]` to `[n, c, 1, 1]`.
