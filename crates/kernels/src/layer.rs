@@ -182,8 +182,12 @@ pub fn batch_norm<B: Backend>(
     let pairs = pairs.map(|(running, found)| [primitive(running.value_sync().to_device(&device)), found]);
     let mixed = B::mix(pairs.collect(), [1.0 - layer.momentum, layer.momentum]);
     for (running, mixed) in running.into_iter().zip(mixed) {
-        // Not `update`, which divides by the number of threads when the value is read.
-        running.clone().map(&mut Set(Some(mixed)));
+        if B::PREFERS_FEW_OPERATIONS {
+            // `update` divides by the number of threads when the value is read.
+            running.clone().map(&mut Set(Some(mixed)));
+        } else {
+            running.update(tensor(mixed));
+        }
     }
     tensor(output)
 }

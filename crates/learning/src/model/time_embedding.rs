@@ -9,6 +9,7 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 use super::ops::{Condition, Kernels};
 use porecast_store::config::model::TimeMode;
 
+/// x / (1 + exp(-x)), in one operation where few are faster.
 fn silu<B: Kernels>(x: Tensor<B, 2>) -> Tensor<B, 2> {
     if B::PREFERS_FEW_OPERATIONS { porecast_kernels::silu(x) } else { burn::tensor::activation::silu(x) }
 }

@@ -148,7 +148,7 @@ impl Ranks {
     /// Returns when all ranks are here.
     pub(super) fn wait(&self) {
         if let Some(world) = &self.world {
-            world.gather(&[]);
+            world.gather(&[0]);
         }
     }
 
