@@ -67,12 +67,13 @@ class Worker:
         self.about = self.process.stdout.readline().strip()
 
     def ask(self, command):
+        """The answer: of a time, the one of the clock; of memory, the only number."""
         self.process.stdin.write(command + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline().split()
         if not answer:
             raise RuntimeError(f"{self.process.args} stopped")
-        return float(answer[self.clock])
+        return float(answer[self.clock if len(answer) > 1 else 0])
 
     def stop(self):
         self.process.stdin.close()
