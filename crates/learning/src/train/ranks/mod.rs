@@ -98,7 +98,7 @@ impl Ranks {
     /// Refuses steps with fewer batches than there are ranks.
     ///
     /// # Errors
-    /// That.
+    /// `training.accumulation` is smaller than the number of ranks.
     pub(super) fn require_batches(&self, config: &TrainingConfig) -> Result<()> {
         let (batches, count) = (config.accumulation, self.count());
         if batches >= count {
