@@ -37,6 +37,7 @@ mod sample;
 pub mod search;
 mod task;
 pub mod train;
+mod workers;
 
 pub use data::channels::channels;
 pub use device::{Device, instruction_set};

@@ -16,6 +16,7 @@ use crate::device::{Device, on_device};
 use crate::model::ops::{Kernels, TrainBackend};
 use crate::model::{Ends, Features, Network};
 use crate::task::invading_probability;
+use crate::workers::on_worker;
 
 /// A trained network.
 pub(super) trait Trained: Debug + Send + Sync {
@@ -94,7 +95,7 @@ impl<B: Kernels> Trained for OnDevice<B> {
         let data = TensorData::new(image.iter().copied().collect(), [1, channels, height, width]);
         let told = || TensorData::new(physics.to_vec(), [1, physics.len()]);
         let told = (!physics.is_empty()).then(|| Tensor::from_data(told(), &self.device));
-        let features = self.network.encode(Tensor::from_data(data, &self.device), told);
+        let features = on_worker::<B, _>(|| self.network.encode(Tensor::from_data(data, &self.device), told));
         Box::new(EncodedOnDevice { of: self, features })
     }
 
@@ -107,17 +108,22 @@ impl<B: Kernels> Trained for OnDevice<B> {
 impl<B: Kernels> Encoded for EncodedOnDevice<'_, B> {
     fn invading(&self, head: Head, times: &[f32]) -> Array3<f32> {
         let OnDevice { network, device } = self.of;
-        let times = Tensor::<B, 1>::from_data(TensorData::from(times), device);
-        planes(invading_probability(head, network.decode(self.features.clone(), times)))
+        let features = self.features.clone();
+        planes(on_worker::<B, _>(|| {
+            let times = Tensor::<B, 1>::from_data(TensorData::from(times), device);
+            invading_probability(head, network.decode(features, times))
+        }))
     }
 
     fn classes(self: Box<Self>) -> Array3<f32> {
         let OnDevice { network, device } = self.of;
-        let logits = network.decode(self.features, Tensor::zeros([1], device));
-        planes(match logits.dims()[1] {
-            1 => sigmoid(logits),
-            _ => log_softmax_channels(logits).exp(),
-        })
+        planes(on_worker::<B, _>(|| {
+            let logits = network.decode(self.features, Tensor::zeros([1], device));
+            match logits.dims()[1] {
+                1 => sigmoid(logits),
+                _ => log_softmax_channels(logits).exp(),
+            }
+        }))
     }
 }
 

@@ -22,6 +22,7 @@ use crate::loss::Terms;
 use crate::model::ops::{Kernels, TrainBackend};
 use crate::model::{Network, checkpointing};
 use crate::sample::{Batch, HostBatch};
+use crate::workers::on_worker;
 use porecast_base::progress::{self, Progress};
 use porecast_base::{Error, ErrorKind, Result};
 use porecast_base::{interrupt, seed};
@@ -387,10 +388,13 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             self.state.drops,
         );
         let rate = setting.optimizer.learning_rate * factor;
-        self.network = self.optimizer.step(rate, self.network.clone(), gradients);
-        if let Some(average) = self.average.take() {
-            self.average = Some(average::update(average, &self.network.valid(), setting.optimizer.ema));
-        }
+        let (optimizer, network, average) = (&mut self.optimizer, self.network.clone(), self.average.take());
+        (self.network, self.average) = on_worker::<B, _>(|| {
+            let network = optimizer.step(rate, network, gradients);
+            let update = |average| average::update(average, &network.valid(), setting.optimizer.ema);
+            let average = average.map(update);
+            (network, average)
+        });
         self.state.steps += 1;
         self.state.running.steps += 1;
         self.state.running.gradient_norm += norm;
@@ -411,27 +415,31 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         // Dropout's generator restarts at each batch, so that a resumed run and any rank draw the same values.
         let step_seed = seed::derive(setting.seed, "dropout", self.state.steps);
         let batch_seed = if index == 0 { step_seed } else { seed::derive(step_seed, "batch", index as u64) };
-        B::seed(self.device, batch_seed);
+        let (network, device) = (&self.network, self.device);
         let names = host.names.clone();
-        let batch = host.to_device::<B>(self.device);
-        // Read after the backward pass: reading waits for a GPU, which then has nothing to do.
-        let mut terms = None;
-        let evaluate = |levels| {
-            let found = objective.evaluate(levels, batch.target, batch.scored);
-            let total = found.total.clone() / batches;
-            terms = Some(found);
-            Ok(total)
-        };
-        let gradients = if setting.training.gradient_checkpointing {
-            let seed = seed::derive(setting.seed, "checkpointing", samples_before);
-            let Batch { input, physics, times, .. } = batch;
-            checkpointing::gradients(&self.network, input, physics, times, seed, evaluate)?
-        } else {
-            let features = self.network.encode(batch.input, batch.physics);
-            let levels = self.network.decode_levels(features, batch.times);
-            GradientsParams::from_grads(evaluate(levels)?.backward(), &self.network)
-        };
-        let loss = self.check(&terms.expect("the loss was evaluated"), &names)?;
+        let (gradients, terms) = on_worker::<B, Result<_>>(|| {
+            B::seed(device, batch_seed);
+            let batch = host.to_device::<B>(device);
+            // Read after the backward pass: reading waits for a GPU, which then has nothing to do.
+            let mut terms = None;
+            let evaluate = |levels| {
+                let found = objective.evaluate(levels, batch.target, batch.scored);
+                let total = found.total.clone() / batches;
+                terms = Some(found);
+                Ok(total)
+            };
+            let gradients = if setting.training.gradient_checkpointing {
+                let seed = seed::derive(setting.seed, "checkpointing", samples_before);
+                let Batch { input, physics, times, .. } = batch;
+                checkpointing::gradients(network, input, physics, times, seed, evaluate)?
+            } else {
+                let features = network.encode(batch.input, batch.physics);
+                let levels = network.decode_levels(features, batch.times);
+                GradientsParams::from_grads(evaluate(levels)?.backward(), network)
+            };
+            Ok((gradients, terms.expect("the loss was evaluated")))
+        })?;
+        let loss = self.check(&terms, &names)?;
         Ok((gradients, loss))
     }
 
@@ -550,28 +558,30 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
 
     /// Scores a batch of one domain in parts of `batch_size` samples.
     fn score(&self, network: &Network<B::InnerBackend>, host: HostBatch) -> Result<Vec<Scored>> {
-        let objective = &self.member.objective;
+        let (objective, device) = (&self.member.objective, self.device);
         let names = host.names.clone();
-        let batch = host.to_device::<B::InnerBackend>(self.device);
-        let features = network.encode(batch.input, batch.physics);
         let chunk = self.setting.training.batch_size;
-        let mut scores = Vec::new();
-        for start in (0..names.len()).step_by(chunk) {
-            let count = chunk.min(names.len() - start);
-            let logits = network.decode(features.clone(), batch.times.clone().narrow(0, start, count));
-            let target = batch.target.clone().narrow(0, start, count);
-            let scored = batch.scored.clone().narrow(0, start, count);
-            let counts = objective.counts(logits.clone(), target.clone(), scored.clone());
-            let total = objective.evaluate(vec![logits], target, scored).total;
-            let values = Tensor::cat(vec![total, counts], 0).into_data();
-            let mut values = values.iter::<f64>();
-            let loss = values.next().expect("a loss before the counts");
-            if !loss.is_finite() {
-                return Err(self.diverged("the validation loss is not finite", &names[start..start + count]));
-            }
-            scores.push(Scored { loss, counts: values.collect(), samples: count as f64 });
+        let scores = on_worker::<B, _>(|| {
+            let batch = host.to_device::<B::InnerBackend>(device);
+            let features = network.encode(batch.input, batch.physics);
+            let parts = (0..names.len()).step_by(chunk).map(|start| {
+                let count = chunk.min(names.len() - start);
+                let logits = network.decode(features.clone(), batch.times.clone().narrow(0, start, count));
+                let target = batch.target.clone().narrow(0, start, count);
+                let scored = batch.scored.clone().narrow(0, start, count);
+                let counts = objective.counts(logits.clone(), target.clone(), scored.clone());
+                let total = objective.evaluate(vec![logits], target, scored).total;
+                let values = Tensor::cat(vec![total, counts], 0).into_data();
+                let mut values = values.iter::<f64>();
+                let loss = values.next().expect("a loss before the counts");
+                Scored { loss, counts: values.collect(), samples: count as f64 }
+            });
+            parts.collect::<Vec<_>>()
+        });
+        match scores.iter().zip(names.chunks(chunk)).find(|(scored, _)| !scored.loss.is_finite()) {
+            Some((_, names)) => Err(self.diverged("the validation loss is not finite", names)),
+            None => Ok(scores),
         }
-        Ok(scores)
     }
 
     fn say(&self, text: &str) {
