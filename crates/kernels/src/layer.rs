@@ -179,15 +179,12 @@ pub fn batch_norm<B: Backend>(
     let Normalized { output, mean, variance } = normalize(x, (affine, change), options);
     let running = [&layer.running_mean, &layer.running_var];
     let pairs = running.into_iter().zip([mean, variance]);
-    let pairs = pairs.map(|(running, found)| [primitive(running.value_sync().to_device(&device)), found]);
+    let pairs = pairs.map(|(running, found)| [primitive(running.value().to_device(&device)), found]);
     let mixed = B::mix(pairs.collect(), [1.0 - layer.momentum, layer.momentum]);
     for (running, mixed) in running.into_iter().zip(mixed) {
-        if B::PREFERS_FEW_OPERATIONS {
-            // `update` divides by the number of threads when the value is read.
-            running.clone().map(&mut Set(Some(mixed)));
-        } else {
-            running.update(tensor(mixed));
-        }
+        // `update` would keep a value for each thread and, when it is read, take their mean: another value if a batch runs on
+        // another thread than the one before.
+        running.clone().map(&mut Set(Some(mixed)));
     }
     tensor(output)
 }
