@@ -366,7 +366,8 @@ fn layers_equal_the_forward_of_burns_modules() {
             let found = kernels::layer::batch_norm(&layers.batch, found.clone(), None, Activation::Identity);
             assert_same(found.to_data(), other.batch.forward(expected.clone()).to_data());
         }
-        let running = |norm: &BatchNorm<Train>| [norm.running_mean.value(), norm.running_var.value()];
+        let running =
+            |norm: &BatchNorm<Train>| [norm.running_mean.value_sync(), norm.running_var.value_sync()];
         for (found, expected) in running(&layers.batch).into_iter().zip(running(&other.batch)) {
             assert_same(found.to_data(), expected.to_data());
         }
