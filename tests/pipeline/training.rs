@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use ndarray::Array2;
 use porecast::base::testing;
-use porecast::store::PredictionFile;
+use porecast::learning::Predictor;
+use porecast::simulations::{Domain, Side};
+use porecast::store::{Physics, PredictionFile};
 
 use crate::support::{Exits, Project, Workshop, metric};
 
@@ -89,6 +92,38 @@ fn a_network_for_each_frame_can_start_from_its_neighbour() {
     assert_eq!(first_loss("scratch", 0), first_loss("neighbour", 0), "the first has no neighbour");
     assert!((1..5).all(|frame| first_loss("scratch", frame) != first_loss("neighbour", frame)));
     project.predict("neighbour", "data.h5", "out").succeeds();
+}
+
+#[test]
+fn networks_of_several_seeds_predict_their_average() {
+    let project = Project::new();
+    let config = project.config("[loss]\ncross_entropy = 1.0\n[training]\nepochs = 1\nsamples_per_epoch = 4");
+    let frames = ["--set", "conditioning={single-frame=[1,3]}", "--set", "training.start=neighbour"];
+    project.train(&config, "one").args(frames).succeeds();
+    project.train(&config, "two").args(frames).args(["--set", "networks=2"]).succeeds();
+    project.train(&config, "swapped").args(frames).args(["--set", "networks=2"]).succeeds();
+    let weights = |folder: &str| project.path(folder).join("best.safetensors");
+    for frame in ["frame-01", "frame-03"] {
+        let [first, second] = [0, 1].map(|network| weights(&format!("two/network-{network:02}/{frame}")));
+        let read = |path| std::fs::read(path).expect("weights");
+        assert_eq!(
+            read(weights(&format!("one/{frame}"))),
+            read(first.clone()),
+            "the first has the seed of the run"
+        );
+        assert_ne!(read(first), read(second.clone()));
+        std::fs::copy(second, weights(&format!("swapped/network-00/{frame}"))).expect("copied");
+    }
+    let solid = Array2::from_shape_fn((24, 16), |(y, x)| y % 8 < 3 && (x + y / 2) % 8 < 3);
+    let domain = Domain { solid, voxel_size_m: 1e-5 };
+    let predict = |run: &str| {
+        let predictor = Predictor::open(&project.path(run)).expect("a run");
+        predictor.frames(&domain, Side::Top, &Physics::default(), &predictor.times()).expect("predicted")
+    };
+    let mean = (predict("one") + predict("swapped")) / 2.0;
+    let difference = (predict("two") - mean).mapv(f32::abs).into_iter().fold(0.0, f32::max);
+    assert!(difference < 1e-6, "{difference}");
+    assert!(predict("one") != predict("swapped"));
 }
 
 #[test]

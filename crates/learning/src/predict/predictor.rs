@@ -53,8 +53,8 @@ pub struct Predictor {
     card: RunCard,
     /// Prediction intervals, where the run was evaluated.
     intervals: Option<Intervals>,
-    /// One for any time, or one per frame, in the order of the frames.
-    networks: Vec<(Option<usize>, Box<dyn Trained>)>,
+    /// Those for any time, or those of each frame, in the order of the frames; what they predict is averaged.
+    networks: Vec<(Option<usize>, Vec<Box<dyn Trained>>)>,
     /// Largest tile edge in pixels.
     tile: usize,
 }
@@ -64,8 +64,8 @@ pub struct Predictor {
 pub(super) struct Moment {
     /// Time, in the unit of the dataset.
     pub time: f64,
-    /// Index of the network.
-    network: usize,
+    /// Index in [`Predictor::networks`].
+    networks: usize,
 }
 
 impl Predictor {
@@ -86,11 +86,15 @@ impl Predictor {
         let run = RunFolder::new(run);
         let card = run.card()?;
         let config: TrainConfig = config_of(&run, &card.members)?;
-        let load = |member: &MemberCard| {
-            let path = run.member(&member.folder).best_path();
-            Ok((member.frame, trained::load(&path, &config.model, Ends::of_invasion(&config), device)?))
-        };
-        let networks = card.members.iter().map(load).collect::<Result<_>>()?;
+        let mut networks: Vec<(Option<usize>, Vec<Box<dyn Trained>>)> = Vec::new();
+        for MemberCard { frame, folder, .. } in &card.members {
+            let path = run.member(folder).best_path();
+            let network = trained::load(&path, &config.model, Ends::of_invasion(&config), device)?;
+            match networks.iter_mut().find(|(known, _)| known == frame) {
+                Some((_, others)) => others.push(network),
+                None => networks.push((*frame, vec![network])),
+            }
+        }
         let path = run.intervals_path();
         let intervals = if path.exists() { Some(Intervals::read(&path)?) } else { None };
         let intervals = intervals.filter(|intervals| intervals.hold_for(&card.members));
@@ -111,7 +115,13 @@ impl Predictor {
             serde_json::from_str(SHIPPED_INTERVALS).map_err(|e| Error::input(path, e.to_string()))?;
         let ends = Ends::of_invasion(&config);
         let network = trained::place(SHIPPED_WEIGHTS.to_vec(), path, &config.model, ends, device)?;
-        Ok(Self { config, card, intervals: Some(intervals), networks: vec![(None, network)], tile: TILE })
+        Ok(Self {
+            config,
+            card,
+            intervals: Some(intervals),
+            networks: vec![(None, vec![network])],
+            tile: TILE,
+        })
     }
 
     /// Sets the largest tile edge, by default 512 pixels; larger domains are predicted in
@@ -276,7 +286,7 @@ impl Predictor {
     pub(super) fn moments(&self, times: &[f64]) -> Vec<Moment> {
         let knows =
             |frame: usize| self.networks.iter().position(|(own, _)| own.is_none_or(|own| own == frame));
-        let moment = |(frame, &time)| knows(frame).map(|network| Moment { time, network });
+        let moment = |(frame, &time)| knows(frame).map(|networks| Moment { time, networks });
         times.iter().enumerate().filter_map(moment).collect()
     }
 
@@ -328,14 +338,17 @@ impl Predictor {
         for tile in Tiles::cover((height, width), self.tile).iter() {
             let (height, width) = tile.shape();
             let mut start = 0;
-            for moments in moments.chunk_by(|a, b| a.network == b.network) {
-                let (_, network) = &self.networks[moments[0].network];
-                let at_once = (network.decoded_at_once() / (height * width)).max(1);
-                let encoded = network.encode(tile.of(input), told);
+            for moments in moments.chunk_by(|a, b| a.networks == b.networks) {
+                let (_, networks) = &self.networks[moments[0].networks];
+                let at_once = (networks[0].decoded_at_once() / (height * width)).max(1);
+                let encoded: Vec<_> =
+                    networks.iter().map(|network| network.encode(tile.of(input), told)).collect();
                 for moments in moments.chunks(at_once) {
                     let scaled = |moment: &Moment| (moment.time / self.card.dataset.time_scale) as f32;
                     let times: Vec<f32> = moments.iter().map(scaled).collect();
-                    let frames = encoded.invading(self.config.head, &times);
+                    let frames = encoded.iter().map(|encoded| encoded.invading(self.config.head, &times));
+                    let frames = frames.reduce(|sum, frames| sum + frames).expect("at least one network")
+                        / networks.len() as f32;
                     tile.blend(whole.slice_mut(s![start..start + times.len(), .., ..]), frames.view());
                     start += times.len();
                 }

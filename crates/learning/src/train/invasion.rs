@@ -68,7 +68,7 @@ pub(super) fn set_up(
     Ok((setting, card))
 }
 
-/// The networks of a run: one, or one per frame.
+/// The networks of a run: one, or one per frame, and all of these again for each further seed.
 fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<Vec<Member>> {
     let frame_count = card.dataset.shape.0;
     let networks: Vec<(Option<usize>, Vec<usize>)> = match &config.conditioning {
@@ -84,10 +84,11 @@ fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<V
     let ends = Ends::of_invasion(config);
     let told = if config.physics.is_empty() { String::new() } else { format!(" {:?}", config.physics) };
     let knots = ends.knots.map(|knots| format!(" {knots} knots")).unwrap_or_default();
-    let member = |(frame, frames): (Option<usize>, Vec<usize>)| Member {
-        label: frame.map(|frame| format!("frame {frame}: ")).unwrap_or_default(),
-        folder: frame.map_or_else(|| PathBuf::from("."), |frame| format!("frame-{frame:02}").into()),
-        seed_index: frame.unwrap_or(0) as u64,
+    let member = |index: usize, frame: Option<usize>, frames: &[usize]| Member {
+        label: label(config, index, frame),
+        folder: folder(config, index, frame),
+        // Frames count up to a million.
+        seed_index: (index * 1_000_000 + frame.unwrap_or(0)) as u64,
         frame,
         fold: None,
         ends,
@@ -95,13 +96,31 @@ fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<V
             "{:?} {:?} {:?} {frame:?}{told}{knots}",
             config.model, config.inputs, config.head
         ),
-        objective: objective(config, &data.data, &train, &frames),
+        objective: objective(config, &data.data, &train, frames),
         data: data.clone(),
-        frames,
+        frames: frames.to_vec(),
         train: train.clone(),
         validation: validation.clone(),
     };
-    Ok(networks.into_iter().map(member).collect())
+    let of_seed = |index| networks.iter().map(move |(frame, frames)| member(index, *frame, frames));
+    Ok((0..config.networks).flat_map(of_seed).collect())
+}
+
+/// What stands before the messages of a network.
+fn label(config: &TrainConfig, index: usize, frame: Option<usize>) -> String {
+    let network = (config.networks > 1).then(|| format!("network {index}: "));
+    let frame = frame.map(|frame| format!("frame {frame}: "));
+    network.into_iter().chain(frame).collect()
+}
+
+/// Folder of a network in that of the run.
+fn folder(config: &TrainConfig, index: usize, frame: Option<usize>) -> PathBuf {
+    let network = (config.networks > 1).then(|| format!("network-{index:02}"));
+    let frame = frame.map(|frame| format!("frame-{frame:02}"));
+    match (network, frame) {
+        (None, None) => ".".into(),
+        (network, frame) => network.into_iter().chain(frame).collect(),
+    }
 }
 
 /// The loss; balanced class weights come from the training data.

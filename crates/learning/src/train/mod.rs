@@ -193,10 +193,14 @@ fn train_members<B: TrainBackend>(
     setting: &Setting,
     card: &mut Card<impl TrainedOn>,
 ) -> Result<PathBuf> {
-    let mut neighbour: Option<PathBuf> = None;
+    let mut before: Option<&Member> = None;
     for member in &setting.members {
-        let start = match (setting.training.start, neighbour.take()) {
-            (Start::Neighbour, Some(path)) => Some(path),
+        // The frame before, of the same seed.
+        let neighbour = before.filter(|before| before.frame < member.frame);
+        let start = match (setting.training.start, neighbour) {
+            (Start::Neighbour, Some(neighbour)) => {
+                Some(setting.place.folder.member(&neighbour.folder).best_path())
+            }
             _ => setting.place.init.as_ref().map(|init| init.weights(&member.folder)).transpose()?,
         };
         let trained =
@@ -205,7 +209,7 @@ fn train_members<B: TrainBackend>(
         if ranks.is_first() {
             setting.place.folder.write_card(card).map_err(|e| setting.place.named(e))?;
         }
-        neighbour = Some(setting.place.folder.member(&member.folder).best_path());
+        before = Some(member);
     }
     let path = setting.place.finish()?;
     say(setting.verbosity, &format!("trained: {}", path.display()));

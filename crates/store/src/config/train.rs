@@ -22,6 +22,10 @@ pub struct TrainConfig {
     /// Seed of the initial weights, the order of the samples, dropout and mirroring.
     #[serde(default)]
     pub seed: u64,
+    /// Networks trained from different seeds on the same domains; what they predict is averaged.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[schemars(range(min = 1), extend("default" = 1))]
+    pub networks: usize,
     /// Dataset of invasion sequences to train on, relative to the working directory.
     pub dataset: PathBuf,
     /// Output of the last layer for each pixel.
@@ -67,6 +71,14 @@ pub struct TrainConfig {
 
 fn is_false(value: &bool) -> bool {
     !*value
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(value: &usize) -> bool {
+    *value == 1
 }
 
 /// Output of the last layer for each pixel.
@@ -321,6 +333,7 @@ impl Validate for TrainConfig {
     fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::default();
         plain_name(&mut checks, &self.name);
+        checks.expect(self.networks > 0, "networks", self.networks, "at least 1");
         let distinct: std::collections::HashSet<_> = self.inputs.iter().map(|c| *c as usize).collect();
         checks.expect(
             !self.inputs.is_empty() && distinct.len() == self.inputs.len(),
