@@ -1,17 +1,17 @@
 //! Reusable buffers.
 //!
-//! Fresh memory costs a page fault per 4 KiB at its first access, which takes as long as the kernels need to
-//! fill it. Output buffers therefore return to a pool when their last tensor is dropped. All threads share
-//! the pool. Used and idle buffers together never exceed the largest amount used at one time by more than an
-//! eighth.
+//! Fresh memory costs a page fault at the first access of each page, which takes as long as the kernels need to fill it.
+//! Output buffers are therefore parts of large blocks and return to a pool when their last tensor is dropped. All threads
+//! share the pool. Blocks lie on huge pages where the system has them: a row of pixels of many channels is on as many
+//! small pages, more than the processor remembers.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 use burn_flex::FlexTensor;
 use burn_std::{AllocationController, AllocationProperty, Bytes, DType, Shape};
@@ -21,18 +21,27 @@ const ALIGNMENT: usize = 64;
 /// Blocks are whole pages, so that buffers of similar size can share them.
 const GRANULE: usize = 4096;
 
+/// A huge page. Blocks of the pool are whole ones.
+const HUGE: usize = 2 << 20;
+
 /// A buffer of floats from the pool, with unspecified contents.
 pub(crate) struct Buffer {
-    block: Block,
+    start: NonNull<u8>,
+    /// Size of its place in a block.
+    bytes: usize,
     len: usize,
 }
+
+// SAFETY: a buffer owns its part of a block and nothing else points into it.
+unsafe impl Send for Buffer {}
+// SAFETY: a shared buffer only hands out shared slices.
+unsafe impl Sync for Buffer {}
 
 impl Buffer {
     /// A buffer of `len` floats that the caller is going to overwrite.
     pub fn uninitialised(len: usize) -> Self {
         let bytes = (len * size_of::<f32>()).max(1).next_multiple_of(GRANULE);
-        let block = pool().take(bytes).unwrap_or_else(|| Block::allocate(bytes));
-        let mut buffer = Self { block, len };
+        let mut buffer = Self { start: pool().take(bytes), bytes, len };
         if cfg!(test) {
             // NaN reveals kernels that leave part of their output unwritten.
             buffer.fill(f32::NAN);
@@ -48,7 +57,7 @@ impl Buffer {
         let shape = shape.into();
         assert_eq!(shape.num_elements(), self.len, "buffer and shape differ in size");
         let len = self.len * size_of::<f32>();
-        // SAFETY: the block holds at least `len` bytes, all initialised since it was allocated zeroed.
+        // SAFETY: the buffer holds at least `len` bytes, all initialised since its block was zeroed.
         let bytes = unsafe { Bytes::from_controller(Box::new(self), len) };
         FlexTensor::new(bytes, burn_flex::Layout::contiguous(shape), DType::F32)
     }
@@ -58,22 +67,21 @@ impl Deref for Buffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        // SAFETY: the block is aligned, initialised, at least `len` floats long and owned by `self`.
-        unsafe { std::slice::from_raw_parts(self.block.start.as_ptr().cast(), self.len) }
+        // SAFETY: the buffer is aligned, initialised, at least `len` floats long and owned by `self`.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast(), self.len) }
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
         // SAFETY: as in `deref`, and `self` is borrowed exclusively.
-        unsafe { std::slice::from_raw_parts_mut(self.block.start.as_ptr().cast(), self.len) }
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.len) }
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let gone = Block { start: NonNull::dangling(), bytes: 0 };
-        pool().give(std::mem::replace(&mut self.block, gone));
+        pool().give(self.start, self.bytes);
     }
 }
 
@@ -87,13 +95,13 @@ impl AllocationController for Buffer {
     }
 
     unsafe fn memory_mut(&mut self) -> &mut [MaybeUninit<u8>] {
-        // SAFETY: the block is `bytes` long and owned by `self`, borrowed exclusively.
-        unsafe { std::slice::from_raw_parts_mut(self.block.start.as_ptr().cast(), self.block.bytes) }
+        // SAFETY: the buffer is `bytes` long and owned by `self`, borrowed exclusively.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.bytes) }
     }
 
     fn memory(&self) -> &[MaybeUninit<u8>] {
-        // SAFETY: the block is `bytes` long and owned by `self`.
-        unsafe { std::slice::from_raw_parts(self.block.start.as_ptr().cast(), self.block.bytes) }
+        // SAFETY: the buffer is `bytes` long and owned by `self`.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast(), self.bytes) }
     }
 }
 
@@ -103,102 +111,127 @@ struct Block {
     bytes: usize,
 }
 
-// SAFETY: a block owns its memory and nothing else points into it.
+// SAFETY: a block owns its memory; who uses a part of it owns that part.
 unsafe impl Send for Block {}
-// SAFETY: a shared block only hands out shared slices.
-unsafe impl Sync for Block {}
 
 impl Block {
+    /// A block of at least `bytes`; from an eighth of a huge page on, whole huge pages.
     fn allocate(bytes: usize) -> Self {
+        let is_huge = bytes >= HUGE / 8;
+        let bytes = bytes.next_multiple_of(if is_huge { HUGE } else { GRANULE });
         let layout = Self::layout(bytes);
-        // SAFETY: `bytes` is a positive multiple of GRANULE.
-        let start = unsafe { alloc_zeroed(layout) };
-        Self { start: NonNull::new(start).unwrap_or_else(|| handle_alloc_error(layout)), bytes }
+        // SAFETY: `bytes` is positive.
+        let start = unsafe { alloc(layout) };
+        let start = NonNull::new(start).unwrap_or_else(|| handle_alloc_error(layout));
+        // SAFETY: the memory was just allocated. The advice changes only the size of its pages; without it, all works
+        // as well.
+        unsafe {
+            #[cfg(target_os = "linux")]
+            if is_huge {
+                libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE);
+            }
+            start.write_bytes(0, bytes);
+        }
+        Self { start, bytes }
     }
 
     fn layout(bytes: usize) -> Layout {
-        Layout::from_size_align(bytes, ALIGNMENT).expect("a buffer is smaller than the address space")
+        let alignment = if bytes.is_multiple_of(HUGE) { HUGE } else { ALIGNMENT };
+        Layout::from_size_align(bytes, alignment).expect("a buffer is smaller than the address space")
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
-        if self.bytes > 0 {
-            // SAFETY: allocated in `allocate` with the same layout; only the emptied block of a dropped
-            // buffer has no bytes.
-            unsafe { dealloc(self.start.as_ptr(), Self::layout(self.bytes)) }
-        }
+        // SAFETY: allocated in `allocate` with the same layout.
+        unsafe { dealloc(self.start.as_ptr(), Self::layout(self.bytes)) }
     }
 }
 
-/// Idle blocks, by size.
+/// Blocks and their idle parts.
 #[derive(Default)]
-struct Idle {
-    blocks: BTreeMap<usize, Vec<Block>>,
-    idle_bytes: usize,
+struct Parts {
+    blocks: BTreeMap<NonNull<u8>, Block>,
+    /// Idle parts and their sizes; neighbours in a block are joined.
+    idle: BTreeMap<NonNull<u8>, usize>,
     used_bytes: usize,
     most_used_bytes: usize,
 }
 
-struct Pool(Mutex<Idle>);
+// SAFETY: the pointers are to memory of the blocks.
+unsafe impl Send for Parts {}
+
+struct Pool(Mutex<Parts>);
 
 fn pool() -> &'static Pool {
-    static POOL: Pool =
-        Pool(Mutex::new(Idle { blocks: BTreeMap::new(), idle_bytes: 0, used_bytes: 0, most_used_bytes: 0 }));
+    static POOL: LazyLock<Pool> = LazyLock::new(|| Pool(Mutex::default()));
     &POOL
 }
 
 impl Pool {
-    /// The smallest idle block that holds `bytes` and wastes at most an eighth. Counts the block as used in
-    /// either case.
-    fn take(&self, bytes: usize) -> Option<Block> {
-        let mut idle = self.lock();
-        let fit = idle.blocks.range(bytes..=bytes + bytes / 8).next().map(|(&size, _)| size);
-        let block = fit.and_then(|size| idle.remove(size));
-        idle.used_bytes += block.as_ref().map_or(bytes, |block| block.bytes);
-        idle.most_used_bytes = idle.most_used_bytes.max(idle.used_bytes);
-        let surplus = idle.trim();
-        drop(idle);
-        drop(surplus);
-        block
+    fn take(&self, bytes: usize) -> NonNull<u8> {
+        self.lock().take(bytes)
     }
 
-    fn give(&self, block: Block) {
-        let mut idle = self.lock();
-        idle.used_bytes -= block.bytes;
-        idle.idle_bytes += block.bytes;
-        idle.blocks.entry(block.bytes).or_default().push(block);
-        let surplus = idle.trim();
-        drop(idle);
-        drop(surplus);
+    fn give(&self, start: NonNull<u8>, bytes: usize) {
+        self.lock().give(start, bytes);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Idle> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Parts> {
         // No code panics while the lock is held, so a poisoned lock still has a consistent value.
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
-impl Idle {
-    fn remove(&mut self, size: usize) -> Option<Block> {
-        let blocks = self.blocks.get_mut(&size)?;
-        let block = blocks.pop();
-        if blocks.is_empty() {
-            self.blocks.remove(&size);
+impl Parts {
+    /// The smallest idle part that holds `bytes`, cut to this size.
+    fn take(&mut self, bytes: usize) -> NonNull<u8> {
+        self.used_bytes += bytes;
+        self.most_used_bytes = self.most_used_bytes.max(self.used_bytes);
+        let fit = self.idle.iter().filter(|&(_, &size)| size >= bytes).min_by_key(|&(_, &size)| size);
+        let (start, size) = match fit {
+            Some((&start, &size)) => (start, size),
+            None => self.grow(bytes),
+        };
+        self.idle.remove(&start);
+        if size > bytes {
+            // SAFETY: inside the part.
+            self.idle.insert(unsafe { start.add(bytes) }, size - bytes);
         }
-        self.idle_bytes -= block.as_ref().map_or(0, |block| block.bytes);
-        block
+        start
     }
 
-    /// Removes the largest idle blocks until used and idle memory together are at most 9/8 of the largest
-    /// use. With a lower limit, alternating sizes would be freed and allocated again.
-    fn trim(&mut self) -> Vec<Block> {
-        let mut surplus = Vec::new();
-        while self.used_bytes + self.idle_bytes > self.most_used_bytes + self.most_used_bytes / 8 {
-            let Some((&largest, _)) = self.blocks.last_key_value() else { break };
-            surplus.extend(self.remove(largest));
+    /// A new block, all of it idle. Blocks without a buffer are freed first if there would be more memory than ever was
+    /// used at one time, plus an eighth.
+    fn grow(&mut self, bytes: usize) -> (NonNull<u8>, usize) {
+        let limit = self.most_used_bytes + self.most_used_bytes / 8;
+        while self.blocks.values().map(|block| block.bytes).sum::<usize>() + bytes > limit {
+            let unused = self.blocks.values().filter(|block| self.idle.get(&block.start) == Some(&block.bytes));
+            let Some(start) = unused.max_by_key(|block| block.bytes).map(|block| block.start) else { break };
+            self.idle.remove(&start);
+            self.blocks.remove(&start);
         }
-        surplus
+        let block = Block::allocate(bytes.max(HUGE));
+        let whole = (block.start, block.bytes);
+        self.idle.insert(whole.0, whole.1);
+        self.blocks.insert(whole.0, block);
+        whole
+    }
+
+    /// Returns a part, and joins it with its neighbours.
+    fn give(&mut self, mut start: NonNull<u8>, mut bytes: usize) {
+        self.used_bytes -= bytes;
+        // SAFETY: the end of the part.
+        let end = unsafe { start.add(bytes) };
+        if !self.blocks.contains_key(&end) {
+            bytes += self.idle.remove(&end).unwrap_or(0);
+        }
+        // SAFETY: the end of an idle part.
+        let before = self.idle.range(..start).next_back().filter(|&(&before, &size)| unsafe { before.add(size) } == start);
+        if let (Some((&before, &size)), false) = (before, self.blocks.contains_key(&start)) {
+            (start, bytes) = (before, bytes + size);
+        }
+        self.idle.insert(start, bytes);
     }
 }
 
@@ -241,16 +274,31 @@ mod tests {
     }
 
     #[test]
+    fn buffers_of_other_sizes_share_a_block() {
+        let mut parts = Parts::default();
+        let whole = parts.take(HUGE);
+        parts.give(whole, HUGE);
+        let halves = [parts.take(HUGE / 2), parts.take(HUGE / 2)];
+        assert_eq!(parts.blocks.len(), 1);
+        let third = parts.take(GRANULE);
+        assert_eq!(parts.blocks.len(), 2);
+        halves.map(|half| parts.give(half, HUGE / 2));
+        assert_eq!(parts.take(HUGE), whole);
+        parts.give(whole, HUGE);
+        parts.give(third, GRANULE);
+        assert_eq!(parts.idle.values().sum::<usize>(), 2 * HUGE);
+        assert_eq!(parts.used_bytes, 0);
+    }
+
+    #[test]
     fn waiting_blocks_are_bounded_by_what_was_used_at_one_time() {
-        let mut idle = Idle { most_used_bytes: 3 * GRANULE, idle_bytes: 3 * GRANULE, ..Idle::default() };
-        for size in [2 * GRANULE, GRANULE] {
-            idle.blocks.entry(size).or_default().push(Block::allocate(size));
-        }
-        assert!(idle.trim().is_empty());
-        idle.used_bytes = 2 * GRANULE;
-        assert_eq!(idle.trim().len(), 1);
-        assert_eq!(idle.blocks.keys().collect::<Vec<_>>(), [&GRANULE]);
-        assert_eq!(idle.idle_bytes, GRANULE);
+        let mut parts = Parts::default();
+        let small = [(); 4].map(|()| parts.take(HUGE));
+        small.map(|small| parts.give(small, HUGE));
+        let large = parts.take(4 * HUGE);
+        assert_eq!(parts.blocks.len(), 1);
+        parts.give(large, 4 * HUGE);
+        assert_eq!(parts.blocks.values().map(|block| block.bytes).sum::<usize>(), 4 * HUGE);
     }
 
     #[test]
