@@ -201,6 +201,42 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
         }
     }
 
+    fn convolve2d_pair(
+        [first, rest]: [FloatTensor<Self>; 2],
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        let parents = [&first, &rest, &weight].map(|parent| parent.node.clone());
+        let forward = B::convolve2d_pair;
+        let Some(bias) = bias else {
+            return match PairConvolution.prepare::<C>(parents).compute_bound().stateful() {
+                OpsKind::Tracked(mut prep) => {
+                    let parents = [&first, &rest, &weight].map(|parent| prep.checkpoint(parent));
+                    let x = [first.primitive, rest.primitive];
+                    prep.finish((parents, options.clone()), forward(x, weight.primitive, None, options))
+                }
+                OpsKind::UnTracked(prep) => {
+                    let x = [first.primitive, rest.primitive];
+                    prep.finish(forward(x, weight.primitive, None, options))
+                }
+            };
+        };
+        let [a, b, c] = parents;
+        match PairConvolution.prepare::<C>([a, b, c, bias.node.clone()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let parents = [&first, &rest, &weight].map(|parent| prep.checkpoint(parent));
+                let x = [first.primitive, rest.primitive];
+                let out = forward(x, weight.primitive, Some(bias.primitive), options.clone());
+                prep.finish((parents, options), out)
+            }
+            OpsKind::UnTracked(prep) => {
+                let x = [first.primitive, rest.primitive];
+                prep.finish(forward(x, weight.primitive, Some(bias.primitive), options))
+            }
+        }
+    }
+
     fn convolve2d_joined(
         [shared, own]: [FloatTensor<Self>; 2],
         weight: FloatTensor<Self>,
@@ -337,6 +373,54 @@ impl<B: Backend> Backward<B, 3> for ConvolutionOnto {
             gradients.register::<B>(node, B::sum_images(gradient.clone(), images));
         }
         Convolution::register::<B>(state, [x, weight], gradient, gradients, checkpointer);
+    }
+}
+
+#[derive(Debug)]
+struct PairConvolution;
+
+/// Nodes of both inputs and of the weight, and the options.
+type PairConvolutionState = ([NodeId; 3], ConvOptions<2>);
+
+impl PairConvolution {
+    fn register<B: Backend>(
+        (parents, options): PairConvolutionState,
+        nodes: [Option<NodeId>; 3],
+        gradient: FloatTensor<B>,
+        gradients: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let [first, rest, weight] =
+            parents.map(|parent| checkpointer.retrieve_node_output::<FloatTensor<B>>(parent));
+        let found = B::convolve2d_pair_gradients([first, rest], weight, gradient, options);
+        for (node, gradient) in nodes.into_iter().zip(found) {
+            if let Some(node) = node {
+                gradients.register::<B>(node, gradient);
+            }
+        }
+    }
+}
+
+impl<B: Backend> Backward<B, 3> for PairConvolution {
+    type State = PairConvolutionState;
+
+    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        let nodes = ops.parents.map(|parent| parent.map(|node| node.id));
+        Self::register::<B>(ops.state, nodes, gradient, gradients, checkpointer);
+    }
+}
+
+impl<B: Backend> Backward<B, 4> for PairConvolution {
+    type State = PairConvolutionState;
+
+    fn backward(self, ops: Ops<Self::State, 4>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        let [first, rest, weight, bias] = ops.parents.map(|parent| parent.map(|node| node.id));
+        if let Some(node) = bias {
+            gradients.register::<B>(node, B::bias_gradient(gradient.clone()));
+        }
+        Self::register::<B>(ops.state, [first, rest, weight], gradient, gradients, checkpointer);
     }
 }
 

@@ -73,6 +73,38 @@ pub trait Backend: backend::Backend {
         Self::convolve2d_onto(own, of_own, onto, options)
     }
 
+    /// Convolution of the channels of the first input, followed by those of the second.
+    fn convolve2d_pair(
+        [first, rest]: [FloatTensor<Self>; 2],
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        Self::convolve2d(Self::join_channels(first, rest), weight, bias, options)
+    }
+
+    /// Gradients of [`convolve2d_pair`](Self::convolve2d_pair) with respect to both inputs and the weight.
+    fn convolve2d_pair_gradients(
+        x: [FloatTensor<Self>; 2],
+        weight: FloatTensor<Self>,
+        out_gradient: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> [FloatTensor<Self>; 3] {
+        fallback::convolve2d_pair_gradients::<Self>(x, weight, out_gradient, options)
+    }
+
+    /// [`convolve2d_pair`](Self::convolve2d_pair), then scale and shift `[1 or b, out]`, and activation.
+    fn convolve2d_pair_finished(
+        [first, rest]: [FloatTensor<Self>; 2],
+        weight: FloatTensor<Self>,
+        affine: [FloatTensor<Self>; 2],
+        activation: Activation,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        let x = Self::join_channels(first, rest);
+        Self::convolve2d_finished(x, weight, None, affine, activation, options)
+    }
+
     /// Sums of consecutive images: `[b, c, h, w]` to `[images, c, h, w]`.
     fn sum_images(x: FloatTensor<Self>, images: usize) -> FloatTensor<Self> {
         fallback::sum_images::<Self>(x, images)

@@ -9,6 +9,7 @@ pub(crate) mod bias_gradient;
 pub(crate) mod direct;
 pub(crate) mod finish;
 pub(crate) mod halves;
+pub(crate) mod images;
 pub(crate) mod matrix;
 pub(crate) mod matrix_gradient;
 pub(crate) mod panel;

@@ -23,6 +23,20 @@ pub(crate) fn convolve2d_onto<B: crate::Backend>(
     primitive(sum)
 }
 
+pub(crate) fn convolve2d_pair_gradients<B: crate::Backend>(
+    [first, rest]: [FloatTensor<B>; 2],
+    weight: FloatTensor<B>,
+    out_gradient: FloatTensor<B>,
+    options: ConvOptions<2>,
+) -> [FloatTensor<B>; 3] {
+    let channels = first.shape()[1];
+    let x = B::join_channels(first, rest);
+    let (of_x, of_weight) = (x.clone(), weight.clone());
+    let for_x = B::convolve2d_input_gradient(of_x, of_weight, out_gradient.clone(), options.clone());
+    let [for_first, for_rest] = B::split_channels(for_x, channels);
+    [for_first, for_rest, B::convolve2d_weight_gradient(x, weight, out_gradient, options)]
+}
+
 pub(crate) fn sum_images<B: Backend>(x: FloatTensor<B>, images: usize) -> FloatTensor<B> {
     let x = tensor::<B, 4>(x);
     let [batch, channels, height, width] = x.dims();

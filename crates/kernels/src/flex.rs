@@ -17,6 +17,7 @@ use crate::concat;
 use crate::conv::bias_gradient::channel_sums;
 use crate::conv::direct::{convolve, convolve_input_gradient};
 use crate::conv::finish::Finish;
+use crate::conv::images::{Images, ImagesMut};
 use crate::conv::shape::ConvShape;
 use crate::conv::transposed::{TransposedShape, convolve_transposed, convolve_transposed_gradients};
 use crate::conv::weight_gradient::weight_gradient;
@@ -43,9 +44,49 @@ impl Backend for Flex {
             return Self::conv2d(x, weight, bias, options);
         };
         let (x, weight, bias) = (Floats::of(&x), Floats::of(&weight), bias.as_ref().map(Floats::of));
-        let mut out = Buffer::uninitialised(shape.out_len());
-        convolve(Level::current(), &shape, &x, &weight, bias.as_deref(), Finish::default(), &mut out);
-        out.into_tensor(shape.out_dims())
+        convolved(&shape, Images::whole(&x), &weight, bias.as_deref(), Finish::default())
+    }
+
+    fn convolve2d_pair(
+        [first, rest]: [FlexTensor; 2],
+        weight: FlexTensor,
+        bias: Option<FlexTensor>,
+        options: ConvOptions<2>,
+    ) -> FlexTensor {
+        let Some(shape) = pair_shape([&first, &rest], &weight, &options) else {
+            return Self::convolve2d(Self::join_channels(first, rest), weight, bias, options);
+        };
+        let (a, b) = (Floats::of(&first), Floats::of(&rest));
+        let (weight, bias) = (Floats::of(&weight), bias.as_ref().map(Floats::of));
+        let x = Images::joined(&a, &b, first.shape()[1]);
+        convolved(&shape, x, &weight, bias.as_deref(), Finish::default())
+    }
+
+    fn convolve2d_pair_gradients(
+        [first, rest]: [FlexTensor; 2],
+        weight: FlexTensor,
+        out_gradient: FlexTensor,
+        options: ConvOptions<2>,
+    ) -> [FlexTensor; 3] {
+        let shapes = pair_shape([&first, &rest], &weight, &options)
+            .filter(|_| is_single!(out_gradient))
+            .and_then(|shape| Some((shape, shape.dense().input_gradient()?)));
+        let Some((shape, backward)) = shapes else {
+            return fallback::convolve2d_pair_gradients::<Self>([first, rest], weight, out_gradient, options);
+        };
+        let channels = first.shape()[1];
+        let (a, b, gradient) = (Floats::of(&first), Floats::of(&rest), Floats::of(&out_gradient));
+        let level = Level::current();
+        let mut for_weight = Buffer::uninitialised(shape.weight_len());
+        weight_gradient(level, &shape, Images::joined(&a, &b, channels), &gradient, &mut for_weight);
+        let (mut for_a, mut for_b) = (Buffer::uninitialised(a.len()), Buffer::uninitialised(b.len()));
+        let to = ImagesMut::joined(&mut for_a, &mut for_b, channels);
+        convolve_input_gradient(level, &shape, &backward, &gradient, &Floats::of(&weight), to);
+        [
+            for_a.into_tensor(first.shape()),
+            for_b.into_tensor(rest.shape()),
+            for_weight.into_tensor(weight.shape()),
+        ]
     }
 
     fn convolve2d_onto(
@@ -58,10 +99,8 @@ impl Backend for Flex {
             return fallback::convolve2d_onto::<Self>(x, weight, onto, options);
         };
         let (x, weight, onto) = (Floats::of(&x), Floats::of(&weight), Floats::of(&onto));
-        let mut out = Buffer::uninitialised(shape.out_len());
         let finish = Finish { onto: Some(&onto), ..Finish::default() };
-        convolve(Level::current(), &shape, &x, &weight, None, finish, &mut out);
-        out.into_tensor(shape.out_dims())
+        convolved(&shape, Images::whole(&x), &weight, None, finish)
     }
 
     fn sum_images(x: FlexTensor, images: usize) -> FlexTensor {
@@ -90,14 +129,33 @@ impl Backend for Flex {
         };
         let (x, weight, onto) = (Floats::of(&x), Floats::of(&weight), onto.as_ref().map(Floats::of));
         let (scale, shift) = (Floats::of(scale), Floats::of(shift));
-        let mut out = Buffer::uninitialised(shape.out_len());
         let finish = Finish {
             onto: onto.as_deref(),
             affine: Some([&scale, &shift]),
             rectifies: activation == Activation::Relu,
         };
-        convolve(Level::current(), &shape, &x, &weight, None, finish, &mut out);
-        out.into_tensor(shape.out_dims())
+        convolved(&shape, Images::whole(&x), &weight, None, finish)
+    }
+
+    fn convolve2d_pair_finished(
+        [first, rest]: [FlexTensor; 2],
+        weight: FlexTensor,
+        affine: [FlexTensor; 2],
+        activation: Activation,
+        options: ConvOptions<2>,
+    ) -> FlexTensor {
+        let [scale, shift] = &affine;
+        let shape = pair_shape([&first, &rest], &weight, &options)
+            .filter(|_| is_single!(scale, shift) && activation != Activation::Silu);
+        let Some(shape) = shape else {
+            let x = Self::join_channels(first, rest);
+            return Self::convolve2d_finished(x, weight, None, affine, activation, options);
+        };
+        let (a, b, weight) = (Floats::of(&first), Floats::of(&rest), Floats::of(&weight));
+        let (scale, shift) = (Floats::of(scale), Floats::of(shift));
+        let rectifies = activation == Activation::Relu;
+        let finish = Finish { onto: None, affine: Some([&scale, &shift]), rectifies };
+        convolved(&shape, Images::joined(&a, &b, first.shape()[1]), &weight, None, finish)
     }
 
     fn convolve2d_input_gradient(
@@ -114,7 +172,8 @@ impl Backend for Flex {
         };
         let mut gradient = Buffer::uninitialised(backward.out_len());
         let (out_gradient, weight) = (Floats::of(&out_gradient), Floats::of(&weight));
-        convolve_input_gradient(Level::current(), &shape, &backward, &out_gradient, &weight, &mut gradient);
+        let to = ImagesMut::whole(&mut gradient);
+        convolve_input_gradient(Level::current(), &shape, &backward, &out_gradient, &weight, to);
         gradient.into_tensor(x.shape())
     }
 
@@ -129,7 +188,8 @@ impl Backend for Flex {
             return Self::conv2d_weight_backward(x, weight, out_gradient, options);
         };
         let mut gradient = Buffer::uninitialised(shape.weight_len());
-        weight_gradient(Level::current(), &shape, &Floats::of(&x), &Floats::of(&out_gradient), &mut gradient);
+        let (x, out_gradient) = (Floats::of(&x), Floats::of(&out_gradient));
+        weight_gradient(Level::current(), &shape, Images::whole(&x), &out_gradient, &mut gradient);
         gradient.into_tensor(weight.shape())
     }
 
@@ -445,13 +505,41 @@ impl Deref for Floats<'_> {
     }
 }
 
+/// The output of a convolution.
+fn convolved(
+    shape: &ConvShape,
+    x: Images,
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    finish: Finish,
+) -> FlexTensor {
+    let mut out = Buffer::uninitialised(shape.out_len());
+    convolve(Level::current(), shape, x, weight, bias, finish, ImagesMut::whole(&mut out));
+    out.into_tensor(shape.out_dims())
+}
+
 /// The shape of a convolution, if the kernels support it.
 fn conv_shape(x: &FlexTensor, weight: &FlexTensor, options: &ConvOptions<2>) -> Option<ConvShape> {
-    let [_, in_channels, _, _] = x.shape().dims::<4>();
+    shape_of_size(x.shape().dims(), weight, options).filter(|_| is_single!(x))
+}
+
+/// The shape of a convolution of the channels of both inputs, if the kernels support it.
+fn pair_shape(
+    [first, rest]: [&FlexTensor; 2],
+    weight: &FlexTensor,
+    options: &ConvOptions<2>,
+) -> Option<ConvShape> {
+    let [batch, channels, height, width] = first.shape().dims();
+    let size = [batch, channels + rest.shape()[1], height, width];
+    shape_of_size(size, weight, options).filter(|_| is_single!(first, rest))
+}
+
+fn shape_of_size(size: [usize; 4], weight: &FlexTensor, options: &ConvOptions<2>) -> Option<ConvShape> {
+    let [_, in_channels, _, _] = size;
     let [out_channels, weight_channels, kernel_height, kernel_width] = weight.shape().dims();
-    let covered = is_single!(x, weight) && options.groups == 1 && in_channels == weight_channels;
+    let covered = is_single!(weight) && options.groups == 1 && in_channels == weight_channels;
     let kernel = [out_channels, kernel_height, kernel_width];
-    let shape = ConvShape::new(x.shape().dims(), kernel, options.stride, options.padding, options.dilation);
+    let shape = ConvShape::new(size, kernel, options.stride, options.padding, options.dilation);
     shape.filter(|_| covered)
 }
 

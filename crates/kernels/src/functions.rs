@@ -100,6 +100,31 @@ pub fn conv2d_finished<B: Backend>(
     tensor(B::convolve2d_finished(primitive(x), primitive(weight), onto, affine, activation, options))
 }
 
+/// Convolution of the channels of `first`, followed by those of `rest`.
+///
+/// # Shapes
+/// `first` `[b, m, h, w]`, `rest` `[b, n, h, w]`, `weight` `[out, m + n, kh, kw]`, `bias` `[out]`.
+pub(crate) fn conv2d_pair<B: Backend>(
+    x: [Tensor<B, 4>; 2],
+    weight: Tensor<B, 4>,
+    bias: Option<Tensor<B, 1>>,
+    options: ConvOptions<2>,
+) -> Tensor<B, 4> {
+    tensor(B::convolve2d_pair(x.map(primitive), primitive(weight), bias.map(primitive), options))
+}
+
+/// [`conv2d_pair`], then scale and shift as in [`Finish`], and activation.
+pub(crate) fn conv2d_pair_finished<B: Backend>(
+    x: [Tensor<B, 4>; 2],
+    weight: Tensor<B, 4>,
+    affine: [Tensor<B, 2>; 2],
+    activation: Activation,
+    options: ConvOptions<2>,
+) -> Tensor<B, 4> {
+    let affine = affine.map(primitive);
+    tensor(B::convolve2d_pair_finished(x.map(primitive), primitive(weight), affine, activation, options))
+}
+
 /// Convolution of joined channels: those of `shared`, each image of which is for consecutive images of `own`, come
 /// first.
 ///

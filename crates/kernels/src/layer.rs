@@ -46,37 +46,40 @@ pub fn conv2d_joined<B: Backend>(layer: &Conv2d<B>, x: Joined<B>) -> Tensor<B, 4
         let (shared, weight) = (shared.clone(), layer.weight.val());
         return functions::conv2d_joined(shared, x.own, weight, bias.clone(), options.options);
     }
+    let weight = layer.weight.val();
     match Parts::of(layer, x, bias.clone()) {
-        Parts { own, weight, onto: None, options } => functions::conv2d(own, weight, bias, options),
-        Parts { own, weight, onto: Some(onto), options } => {
-            functions::conv2d_onto(own, weight, onto, options)
-        }
+        Parts::One(own) => functions::conv2d(own, weight, bias, options),
+        Parts::Two(x) => functions::conv2d_pair(x, weight, bias, options.options),
+        Parts::Onto { onto, own, weight } => functions::conv2d_onto(own, weight, onto, options),
     }
 }
 
-/// A convolution whose shared channels have already been convolved.
-struct Parts<B: Backend> {
-    own: Tensor<B, 4>,
-    weight: Tensor<B, 4>,
-    onto: Option<Tensor<B, 4>>,
-    options: PaddedConvOptions<2>,
+/// The input of a convolution of joined channels.
+enum Parts<B: Backend> {
+    /// All channels in one tensor.
+    One(Tensor<B, 4>),
+    /// The first channels in one tensor and the rest in another.
+    Two([Tensor<B, 4>; 2]),
+    /// The shared channels have already been convolved; the weight of the others.
+    Onto { onto: Tensor<B, 4>, own: Tensor<B, 4>, weight: Tensor<B, 4> },
 }
 
 impl<B: Backend> Parts<B> {
-    /// Convolves the shared channels; `bias` is added there.
+    /// Convolves channels that several images share; `bias` is added there.
     fn of(layer: &Conv2d<B>, Joined { shared, own }: Joined<B>, bias: Option<Tensor<B, 1>>) -> Self {
         let options = options(layer, &own);
-        let weight = layer.weight.val();
-        let Some(shared) = shared else { return Self { own, weight, onto: None, options } };
+        let Some(shared) = shared else { return Self::One(own) };
         if shared.dims()[0] == own.dims()[0] {
-            // Nothing is shared between images: concatenate.
-            let own = functions::concat_channels(shared, own);
-            return Self { own, weight, onto: None, options };
+            return match options.padding_end {
+                None => Self::Two([shared, own]),
+                Some(_) => Self::One(functions::concat_channels(shared, own)),
+            };
         }
         assert_eq!(layer.groups, 1, "conv2d: joined channels in groups");
+        let weight = layer.weight.val();
         let (first, all) = (shared.dims()[1], weight.dims()[1]);
-        let onto = functions::conv2d(shared, weight.clone().narrow(1, 0, first), bias, options.clone());
-        Self { own, weight: weight.narrow(1, first, all - first), onto: Some(onto), options }
+        let onto = functions::conv2d(shared, weight.clone().narrow(1, 0, first), bias, options);
+        Self::Onto { onto, own, weight: weight.narrow(1, first, all - first) }
     }
 }
 
@@ -214,7 +217,7 @@ pub fn conv2d_batch_norm<B: Backend>(
     if B::ad_enabled(&device) || B::PREFERS_FEW_OPERATIONS {
         return batch_norm(norm, conv2d_joined(conv, x), condition, activation);
     }
-    let Parts { own, weight, onto, options } = Parts::of(conv, x, None);
+    let options = options(conv, &x.own);
     let [gamma, beta] = affine(norm.gamma.val(), norm.beta.val(), condition);
     let mean = norm.running_mean.value().to_device(&device);
     let variance = norm.running_var.value().to_device(&device);
@@ -224,6 +227,14 @@ pub fn conv2d_batch_norm<B: Backend>(
         None => mean.neg(),
     };
     let shift = beta + scale.clone() * offset.unsqueeze::<2>();
+    let weight = conv.weight.val();
+    let (own, weight, onto) = match Parts::of(conv, x, None) {
+        Parts::One(own) => (own, weight, None),
+        Parts::Two(x) => {
+            return functions::conv2d_pair_finished(x, weight, [scale, shift], activation, options.options);
+        }
+        Parts::Onto { onto, own, weight } => (own, weight, Some(onto)),
+    };
     functions::conv2d_finished(own, weight, Finish { onto, scale, shift, activation }, options)
 }
 

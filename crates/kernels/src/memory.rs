@@ -206,7 +206,8 @@ impl Parts {
     fn grow(&mut self, bytes: usize) -> (NonNull<u8>, usize) {
         let limit = self.most_used_bytes + self.most_used_bytes / 8;
         while self.blocks.values().map(|block| block.bytes).sum::<usize>() + bytes > limit {
-            let unused = self.blocks.values().filter(|block| self.idle.get(&block.start) == Some(&block.bytes));
+            let unused =
+                self.blocks.values().filter(|block| self.idle.get(&block.start) == Some(&block.bytes));
             let Some(start) = unused.max_by_key(|block| block.bytes).map(|block| block.start) else { break };
             self.idle.remove(&start);
             self.blocks.remove(&start);
@@ -227,7 +228,11 @@ impl Parts {
             bytes += self.idle.remove(&end).unwrap_or(0);
         }
         // SAFETY: the end of an idle part.
-        let before = self.idle.range(..start).next_back().filter(|&(&before, &size)| unsafe { before.add(size) } == start);
+        let before = self
+            .idle
+            .range(..start)
+            .next_back()
+            .filter(|&(&before, &size)| unsafe { before.add(size) } == start);
         if let (Some((&before, &size)), false) = (before, self.blocks.contains_key(&start)) {
             (start, bytes) = (before, bytes + size);
         }

@@ -22,6 +22,10 @@ impl<'a, T> Shared<'a, T> {
         Self { start: slice.as_mut_ptr(), len: slice.len(), lifetime: PhantomData }
     }
 
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
     /// The part of `len` elements at `offset`.
     ///
     /// # Panics

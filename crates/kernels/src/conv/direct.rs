@@ -3,13 +3,13 @@
 use rayon::prelude::*;
 
 use super::finish::{Finish, ImageFinish};
+use super::images::{Image, ImageMut, Images, ImagesMut};
 use super::matrix;
 use super::panel::{Panel, Vector};
 use super::shape::ConvShape;
 use super::tile::{BLOCK, Terms};
 use super::winograd::{self, Direction};
 use crate::memory::{Buffer, with_scratch};
-use crate::share::Shared;
 use crate::simd::{Kernel, Level, Simd};
 
 /// Bytes of a panel: part of the second-level cache, with room left for weights and output.
@@ -57,11 +57,11 @@ impl PackedWeights {
 pub(crate) fn convolve(
     level: Level,
     shape: &ConvShape,
-    x: &[f32],
+    x: Images,
     weight: &[f32],
     bias: Option<&[f32]>,
     finish: Finish,
-    out: &mut [f32],
+    out: ImagesMut,
 ) {
     if !in_tiles(level, shape) && winograd::is_suitable(shape) {
         return winograd::convolve(level, shape, Direction::Forward, x, weight, bias, finish, out);
@@ -81,11 +81,11 @@ pub(super) fn in_tiles(level: Level, shape: &ConvShape) -> bool {
 pub(crate) fn convolve_with(
     level: Level,
     shape: &ConvShape,
-    x: &[f32],
+    x: Images,
     weight: impl Fn(usize, usize, usize) -> f32 + Sync,
     bias: Option<&[f32]>,
     finish: Finish,
-    out: &mut [f32],
+    out: ImagesMut,
 ) {
     if in_tiles(level, shape) {
         return matrix::convolve(shape, x, weight, bias, finish, out);
@@ -102,14 +102,14 @@ pub(crate) fn convolve_input_gradient(
     backward: &ConvShape,
     out_gradient: &[f32],
     weight: &[f32],
-    x_gradient: &mut [f32],
+    x_gradient: ImagesMut,
 ) {
     assert_eq!(weight.len(), backward.weight_len());
     if let Some(parts) = StridedPart::all(shape) {
         return strided_input_gradient(level, shape, &parts, out_gradient, weight, x_gradient);
     }
     let spread = (shape.stride != [1, 1]).then(|| spread(shape, out_gradient));
-    let out_gradient = spread.as_deref().unwrap_or(out_gradient);
+    let out_gradient = Images::whole(spread.as_deref().unwrap_or(out_gradient));
     let finish = Finish::default();
     if !in_tiles(level, backward) && winograd::is_suitable(backward) {
         let direction = Direction::Backward;
@@ -184,11 +184,18 @@ fn strided_input_gradient(
     parts: &[StridedPart],
     out_gradient: &[f32],
     weight: &[f32],
-    x_gradient: &mut [f32],
+    x_gradient: ImagesMut,
 ) {
     let ([down, across], width) = (shape.stride, shape.in_size[1]);
+    let planes = || {
+        (0..shape.batch * shape.in_channels).into_par_iter().map(|index| {
+            let image = x_gradient.image(index / shape.in_channels, [shape.in_channels, shape.in_plane()]);
+            // SAFETY: each plane is visited once.
+            unsafe { image.channel(index % shape.in_channels).slice(0, shape.in_plane()) }
+        })
+    };
     if parts.iter().any(|part| part.shape.is_none()) {
-        x_gradient.fill(0.0);
+        planes().for_each(|plane| plane.fill(0.0));
     }
     for StridedPart { tap, pixel, shape: part } in parts {
         let Some(part) = part else { continue };
@@ -200,9 +207,9 @@ fn strided_input_gradient(
             weight[(out * shape.in_channels + input) * shape.taps() + y * shape.kernel[1] + x]
         };
         let mut gradient = Buffer::uninitialised(part.out_len());
-        convolve_with(level, part, out_gradient, value, None, Finish::default(), &mut gradient);
-        let planes = x_gradient.par_chunks_exact_mut(shape.in_plane());
-        planes.zip(gradient.par_chunks_exact(part.out_plane())).for_each(|(to, from)| {
+        let (from, to) = (Images::whole(out_gradient), ImagesMut::whole(&mut gradient));
+        convolve_with(level, part, from, value, None, Finish::default(), to);
+        planes().zip(gradient.par_chunks_exact(part.out_plane())).for_each(|(to, from)| {
             let rows = to.chunks_exact_mut(width).skip(pixel[0]).step_by(down);
             for (to, from) in rows.zip(from.chunks_exact(part.out_size[1])) {
                 for (to, from) in to.iter_mut().skip(pixel[1]).step_by(across).zip(from) {
@@ -234,16 +241,16 @@ fn spread(shape: &ConvShape, out_gradient: &[f32]) -> Buffer {
 fn convolve_packed(
     level: Level,
     shape: &ConvShape,
-    x: &[f32],
+    x: Images,
     weights: &PackedWeights,
     finish: Finish,
-    out: &mut [f32],
+    out: ImagesMut,
 ) {
     assert_eq!(x.len(), shape.in_len());
     assert_eq!(out.len(), shape.out_len());
     let blocks = shape.out_channels.div_ceil(BLOCK);
     assert_eq!(weights.values.len(), blocks * shape.in_channels * shape.taps() * BLOCK);
-    if out.is_empty() {
+    if out.len() == 0 {
         return;
     }
     let height = shape.out_size[0];
@@ -251,7 +258,6 @@ fn convolve_packed(
     let panel = Panel::new(shape, tile_rows_within(shape, 8, bytes, PANEL_BYTES));
     let tiles = height.div_ceil(panel.rows);
     let (parts, part) = task_split(shape.batch * tiles, blocks, 4);
-    let out = Shared::new(out);
     (0..shape.batch * tiles * parts).into_par_iter().for_each(|task| {
         let (task, first_block) = (task / parts, task % parts * part);
         let (image, first_row) = (task / tiles, task % tiles * panel.rows);
@@ -259,15 +265,11 @@ fn convolve_packed(
             level.run(Tile {
                 shape,
                 panel: &panel,
-                image: &x[image * shape.in_channels * shape.in_plane()..],
+                image: x.image(image, [shape.in_channels, shape.in_plane()]),
                 weights,
                 packed,
                 finish: finish.of_image(image, shape.batch, [shape.out_channels, shape.out_plane()]),
-                out: out.part(
-                    image * shape.out_channels * shape.out_plane(),
-                    shape.out_channels * shape.out_plane(),
-                ),
-                plane: shape.out_plane(),
+                out: out.image(image, [shape.out_channels, shape.out_plane()]),
                 first_pixel: first_row * shape.out_size[1],
                 first_row,
                 rows: panel.rows.min(height - first_row),
@@ -305,14 +307,12 @@ pub(crate) fn task_split(tiles: usize, blocks: usize, least: usize) -> (usize, u
 pub(super) struct Tile<'a> {
     pub shape: &'a ConvShape,
     pub panel: &'a Panel,
-    pub image: &'a [f32],
+    pub image: Image<'a>,
     pub weights: &'a PackedWeights,
     /// Scratch for the panel.
     pub packed: &'a mut [f32],
     pub finish: ImageFinish<'a>,
-    /// The output channels, `plane` pixels each.
-    pub out: Shared<'a, f32>,
-    pub plane: usize,
+    pub out: ImageMut<'a>,
     /// Where the tile starts in each plane.
     pub first_pixel: usize,
     pub first_row: usize,
@@ -325,23 +325,15 @@ impl Kernel for Tile<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self {
-            shape,
-            panel,
-            image,
-            weights,
-            packed,
-            finish,
-            out,
-            plane,
-            first_pixel,
-            first_row,
-            rows,
-            blocks,
-        } = self;
+        let Self { shape, panel, image, weights, packed, finish, out, first_pixel, first_row, rows, blocks } =
+            self;
         for channel in 0..shape.in_channels {
-            let values = &image[channel * shape.in_plane()..][..shape.in_plane()];
-            panel.pack(values, first_row, rows, &mut packed[channel * panel.channel..][..panel.channel]);
+            panel.pack(
+                image.channel(channel),
+                first_row,
+                rows,
+                &mut packed[channel * panel.channel..][..panel.channel],
+            );
         }
         let mut vectors = Vec::new();
         panel.vectors(rows, S::LANES, &mut vectors);
@@ -352,7 +344,6 @@ impl Kernel for Tile<'_> {
             out_channels: shape.out_channels,
             finish,
             out,
-            plane,
             first_pixel,
             blocks,
         };
@@ -383,9 +374,7 @@ struct Product<'a> {
     weights: &'a PackedWeights,
     out_channels: usize,
     finish: ImageFinish<'a>,
-    /// The output channels of the image, `plane` pixels each.
-    out: Shared<'a, f32>,
-    plane: usize,
+    out: ImageMut<'a>,
     /// Where the tile starts in each plane.
     first_pixel: usize,
     blocks: std::ops::Range<usize>,
@@ -444,7 +433,7 @@ impl Product<'_> {
                 for (&sum, vector) in sums.iter().zip(vectors) {
                     let (channel, pixel) = (channel + row, self.first_pixel + vector.to);
                     let sum = self.finish.vector::<S>(sum, channel, pixel, vector.live);
-                    let to = self.out.pointer(channel * self.plane + pixel, vector.live);
+                    let to = self.out.channel(channel).pointer(pixel, vector.live);
                     if vector.live == S::LANES {
                         S::store(to, sum);
                     } else {
@@ -493,14 +482,16 @@ mod tests {
             let bound = |shape: &ConvShape| if winograd::is_suitable(shape) { 1.5e-6 } else { 5e-7 };
             for level in Level::available() {
                 let mut out = vec![f32::NAN; shape.out_len()];
-                convolve(level, &shape, &x, &weight, Some(&bias), Finish::default(), &mut out);
+                let to = ImagesMut::whole(&mut out);
+                convolve(level, &shape, Images::whole(&x), &weight, Some(&bias), Finish::default(), to);
                 assert_sums(&out, &expected, tolerance(level, bound(&shape)));
                 let mut gradient = vec![f32::NAN; shape.weight_len()];
-                weight_gradient(level, &shape, &x, &out_gradient, &mut gradient);
+                weight_gradient(level, &shape, Images::whole(&x), &out_gradient, &mut gradient);
                 assert_sums(&gradient, &expected_weight, tolerance(level, bound(&shape)));
                 if let Some(backward) = shape.dense().input_gradient() {
                     let mut gradient = vec![f32::NAN; shape.in_len()];
-                    convolve_input_gradient(level, &shape, &backward, &out_gradient, &weight, &mut gradient);
+                    let to = ImagesMut::whole(&mut gradient);
+                    convolve_input_gradient(level, &shape, &backward, &out_gradient, &weight, to);
                     let expected = reference::input_gradient(&shape, &weight, &out_gradient);
                     assert_sums(&gradient, &expected, tolerance(level, bound(&backward)));
                 }

@@ -13,10 +13,10 @@ use rayon::prelude::*;
 use super::direct::{task_split, tile_rows_within};
 use super::finish::{Finish, ImageFinish};
 use super::halves::{split, split_pairs};
+use super::images::{Image, ImageMut, Images, ImagesMut};
 use super::panel::{copy_row, odd_lines};
 use super::shape::ConvShape;
 use crate::memory::{Buffer, with_scratch};
-use crate::share::Shared;
 use crate::simd::{Kernel, Simd};
 use crate::tiles::{self, Factor, SIDE, Sums, TILE, TILE_BYTES, Tiles};
 
@@ -108,7 +108,7 @@ impl Layout {
 
     /// Packs the input of `rows` output rows from `first_row` on.
     #[inline(always)]
-    fn pack(&self, image: &[f32], first_row: usize, rows: usize, scratch: &mut [f32]) {
+    fn pack(&self, image: Image, first_row: usize, rows: usize, scratch: &mut [f32]) {
         let shape = &self.shape;
         let (panel, lines) = scratch.split_at_mut(2 * self.len);
         let (high, low) = panel.split_at_mut(self.len);
@@ -118,7 +118,7 @@ impl Layout {
         let source = |channel: usize, row: usize| {
             let row = first.wrapping_add(row);
             let exists = channel < shape.in_channels && row < height;
-            exists.then(|| &image[channel * shape.in_plane() + row * width..][..width])
+            exists.then(|| &image.channel(channel)[row * width..][..width])
         };
         let mut line = Line { shape, lines };
         if !self.is_wide {
@@ -249,15 +249,15 @@ pub(crate) fn is_suitable(shape: &ConvShape) -> bool {
 /// Convolves `x` with weights given by `weight(out, in, tap)` into `out`.
 pub(crate) fn convolve(
     shape: &ConvShape,
-    x: &[f32],
+    x: Images,
     weight: impl Fn(usize, usize, usize) -> f32 + Sync,
     bias: Option<&[f32]>,
     finish: Finish,
-    out: &mut [f32],
+    out: ImagesMut,
 ) {
     assert_eq!(x.len(), shape.in_len());
     assert_eq!(out.len(), shape.out_len());
-    if out.is_empty() {
+    if out.len() == 0 {
         return;
     }
     let height = shape.out_size[0];
@@ -274,9 +274,6 @@ pub(crate) fn convolve(
     // Blocks are multiplied in pairs.
     let (parts, pairs) = task_split(shape.batch * tiles, blocks.div_ceil(2), 1);
     let part = 2 * pairs;
-    let [in_image, out_image] =
-        [shape.in_channels * shape.in_plane(), shape.out_channels * shape.out_plane()];
-    let out = Shared::new(out);
     (0..shape.batch * tiles * parts).into_par_iter().for_each(|task| {
         let (task, first_block) = (task / parts, task % parts * part);
         let (image, first_row) = (task / tiles, task % tiles * layout.rows);
@@ -284,12 +281,12 @@ pub(crate) fn convolve(
             tiles::run(Tile {
                 layout: &layout,
                 offsets: &offsets,
-                image: &x[image * in_image..][..in_image],
+                image: x.image(image, [shape.in_channels, shape.in_plane()]),
                 weights: &weights,
                 starts: &starts,
                 scratch,
                 finish: finish.of_image(image, shape.batch, [shape.out_channels, shape.out_plane()]),
-                out: out.part(image * out_image, out_image),
+                out: out.image(image, [shape.out_channels, shape.out_plane()]),
                 first_row,
                 rows: layout.rows.min(height - first_row),
                 blocks: first_block.min(blocks)..(first_block + part).min(blocks),
@@ -338,13 +335,12 @@ fn pack_weights(layout: &Layout, weight: impl Fn(usize, usize, usize) -> f32 + S
 struct Tile<'a> {
     layout: &'a Layout,
     offsets: &'a [usize],
-    image: &'a [f32],
+    image: Image<'a>,
     weights: &'a [f32],
     starts: &'a [f32],
     scratch: &'a mut [f32],
     finish: ImageFinish<'a>,
-    /// The output channels of the image.
-    out: Shared<'a, f32>,
+    out: ImageMut<'a>,
     first_row: usize,
     rows: usize,
     blocks: Range<usize>,
@@ -425,7 +421,7 @@ impl Tile<'_> {
     #[inline(always)]
     unsafe fn store<S: Simd>(&self, block: usize, column: &Column, sums: &[f32]) {
         let shape = &self.layout.shape;
-        let (plane, width) = (shape.out_plane(), shape.out_size[1]);
+        let width = shape.out_size[1];
         let first_pixel = self.first_row * width;
         debug_assert!(S::LANES == SIDE && sums.len() >= TILE);
         for index in 0..SIDE.min(shape.out_channels - block * SIDE) {
@@ -437,7 +433,7 @@ impl Tile<'_> {
                 if let Some((pixel, live)) = column.run {
                     let pixel = first_pixel + pixel;
                     let row = self.finish.vector::<S>(row, channel, pixel, live);
-                    let to = self.out.pointer(channel * plane + pixel, live);
+                    let to = self.out.channel(channel).pointer(pixel, live);
                     if live == SIDE {
                         S::store(to, row)
                     } else {
@@ -458,7 +454,7 @@ impl Tile<'_> {
                         let pixel = first_pixel + row * width + x;
                         let lanes = &mut lanes[lane..][..wanted];
                         self.finish.slice(lanes, channel, pixel);
-                        self.out.slice(channel * plane + pixel, wanted).copy_from_slice(lanes);
+                        self.out.channel(channel).slice(pixel, wanted).copy_from_slice(lanes);
                     }
                     lane += here;
                 }

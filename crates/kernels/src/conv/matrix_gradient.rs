@@ -9,6 +9,7 @@
 use rayon::prelude::*;
 
 use super::halves::split;
+use super::images::{Image, Images};
 use super::panel::{copy_row, odd_lines};
 use super::shape::ConvShape;
 use crate::memory::{Buffer, with_scratch};
@@ -117,7 +118,7 @@ pub(crate) fn is_suitable(shape: &ConvShape) -> bool {
 }
 
 /// Writes the gradient of the weights `[out, in, kh, kw]` for the input `x` and the output gradient.
-pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], out_gradient: &[f32], gradient: &mut [f32]) {
+pub(crate) fn weight_gradient(shape: &ConvShape, x: Images, out_gradient: &[f32], gradient: &mut [f32]) {
     let plan = Plan::new(shape);
     let mut partials = Buffer::uninitialised(plan.chunks * plan.parts * plan.partial());
     let shared = Shared::new(&mut partials);
@@ -136,7 +137,7 @@ pub(crate) fn weight_gradient(shape: &ConvShape, x: &[f32], out_gradient: &[f32]
 
 struct Task<'a> {
     plan: &'a Plan,
-    x: &'a [f32],
+    x: Images<'a>,
     out_gradient: &'a [f32],
     task: usize,
     sums: &'a mut [f32],
@@ -152,8 +153,7 @@ impl Kernel for Task<'_> {
         let (chunk, part) = (task / plan.parts, task % plan.parts);
         let shape = &plan.shape;
         let first_channel = part * plan.part_blocks * SIDE;
-        let (in_image, out_image) =
-            (shape.in_channels * shape.in_plane(), shape.out_channels * shape.out_plane());
+        let out_image = shape.out_channels * shape.out_plane();
         let [input_len, gradient_len, _] = plan.scratch();
         let (input, rest) = scratch.split_at_mut(input_len);
         let (gradient, lines) = rest.split_at_mut(gradient_len);
@@ -166,7 +166,7 @@ impl Kernel for Task<'_> {
             let rows = plan.rows.min(shape.out_size[0] - first_row);
             pack_input(
                 plan,
-                &x[image * in_image..][..in_image],
+                x.image(image, [shape.in_channels, shape.in_plane()]),
                 first_channel,
                 first_row,
                 rows,
@@ -187,7 +187,7 @@ impl Kernel for Task<'_> {
 #[inline(always)]
 fn pack_input(
     plan: &Plan,
-    image: &[f32],
+    image: Image,
     first_channel: usize,
     first_row: usize,
     rows: usize,
@@ -205,7 +205,7 @@ fn pack_input(
             to.fill(0.0);
             continue;
         }
-        let plane = &image[channel * shape.in_plane()..][..shape.in_plane()];
+        let plane = image.channel(channel);
         let source = |row: usize| {
             let row = row.wrapping_sub(pad_top);
             (row < height).then(|| &plane[row * width..][..width])

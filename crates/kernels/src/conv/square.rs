@@ -12,11 +12,12 @@ use rayon::prelude::*;
 use self::points::KERNEL_TO_COMPONENTS;
 use self::strips::{SQUARE, Strips};
 use super::finish::{Finish, ImageFinish};
+use super::images::{Images, ImagesMut};
 use super::panel::Vector;
 use super::shape::ConvShape;
 use super::tile::{BLOCK, Terms};
-use super::winograd::{self, Direction};
-use crate::memory::{Buffer, with_scratch};
+use super::winograd::{self, Direction, Taps, Transform, combine, pack_weights};
+use crate::memory::with_scratch;
 use crate::share::Shared;
 use crate::simd::{Kernel, Level, Simd};
 
@@ -53,21 +54,20 @@ pub(crate) fn convolve(
     level: Level,
     shape: &ConvShape,
     direction: Direction,
-    x: &[f32],
+    x: Images,
     weight: &[f32],
     bias: Option<&[f32]>,
     finish: Finish,
-    out: &mut [f32],
+    out: ImagesMut,
 ) {
     assert!(winograd::is_suitable(shape));
     assert_eq!((x.len(), out.len()), (shape.in_len(), shape.out_len()));
     assert_eq!(weight.len(), shape.weight_len());
-    if out.is_empty() {
+    if out.len() == 0 {
         return;
     }
-    let weights = pack_weights(level, shape, direction, weight);
+    let weights = pack_weights::<BothAxes>(level, shape, direction, weight);
     let blocks = shape.out_channels.div_ceil(BLOCK);
-    let out = Shared::new(out);
     let lists = Strips::split(shape.batch, shape.out_size, tiles_within(shape.in_channels, BYTES));
     lists.par_iter().for_each(|strips| {
         let finishes: Vec<ImageFinish> = strips
@@ -102,7 +102,7 @@ pub(crate) fn convolve(
 }
 
 /// Writes the components of the input, `[component][channel][tile]`.
-fn pack(level: Level, strips: &Strips, x: &[f32], image_channels: usize, packed: &mut [f32]) {
+fn pack(level: Level, strips: &Strips, x: Images, image_channels: usize, packed: &mut [f32]) {
     let component = strips.component(image_channels);
     let to = Shared::new(packed);
     (0..image_channels.div_ceil(PACKED)).into_par_iter().for_each(|part| {
@@ -115,7 +115,7 @@ fn pack(level: Level, strips: &Strips, x: &[f32], image_channels: usize, packed:
 
 struct Pack<'a> {
     strips: &'a Strips,
-    x: &'a [f32],
+    x: Images<'a>,
     image_channels: usize,
     channels: std::ops::Range<usize>,
     to: Shared<'a, f32>,
@@ -129,9 +129,8 @@ impl Kernel for Pack<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let Self { strips, x, image_channels, channels, to, component, scratch } = self;
-        let plane = strips.plane();
         for channel in channels {
-            let of = |image: usize| &x[(image * image_channels + channel) * plane..][..plane];
+            let of = |image: usize| x.image(image, [image_channels, strips.plane()]).channel(channel);
             let first = channel * strips.line();
             // SAFETY: the caller ensures the instructions; each task has its own channels.
             unsafe { strips.components::<S>(of, scratch, to, first, component) };
@@ -139,50 +138,25 @@ impl Kernel for Pack<'_> {
     }
 }
 
-/// Weights as `[out / BLOCK][component][in][BLOCK]`.
-fn pack_weights(level: Level, shape: &ConvShape, direction: Direction, weight: &[f32]) -> Buffer {
-    let block_len = SQUARE * shape.in_channels * BLOCK;
-    let mut packed = Buffer::uninitialised(shape.out_channels.div_ceil(BLOCK) * block_len);
-    packed.par_chunks_mut(block_len).enumerate().for_each(|(block, packed)| {
-        level.run(PackWeights { shape, direction, weight, first: block * BLOCK, packed });
-    });
-    packed
-}
+/// Components along both axes, G w Gᵀ.
+struct BothAxes;
 
-struct PackWeights<'a> {
-    shape: &'a ConvShape,
-    direction: Direction,
-    weight: &'a [f32],
-    /// First output channel.
-    first: usize,
-    packed: &'a mut [f32],
-}
+impl Transform for BothAxes {
+    const COMPONENTS: usize = SQUARE;
 
-impl Kernel for PackWeights<'_> {
-    type Output = ();
-
+    /// `[component][in]`
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        let Self { shape, direction, weight, first, packed } = self;
-        let (packed, _) = packed.as_chunks_mut::<BLOCK>();
-        direction.for_each_input(shape, weight, first, |input, taps| {
-            // G w Gᵀ
-            for (k, along_height) in KERNEL_TO_COMPONENTS.iter().enumerate() {
-                let row: [[f32; BLOCK]; 3] = std::array::from_fn(|column| {
-                    combine(along_height, [&taps[column], &taps[3 + column], &taps[6 + column]])
-                });
-                for (j, along_width) in KERNEL_TO_COMPONENTS.iter().enumerate() {
-                    packed[(k * points::COMPONENTS + j) * shape.in_channels + input] =
-                        combine(along_width, row.each_ref());
-                }
+    fn write(input: usize, channels: usize, taps: &Taps, packed: &mut [[f32; BLOCK]]) {
+        for (k, along_height) in KERNEL_TO_COMPONENTS.iter().enumerate() {
+            let row: [[f32; BLOCK]; 3] = std::array::from_fn(|column| {
+                combine(along_height, [&taps[column], &taps[3 + column], &taps[6 + column]])
+            });
+            for (j, along_width) in KERNEL_TO_COMPONENTS.iter().enumerate() {
+                packed[(k * points::COMPONENTS + j) * channels + input] =
+                    combine(along_width, row.each_ref());
             }
-        });
+        }
     }
-}
-
-#[inline(always)]
-fn combine<const N: usize>(factors: &[f32; 3], values: [&[f32; N]; 3]) -> [f32; N] {
-    std::array::from_fn(|i| factors[0] * values[0][i] + factors[1] * values[1][i] + factors[2] * values[2][i])
 }
 
 /// Some output channels of a list of tiles: multiplies, transforms back and stores.
@@ -197,8 +171,7 @@ struct Part<'a> {
     blocks: std::ops::Range<usize>,
     products: &'a mut [f32],
     scratch: &'a mut [f32],
-    /// The whole output.
-    out: Shared<'a, f32>,
+    out: ImagesMut<'a>,
 }
 
 impl Kernel for Part<'_> {
@@ -228,13 +201,13 @@ impl Kernel for Part<'_> {
             // SAFETY: the caller ensures the instructions; no other task has these strips and channels.
             unsafe {
                 strips.outputs::<S>(products, to, start, scratch, |row, values| {
-                    let plane = (row.image * shape.out_channels + channel) * shape.out_plane();
+                    let out = out.image(row.image, [shape.out_channels, shape.out_plane()]).channel(channel);
                     for x in (0..shape.out_size[1]).step_by(S::LANES) {
                         let (pixel, live) =
                             (row.y * shape.out_size[1] + x, S::LANES.min(shape.out_size[1] - x));
                         let value = S::load(values[x..][..S::LANES].as_ptr());
                         let value = finishes[row.strip].vector::<S>(value, channel, pixel, live);
-                        let to = out.pointer(plane + pixel, live);
+                        let to = out.pointer(pixel, live);
                         if live == S::LANES {
                             S::store(to, value);
                         } else {
@@ -368,11 +341,13 @@ mod tests {
             let expected_x = reference::input_gradient(&shape, &weight, &out_gradient);
             for level in Level::available() {
                 let mut out = vec![f32::NAN; shape.out_len()];
-                convolve(level, &shape, Direction::Forward, &x, &weight, Some(&bias), Finish::default(), &mut out);
+                let (from, to) = (Images::whole(&x), ImagesMut::whole(&mut out));
+                convolve(level, &shape, Direction::Forward, from, &weight, Some(&bias), Finish::default(), to);
                 assert_sums(&out, &expected, 1.5e-6);
                 let mut gradient = vec![f32::NAN; shape.in_len()];
                 let finish = Finish::default();
-                convolve(level, &backward, Direction::Backward, &out_gradient, &weight, None, finish, &mut gradient);
+                let (from, to) = (Images::whole(&out_gradient), ImagesMut::whole(&mut gradient));
+                convolve(level, &backward, Direction::Backward, from, &weight, None, finish, to);
                 assert_sums(&gradient, &expected_x, 1.5e-6);
             }
         }
@@ -397,7 +372,8 @@ mod tests {
             for level in Level::available() {
                 let finish = Finish { onto: Some(&onto), affine: Some([&scale, &shift]), rectifies };
                 let mut out = vec![f32::NAN; shape.out_len()];
-                convolve(level, &shape, Direction::Forward, &x, &weight, None, finish, &mut out);
+                let (from, to) = (Images::whole(&x), ImagesMut::whole(&mut out));
+                convolve(level, &shape, Direction::Forward, from, &weight, None, finish, to);
                 assert_close(&out, &expected, 5e-6);
             }
         }

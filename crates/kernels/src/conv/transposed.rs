@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::direct::{PackedWeights, Tile, convolve, convolve_with, in_tiles, task_split, tile_rows_within};
 use super::finish::Finish;
+use super::images::{Images, ImagesMut};
 use super::panel::Panel;
 use super::shape::ConvShape;
 use super::tile::BLOCK;
@@ -92,7 +93,8 @@ pub(crate) fn convolve_transposed(
         return convolve_tiles(level, shape, &pointwise, x, &weights, out);
     }
     let mut apart = Buffer::uninitialised(shape.out_len());
-    convolve_with(level, &pointwise, x, weight, bias.as_deref(), Finish::default(), &mut apart);
+    let to = ImagesMut::whole(&mut apart);
+    convolve_with(level, &pointwise, Images::whole(x), weight, bias.as_deref(), Finish::default(), to);
     join_places(level, shape, &apart, out);
 }
 
@@ -110,10 +112,11 @@ pub(crate) fn convolve_transposed_gradients(
     separate_places(level, shape, out_gradient, &mut apart);
     let backward = shape.backward();
     if let Some(x_gradient) = x_gradient {
-        convolve(level, &backward, &apart, weight, None, Finish::default(), x_gradient);
+        let (from, to) = (Images::whole(&apart), ImagesMut::whole(x_gradient));
+        convolve(level, &backward, from, weight, None, Finish::default(), to);
     }
     if let Some(gradient) = gradient {
-        weight_gradient(level, &backward, &apart, x, gradient);
+        weight_gradient(level, &backward, Images::whole(&apart), x, gradient);
     }
 }
 
@@ -150,12 +153,11 @@ fn convolve_tiles(
             level.run(Tile {
                 shape: pointwise,
                 panel: &panel,
-                image: &x[image * shape.in_channels * pointwise.in_plane()..],
+                image: Images::whole(x).image(image, [shape.in_channels, pointwise.in_plane()]),
                 weights,
                 packed,
                 finish: Finish::default().of_image(image, shape.batch, [channels, pointwise.out_plane()]),
-                out: Shared::new(apart),
-                plane: rows * width,
+                out: ImagesMut::whole(apart).image(0, [channels, rows * width]),
                 first_pixel: 0,
                 first_row,
                 rows,

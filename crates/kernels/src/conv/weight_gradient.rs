@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use self::collect::{Collect, LINE};
 use self::product::{Product, Run, accumulate};
 use self::transposed::{Transposed, padded_block};
+use super::images::Images;
 use super::matrix_gradient;
 use super::panel::{Panel, odd_lines};
 use super::shape::ConvShape;
@@ -37,7 +38,7 @@ const OUT_BLOCK: usize = 32;
 pub(crate) fn weight_gradient(
     level: Level,
     shape: &ConvShape,
-    x: &[f32],
+    x: Images,
     out_gradient: &[f32],
     gradient: &mut [f32],
 ) {
@@ -145,7 +146,7 @@ impl Plan {
 struct Task<'a> {
     shape: &'a ConvShape,
     plan: &'a Plan,
-    x: &'a [f32],
+    x: Images<'a>,
     out_gradient: &'a [f32],
     task: usize,
     sums: &'a mut [f32],
@@ -163,8 +164,7 @@ impl Kernel for Task<'_> {
         let channels = plan.part_channels.min(shape.in_channels - first_channel);
         let panel = &plan.panel;
         let width = panel.width();
-        let (in_image, out_image) =
-            (shape.in_channels * shape.in_plane(), shape.out_channels * shape.out_plane());
+        let out_image = shape.out_channels * shape.out_plane();
         let (packed, rest) = scratch.split_at_mut(plan.together * plan.unit_panel());
         let (transposed, components) = rest.split_at_mut(plan.components() * plan.pixels() * plan.padded_out);
         let sum_rows = channels * panel.taps.len();
@@ -185,7 +185,7 @@ impl Kernel for Task<'_> {
             for other in unit..last {
                 let (image, first_row) = (other / plan.units, other % plan.units * panel.rows);
                 let rows = panel.rows.min(plan.rows - first_row);
-                let image_x = &x[image * in_image..][..in_image];
+                let image_x = x.image(image, [shape.in_channels, shape.in_plane()]);
                 let image_gradient = &out_gradient[image * out_image..][..out_image];
                 let packed = &mut packed[base..][..plan.unit_panel()];
                 let to = Transposed { all: &mut *transposed, pixels, first_pixel };
@@ -199,9 +199,9 @@ impl Kernel for Task<'_> {
                         to.take_components::<S>(shape, image_gradient, first_row, rows, components);
                     } else {
                         for channel in 0..channels {
-                            let plane = &image_x[(first_channel + channel) * shape.in_plane()..];
+                            let plane = image_x.channel(first_channel + channel);
                             let to = &mut packed[channel * panel.channel..][..panel.channel];
-                            panel.pack(&plane[..shape.in_plane()], first_row, rows, to);
+                            panel.pack(plane, first_row, rows, to);
                         }
                         to.take::<S>(shape, image_gradient, first_row * width, rows * width);
                     }

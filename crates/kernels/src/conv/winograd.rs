@@ -9,18 +9,19 @@
 //! Vectors run along the width, so that the transforms are sums of rows. Lavin and Gray, "Fast algorithms for
 //! convolutional neural networks" (2016), equations 5 to 11; interpolation points 0, ±1, ±2, ∞.
 
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
 use super::direct::{task_split, tile_rows_within};
 use super::finish::{Finish, ImageFinish};
+use super::images::{Image, ImageMut, Images, ImagesMut};
 use super::panel::{Panel, Vector};
 use super::shape::ConvShape;
 use super::square;
 use super::tile::{BLOCK, Terms};
 use crate::memory::{Buffer, with_scratch};
-use crate::share::Shared;
 use crate::simd::{Kernel, Level, Simd};
 
 /// Components of a group of rows.
@@ -70,7 +71,7 @@ pub(crate) type Taps = [[f32; BLOCK]; KERNEL * KERNEL];
 impl Direction {
     /// Visits each input channel with its taps for the eight output channels from `first` on, zero for missing ones.
     #[inline(always)]
-    pub fn for_each_input(
+    fn for_each_input(
         self,
         shape: &ConvShape,
         weight: &[f32],
@@ -79,21 +80,31 @@ impl Direction {
     ) {
         // Several channels at once: a vector that is loaded right after its floats were stored one by one waits.
         const TOGETHER: usize = 8;
+        let (weight, _) = weight.as_chunks::<{ KERNEL * KERNEL }>();
         let mut all = [[[0.0; BLOCK]; KERNEL * KERNEL]; TOGETHER];
+        let lanes = BLOCK.min(shape.out_channels - first);
         for first_input in (0..shape.in_channels).step_by(TOGETHER) {
             let inputs = first_input..(first_input + TOGETHER).min(shape.in_channels);
-            for (taps, input) in all.iter_mut().zip(inputs.clone()) {
-                for lane in 0..BLOCK.min(shape.out_channels - first) {
-                    let index = match self {
-                        Direction::Forward => (first + lane) * shape.in_channels + input,
-                        Direction::Backward => input * shape.out_channels + first + lane,
-                    };
-                    let values = &weight[index * KERNEL * KERNEL..][..KERNEL * KERNEL];
-                    for (tap, taps) in taps.iter_mut().enumerate() {
-                        taps[lane] = match self {
-                            Direction::Forward => values[tap],
-                            Direction::Backward => values[KERNEL * KERNEL - 1 - tap],
-                        };
+            match self {
+                Direction::Forward => {
+                    for lane in 0..lanes {
+                        let from =
+                            &weight[(first + lane) * shape.in_channels + first_input..][..inputs.len()];
+                        for (taps, from) in all.iter_mut().zip(from) {
+                            for (taps, &value) in taps.iter_mut().zip(from) {
+                                taps[lane] = value;
+                            }
+                        }
+                    }
+                }
+                Direction::Backward => {
+                    for (taps, input) in all.iter_mut().zip(inputs.clone()) {
+                        let from = &weight[input * shape.out_channels + first..][..lanes];
+                        for (lane, from) in from.iter().enumerate() {
+                            for (taps, &value) in taps.iter_mut().rev().zip(from) {
+                                taps[lane] = value;
+                            }
+                        }
                     }
                 }
             }
@@ -104,29 +115,107 @@ impl Direction {
     }
 }
 
+/// Transform of the kernels.
+pub(crate) trait Transform {
+    /// Components of a kernel.
+    const COMPONENTS: usize;
+
+    /// Writes the components of one of so many input channels for eight output channels.
+    fn write(input: usize, channels: usize, taps: &Taps, packed: &mut [[f32; BLOCK]]);
+}
+
+/// Components along the height, for each kernel column.
+struct AlongHeight;
+
+impl Transform for AlongHeight {
+    const COMPONENTS: usize = COMPONENTS * KERNEL;
+
+    /// `[component][in][kernel column]`
+    #[inline(always)]
+    fn write(input: usize, channels: usize, taps: &Taps, packed: &mut [[f32; BLOCK]]) {
+        for column in 0..KERNEL {
+            let rows = [taps[column], taps[KERNEL + column], taps[2 * KERNEL + column]];
+            for (component, factors) in KERNEL_TO_COMPONENTS.iter().enumerate() {
+                packed[(component * channels + input) * KERNEL + column] = combine(factors, rows.each_ref());
+            }
+        }
+    }
+}
+
+/// The sum of three vectors times their factors.
+#[inline(always)]
+pub(crate) fn combine<const N: usize>(factors: &[f32; 3], values: [&[f32; N]; 3]) -> [f32; N] {
+    std::array::from_fn(|i| factors[0] * values[0][i] + factors[1] * values[1][i] + factors[2] * values[2][i])
+}
+
+/// Transformed weights of each eight output channels, `[out / BLOCK][as written][BLOCK]`.
+pub(crate) fn pack_weights<T: Transform>(
+    level: Level,
+    shape: &ConvShape,
+    direction: Direction,
+    weight: &[f32],
+) -> Buffer {
+    let block_len = T::COMPONENTS * shape.in_channels * BLOCK;
+    let mut packed = Buffer::uninitialised(shape.out_channels.div_ceil(BLOCK) * block_len);
+    packed.par_chunks_mut(block_len).enumerate().for_each(|(block, packed)| {
+        let (packed, _) = packed.as_chunks_mut();
+        level.run(PackBlock {
+            shape,
+            direction,
+            weight,
+            first: block * BLOCK,
+            packed,
+            how: PhantomData::<T>,
+        });
+    });
+    packed
+}
+
+struct PackBlock<'a, T> {
+    shape: &'a ConvShape,
+    direction: Direction,
+    weight: &'a [f32],
+    /// First output channel.
+    first: usize,
+    packed: &'a mut [[f32; BLOCK]],
+    how: PhantomData<T>,
+}
+
+impl<T: Transform> Kernel for PackBlock<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { shape, direction, weight, first, packed, .. } = self;
+        direction.for_each_input(shape, weight, first, |input, taps| {
+            T::write(input, shape.in_channels, taps, packed);
+        });
+    }
+}
+
 /// Convolves `x` with a 3x3 kernel into `out`.
 #[allow(clippy::too_many_arguments)] // How, inputs, output.
 pub(crate) fn convolve(
     level: Level,
     shape: &ConvShape,
     direction: Direction,
-    x: &[f32],
+    x: Images,
     weight: &[f32],
     bias: Option<&[f32]>,
     finish: Finish,
-    out: &mut [f32],
+    out: ImagesMut,
 ) {
     assert!(is_suitable(shape));
     assert_eq!(x.len(), shape.in_len());
     assert_eq!(out.len(), shape.out_len());
     assert_eq!(weight.len(), shape.weight_len());
-    if out.is_empty() {
+    if out.len() == 0 {
         return;
     }
     if square::is_suitable(shape) {
         return square::convolve(level, shape, direction, x, weight, bias, finish, out);
     }
-    let weights = pack_weights(level, shape, direction, weight);
+    let weights = pack_weights::<AlongHeight>(level, shape, direction, weight);
     let blocks = shape.out_channels.div_ceil(BLOCK);
     let mut starts = vec![0.0; blocks * BLOCK];
     if let Some(bias) = bias {
@@ -139,9 +228,6 @@ pub(crate) fn convolve(
     let tiles = all_groups.div_ceil(panel.rows);
     let (parts, part) = task_split(shape.batch * tiles, blocks, 4);
     let panel_len = panel.len(COMPONENTS * shape.in_channels);
-    let [in_image, out_image] =
-        [shape.in_channels * shape.in_plane(), shape.out_channels * shape.out_plane()];
-    let out = Shared::new(out);
     (0..shape.batch * tiles * parts).into_par_iter().for_each(|task| {
         let (task, first_block) = (task / parts, task % parts * part);
         let (image, first_group) = (task / tiles, task % tiles * panel.rows);
@@ -150,13 +236,13 @@ pub(crate) fn convolve(
             level.run(Tile {
                 shape,
                 panel: &panel,
-                image: &x[image * in_image..][..in_image],
+                image: x.image(image, [shape.in_channels, shape.in_plane()]),
                 weights: &weights,
                 starts: &starts,
                 packed,
                 components,
                 finish: finish.of_image(image, shape.batch, [shape.out_channels, shape.out_plane()]),
-                out: out.part(image * out_image, out_image),
+                out: out.image(image, [shape.out_channels, shape.out_plane()]),
                 first_group,
                 groups: panel.rows.min(all_groups - first_group),
                 blocks: first_block.min(blocks)..(first_block + part).min(blocks),
@@ -188,48 +274,6 @@ pub(crate) fn tile_groups(
         (panel + more(groups)) * size_of::<f32>()
     };
     tile_rows_within(rows, 2, bytes, budget)
-}
-
-/// Weights as `[out / BLOCK][component][in][kernel column][BLOCK]`.
-fn pack_weights(level: Level, shape: &ConvShape, direction: Direction, weight: &[f32]) -> Buffer {
-    let block_len = COMPONENTS * shape.in_channels * KERNEL * BLOCK;
-    let mut packed = Buffer::uninitialised(shape.out_channels.div_ceil(BLOCK) * block_len);
-    packed.par_chunks_mut(block_len).enumerate().for_each(|(block, packed)| {
-        level.run(PackBlock { shape, direction, weight, first: block * BLOCK, packed });
-    });
-    packed
-}
-
-struct PackBlock<'a> {
-    shape: &'a ConvShape,
-    direction: Direction,
-    weight: &'a [f32],
-    /// First output channel.
-    first: usize,
-    packed: &'a mut [f32],
-}
-
-impl Kernel for PackBlock<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        let Self { shape, direction, weight, first, packed } = self;
-        let (packed, _) = packed.as_chunks_mut::<BLOCK>();
-        direction.for_each_input(shape, weight, first, |input, taps| {
-            for column in 0..KERNEL {
-                let rows = [taps[column], taps[KERNEL + column], taps[2 * KERNEL + column]];
-                for (component, factors) in KERNEL_TO_COMPONENTS.iter().enumerate() {
-                    let to = &mut packed[(component * shape.in_channels + input) * KERNEL + column];
-                    for (lane, to) in to.iter_mut().enumerate() {
-                        *to = factors[0] * rows[0][lane]
-                            + factors[1] * rows[1][lane]
-                            + factors[2] * rows[2][lane];
-                    }
-                }
-            }
-        });
-    }
 }
 
 /// Components of the six input rows of a group of one channel, `stride` apart from `start` on. Rows outside
@@ -303,7 +347,7 @@ fn component_rows_mut(
 struct Tile<'a> {
     shape: &'a ConvShape,
     panel: &'a Panel,
-    image: &'a [f32],
+    image: Image<'a>,
     weights: &'a [f32],
     starts: &'a [f32],
     /// Scratch for the panel.
@@ -311,8 +355,7 @@ struct Tile<'a> {
     /// Scratch for the components of a channel.
     components: &'a mut [f32],
     finish: ImageFinish<'a>,
-    /// The output channels of the image.
-    out: Shared<'a, f32>,
+    out: ImageMut<'a>,
     first_group: usize,
     groups: usize,
     blocks: std::ops::Range<usize>,
@@ -330,18 +373,18 @@ struct Products {
 pub(crate) fn pack_components(
     shape: &ConvShape,
     panel: &Panel,
-    image: &[f32],
+    image: Image,
     channels: std::ops::Range<usize>,
     first_group: usize,
     groups: usize,
     components: &mut [f32],
     packed: &mut [f32],
 ) {
-    let (plane, width) = (shape.in_plane(), shape.in_size[1]);
+    let width = shape.in_size[1];
     let count = channels.len();
     let zeros = vec![0.0; width];
     for (index, channel) in channels.enumerate() {
-        let plane = &image[channel * plane..][..plane];
+        let plane = image.channel(channel);
         if let Some(line) = panel.padded_line() {
             // Writes directly into the panel, with a zero on either side.
             let stride = count * panel.channel;
@@ -493,7 +536,7 @@ impl Tile<'_> {
     #[inline(always)]
     unsafe fn store<S: Simd>(&self, rows: [S::Vector; GROUP], channel: usize, vector: &Vector) {
         let [height, width] = self.shape.out_size;
-        let plane = channel * height * width;
+        let out = self.out.channel(channel);
         let (group, column) = (self.first_group + vector.to / width, vector.to % width);
         let inside = column + vector.live <= width;
         for (index, row) in rows.into_iter().enumerate() {
@@ -502,7 +545,7 @@ impl Tile<'_> {
                 if inside && group * GROUP + index < height {
                     let pixel = (group * GROUP + index) * width + column;
                     let row = self.finish.vector::<S>(row, channel, pixel, vector.live);
-                    let to = self.out.pointer(plane + pixel, vector.live);
+                    let to = out.pointer(pixel, vector.live);
                     if vector.live == S::LANES {
                         S::store(to, row);
                     } else {
@@ -519,7 +562,7 @@ impl Tile<'_> {
                         if group * GROUP + index < height {
                             let pixel = (group * GROUP + index) * width + column;
                             self.finish.slice(here, channel, pixel);
-                            self.out.slice(plane + pixel, here.len()).copy_from_slice(here);
+                            out.slice(pixel, here.len()).copy_from_slice(here);
                         }
                         (group, column, lanes) = (group + 1, 0, rest);
                     }
@@ -563,14 +606,16 @@ mod tests {
             let expected_weight = reference::weight_gradient(&shape, &x, &out_gradient);
             for level in Level::available() {
                 let mut out = vec![f32::NAN; shape.out_len()];
-                convolve(level, &shape, Direction::Forward, &x, &weight, Some(&bias), Finish::default(), &mut out);
+                let (from, to) = (Images::whole(&x), ImagesMut::whole(&mut out));
+                convolve(level, &shape, Direction::Forward, from, &weight, Some(&bias), Finish::default(), to);
                 assert_sums(&out, &expected, tolerance(level, 1.5e-6));
                 let mut gradient = vec![f32::NAN; shape.in_len()];
                 let finish = Finish::default();
-                convolve(level, &backward, Direction::Backward, &out_gradient, &weight, None, finish, &mut gradient);
+                let (from, to) = (Images::whole(&out_gradient), ImagesMut::whole(&mut gradient));
+                convolve(level, &backward, Direction::Backward, from, &weight, None, finish, to);
                 assert_sums(&gradient, &expected_x, tolerance(level, 1.5e-6));
                 let mut gradient = vec![f32::NAN; shape.weight_len()];
-                weight_gradient(level, &shape, &x, &out_gradient, &mut gradient);
+                weight_gradient(level, &shape, Images::whole(&x), &out_gradient, &mut gradient);
                 assert_sums(&gradient, &expected_weight, tolerance(level, 1.5e-6));
             }
         }
