@@ -28,6 +28,7 @@ CASES = {
     "unet-32": ("UNet, base 32, 4 x 512x128", ["unet", 4, 512, 128, 32], ["forward", "step"]),
     "resnet": ("ResNet18-UNet, 2 x 384x384", ["resnet", 2, 384, 384, 0], ["forward", "step"]),
     "sequence": ("26 frames of a domain, 512x128", ["unet", 1, 512, 128, 16], ["sequence 26"]),
+    "head": ("26 frames through a sequence head, 512x128", ["head", 1, 512, 128, 16], ["sequence 26"]),
 }
 # Name of an instruction set and of its table: worker.rs's name, words, and the limits of both sides.
 LEVELS = {

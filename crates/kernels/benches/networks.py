@@ -105,7 +105,7 @@ def main():
     torch.manual_seed(0)
     layout = torch.channels_last if "channels_last" in sys.argv else torch.contiguous_format
     device = "cuda" if "cuda" in sys.argv else "cpu"
-    model = {"unet": Unet, "resnet": ResnetUnet}[name](base).to(device, memory_format=layout)
+    model = {"unet": Unet, "head": Unet, "resnet": ResnetUnet}[name](base).to(device, memory_format=layout)
     x = (2 * torch.rand(batch, model.inputs, height, width) - 1).to(device, memory_format=layout)
     target = torch.rand(batch, 1, height, width).to(device)
     run = torch.compile(model) if "compile" in sys.argv else model

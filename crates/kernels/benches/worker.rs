@@ -1,6 +1,6 @@
 //! Runs a network at the command of `against_torch.py`, which compares it with PyTorch.
 //!
-//! `cargo bench --bench worker -- <unet | resnet> <batch> <height> <width> <base> [burn]`, then on standard input one
+//! `cargo bench --bench worker -- <unet | head | resnet> <batch> <height> <width> <base> [burn]`, then on standard input one
 //! of `forward`, `step` and `sequence <frames>` a line. Each is done twice; the answer is the second one's elapsed
 //! time and its processor time over all threads, in milliseconds. `memory` answers with the peak in MiB.
 

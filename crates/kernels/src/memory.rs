@@ -287,7 +287,7 @@ mod tests {
         assert_eq!(parts.blocks.len(), 1);
         let third = parts.take(GRANULE);
         assert_eq!(parts.blocks.len(), 2);
-        halves.map(|half| parts.give(half, HUGE / 2));
+        halves.into_iter().for_each(|half| parts.give(half, HUGE / 2));
         assert_eq!(parts.take(HUGE), whole);
         parts.give(whole, HUGE);
         parts.give(third, GRANULE);
@@ -299,7 +299,7 @@ mod tests {
     fn waiting_blocks_are_bounded_by_what_was_used_at_one_time() {
         let mut parts = Parts::default();
         let small = [(); 4].map(|()| parts.take(HUGE));
-        small.map(|small| parts.give(small, HUGE));
+        small.into_iter().for_each(|small| parts.give(small, HUGE));
         let large = parts.take(4 * HUGE);
         assert_eq!(parts.blocks.len(), 1);
         parts.give(large, 4 * HUGE);

@@ -10,6 +10,9 @@ use burn::tensor::{Tensor, activation};
 use porecast_kernels::layer::{Condition, Joined, conv2d_batch_norm};
 use porecast_kernels::{Activation, Backend};
 
+/// Frames of a sequence head.
+const FRAMES: usize = 26;
+
 /// Whose operations compute.
 #[derive(Clone, Copy, PartialEq)]
 pub enum By {
@@ -21,6 +24,8 @@ pub enum By {
 #[allow(clippy::large_enum_variant)] // There is one.
 pub enum Network<B: burn::tensor::backend::Backend> {
     Unet(unet::Unet<B>),
+    /// Logits at the times of all frames at once.
+    Sequence(unet::Unet<B>),
     Resnet(resnet::ResnetUnet<B>),
 }
 
@@ -28,28 +33,30 @@ impl<B: Backend> Network<B> {
     pub fn new(name: &str, base: usize, device: &B::Device) -> Self {
         match name {
             "resnet" => Self::Resnet(resnet::ResnetUnet::new(device)),
-            _ => Self::Unet(unet::Unet::new(base, device)),
+            "head" => Self::Sequence(unet::Unet::new([base, FRAMES], device)),
+            _ => Self::Unet(unet::Unet::new([base, 1], device)),
         }
     }
 
     pub fn inputs(&self) -> usize {
         match self {
-            Self::Unet(_) => unet::INPUTS,
+            Self::Unet(_) | Self::Sequence(_) => unet::INPUTS,
             Self::Resnet(_) => resnet::INPUTS,
         }
     }
 
     pub fn forward(&self, x: Tensor<B, 4>, by: By) -> Tensor<B, 4> {
         match self {
-            Self::Unet(network) => network.forward(x, by),
+            Self::Unet(network) | Self::Sequence(network) => network.forward(x, by),
             Self::Resnet(network) => network.forward(x),
         }
     }
 
-    /// Frames of one domain: the encoder once, the rest for each frame.
+    /// Frames of one domain: the encoder once, the rest for each frame; with a sequence head, all of it once.
     pub fn sequence(&self, x: Tensor<B, 4>, frames: usize) {
         match self {
             Self::Unet(network) => network.sequence(x, frames),
+            Self::Sequence(network) => drop(network.forward(x, By::Kernels).into_data()),
             Self::Resnet(_) => panic!("knows no time"),
         }
     }

@@ -56,7 +56,7 @@ impl Time {
 }
 
 impl<B: Backend> Unet<B> {
-    pub fn new(base: usize, device: &B::Device) -> Self {
+    pub fn new([base, outputs]: [usize; 2], device: &B::Device) -> Self {
         let widths: Vec<usize> = (0..5).map(|level| base << level).collect();
         let mut from = INPUTS;
         let mut encoder = Vec::new();
@@ -73,7 +73,7 @@ impl<B: Backend> Unet<B> {
             bottleneck: Block::new([widths[3], widths[4]], device),
             up: (0..4).map(up).collect(),
             decoder: (0..4).map(|level| Block::new([2 * widths[level], widths[level]], device)).collect(),
-            head: Conv2dConfig::new([base, 1], [1, 1]).init(device),
+            head: Conv2dConfig::new([base, outputs], [1, 1]).init(device),
         }
     }
 
