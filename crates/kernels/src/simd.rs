@@ -126,6 +126,16 @@ pub(crate) trait Simd: Copy {
     unsafe fn load_first(from: *const f32, count: usize) -> Self::Vector;
     unsafe fn store(to: *mut f32, value: Self::Vector);
     unsafe fn store_first(to: *mut f32, count: usize, value: Self::Vector);
+    /// Stores past the caches, if a vector is a whole cache line; `to` is aligned to it. Until [`fence`](Self::fence), no
+    /// one may read it.
+    #[inline(always)]
+    unsafe fn stream(to: *mut f32, value: Self::Vector) {
+        // SAFETY: ensured by the caller.
+        unsafe { Self::store(to, value) }
+    }
+    /// Ends a sequence of [`stream`](Self::stream).
+    #[inline(always)]
+    unsafe fn fence() {}
     unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn sub(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// max(a, 0); preserves NaN.
@@ -267,6 +277,15 @@ mod x86 {
         unsafe fn store_first(to: *mut f32, count: usize, value: __m512) {
             debug_assert!(count <= 16);
             unsafe { _mm512_mask_storeu_ps(to, ((1u32 << count) - 1) as __mmask16, value) }
+        }
+        #[inline(always)]
+        unsafe fn stream(to: *mut f32, value: __m512) {
+            debug_assert!(to.cast::<__m512>().is_aligned());
+            unsafe { _mm512_stream_ps(to, value) }
+        }
+        #[inline(always)]
+        unsafe fn fence() {
+            unsafe { _mm_sfence() }
         }
         #[inline(always)]
         unsafe fn add(a: __m512, b: __m512) -> __m512 {

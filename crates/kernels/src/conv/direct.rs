@@ -364,6 +364,8 @@ impl Kernel for Tile<'_> {
                 }
             }
         }
+        // SAFETY: the caller ensures the instructions.
+        unsafe { S::fence() };
     }
 }
 
@@ -433,12 +435,7 @@ impl Product<'_> {
                 for (&sum, vector) in sums.iter().zip(vectors) {
                     let (channel, pixel) = (channel + row, self.first_pixel + vector.to);
                     let sum = self.finish.vector::<S>(sum, channel, pixel, vector.live);
-                    let to = self.out.channel(channel).pointer(pixel, vector.live);
-                    if vector.live == S::LANES {
-                        S::store(to, sum);
-                    } else {
-                        S::store_first(to, vector.live, sum);
-                    }
+                    self.out.store::<S>(sum, channel, pixel, vector.live);
                 }
             }
         }

@@ -2,6 +2,11 @@
 //! skip and its own channels need no concatenation.
 
 use crate::share::Shared;
+use crate::simd::Simd;
+
+/// Floats of an output that is stored past the caches: 2 MiB, the size of a second-level cache. A line that is only written
+/// then need not be read first.
+const STREAMED: usize = 1 << 19;
 
 /// The input of a convolution.
 #[derive(Clone, Copy)]
@@ -67,6 +72,7 @@ pub(crate) struct ImagesMut<'a> {
     first: Shared<'a, f32>,
     rest: Shared<'a, f32>,
     channels: usize,
+    streams: bool,
 }
 
 impl<'a> ImagesMut<'a> {
@@ -77,7 +83,8 @@ impl<'a> ImagesMut<'a> {
 
     /// The first `channels` channels of each image in one tensor, the rest in another.
     pub fn joined(first: &'a mut [f32], rest: &'a mut [f32], channels: usize) -> Self {
-        Self { first: Shared::new(first), rest: Shared::new(rest), channels }
+        let streams = first.len() + rest.len() >= STREAMED;
+        Self { first: Shared::new(first), rest: Shared::new(rest), channels, streams }
     }
 
     pub fn len(&self) -> usize {
@@ -94,6 +101,7 @@ impl<'a> ImagesMut<'a> {
             rest: self.rest.part(index * rest_len, rest_len),
             channels: first,
             plane,
+            streams: self.streams,
         }
     }
 }
@@ -105,6 +113,8 @@ pub(crate) struct ImageMut<'a> {
     rest: Shared<'a, f32>,
     channels: usize,
     plane: usize,
+    /// Whether it is stored past the caches.
+    streams: bool,
 }
 
 impl<'a> ImageMut<'a> {
@@ -114,6 +124,25 @@ impl<'a> ImageMut<'a> {
         match channel.checked_sub(self.channels) {
             None => self.first.part(channel * self.plane, self.plane),
             Some(channel) => self.rest.part(channel * self.plane, self.plane),
+        }
+    }
+
+    /// Stores the first `live` lanes as pixels of a channel from `pixel` on.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `S`; no other task has these pixels, and the task calls `S::fence` at its end.
+    #[inline(always)]
+    pub unsafe fn store<S: Simd>(&self, value: S::Vector, channel: usize, pixel: usize, live: usize) {
+        let to = self.channel(channel).pointer(pixel, live);
+        // SAFETY: ensured by the caller; the pointer is checked.
+        unsafe {
+            if live < S::LANES {
+                S::store_first(to, live, value);
+            } else if self.streams && to.cast::<S::Vector>().is_aligned() {
+                S::stream(to, value);
+            } else {
+                S::store(to, value);
+            }
         }
     }
 }
@@ -138,6 +167,31 @@ mod tests {
             rest.extend(&image[channels * plane..]);
         }
         [first, rest]
+    }
+
+    /// An output larger than a second-level cache, in whole lines and not.
+    #[test]
+    fn large_outputs_have_the_bytes_of_small_ones() {
+        for width in [128, 131] {
+            let of = |batch| {
+                ConvShape::new([batch, 9, 160, width], [9, 3, 3], [1, 1], [1, 1], [1, 1]).expect("fits")
+            };
+            let (one, all) = (of(1), of(4));
+            assert!(one.out_len() < STREAMED && all.out_len() >= STREAMED);
+            let x = noise(1, all.in_len());
+            let weight = noise(2, all.weight_len());
+            for level in Level::available() {
+                let [mut expected, mut found] =
+                    [vec![f32::NAN; all.out_len()], vec![f32::NAN; all.out_len()]];
+                for (x, out) in x.chunks_exact(one.in_len()).zip(expected.chunks_exact_mut(one.out_len())) {
+                    let (from, to) = (Images::whole(x), ImagesMut::whole(out));
+                    convolve(level, &one, from, &weight, None, Finish::default(), to);
+                }
+                let (from, to) = (Images::whole(&x), ImagesMut::whole(&mut found));
+                convolve(level, &all, from, &weight, None, Finish::default(), to);
+                assert_eq!(expected, found);
+            }
+        }
     }
 
     proptest! {

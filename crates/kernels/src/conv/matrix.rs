@@ -409,6 +409,8 @@ impl Kernel for Tile<'_> {
             }
             block += if is_pair { 2 } else { 1 };
         }
+        // SAFETY: the caller ensures the instructions.
+        unsafe { S::fence() };
     }
 }
 
@@ -433,12 +435,7 @@ impl Tile<'_> {
                 if let Some((pixel, live)) = column.run {
                     let pixel = first_pixel + pixel;
                     let row = self.finish.vector::<S>(row, channel, pixel, live);
-                    let to = self.out.channel(channel).pointer(pixel, live);
-                    if live == SIDE {
-                        S::store(to, row)
-                    } else {
-                        S::store_first(to, live, row)
-                    }
+                    self.out.store::<S>(row, channel, pixel, live);
                     continue;
                 }
                 // The tile spans pieces of rows, separated by columns that are not part of the output.

@@ -201,22 +201,19 @@ impl Kernel for Part<'_> {
             // SAFETY: the caller ensures the instructions; no other task has these strips and channels.
             unsafe {
                 strips.outputs::<S>(products, to, start, scratch, |row, values| {
-                    let out = out.image(row.image, [shape.out_channels, shape.out_plane()]).channel(channel);
+                    let out = out.image(row.image, [shape.out_channels, shape.out_plane()]);
                     for x in (0..shape.out_size[1]).step_by(S::LANES) {
                         let (pixel, live) =
                             (row.y * shape.out_size[1] + x, S::LANES.min(shape.out_size[1] - x));
                         let value = S::load(values[x..][..S::LANES].as_ptr());
                         let value = finishes[row.strip].vector::<S>(value, channel, pixel, live);
-                        let to = out.pointer(pixel, live);
-                        if live == S::LANES {
-                            S::store(to, value);
-                        } else {
-                            S::store_first(to, live, value);
-                        }
+                        out.store::<S>(value, channel, pixel, live);
                     }
                 });
             }
         }
+        // SAFETY: the caller ensures the instructions.
+        unsafe { S::fence() };
     }
 }
 

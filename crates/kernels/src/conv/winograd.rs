@@ -444,6 +444,8 @@ impl Kernel for Tile<'_> {
                 }
             }
         }
+        // SAFETY: the caller ensures the instructions.
+        unsafe { S::fence() };
     }
 }
 
@@ -536,7 +538,6 @@ impl Tile<'_> {
     #[inline(always)]
     unsafe fn store<S: Simd>(&self, rows: [S::Vector; GROUP], channel: usize, vector: &Vector) {
         let [height, width] = self.shape.out_size;
-        let out = self.out.channel(channel);
         let (group, column) = (self.first_group + vector.to / width, vector.to % width);
         let inside = column + vector.live <= width;
         for (index, row) in rows.into_iter().enumerate() {
@@ -545,12 +546,7 @@ impl Tile<'_> {
                 if inside && group * GROUP + index < height {
                     let pixel = (group * GROUP + index) * width + column;
                     let row = self.finish.vector::<S>(row, channel, pixel, vector.live);
-                    let to = out.pointer(pixel, vector.live);
-                    if vector.live == S::LANES {
-                        S::store(to, row);
-                    } else {
-                        S::store_first(to, vector.live, row);
-                    }
+                    self.out.store::<S>(row, channel, pixel, vector.live);
                 } else if !inside {
                     // The vector continues into the next groups.
                     let mut lanes = [0.0f32; 16];
@@ -562,7 +558,7 @@ impl Tile<'_> {
                         if group * GROUP + index < height {
                             let pixel = (group * GROUP + index) * width + column;
                             self.finish.slice(here, channel, pixel);
-                            out.slice(pixel, here.len()).copy_from_slice(here);
+                            self.out.channel(channel).slice(pixel, here.len()).copy_from_slice(here);
                         }
                         (group, column, lanes) = (group + 1, 0, rest);
                     }
