@@ -8,6 +8,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig, PaddingConfig2d};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, InterpolateMode, InterpolateOptions};
 use burn::tensor::{Tensor, TensorData, activation, module};
+use porecast_kernels::layer::Joined;
 use porecast_kernels::{self as kernels, Activation};
 
 type Train = Autodiff<Flex>;
@@ -119,6 +120,56 @@ fn convolution_onto_equals_that_of_joined_channels() {
             },
         );
     }
+}
+
+#[test]
+fn a_skip_for_each_image_equals_its_concatenation() {
+    use burn::module::{AutodiffModule, Param, ParamId};
+    let device = Default::default();
+    for ([skip, own, out], size, stride, has_bias) in [
+        ([3, 4, 5], [9, 20], 1, true),
+        ([8, 16, 16], [16, 64], 1, false),
+        ([32, 40, 33], [16, 12], 1, true),
+        ([8, 8, 9], [9, 11], 2, false),
+    ] {
+        let [height, width] = size;
+        let conv = |i: &[Tensor<Train, 4>]| {
+            let config = Conv2dConfig::new([skip + own, out], [3, 3]).with_stride([stride; 2]);
+            let same = PaddingConfig2d::Explicit(1, 1, 1, 1);
+            let mut conv = config.with_padding(same).with_bias(false).init::<Train>(&device);
+            conv.weight = Param::initialized(ParamId::new(), i[2].clone());
+            conv.bias = i.get(3).map(|bias| Param::initialized(ParamId::new(), vector(bias)));
+            conv
+        };
+        let joined = |i: &[Tensor<Train, 4>]| Joined { shared: Some(i[0].clone()), own: i[1].clone() };
+        let mut inputs = vec![
+            random([2, skip, height, width]),
+            random([2, own, height, width]),
+            random([out, skip + own, 3, 3]),
+        ];
+        inputs.extend(has_bias.then(|| random([out, 1, 1, 1])));
+        assert_same_operation(
+            inputs.clone(),
+            |i| kernels::layer::conv2d_joined(&conv(i), joined(i)),
+            |i| conv(i).forward(Tensor::cat(i[..2].to_vec(), 1)),
+        );
+        // In prediction, with its norm.
+        let norm = BatchNormConfig::new(out).init::<Train>(&device).valid();
+        let expected = norm.forward(conv(&inputs).forward(Tensor::cat(inputs[..2].to_vec(), 1)).inner());
+        let (conv, Joined { shared, own }) = (conv(&inputs).valid(), joined(&inputs));
+        let x = Joined { shared: shared.map(Tensor::inner), own: own.inner() };
+        let found = kernels::layer::conv2d_batch_norm(&conv, &norm, x, None, Activation::Relu);
+        assert_same(found.into_data(), activation::relu(expected).into_data());
+    }
+}
+
+#[test]
+fn the_sum_of_a_residual_block_equals_burn() {
+    assert_same_operation(
+        vec![random([2, 3, 9, 71]), random([2, 3, 9, 71])],
+        |i| kernels::add_relu(i[0].clone(), i[1].clone()),
+        |i| activation::relu(i[0].clone() + i[1].clone()),
+    );
 }
 
 #[test]
@@ -392,13 +443,13 @@ fn layers_equal_the_forward_of_burns_modules() {
         let condition = condition.map(|(scales, images)| kernels::layer::Condition {
             change: random([images, if scales { 16 } else { 8 }]),
         });
-        let x = kernels::layer::Joined { shared: Some(shared.clone()), own: own.clone() };
+        let x = Joined { shared: Some(shared.clone()), own: own.clone() };
         // Moves the running statistics.
         let trained = kernels::layer::conv2d_batch_norm(&conv, &norm, x, condition.clone(), Activation::Relu);
         assert_eq!(trained.dims(), [6, 8, 9, 20]);
         let y = kernels::layer::conv2d(&conv, joined(shared.clone(), own.clone()));
         let (conv, norm) = (conv.valid(), norm.valid());
-        let x = kernels::layer::Joined { shared: Some(shared.inner()), own: own.inner() };
+        let x = Joined { shared: Some(shared.inner()), own: own.inner() };
         let condition =
             condition.map(|condition| kernels::layer::Condition { change: condition.change.inner() });
         let found = kernels::layer::conv2d_batch_norm(&conv, &norm, x, condition.clone(), Activation::Relu);

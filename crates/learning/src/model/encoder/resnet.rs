@@ -4,8 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::{Library, parameter};
-use crate::model::ops::{ConvNorm, ConvShape, Kernels, drop_samples, max_pool_overlapping};
-use porecast_kernels::add_relu;
+use crate::model::ops::{ConvNorm, ConvShape, Kernels, add_relu, drop_samples, max_pool_overlapping};
 use porecast_store::config::model::{ActivationKind, EncoderKind, NormKind};
 
 /// A 7x7 convolution, maximum pooling and four stages of residual blocks.
