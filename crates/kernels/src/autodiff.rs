@@ -191,16 +191,6 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
         }
     }
 
-    fn add_relu(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
-        match AddRelu.prepare::<C>([x.node.clone(), y.node.clone()]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                let out = B::add_relu(x.primitive, y.primitive);
-                prep.finish(out.clone(), out)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(B::add_relu(x.primitive, y.primitive)),
-        }
-    }
-
     fn silu(x: FloatTensor<Self>) -> FloatTensor<Self> {
         match Silu.prepare::<C>([x.node.clone()]).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
@@ -589,21 +579,6 @@ impl<B: Backend> Backward<B, 1> for Upsampling {
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
         unary::<B, _>(ops.parents, ops.node, gradients, B::upsample2x_nearest_gradient);
-    }
-}
-
-#[derive(Debug)]
-struct AddRelu;
-
-impl<B: Backend> Backward<B, 2> for AddRelu {
-    /// The output.
-    type State = FloatTensor<B>;
-
-    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
-        let gradient = B::add_relu_gradient(ops.state, gradients.consume::<B>(&ops.node));
-        for parent in ops.parents.into_iter().flatten() {
-            gradients.register::<B>(parent.id, gradient.clone());
-        }
     }
 }
 

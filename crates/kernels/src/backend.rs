@@ -105,16 +105,6 @@ pub trait Backend: backend::Backend {
         Self::convolve2d_finished(x, weight, None, affine, activation, options)
     }
 
-    /// max(x + y, 0)
-    fn add_relu(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
-        fallback::add_relu::<Self>(x, y)
-    }
-
-    /// Gradient of [`add_relu`](Self::add_relu) with respect to each input, given its output.
-    fn add_relu_gradient(out: FloatTensor<Self>, out_gradient: FloatTensor<Self>) -> FloatTensor<Self> {
-        fallback::add_relu_gradient::<Self>(out, out_gradient)
-    }
-
     /// Sums of consecutive images: `[b, c, h, w]` to `[images, c, h, w]`.
     fn sum_images(x: FloatTensor<Self>, images: usize) -> FloatTensor<Self> {
         fallback::sum_images::<Self>(x, images)

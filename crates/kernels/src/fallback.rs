@@ -37,17 +37,6 @@ pub(crate) fn convolve2d_pair_gradients<B: crate::Backend>(
     [for_first, for_rest, B::convolve2d_weight_gradient(x, weight, out_gradient, options)]
 }
 
-pub(crate) fn add_relu<B: Backend>(x: FloatTensor<B>, y: FloatTensor<B>) -> FloatTensor<B> {
-    B::relu(B::float_add(x, y))
-}
-
-pub(crate) fn add_relu_gradient<B: Backend>(
-    out: FloatTensor<B>,
-    out_gradient: FloatTensor<B>,
-) -> FloatTensor<B> {
-    B::relu_backward(out, out_gradient)
-}
-
 pub(crate) fn sum_images<B: Backend>(x: FloatTensor<B>, images: usize) -> FloatTensor<B> {
     let x = tensor::<B, 4>(x);
     let [batch, channels, height, width] = x.dims();

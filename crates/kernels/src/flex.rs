@@ -25,7 +25,6 @@ use crate::fallback;
 use crate::memory::Buffer;
 use crate::norm::{self, Affine, Moments, NormOptions, NormShape};
 use crate::pool;
-use crate::residual;
 use crate::simd::Level;
 use crate::softmax;
 
@@ -102,25 +101,6 @@ impl Backend for Flex {
         let (x, weight, onto) = (Floats::of(&x), Floats::of(&weight), Floats::of(&onto));
         let finish = Finish { onto: Some(&onto), ..Finish::default() };
         convolved(&shape, Images::whole(&x), &weight, None, finish)
-    }
-
-    fn add_relu(x: FlexTensor, y: FlexTensor) -> FlexTensor {
-        if !is_single!(x, y) || x.shape() != y.shape() {
-            return fallback::add_relu::<Self>(x, y);
-        }
-        let mut out = Buffer::uninitialised(x.shape().num_elements());
-        residual::add_relu(Level::current(), &Floats::of(&x), &Floats::of(&y), &mut out);
-        out.into_tensor(x.shape())
-    }
-
-    fn add_relu_gradient(out: FlexTensor, out_gradient: FlexTensor) -> FlexTensor {
-        if !is_single!(out, out_gradient) {
-            return fallback::add_relu_gradient::<Self>(out, out_gradient);
-        }
-        let mut gradient = Buffer::uninitialised(out.shape().num_elements());
-        let (values, out_gradient) = (Floats::of(&out), Floats::of(&out_gradient));
-        residual::add_relu_gradient(Level::current(), &values, &out_gradient, &mut gradient);
-        gradient.into_tensor(out.shape())
     }
 
     fn sum_images(x: FlexTensor, images: usize) -> FlexTensor {

@@ -141,15 +141,6 @@ pub(crate) fn conv2d_joined<B: Backend>(
     tensor(B::convolve2d_joined(x, primitive(weight), primitive(bias), options))
 }
 
-/// max(x + y, 0) in one pass: the end of a residual block.
-///
-/// # Panics
-/// If the shapes differ.
-pub fn add_relu<B: Backend, const D: usize>(x: Tensor<B, D>, y: Tensor<B, D>) -> Tensor<B, D> {
-    assert_eq!(x.dims(), y.dims(), "add_relu: the shapes differ");
-    tensor(B::add_relu(primitive(x), primitive(y)))
-}
-
 /// x / (1 + exp(-x)) in one operation.
 pub fn silu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     tensor(B::silu(primitive(x)))

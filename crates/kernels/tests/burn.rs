@@ -164,15 +164,6 @@ fn a_skip_for_each_image_equals_its_concatenation() {
 }
 
 #[test]
-fn the_sum_of_a_residual_block_equals_burn() {
-    assert_same_operation(
-        vec![random([2, 3, 9, 71]), random([2, 3, 9, 71])],
-        |i| kernels::add_relu(i[0].clone(), i[1].clone()),
-        |i| activation::relu(i[0].clone() + i[1].clone()),
-    );
-}
-
-#[test]
 fn a_finished_convolution_equals_the_operations_one_by_one() {
     let options = || ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
     for (shared, own, out) in SHARED {

@@ -2,9 +2,9 @@
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, activation};
 use porecast_kernels::layer::{Joined, conv2d};
-use porecast_kernels::{Activation, Backend, add_relu, max_pool3x3, upsample2x};
+use porecast_kernels::{Activation, Backend, max_pool3x3, upsample2x};
 
 use super::Normed;
 
@@ -42,7 +42,7 @@ impl<B: Backend> Basic<B> {
             Some(shortcut) => shortcut.forward(x, None, Activation::Identity),
             None => x,
         };
-        add_relu(x, y)
+        activation::relu(x + y)
     }
 }
 

@@ -11,7 +11,7 @@ use super::repeat_each;
 use porecast_store::config::model::{ActivationKind, NormKind, Upsampling};
 
 pub use porecast_kernels::layer::{Condition, Joined};
-pub use porecast_kernels::{AutodiffBackend as TrainBackend, Backend as Kernels, add_relu};
+pub use porecast_kernels::{AutodiffBackend as TrainBackend, Backend as Kernels};
 
 /// Convolution that keeps height and width, or divides them by its stride.
 #[derive(Module, Debug)]

@@ -1,10 +1,11 @@
 //! ResNet18, ResNet34 and ResNet50 without the classifier.
 
 use burn::module::Module;
+use burn::tensor::activation::relu;
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::{Library, parameter};
-use crate::model::ops::{ConvNorm, ConvShape, Kernels, add_relu, drop_samples, max_pool_overlapping};
+use crate::model::ops::{ConvNorm, ConvShape, Kernels, drop_samples, max_pool_overlapping};
 use porecast_store::config::model::{ActivationKind, EncoderKind, NormKind};
 
 /// A 7x7 convolution, maximum pooling and four stages of residual blocks.
@@ -98,7 +99,7 @@ impl<B: Kernels> Residual<B> {
             None => x.clone(),
         };
         let change = self.convolutions.iter().fold(x, |x, convolution| convolution.forward(x));
-        add_relu(shortcut, drop_samples(change, self.left_out))
+        relu(shortcut + drop_samples(change, self.left_out))
     }
 }
 
