@@ -104,13 +104,28 @@ pub fn conv2d_finished<B: Backend>(
 ///
 /// # Shapes
 /// `first` `[b, m, h, w]`, `rest` `[b, n, h, w]`, `weight` `[out, m + n, kh, kw]`, `bias` `[out]`.
+///
+/// # Panics
+/// If the shapes do not match.
 pub(crate) fn conv2d_pair<B: Backend>(
     x: [Tensor<B, 4>; 2],
     weight: Tensor<B, 4>,
     bias: Option<Tensor<B, 1>>,
     options: ConvOptions<2>,
 ) -> Tensor<B, 4> {
+    check_pair(&x, &weight, &options);
     tensor(B::convolve2d_pair(x.map(primitive), primitive(weight), bias.map(primitive), options))
+}
+
+fn check_pair<B: Backend>(
+    [first, rest]: &[Tensor<B, 4>; 2],
+    weight: &Tensor<B, 4>,
+    options: &ConvOptions<2>,
+) {
+    let ([batch, channels, height, width], [_, more, ..]) = (first.dims(), rest.dims());
+    assert_eq!([batch, more, height, width], rest.dims(), "conv2d: batch and size of joined channels differ");
+    let weight_channels = weight.dims()[1] * options.groups;
+    assert_eq!(channels + more, weight_channels, "conv2d: channels of the input and of the weight differ");
 }
 
 /// [`conv2d_pair`], then scale and shift as in [`Finish`], and activation.
@@ -121,6 +136,7 @@ pub(crate) fn conv2d_pair_finished<B: Backend>(
     activation: Activation,
     options: ConvOptions<2>,
 ) -> Tensor<B, 4> {
+    check_pair(&x, &weight, &options);
     let affine = affine.map(primitive);
     tensor(B::convolve2d_pair_finished(x.map(primitive), primitive(weight), affine, activation, options))
 }
