@@ -3,9 +3,10 @@
 
     scripts/count-launches.py [--device wgpu] [--program target/release/porecast]
 
-Kernel launches and reserved buffers come from CubeCL's log. A step is the difference between a training of three steps and
-one of two. The images are smaller than those of study 1 (512x128), of which a software device cannot hold a batch; large
-images take some launches more, because their sums are cut into parts.
+Kernel launches, reserved buffers and transfers from the device come from CubeCL's log. The script fails if the launches
+exceed the goals of docs/gpu.md, or if a step waits for the device more than once. A step is the difference between a
+training of three steps and one of two. The images are smaller than those of study 1 (512x128), of which a software device
+cannot hold a batch; large images take some launches more, because their sums are cut into parts.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
@@ -26,6 +28,8 @@ level = "full"
 file = "log"
 """
 SHOWN = 16
+# Largest number of launches of a step and of a prediction.
+GOALS = {"One training step": 500, "Prediction of 26 frames": 300}
 
 
 def main():
@@ -46,7 +50,7 @@ def main():
             log = folder / "log"
             log.unlink(missing_ok=True)
             subprocess.run([program, "--quiet", *map(str, words)], cwd=folder, check=True)
-            return read(log) if log.exists() else (collections.Counter(), 0)
+            return read(log) if log.exists() else (collections.Counter(), 0, 0)
 
         sequences = PROJECT / "configs/smoke/simulate.toml"
         text = sequences.read_text().replace("frames = 5", "frames = 26")
@@ -62,26 +66,37 @@ def main():
             return porecast("train", config, "-o", f"run-{steps}", *device, *words)
 
         two, three = train(2), train(3)
-        step = (three[0] - two[0], three[1] - two[1])
+        step = (three[0] - two[0], three[1] - two[1], three[2] - two[2])
         image = PROJECT / "configs/demo/domain.png"
         prediction = porecast("predict", "--run", "run-3", image, "-o", "out", *device)
-        for title, (launches, buffers) in [("One training step", step), ("Prediction of 26 frames", prediction)]:
-            print(f"**{title}**: {sum(launches.values())} launches, {buffers} reserved buffers.\n")
+        failed = []
+        for title, counts in zip(GOALS, [step, prediction]):
+            launches, buffers, reads = counts
+            count = sum(launches.values())
+            print(f"**{title}**: {count} launches, {buffers} reserved buffers, {reads} transfers from the device.\n")
+            if not 0 < count <= GOALS[title]:
+                failed.append(f"{title}: {count} launches, the goal is {GOALS[title]}")
             print("| kernel | launches |\n|---|---|")
             for name, count in launches.most_common(SHOWN):
                 print(f"| {name} | {count} |")
             print(f"| others | {sum(count for _, count in launches.most_common()[SHOWN:])} |\n")
+        if step[2] != 1:
+            failed.append(f"a step reads {step[2]} times from the device, once is enough")
+        sys.exit("\n".join(failed))
 
 
 def read(log):
-    """Launches by kernel, and the number of reserved buffers."""
+    """Launches by kernel, reserved buffers, and transfers from the device."""
     launches = collections.Counter()
-    buffers = 0
+    buffers, reads = 0, 0
     for line in log.read_text(errors="replace").splitlines():
         if "Executing " in line:
             launches[short(line.split("Executing ", 1)[1])] += 1
-        buffers += "Reserved memory" in line
-    return launches, buffers
+        is_buffer = "Reserved memory" in line
+        is_read = is_buffer and "[Staging CPU Memory]" in line
+        reads += is_read
+        buffers += is_buffer and not is_read
+    return launches, buffers, reads
 
 
 def short(name):

@@ -199,6 +199,24 @@ fn a_gpu_that_does_not_answer_is_refused() {
     fails(&mut command, 2, &["\"wgpu\" does not answer", "use cpu"]);
 }
 
+#[cfg(feature = "wgpu")]
+#[test]
+fn a_batch_too_large_for_a_gpu_is_refused_with_one_that_fits() {
+    let project = Project::new();
+    let config = project.config(SHORT);
+    let train = |batch: usize| {
+        let mut command = project.train(&config, "run");
+        command.args(["--device", "wgpu", "--dry-run", "--set", "model.unet.base_channels=16"]);
+        command.args(["--set", &format!("training.batch_size={batch}")]);
+        command
+    };
+    // 128 KiB for the largest tensor of a sample of 32 x 32 pixels; a buffer of llvmpipe has 128 MiB.
+    let words =
+        ["training.batch_size", "a buffer there has 128 MiB", "training.batch_size = 1024 should fit"];
+    fails(&mut train(1100), 2, &words);
+    train(8).succeeds();
+}
+
 #[test]
 fn images_that_cannot_be_a_domain_are_refused() {
     let project = Project::new();

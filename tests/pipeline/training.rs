@@ -8,7 +8,7 @@ use porecast::learning::Predictor;
 use porecast::simulations::{Domain, Side};
 use porecast::store::{Physics, PredictionFile};
 
-use crate::support::{Exits, Project, Workshop, metric};
+use crate::support::{Exits, Project, Workshop, fails, metric};
 
 #[test]
 fn training_lowers_the_loss() {
@@ -64,6 +64,24 @@ fn trains_as_the_cpu(device: &str) {
     for (cpu, gpu) in losses("flex").into_iter().zip(losses(device)) {
         assert!((gpu / cpu - 1.0).abs() < 0.01, "{gpu} on the GPU, {cpu} on the CPU");
     }
+}
+
+#[test]
+fn fewer_bits_in_convolutions_change_the_losses_a_little() {
+    let project = Project::new();
+    let config = project.config("[loss]\ncross_entropy = 1.0\n[training]\nepochs = 2\nsamples_per_epoch = 8");
+    let losses = ["float32", "tf32", "bfloat16"].map(|precision| {
+        let precise = format!("training.precision={precision}");
+        project.train(&config, precision).args(["--set", &precise]).succeeds();
+        metric(&project.path(precision), "train_loss")
+    });
+    let [full, tf32, bfloat16] = losses.map(|losses| losses[1]);
+    let difference = |loss: f64| (loss / full - 1.0).abs();
+    assert!(difference(tf32) > 0.0 && difference(tf32) < difference(bfloat16), "{full} {tf32} {bfloat16}");
+    assert!(difference(bfloat16) < 0.02, "{full} {tf32} {bfloat16}");
+    let mut vit = project.train(&config, "vit");
+    vit.args(["--set", "training.precision=tf32", "--set", "model.architecture=vit"]);
+    fails(&mut vit, 2, &["training.precision", "float32", "model.architecture"]);
 }
 
 #[test]

@@ -78,6 +78,7 @@ fn a_dry_run_says_what_a_training_would_do_and_does_nothing() {
         "8 in an epoch",
         "2 in an epoch, 4 in 2 epochs",
         "time ",
+        "first step  done after ",
         "(new)",
         "cpu",
     ] {

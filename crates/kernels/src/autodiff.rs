@@ -17,6 +17,23 @@ use crate::norm::NormOptions;
 impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
     const PREFERS_FEW_OPERATIONS: bool = B::PREFERS_FEW_OPERATIONS;
 
+    fn round_factor(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let prep = RoundedFactor.prepare::<C>([x.node.clone()]).compute_bound();
+        prep.stateless(B::round_factor(x.primitive))
+    }
+
+    fn round_gradient(y: FloatTensor<Self>) -> FloatTensor<Self> {
+        RoundedGradient.prepare::<C>([y.node.clone()]).compute_bound().stateless(y.primitive)
+    }
+
+    fn largest_buffer(device: &Self::Device) -> Option<u64> {
+        B::largest_buffer(device)
+    }
+
+    fn reserved_memory(device: &Self::Device) -> Option<u64> {
+        B::reserved_memory(device)
+    }
+
     fn convolve2d(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -304,6 +321,28 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
             OpsKind::Tracked(prep) => prep.finish(channels, B::join_channels(a.primitive, b.primitive)),
             OpsKind::UnTracked(prep) => prep.finish(B::join_channels(a.primitive, b.primitive)),
         }
+    }
+}
+
+#[derive(Debug)]
+struct RoundedFactor;
+
+impl<B: Backend> Backward<B, 1> for RoundedFactor {
+    type State = ();
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        unary::<B, _>(ops.parents, ops.node, gradients, |gradient| gradient);
+    }
+}
+
+#[derive(Debug)]
+struct RoundedGradient;
+
+impl<B: Backend> Backward<B, 1> for RoundedGradient {
+    type State = ();
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        unary::<B, _>(ops.parents, ops.node, gradients, B::round_factor);
     }
 }
 

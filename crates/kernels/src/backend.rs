@@ -7,6 +7,7 @@ use crate::activation::Activation;
 use crate::adam;
 use crate::fallback;
 use crate::norm::NormOptions;
+use crate::precision;
 
 /// A Burn backend with these operations.
 ///
@@ -18,6 +19,26 @@ pub trait Backend: backend::Backend {
     /// Whether starting an operation takes longer than the work on a small tensor, so that few large operations are
     /// faster than many small ones.
     const PREFERS_FEW_OPERATIONS: bool = false;
+
+    /// `x` `[b, c, h, w]` rounded to the precision of [`with_precision`](crate::with_precision); its gradient passes unchanged.
+    fn round_factor(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        fallback::primitive(precision::rounded::<Self>(fallback::tensor(x)))
+    }
+
+    /// `y` `[b, c, h, w]` itself; its gradient is rounded.
+    fn round_gradient(y: FloatTensor<Self>) -> FloatTensor<Self> {
+        y
+    }
+
+    /// Bytes of the largest buffer that a device can hold; `None` without such a limit.
+    fn largest_buffer(_device: &Self::Device) -> Option<u64> {
+        None
+    }
+
+    /// Bytes that this process has reserved on a device with a memory of its own.
+    fn reserved_memory(_device: &Self::Device) -> Option<u64> {
+        None
+    }
 
     /// Convolution of `x` `[b, in, h, w]` with `weight` `[out, in / groups, kh, kw]`.
     fn convolve2d(

@@ -7,6 +7,7 @@ use crate::activation::Activation;
 use crate::backend::Backend;
 use crate::fallback::{primitive, tensor};
 use crate::norm::{NormOptions, Statistics};
+use crate::precision::{factor, output};
 
 /// Convolves `x` with `weight`.
 ///
@@ -31,7 +32,8 @@ pub fn conv2d<B: Backend>(
     options: impl Into<PaddedConvOptions<2>>,
 ) -> Tensor<B, 4> {
     let (x, options) = padded(x, &weight, options.into());
-    tensor(B::convolve2d(primitive(x), primitive(weight), bias.map(primitive), options))
+    let (x, weight) = (factor(x), factor(weight));
+    output(tensor(B::convolve2d(primitive(x), primitive(weight), bias.map(primitive), options)))
 }
 
 /// Convolves `x` with `weight` and adds `onto`, which is shared by consecutive images.
@@ -52,7 +54,8 @@ pub fn conv2d_onto<B: Backend>(
 ) -> Tensor<B, 4> {
     let (x, options) = padded(x, &weight, options.into());
     check_onto(&x, &weight, &onto);
-    tensor(B::convolve2d_onto(primitive(x), primitive(weight), primitive(onto), options))
+    let (x, weight) = (factor(x), factor(weight));
+    output(tensor(B::convolve2d_onto(primitive(x), primitive(weight), primitive(onto), options)))
 }
 
 /// Operations after a convolution: z = `scale` (y + `onto`) + `shift`, then the activation.
@@ -97,6 +100,7 @@ pub fn conv2d_finished<B: Backend>(
     let Finish { onto, scale, shift, activation } = finish;
     let affine = [primitive(scale), primitive(shift)];
     let onto = onto.map(primitive);
+    let (x, weight) = (factor(x), factor(weight));
     tensor(B::convolve2d_finished(primitive(x), primitive(weight), onto, affine, activation, options))
 }
 
@@ -153,8 +157,8 @@ pub(crate) fn conv2d_joined<B: Backend>(
     bias: Tensor<B, 1>,
     options: ConvOptions<2>,
 ) -> Tensor<B, 4> {
-    let x = [primitive(shared), primitive(own)];
-    tensor(B::convolve2d_joined(x, primitive(weight), primitive(bias), options))
+    let x = [primitive(factor(shared)), primitive(factor(own))];
+    output(tensor(B::convolve2d_joined(x, primitive(factor(weight)), primitive(bias), options)))
 }
 
 /// x / (1 + exp(-x)) in one operation.
@@ -206,7 +210,8 @@ pub fn conv_transpose2d<B: Backend>(
         weight.dims()[0],
         "conv_transpose2d: channels of the input and of the weight differ"
     );
-    tensor(B::convolve_transposed2d(primitive(x), primitive(weight), bias.map(primitive), options))
+    let (x, weight) = (factor(x), factor(weight));
+    output(tensor(B::convolve_transposed2d(primitive(x), primitive(weight), bias.map(primitive), options)))
 }
 
 /// Result of [`batch_norm`].

@@ -7,7 +7,7 @@
 //! CUDA and WGPU; `gradients` for convolutions in groups). The kernels in `conv`, `norm`, `pool`, `concat` and `softmax` do
 //! not depend on Burn. They use `simd` (instruction sets), `memory` (buffers) and `share` (writing from
 //! several threads), which hold the unsafe code.
-//! [`peak`] measures the processor.
+//! `precision` rounds what a convolution multiplies. [`peak`] measures the processor.
 
 mod activation;
 pub mod adam;
@@ -27,6 +27,7 @@ mod memory;
 mod norm;
 pub mod peak;
 mod pool;
+mod precision;
 #[cfg(test)]
 mod reference;
 mod share;
@@ -42,4 +43,5 @@ pub use functions::{
     silu, upsample2x,
 };
 pub use norm::{NormOptions, Statistics};
+pub use precision::{Precision, with_precision};
 pub use simd::Level;

@@ -9,7 +9,7 @@ use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, FloatTensor};
 use burn::tensor::{Tensor, TensorData, TensorPrimitive};
 use porecast_kernels::adam::{Adam, Decay, Step};
 use porecast_kernels::layer::{self, Condition, Joined};
-use porecast_kernels::{self as kernels, Activation, Backend, Finish};
+use porecast_kernels::{self as kernels, Activation, Backend, Finish, Precision, with_precision};
 
 /// Largest difference, as a share of the largest value (at least 1).
 const TOLERANCE: f32 = 2e-5;
@@ -109,6 +109,12 @@ fn operations<B: Backend>() -> Vec<(String, TensorData)> {
         let options = ConvTransposeOptions::new([2, 2], [0, 0], [0, 0], [1, 1], 1);
         kernels::conv_transpose2d(x, inputs[3].clone(), Some(bias.slice(2..7)), options)
     });
+    for precision in [Precision::Tf32, Precision::Bfloat16] {
+        let (x, weight) = (noise::<B, 4>(1, [2, 8, 24, 70]), noise(2, [16, 8, 3, 3]));
+        let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+        let rounded = with_precision(precision, || kernels::conv2d(x, weight, None, options));
+        results.keep(&format!("convolution in {precision:?}"), rounded);
+    }
     // The inputs that each weight meets take 150 MB, more than a buffer of llvmpipe.
     results.differentiate("large convolution", &[[4, 64, 128, 128], [8, 64, 3, 3]], |inputs| {
         let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);

@@ -1,7 +1,11 @@
 //! The device that computes the networks.
 
-use porecast_base::{Error, Result};
-use porecast_kernels::Level;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+
+use burn::tensor::{Tensor, TensorData};
+use porecast_base::{Error, ErrorKind, Result};
+use porecast_kernels::{Backend as Kernels, Level};
 
 /// Calls a function that is generic over a training backend with the backend of a device.
 ///
@@ -75,14 +79,74 @@ impl Device {
         // CubeCL panics where there is no device, with messages about its threads.
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(|_| ()));
-        let answer = std::panic::catch_unwind(|| on_device!(self, answer()));
+        let answer = catch_unwind(|| on_device!(self, answer()));
         std::panic::set_hook(hook);
+        watch();
         answer.map(|()| self).map_err(|_| {
             let what =
                 format!("{text:?} does not answer: no such GPU, or no driver for it (docs/gpu.md); use cpu");
             Error::config("--device", what)
         })
     }
+}
+
+/// The first panic on the thread of a GPU. CubeCL goes on after it, with wrong numbers.
+static FAILURE: Mutex<Option<String>> = Mutex::new(None);
+
+/// Notes panics on the threads of GPUs, instead of printing them.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn watch() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let print = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            // CubeCL's names of its threads: DSU-0-0, DSD-0-0.
+            if std::thread::current().name().is_some_and(|name| name.starts_with("DS")) {
+                let text = info.payload_as_str().unwrap_or("no reason given").to_owned();
+                FAILURE.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
+            } else {
+                print(info);
+            }
+        }));
+    });
+}
+
+/// Numbers of a tensor, when the device has computed them. `advice` gets the bytes that were reserved on a device whose memory
+/// is full.
+///
+/// # Errors
+/// The device could not compute them, most often because its memory is full.
+pub(crate) fn read<B: Kernels, const D: usize>(
+    tensor: Tensor<B, D>,
+    advice: impl FnOnce(Option<u64>) -> String,
+) -> Result<TensorData> {
+    let device = tensor.device();
+    let data = catch_unwind(AssertUnwindSafe(|| tensor.try_into_data().map_err(|error| error.to_string())));
+    let failure = FAILURE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let text = match (failure, data) {
+        (None, Ok(Ok(data))) => return Ok(data),
+        (Some(text), _) | (None, Ok(Err(text))) => text,
+        (None, Err(panic)) => std::panic::resume_unwind(panic),
+    };
+    let reason = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    Err(if is_for_memory(&text) {
+        let what =
+            format!("the memory of the GPU is full ({reason}); {}", advice(B::reserved_memory(&device)));
+        Error::config("--device", what)
+    } else {
+        Error::new(ErrorKind::Diverged, "--device", format!("the GPU has failed: {reason}; use cpu"))
+    })
+}
+
+/// Whether a GPU failed because a buffer could not be allocated.
+fn is_for_memory(text: &str) -> bool {
+    ["BufferTooBig", "allocate buffer", "ut of memory", "OutOfMemory", "OUT_OF_MEMORY"]
+        .iter()
+        .any(|word| text.contains(word))
+}
+
+fn largest_buffer<B: Kernels>(device: &B::Device) -> Option<u64> {
+    B::largest_buffer(device)
 }
 
 /// Has a device compute something.
@@ -92,6 +156,11 @@ fn answer<B: burn::tensor::backend::Backend>(device: &B::Device) {
 }
 
 impl Device {
+    /// Bytes of the largest buffer that it holds; `None` for a CPU.
+    pub(crate) fn largest_buffer(self) -> Option<u64> {
+        on_device!(self, largest_buffer())
+    }
+
     /// The device of one of the ranks on a machine: of GPUs without an index, that of the rank's number.
     ///
     /// # Errors
@@ -146,6 +215,24 @@ pub fn instruction_set() -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "wgpu")]
+    #[test]
+    fn a_gpu_whose_memory_is_full_says_so() {
+        use burn::backend::Wgpu;
+        Device::parse("wgpu").expect("a device");
+        let advice = |reserved: Option<u64>| format!("advice, {} reserved", reserved.is_some());
+        let of_size = |size| read(Tensor::<Wgpu, 1>::ones([size], &Default::default()) * 2.0, advice);
+        assert_eq!(of_size(3).expect("computed").to_vec::<f32>().expect("floats"), [2.0; 3]);
+        // 4 GiB, more than any buffer of WebGPU.
+        let error = of_size(1 << 30).expect_err("too large").to_string();
+        assert!(
+            error.contains("memory of the GPU is full") && error.ends_with("advice, true reserved"),
+            "{error}"
+        );
+        // One failure is one error.
+        assert!(of_size(3).is_ok());
+    }
 
     #[test]
     fn ranks_take_the_gpus_of_their_machine_in_turn() {

@@ -13,6 +13,8 @@ mod softmax;
 
 use burn::tensor::TensorMetadata;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, FloatTensor, ModuleOps};
+use burn_cubecl::cubecl::prelude::*;
+use burn_cubecl::cubecl::tf32;
 use burn_cubecl::kernel::conv::{ConvStrategy, conv_forward};
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime};
 
@@ -21,6 +23,7 @@ use crate::backend::{Backend, Normalized};
 use crate::fallback::{self, primitive, tensor};
 use crate::gradients;
 use crate::norm::NormOptions;
+use crate::precision::{self, Precision};
 
 /// Smallest number of input and output channels for which a convolution is computed as a matrix product, in
 /// TF32 like all matrix products.
@@ -28,6 +31,23 @@ const PRODUCT: usize = 8;
 
 impl<R: CubeRuntime, BT: BoolElement> Backend for CubeBackend<R, f32, i32, BT> {
     const PREFERS_FEW_OPERATIONS: bool = true;
+
+    fn round_factor(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let tf32 = tf32::as_type_native_unchecked().storage_type();
+        if precision::current() == Precision::Tf32 && x.client.properties().supports_type(tf32) {
+            // The device rounds what it multiplies.
+            return x;
+        }
+        primitive(precision::rounded::<Self>(tensor(x)))
+    }
+
+    fn largest_buffer(device: &Self::Device) -> Option<u64> {
+        Some(R::client(device).properties().memory.max_page_size)
+    }
+
+    fn reserved_memory(device: &Self::Device) -> Option<u64> {
+        R::client(device).memory_usage().ok().map(|usage| usage.bytes_reserved)
+    }
 
     fn convolve2d(
         x: FloatTensor<Self>,

@@ -116,7 +116,7 @@ fn predict_dataset(
             go_on(path)?;
             let sample = dataset.sample(dataset.place(id)?)?;
             let fold = folds.get(sample.id.as_str()).copied();
-            let probability = predictor.probability_of_fitted(sample.image.clone(), fold);
+            let probability = predictor.probability_of_fitted(sample.image.clone(), fold)?;
             let probability = mask_prediction::as_stored(probability);
             let mask = predictor.mask_of(&probability);
             if let Some(shown) = &mut shown {

@@ -269,6 +269,7 @@ fn predict_domain(
     writer.record(physics);
     for (time, frame) in times.into_iter().zip(predictor.each_frame(domain, *inlet, told, moments)) {
         go_on(writer.path())?;
+        let frame = frame?;
         writer.frame(frame.view())?;
         if let Some(shown) = &mut shown {
             shown.add(id, time, domain, *inlet, frame.view())?;

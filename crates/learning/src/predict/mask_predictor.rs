@@ -95,7 +95,7 @@ impl MaskPredictor {
     /// `image` `[channel, y, x]`, values in [0, 1]; result `[class, y, x]`.
     ///
     /// # Errors
-    /// The image has no pixels, or another number of channels than the training images.
+    /// The image has no pixels, or another number of channels than the training images; the memory of the device is full.
     pub fn probability(&self, image: &Array3<f32>) -> Result<Array3<f32>> {
         let (channels, height, width) = image.dim();
         self.expect_channels(channels, Path::new("image"))?;
@@ -111,7 +111,7 @@ impl MaskPredictor {
             spacing_mm: None,
         });
         let fit = Fit::resized((height, width), fitted.shape());
-        Ok(fit.undo(self.probability_of_fitted(fitted.image, None).view()))
+        Ok(fit.undo(self.probability_of_fitted(fitted.image, None)?.view()))
     }
 
     /// An image as the networks take it: a grey one as often as they have channels, without an alpha channel, and with its
@@ -169,7 +169,14 @@ impl MaskPredictor {
     ///
     /// # Shapes
     /// `image` `[channel, y, x]`; result `[class, y, x]`.
-    pub(super) fn probability_of_fitted(&self, mut image: Array3<f32>, fold: Option<usize>) -> Array3<f32> {
+    ///
+    /// # Errors
+    /// The device has failed, most often because its memory is full.
+    pub(super) fn probability_of_fitted(
+        &self,
+        mut image: Array3<f32>,
+        fold: Option<usize>,
+    ) -> Result<Array3<f32>> {
         normalize(&mut image, self.config.normalization);
         let (_, height, width) = image.dim();
         let views = View::of(self.config.prediction.views);
@@ -178,7 +185,7 @@ impl MaskPredictor {
         for (_, network) in self.networks.iter().filter(|(own, _)| fold.is_none() || *own == fold) {
             let mut mean = Array3::<f32>::zeros(sum.raw_dim());
             for view in &views {
-                let seen = self.probability_of_view(network.as_ref(), view.turn(image.view()).view());
+                let seen = self.probability_of_view(network.as_ref(), view.turn(image.view()).view())?;
                 mean += &view.back(seen.view());
             }
             mean /= views.len() as f32;
@@ -188,23 +195,23 @@ impl MaskPredictor {
             };
             count += 1.0;
         }
-        sum / f32::max(count, 1.0)
+        Ok(sum / f32::max(count, 1.0))
     }
 
     /// Probability of each class by one network, tile by tile.
-    fn probability_of_view(&self, network: &dyn Trained, image: ArrayView3<'_, f32>) -> Array3<f32> {
+    fn probability_of_view(&self, network: &dyn Trained, image: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
         let (_, height, width) = image.dim();
         let outputs = self.config.outputs();
         let mut whole = Array3::zeros((outputs, height, width));
         for tile in Tiles::cover((height, width), self.tile).iter() {
-            let mut probability = network.encode(tile.of(image), &[]).classes();
+            let mut probability = network.encode(tile.of(image), &[]).classes()?;
             if outputs == 1 {
                 let background = self.config.loss.background;
                 probability.mapv_inplace(|grey| background.foreground(grey));
             }
             tile.blend(whole.view_mut(), probability.view());
         }
-        whole
+        Ok(whole)
     }
 }
 

@@ -155,7 +155,7 @@ impl Predictor {
     ///
     /// # Errors
     /// A domain without pixels; a quantity that the networks are told and `physics` lacks; a time that is negative or not finite; of single-frame networks, a time that is not one
-    /// of [`times`](Self::times); the user stopped it.
+    /// of [`times`](Self::times); the memory of the device is full; the user stopped it.
     pub fn frames(
         &self,
         domain: &Domain,
@@ -189,7 +189,7 @@ impl Predictor {
         let predicted = self.each_frame(domain, inlet, &told, &moments);
         for (mut frame, predicted) in frames.outer_iter_mut().zip(predicted) {
             go_on(Path::new("prediction"))?;
-            frame.assign(&predicted);
+            frame.assign(&predicted?);
         }
         Ok(frames)
     }
@@ -302,37 +302,52 @@ impl Predictor {
         inlet: Side,
         told: &'a [f32],
         moments: &'a [Moment],
-    ) -> impl Iterator<Item = Array2<f32>> + 'a {
+    ) -> impl Iterator<Item = Result<Array2<f32>>> + 'a {
         let learnt = self.card.dataset.inlet;
         let turn = Orientation::between(inlet, learnt);
         let input = self.channels(domain, inlet);
         let open = open_pores(domain);
         let (_, height, width) = input.dim();
         moments.chunks((HELD_AT_ONCE / (height * width)).max(1)).flat_map(move |group| {
-            let mut frames = self.group(input.view(), told, group);
-            if self.config.mirrored_prediction {
-                let across = match learnt {
-                    Side::Top | Side::Bottom => Axis(2),
-                    Side::Left | Side::Right => Axis(1),
-                };
-                let mut mirrored = input.clone();
-                mirrored.invert_axis(across);
-                let mut other = self.group(mirrored.as_standard_layout().view(), told, group);
-                other.invert_axis(across);
-                frames = (frames + other) / 2.0;
-            }
+            let (frames, failed) = match self.group_and_mirrored(input.view(), told, group) {
+                Ok(frames) => (frames, None),
+                Err(error) => (Array3::zeros((0, height, width)), Some(Err(error))),
+            };
             let open = open.clone();
-            (0..group.len()).map(move |index| {
+            let frames = (0..frames.dim().0).map(move |index| {
                 let mut frame = turn.back(frames.index_axis(Axis(0), index).to_owned());
                 frame.zip_mut_with(&open, |p, &is_open| *p = if is_open { *p } else { 0.0 });
-                frame
-            })
+                Ok(frame)
+            });
+            failed.into_iter().chain(frames)
         })
+    }
+
+    /// [`group`](Self::group), averaged with that of the mirrored input if the configuration asks for it.
+    fn group_and_mirrored(
+        &self,
+        input: ArrayView3<'_, f32>,
+        told: &[f32],
+        moments: &[Moment],
+    ) -> Result<Array3<f32>> {
+        let frames = self.group(input, told, moments)?;
+        if !self.config.mirrored_prediction {
+            return Ok(frames);
+        }
+        let across = match self.card.dataset.inlet {
+            Side::Top | Side::Bottom => Axis(2),
+            Side::Left | Side::Right => Axis(1),
+        };
+        let mut mirrored = input.to_owned();
+        mirrored.invert_axis(across);
+        let mut other = self.group(mirrored.as_standard_layout().view(), told, moments)?;
+        other.invert_axis(across);
+        Ok((frames + other) / 2.0)
     }
 
     /// Frames `[time, y, x]` of an input `[channel, y, x]`, tile by tile. What a network knows of a tile without the time is
     /// computed once.
-    fn group(&self, input: ArrayView3<'_, f32>, told: &[f32], moments: &[Moment]) -> Array3<f32> {
+    fn group(&self, input: ArrayView3<'_, f32>, told: &[f32], moments: &[Moment]) -> Result<Array3<f32>> {
         let (_, height, width) = input.dim();
         let mut whole = Array3::zeros((moments.len(), height, width));
         for tile in Tiles::cover((height, width), self.tile).iter() {
@@ -346,15 +361,17 @@ impl Predictor {
                 for moments in moments.chunks(at_once) {
                     let scaled = |moment: &Moment| (moment.time / self.card.dataset.time_scale) as f32;
                     let times: Vec<f32> = moments.iter().map(scaled).collect();
-                    let frames = encoded.iter().map(|encoded| encoded.invading(self.config.head, &times));
-                    let frames = frames.reduce(|sum, frames| sum + frames).expect("at least one network")
-                        / networks.len() as f32;
+                    let mut frames = encoded[0].invading(self.config.head, &times)?;
+                    for other in &encoded[1..] {
+                        frames += &other.invading(self.config.head, &times)?;
+                    }
+                    frames /= networks.len() as f32;
                     tile.blend(whole.slice_mut(s![start..start + times.len(), .., ..]), frames.view());
                     start += times.len();
                 }
             }
         }
-        whole
+        Ok(whole)
     }
 }
 

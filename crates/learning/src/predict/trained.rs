@@ -12,7 +12,7 @@ use porecast_store::config::model::ModelConfig;
 use porecast_store::config::train::Head;
 use porecast_store::weights;
 
-use crate::device::{Device, on_device};
+use crate::device::{self, Device, on_device};
 use crate::model::ops::{Kernels, TrainBackend};
 use crate::model::{Ends, Features, Network};
 use crate::task::invading_probability;
@@ -36,13 +36,19 @@ pub(super) trait Encoded {
     ///
     /// # Shapes
     /// `[time, y, x]`.
-    fn invading(&self, head: Head, times: &[f32]) -> Array3<f32>;
+    ///
+    /// # Errors
+    /// The device has failed, most often because its memory is full.
+    fn invading(&self, head: Head, times: &[f32]) -> Result<Array3<f32>>;
 
     /// Probability of each class; the sigmoid of a single output.
     ///
     /// # Shapes
     /// `[output, y, x]`.
-    fn classes(self: Box<Self>) -> Array3<f32>;
+    ///
+    /// # Errors
+    /// As [`invading`](Self::invading).
+    fn classes(self: Box<Self>) -> Result<Array3<f32>>;
 }
 
 /// Reads the weights of a network onto a device.
@@ -106,7 +112,7 @@ impl<B: Kernels> Trained for OnDevice<B> {
 }
 
 impl<B: Kernels> Encoded for EncodedOnDevice<'_, B> {
-    fn invading(&self, head: Head, times: &[f32]) -> Array3<f32> {
+    fn invading(&self, head: Head, times: &[f32]) -> Result<Array3<f32>> {
         let OnDevice { network, device } = self.of;
         let features = self.features.clone();
         planes(on_worker::<B, _>(|| {
@@ -115,7 +121,7 @@ impl<B: Kernels> Encoded for EncodedOnDevice<'_, B> {
         }))
     }
 
-    fn classes(self: Box<Self>) -> Array3<f32> {
+    fn classes(self: Box<Self>) -> Result<Array3<f32>> {
         let OnDevice { network, device } = self.of;
         planes(on_worker::<B, _>(|| {
             let logits = network.decode(self.features, Tensor::zeros([1], device));
@@ -128,8 +134,9 @@ impl<B: Kernels> Encoded for EncodedOnDevice<'_, B> {
 }
 
 /// Copies `[n, channel, y, x]` from the device, as planes `[n * channel, y, x]`.
-fn planes<B: Kernels>(tensor: Tensor<B, 4>) -> Array3<f32> {
+fn planes<B: Kernels>(tensor: Tensor<B, 4>) -> Result<Array3<f32>> {
     let [n, channels, height, width] = tensor.dims();
-    let values = tensor.into_data().iter::<f32>().collect();
-    Array3::from_shape_vec((n * channels, height, width), values).expect("one value for each pixel")
+    let values = device::read(tensor, |_| "choose a smaller --tile, or use cpu".to_owned())?;
+    let values = values.iter::<f32>().collect();
+    Ok(Array3::from_shape_vec((n * channels, height, width), values).expect("one value for each pixel"))
 }

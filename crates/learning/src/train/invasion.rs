@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::begin::{Lead, begin};
+use super::memory::Memory;
 use super::ranks::Ranks;
-use super::{Member, Setting, balanced, memory};
+use super::{Member, Setting, balanced};
 use crate::data::{InvasionData, TimedInvasions};
 use crate::device::Device;
 use crate::loss::Objective;
@@ -40,7 +41,8 @@ pub(super) fn set_up(
     let begun = begin(args, &config.name, &config, lead)?;
     let dataset = InvasionDataset::open(&config.dataset)?;
     let (_, height, width) = dataset.shape();
-    let memory = memory::check(&config.model, Ends::of_invasion(&config), &config.training, (height, width))?;
+    let memory =
+        Memory::check(&config.model, Ends::of_invasion(&config), &config.training, (height, width), device)?;
     let data = InvasionData::load(&dataset, &config.inputs)?;
     let mut card = make_card(&config, &dataset, &data, &device)?;
     let place = begun.write(&mut card, config.split.file.as_deref().unwrap_or(&config.dataset))?;

@@ -23,6 +23,7 @@ mod trainer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::data::Samples;
 use crate::device::{Device, on_device};
@@ -30,6 +31,7 @@ use crate::loss::Objective;
 use crate::model::Ends;
 use crate::model::ops::TrainBackend;
 use begin::{Lead, Place};
+use memory::Memory;
 #[cfg(all(test, feature = "wgpu"))]
 pub(crate) use optimizer::{network_from_bytes, network_to_bytes};
 use plan::describe;
@@ -48,8 +50,7 @@ use trainer::Trainer;
 /// The members of a run, and the settings that they share.
 struct Setting {
     place: Place,
-    /// Bytes that the training needs at least.
-    memory: f64,
+    memory: Memory,
     seed: u64,
     model: ModelConfig,
     optimizer: OptimizerConfig,
@@ -167,6 +168,7 @@ fn meet<D: TrainedOn>(ranks: &Ranks, setting: &Setting, card: &Card<D>, lead: Op
 /// # Errors
 /// As [`run`], but not for an existing run.
 pub fn plan(args: &TrainOptions) -> Result<String> {
+    let began = Instant::now();
     let device = Device::parse(&args.device)?;
     let quiet = Verbosity { quiet: true, verbose: false };
     let folder = tempfile::tempdir().map_err(|e| Error::output(&std::env::temp_dir(), e))?;
@@ -183,7 +185,7 @@ pub fn plan(args: &TrainOptions) -> Result<String> {
         setting
     };
     let output = args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
-    let text = on_device!(device, describe(&setting))?;
+    let text = on_device!(device, describe(&setting, began))?;
     Ok(format!("{text}device      {device}\noutput      {}\n", plan::of_output(&output)))
 }
 

@@ -7,7 +7,7 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, Optimizer as _, Sgd, SgdConfig};
 use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder, RecorderError};
 use burn::tensor::ops::FloatTensor;
-use burn::tensor::{ElementConversion, Tensor, TensorPrimitive};
+use burn::tensor::{Tensor, TensorPrimitive};
 use porecast_kernels::adam::{self, Adam, Decay};
 
 use crate::model::Network;
@@ -67,15 +67,17 @@ impl<B: TrainBackend> Optimizer<B> {
     }
 }
 
-/// Euclidean norm of all gradients together, summed in the order of the layers.
-pub fn global_norm<B: TrainBackend>(network: &Network<B>, gradients: &GradientsParams) -> f64 {
+/// Squared Euclidean norm `[1]` of all gradients together, summed in the order of the layers; `None` if there are none.
+pub fn squared_norm<B: TrainBackend>(
+    network: &Network<B>,
+    gradients: &GradientsParams,
+) -> Option<Tensor<B::InnerBackend, 1>> {
     let found = found::<B>(network, gradients);
     if found.is_empty() {
-        return 0.0;
+        return None;
     }
     let sums = TensorPrimitive::Float(B::InnerBackend::sums_of_squares(found));
-    let sums = Tensor::<B::InnerBackend, 1>::from_primitive(sums);
-    sums.sum().into_scalar().elem::<f64>().sqrt()
+    Some(Tensor::<B::InnerBackend, 1>::from_primitive(sums).sum())
 }
 
 /// Multiplies all gradients by `factor`.

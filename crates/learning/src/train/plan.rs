@@ -1,6 +1,7 @@
 //! What a training would do: `porecast train --dry-run`.
 
 use std::path::Path;
+use std::time::Instant;
 
 use porecast_base::Result;
 use porecast_store::RunFolder;
@@ -10,15 +11,20 @@ use super::ranks::Ranks;
 use super::trainer::Trainer;
 use crate::model::ops::TrainBackend;
 
-/// Describes a training, after a few steps of its first network.
+/// Describes a training that began to be set up at `began`, after a few steps of its first network.
 ///
 /// # Errors
 /// The weights to begin with do not fit, a sample cannot be read, or the loss is not finite.
-pub(super) fn describe<B: TrainBackend>(device: &B::Device, setting: &Setting) -> Result<String> {
+pub(super) fn describe<B: TrainBackend>(
+    device: &B::Device,
+    setting: &Setting,
+    began: Instant,
+) -> Result<String> {
     let first = &setting.members[0];
     let start = setting.place.init.as_ref().map(|init| init.weights(&first.folder)).transpose()?;
     let alone = Ranks::alone();
     let tried = Trainer::<B>::new(setting, first, start.as_deref(), device, &alone)?.try_out()?;
+    let first_step = tried.first_step.duration_since(began).as_secs_f64();
     let networks = setting.members.len();
     let (train, validation) = (first.train.len(), first.validation.len());
     let epochs = setting.training.epochs as u64;
@@ -32,10 +38,11 @@ pub(super) fn describe<B: TrainBackend>(device: &B::Device, setting: &Setting) -
          memory      at least {:.2} GiB\n\
          samples     {} in an epoch, from {train} training domains or images; {validation} for validation\n\
          steps       {} in an epoch, {} in {epochs} epochs{each}\n\
-         time        about {} ({:.3} s a step, from {} steps), without validation\n",
+         time        about {} ({:.3} s a step, from {} steps), without validation\n\
+         first step  done after {first_step:.1} s, with the data read and the device ready\n",
         setting.place.resolved,
         grouped(tried.parameters),
-        setting.memory / f64::from(1 << 30),
+        setting.memory.needed() / f64::from(1 << 30),
         tried.samples,
         tried.total_steps / epochs.max(1),
         tried.total_steps,

@@ -8,8 +8,9 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 
 use super::begin::{Lead, begin};
+use super::memory::Memory;
 use super::ranks::Ranks;
-use super::{Member, Setting, balanced, memory};
+use super::{Member, Setting, balanced};
 use crate::data::SegmentationData;
 use crate::device::Device;
 use crate::loss::Objective;
@@ -49,7 +50,7 @@ pub(super) fn set_up(
     }
     let (channels, height, width) = dataset.shape();
     let ends = Ends::new(channels, config.outputs());
-    let memory = memory::check(&config.model, ends, &config.training, (height, width))?;
+    let memory = Memory::check(&config.model, ends, &config.training, (height, width), device)?;
     let split = split_of(&dataset, &config.split)?;
     let trained_on = SegmentationCard {
         path: config.dataset.clone(),

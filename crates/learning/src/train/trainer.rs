@@ -18,6 +18,7 @@ use super::summation::{RunningStatistics, Summation, fingerprint};
 use super::{Member, Setting, average, schedule};
 use crate::data::order::{self, Pick};
 use crate::data::{Mirror, evenly_spread};
+use crate::device;
 use crate::loss::Terms;
 use crate::model::ops::{Kernels, TrainBackend};
 use crate::model::{Network, checkpointing};
@@ -26,6 +27,9 @@ use crate::workers::on_worker;
 use porecast_base::progress::{self, Progress};
 use porecast_base::{Error, ErrorKind, Result};
 use porecast_base::{interrupt, seed};
+use porecast_kernels::{Precision, with_precision};
+use porecast_store::config;
+use porecast_store::config::loss::Term;
 use porecast_store::config::model::Architecture;
 use porecast_store::config::optimizer::ScheduleShape;
 use porecast_store::run::{MemberCard, MemberFolder};
@@ -93,8 +97,19 @@ pub(super) struct TriedOut {
     /// Optimiser steps of the whole training.
     pub(super) total_steps: u64,
     pub(super) seconds_per_step: f64,
+    /// When the first step was done.
+    pub(super) first_step: Instant,
     /// Steps that were timed.
     pub(super) timed: usize,
+}
+
+/// The loss of a batch, which the device may still be computing.
+struct Computed<B: TrainBackend> {
+    weights: Vec<(Term, f64)>,
+    /// Values of the terms `[terms]`.
+    values: Tensor<B::InnerBackend, 1>,
+    /// Names of the samples.
+    names: Vec<String>,
 }
 
 /// Validation result of some samples.
@@ -237,11 +252,13 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let (batches, total_steps) = self.batches();
         let samples = batches.iter().flatten().map(|pick| pick.frames.len()).sum();
         let mut times = Vec::new();
+        let mut first_step = None;
         for together in batches.chunks(self.setting.training.accumulation).take(TRIED_STEPS) {
             let began = Instant::now();
             let host = together.iter().map(|picks| self.member.data.batch(picks)).collect::<Result<_>>()?;
             self.step(together, host, total_steps)?;
             times.push(began.elapsed().as_secs_f64());
+            first_step.get_or_insert_with(Instant::now);
         }
         // The first step also prepares the device.
         let timed = if times.len() > 1 { &times[1..] } else { &times };
@@ -251,6 +268,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             total_steps,
             seconds_per_step: timed.iter().sum::<f64>() / timed.len().max(1) as f64,
             timed: timed.len(),
+            first_step: first_step.unwrap_or_else(Instant::now),
         })
     }
 
@@ -336,17 +354,18 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let count = batches.len() as f64;
         let samples_of = |picks: &Vec<Pick>| picks.iter().map(|pick| pick.frames.len() as u64).sum::<u64>();
         let mut sum = Summation::new(ranks);
-        let mut mean_loss = 0.0;
-        let mut seen = Vec::new();
+        let mut computed = Vec::new();
+        let mut samples_before = self.state.samples_seen;
         let mut own = own.into_iter();
         for (round, together) in batches.chunks(ranks.count()).enumerate() {
             let statistics = RunningStatistics::set_aside(ranks, &self.network);
-            let computed = match own.next() {
+            let gradients = match own.next() {
                 Some(host) => {
-                    seen.extend(host.names.iter().cloned());
                     let index = round * ranks.count() + ranks.number();
                     let earlier: u64 = together.iter().take(ranks.number()).map(samples_of).sum();
-                    Some(self.gradients(host, index, self.state.samples_seen + earlier, count)?)
+                    let (gradients, loss) = self.gradients(host, index, samples_before + earlier, count)?;
+                    computed.push(loss);
+                    Some(gradients)
                 }
                 // The last round of a step may have fewer batches than there are ranks.
                 None => None,
@@ -354,15 +373,8 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             if let Some(statistics) = statistics {
                 statistics.take_up(ranks, &self.network, together.len());
             }
-            let (gradients, loss) = computed.unzip();
             sum.add(&self.network, gradients, together.len());
-            for (loss, picks) in ranks.gather(loss)?.into_iter().flatten().zip(together) {
-                let samples = samples_of(picks);
-                self.state.running.loss += loss * samples as f64;
-                self.state.running.samples += samples;
-                self.state.samples_seen += samples;
-                mean_loss += loss / count;
-            }
+            samples_before += together.iter().map(samples_of).sum::<u64>();
         }
         let mut accumulator = sum.finish(&self.network);
         if let Some(penalty) = objective.penalty(&self.network) {
@@ -370,8 +382,20 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             accumulator.accumulate(&self.network, gradients);
         }
         let mut gradients = accumulator.grads();
-        let norm = optimizer::global_norm(&self.network, &gradients);
+        let squared_norm = optimizer::squared_norm(&self.network, &gradients);
+        let (losses, norm) = self.read(&computed, squared_norm)?;
+        let mut losses: Vec<_> = ranks.gather(losses)?.into_iter().map(Vec::into_iter).collect();
+        let mut mean_loss = 0.0;
+        for (batch, picks) in batches.iter().enumerate() {
+            let loss = losses[batch % ranks.count()].next().expect("the loss of each batch");
+            let samples = samples_of(picks);
+            self.state.running.loss += loss * samples as f64;
+            self.state.running.samples += samples;
+            self.state.samples_seen += samples;
+            mean_loss += loss / count;
+        }
         if !norm.is_finite() {
+            let seen: Vec<_> = computed.into_iter().flat_map(|batch| batch.names).collect();
             let seen = ranks.gather(seen)?.concat();
             let error = self.diverged(&format!("the gradient's norm is {norm}"), &seen);
             return Err(ranks.found_by_all(error));
@@ -402,6 +426,20 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         Ok(mean_loss)
     }
 
+    /// The losses of some batches, and the norm of the gradient: all in one transfer, because each waits for a GPU.
+    fn read(
+        &self,
+        computed: &[Computed<B>],
+        squared_norm: Option<Tensor<B::InnerBackend, 1>>,
+    ) -> Result<(Vec<f64>, f64)> {
+        let of_batches = computed.iter().map(|batch| batch.values.clone());
+        let values = Tensor::cat(of_batches.chain(squared_norm).collect(), 0);
+        let values = device::read(values, |reserved| self.setting.memory.advice_for_full(reserved))?;
+        let mut values = values.iter::<f32>().map(f64::from);
+        let losses = computed.iter().map(|batch| self.check(batch, &mut values)).collect::<Result<_>>()?;
+        Ok((losses, values.next().map_or(0.0, f64::sqrt)))
+    }
+
     /// Gradients and loss of a batch: the one at `index` of the step, before which the training has seen `samples_before`
     /// samples. The gradients are divided by the number of batches of the step.
     fn gradients(
@@ -410,7 +448,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         index: usize,
         samples_before: u64,
         batches: f64,
-    ) -> Result<(GradientsParams, f64)> {
+    ) -> Result<(GradientsParams, Computed<B>)> {
         let (setting, objective) = (self.setting, &self.member.objective);
         // Dropout's generator restarts at each batch, so that a resumed run and any rank draw the same values.
         let step_seed = seed::derive(setting.seed, "dropout", self.state.steps);
@@ -419,41 +457,38 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let names = host.names.clone();
         let (gradients, terms) = on_worker::<B, Result<_>>(|| {
             B::seed(device, batch_seed);
-            let batch = host.to_device::<B>(device);
-            // Read after the backward pass: reading waits for a GPU, which then has nothing to do.
+            let Batch { input, physics, times, target, scored } = host.to_device::<B>(device);
             let mut terms = None;
             let evaluate = |levels| {
-                let found = objective.evaluate(levels, batch.target, batch.scored);
+                let found = objective.evaluate(levels, target, scored);
                 let total = found.total.clone() / batches;
                 terms = Some(found);
                 Ok(total)
             };
-            let gradients = if setting.training.gradient_checkpointing {
-                let seed = seed::derive(setting.seed, "checkpointing", samples_before);
-                let Batch { input, physics, times, .. } = batch;
-                checkpointing::gradients(network, input, physics, times, seed, evaluate)?
-            } else {
-                let features = network.encode(batch.input, batch.physics);
-                let levels = network.decode_levels(features, batch.times);
-                GradientsParams::from_grads(evaluate(levels)?.backward(), network)
-            };
+            let gradients = with_precision(precision(setting.training.precision), || {
+                if setting.training.gradient_checkpointing {
+                    let seed = seed::derive(setting.seed, "checkpointing", samples_before);
+                    return checkpointing::gradients(network, input, physics, times, seed, evaluate);
+                }
+                let features = network.encode(input, physics);
+                let levels = network.decode_levels(features, times);
+                Ok(GradientsParams::from_grads(evaluate(levels)?.backward(), network))
+            })?;
             Ok((gradients, terms.expect("the loss was evaluated")))
         })?;
-        let loss = self.check(&terms, &names)?;
-        Ok((gradients, loss))
+        let Terms { weights, values, .. } = terms;
+        Ok((gradients, Computed { weights, values: values.inner(), names }))
     }
 
-    /// The total loss; an error if a term is outside its bounds.
-    fn check(&self, terms: &Terms<B>, names: &[String]) -> Result<f64> {
-        let values = terms.values.clone().into_data();
+    /// The total loss of a batch, of which `values` gives the terms; an error if one is outside its bounds.
+    fn check(&self, batch: &Computed<B>, values: &mut impl Iterator<Item = f64>) -> Result<f64> {
         let mut total = 0.0;
-        for ((term, weight), value) in terms.weights.iter().zip(values.iter::<f32>()) {
-            let value = f64::from(value);
+        for (term, weight) in &batch.weights {
+            let value = values.next().expect("a value for each term");
             let bound = self.member.objective.upper_bound(*term);
             if !(-1e-4..=bound).contains(&value) {
-                return Err(
-                    self.diverged(&format!("loss.{} is {value}, outside 0 to {bound}", term.name()), names)
-                );
+                let what = format!("loss.{} is {value}, outside 0 to {bound}", term.name());
+                return Err(self.diverged(&what, &batch.names));
             }
             total += weight * value;
         }
@@ -558,10 +593,10 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
 
     /// Scores a batch of one domain in parts of `batch_size` samples.
     fn score(&self, network: &Network<B::InnerBackend>, host: HostBatch) -> Result<Vec<Scored>> {
-        let (objective, device) = (&self.member.objective, self.device);
+        let (objective, device, memory) = (&self.member.objective, self.device, self.setting.memory);
         let names = host.names.clone();
         let chunk = self.setting.training.batch_size;
-        let scores = on_worker::<B, _>(|| {
+        let scores = on_worker::<B, Result<Vec<_>>>(|| {
             let batch = host.to_device::<B::InnerBackend>(device);
             let features = network.encode(batch.input, batch.physics);
             let parts = (0..names.len()).step_by(chunk).map(|start| {
@@ -571,13 +606,14 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
                 let scored = batch.scored.clone().narrow(0, start, count);
                 let counts = objective.counts(logits.clone(), target.clone(), scored.clone());
                 let total = objective.evaluate(vec![logits], target, scored).total;
-                let values = Tensor::cat(vec![total, counts], 0).into_data();
+                let values = Tensor::cat(vec![total, counts], 0);
+                let values = device::read(values, |reserved| memory.advice_for_full(reserved))?;
                 let mut values = values.iter::<f64>();
                 let loss = values.next().expect("a loss before the counts");
-                Scored { loss, counts: values.collect(), samples: count as f64 }
+                Ok(Scored { loss, counts: values.collect(), samples: count as f64 })
             });
-            parts.collect::<Vec<_>>()
-        });
+            parts.collect()
+        })?;
         match scores.iter().zip(names.chunks(chunk)).find(|(scored, _)| !scored.loss.is_finite()) {
             Some((_, names)) => Err(self.diverged("the validation loss is not finite", names)),
             None => Ok(scores),
@@ -664,6 +700,15 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         // A training that was complete goes on if it is to have more epochs.
         self.state.is_finished = self.is_done();
         Ok(())
+    }
+}
+
+/// The kernels' name of a precision.
+fn precision(of: config::train::Precision) -> Precision {
+    match of {
+        config::train::Precision::Float32 => Precision::Float32,
+        config::train::Precision::Tf32 => Precision::Tf32,
+        config::train::Precision::Bfloat16 => Precision::Bfloat16,
     }
 }
 

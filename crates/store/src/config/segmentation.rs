@@ -302,7 +302,7 @@ impl Validate for SegmentationConfig {
             ("loss", self.loss.problems(self.outputs(), heads)),
             ("optimizer", self.optimizer.problems()),
             ("schedule", self.schedule.problems()),
-            ("training", self.training.problems()),
+            ("training", self.training.problems(&self.model)),
             ("split", self.split.problems()),
             ("augment", self.augment.problems()),
             ("source.macenko", self.source.macenko.problems()),

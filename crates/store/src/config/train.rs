@@ -255,6 +255,25 @@ pub enum Start {
     Neighbour,
 }
 
+/// Precision of the numbers that convolutions multiply; weights, sums, norms and losses keep 32 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits; an NVIDIA GPU multiplies them in TF32.
+    #[default]
+    Float32,
+    /// A mantissa of ten bits instead of 23.
+    Tf32,
+    /// A mantissa of seven bits.
+    Bfloat16,
+}
+
+impl Precision {
+    fn is_full(&self) -> bool {
+        *self == Self::Float32
+    }
+}
+
 /// Epochs, batches and when to stop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -270,6 +289,10 @@ pub struct TrainingConfig {
     pub accumulation: usize,
     /// Recompute activations in the backward pass instead of storing them: less memory, more time.
     pub gradient_checkpointing: bool,
+    /// Precision of convolutions in training steps, to see what fewer bits cost; saves no time. For the architecture `unet`.
+    #[serde(skip_serializing_if = "Precision::is_full")]
+    #[schemars(extend("default" = "float32"))]
+    pub precision: Precision,
     /// Frames of one domain in a batch, a divisor of `batch_size`; they share the computations that do
     /// not depend on time. 1 for images.
     #[schemars(range(min = 1))]
@@ -295,6 +318,7 @@ impl Default for TrainingConfig {
             batch_size: 4,
             accumulation: 1,
             gradient_checkpointing: false,
+            precision: Precision::default(),
             frames_per_domain: 1,
             samples_per_epoch: 0,
             validation_frames: 0,
@@ -307,8 +331,14 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
-    pub(super) fn problems(&self) -> Vec<Problem> {
+    pub(super) fn problems(&self, model: &ModelConfig) -> Vec<Problem> {
         let mut checks = Checks::default();
+        checks.expect(
+            self.precision.is_full() || model.architecture == Architecture::Unet,
+            "precision",
+            super::shown(&self.precision),
+            "\"float32\" with this model.architecture, which hardly has convolutions",
+        );
         for (key, value) in [
             ("epochs", self.epochs),
             ("batch_size", self.batch_size),
@@ -396,7 +426,7 @@ impl Validate for TrainConfig {
             ("loss", self.loss.problems(self.head)),
             ("optimizer", self.optimizer.problems()),
             ("schedule", self.schedule.problems()),
-            ("training", self.training.problems()),
+            ("training", self.training.problems(&self.model)),
         ];
         checks
             .0
