@@ -80,9 +80,9 @@ def main():
             for name, count in launches.most_common(SHOWN):
                 print(f"| {name} | {count} |")
             print(f"| others | {sum(count for _, count in launches.most_common()[SHOWN:])} |\n")
-        if step[2] != 1:
+        if args.device.startswith("wgpu") and step[2] != 1:
             failed.append(f"a step reads {step[2]} times from the device, once is enough")
-        sys.exit("\n".join(failed))
+        sys.exit("\n".join(failed) or None)
 
 
 def read(log):

@@ -111,14 +111,22 @@ fn watch() {
     });
 }
 
-/// Numbers of a tensor, when the device has computed them. `advice` gets the bytes that were reserved on a device whose memory
-/// is full.
+/// A device that could not allocate a buffer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Full {
+    /// Bytes that this process had reserved there, if the device says so.
+    pub reserved: Option<u64>,
+    /// Size of the buffer over that of the largest that the device can hold; 1 if that was not the reason.
+    pub excess: f64,
+}
+
+/// Numbers of a tensor, when the device has computed them. `advice` says what to do if its memory is full.
 ///
 /// # Errors
 /// The device could not compute them, most often because its memory is full.
 pub(crate) fn read<B: Kernels, const D: usize>(
     tensor: Tensor<B, D>,
-    advice: impl FnOnce(Option<u64>) -> String,
+    advice: impl FnOnce(Full) -> String,
 ) -> Result<TensorData> {
     let device = tensor.device();
     let data = catch_unwind(AssertUnwindSafe(|| tensor.try_into_data().map_err(|error| error.to_string())));
@@ -129,13 +137,22 @@ pub(crate) fn read<B: Kernels, const D: usize>(
         (None, Err(panic)) => std::panic::resume_unwind(panic),
     };
     let reason = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let reason = reason.rsplit_once("an `Err` value: ").map_or(reason, |(_, reason)| reason);
     Err(if is_for_memory(&text) {
-        let what =
-            format!("the memory of the GPU is full ({reason}); {}", advice(B::reserved_memory(&device)));
+        let excess = B::largest_buffer(&device).zip(size_of_buffer(&text));
+        let excess = excess.map_or(1.0, |(limit, size)| (size / limit as f64).max(1.0));
+        let full = Full { reserved: B::reserved_memory(&device), excess };
+        let what = format!("the memory of the GPU is full ({reason}); {}", advice(full));
         Error::config("--device", what)
     } else {
         Error::new(ErrorKind::Diverged, "--device", format!("the GPU has failed: {reason}; use cpu"))
     })
+}
+
+/// Bytes of the buffer that CubeCL could not allocate: "can't allocate buffer of size: 8192".
+fn size_of_buffer(text: &str) -> Option<f64> {
+    let number = text.split_once("buffer of size: ")?.1.split(|c: char| !c.is_ascii_digit()).next()?;
+    number.parse().ok()
 }
 
 /// Whether a GPU failed because a buffer could not be allocated.
@@ -221,13 +238,13 @@ mod tests {
     fn a_gpu_whose_memory_is_full_says_so() {
         use burn::backend::Wgpu;
         Device::parse("wgpu").expect("a device");
-        let advice = |reserved: Option<u64>| format!("advice, {} reserved", reserved.is_some());
+        let advice = |full: Full| format!("advice for {} times, {}", full.excess, full.reserved.is_some());
         let of_size = |size| read(Tensor::<Wgpu, 1>::ones([size], &Default::default()) * 2.0, advice);
         assert_eq!(of_size(3).expect("computed").to_vec::<f32>().expect("floats"), [2.0; 3]);
-        // 4 GiB, more than any buffer of WebGPU.
+        // 4 GiB, 32 times what a buffer of llvmpipe holds.
         let error = of_size(1 << 30).expect_err("too large").to_string();
         assert!(
-            error.contains("memory of the GPU is full") && error.ends_with("advice, true reserved"),
+            error.contains("memory of the GPU is full") && error.ends_with("advice for 32 times, true"),
             "{error}"
         );
         // One failure is one error.

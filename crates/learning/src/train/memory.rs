@@ -4,14 +4,15 @@ use porecast_base::{Error, Result, memory};
 use porecast_store::config::model::{Architecture, EncoderKind, ModelConfig};
 use porecast_store::config::train::TrainingConfig;
 
-use crate::device::Device;
+use crate::device::{Device, Full};
 use crate::model::Ends;
 
 /// A number of 32 bits.
 const FLOAT: f64 = 4.0;
 /// Copies of each weight: itself, its gradient and the two moments of Adam.
 const COPIES: f64 = 4.0;
-/// What a step on a GPU has reserved over the outputs of its convolutions: their norms, gradients and matrices of inputs.
+/// What a step on a GPU reserves over the outputs of its convolutions, for norms, gradients and matrices of inputs: three times
+/// as much for each further sample on llvmpipe, and some room.
 const RESERVED: f64 = 4.0;
 
 /// Memory of a training in bytes: lower bounds, from the weights of the UNet's own convolutions or of the transformer, and
@@ -87,10 +88,14 @@ impl Memory {
         self.weights + self.sample * self.batch_size as f64
     }
 
-    /// What to do when a device is full after this process has reserved some bytes.
-    pub(super) fn advice_for_full(&self, reserved: Option<u64>) -> String {
+    /// What to do when a device is full.
+    pub(super) fn advice_for_full(&self, Full { reserved, excess }: Full) -> String {
         let reserved = reserved.map_or(0.0, |bytes| bytes as f64);
-        let fit = (reserved - self.weights) / (self.sample * RESERVED);
+        let fit = if excess > 1.0 {
+            self.batch_size as f64 / excess
+        } else {
+            (reserved - self.weights) / (self.sample * RESERVED)
+        };
         self.advice(fit.min((self.batch_size - self.together) as f64))
     }
 
@@ -164,12 +169,15 @@ mod tests {
         let memory = Memory { weights: 100.0, sample: 10.0, largest: 4.0, batch_size: 32, together: 4 };
         assert_eq!(memory.needed(), 420.0);
         assert_eq!(memory.advice(14.9), "training.batch_size = 12 should fit");
-        assert_eq!(memory.advice_for_full(Some(100 + 40 * 9)), "training.batch_size = 8 should fit");
+        let full = |reserved| memory.advice_for_full(Full { reserved, excess: 1.0 });
+        assert_eq!(full(Some(100 + 40 * 9)), "training.batch_size = 8 should fit");
         // What is full with 32 samples does not hold 32.
-        assert_eq!(memory.advice_for_full(Some(1 << 20)), "training.batch_size = 28 should fit");
+        assert_eq!(full(Some(1 << 20)), "training.batch_size = 28 should fit");
+        let of_buffer = Full { reserved: None, excess: 2.5 };
+        assert_eq!(memory.advice_for_full(of_buffer), "training.batch_size = 12 should fit");
         for (fit, reserved) in [(3.0, Some(90)), (-1.0, None)] {
             assert!(memory.advice(fit).contains("smaller model"));
-            assert!(memory.advice_for_full(reserved).contains("smaller model"));
+            assert!(full(reserved).contains("smaller model"));
         }
     }
 }

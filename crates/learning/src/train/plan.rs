@@ -25,6 +25,9 @@ pub(super) fn describe<B: TrainBackend>(
     let alone = Ranks::alone();
     let tried = Trainer::<B>::new(setting, first, start.as_deref(), device, &alone)?.try_out()?;
     let first_step = tried.first_step.duration_since(began).as_secs_f64();
+    let reserved = B::reserved_memory(device);
+    let reserved = reserved.map(|bytes| format!("; the GPU has reserved {:.2} GiB", gib(bytes as f64)));
+    let reserved = reserved.unwrap_or_default();
     let networks = setting.members.len();
     let (train, validation) = (first.train.len(), first.validation.len());
     let epochs = setting.training.epochs as u64;
@@ -35,14 +38,14 @@ pub(super) fn describe<B: TrainBackend>(
         "{}\n\
          networks    {networks}{of_each}\n\
          parameters  {}{each}\n\
-         memory      at least {:.2} GiB\n\
+         memory      at least {:.2} GiB{reserved}\n\
          samples     {} in an epoch, from {train} training domains or images; {validation} for validation\n\
          steps       {} in an epoch, {} in {epochs} epochs{each}\n\
          time        about {} ({:.3} s a step, from {} steps), without validation\n\
          first step  done after {first_step:.1} s, with the data read and the device ready\n",
         setting.place.resolved,
         grouped(tried.parameters),
-        setting.memory.needed() / f64::from(1 << 30),
+        gib(setting.memory.needed()),
         tried.samples,
         tried.total_steps / epochs.max(1),
         tried.total_steps,
@@ -56,6 +59,10 @@ pub(super) fn describe<B: TrainBackend>(
 pub(super) fn of_output(path: &Path) -> String {
     let state = if RunFolder::new(path).is_vacant() { "new" } else { "exists: needs --resume or --force" };
     format!("{} ({state})", path.display())
+}
+
+fn gib(bytes: f64) -> f64 {
+    bytes / f64::from(1 << 30)
 }
 
 fn grouped(number: usize) -> String {

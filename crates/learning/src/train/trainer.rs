@@ -434,7 +434,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
     ) -> Result<(Vec<f64>, f64)> {
         let of_batches = computed.iter().map(|batch| batch.values.clone());
         let values = Tensor::cat(of_batches.chain(squared_norm).collect(), 0);
-        let values = device::read(values, |reserved| self.setting.memory.advice_for_full(reserved))?;
+        let values = device::read(values, |full| self.setting.memory.advice_for_full(full))?;
         let mut values = values.iter::<f32>().map(f64::from);
         let losses = computed.iter().map(|batch| self.check(batch, &mut values)).collect::<Result<_>>()?;
         Ok((losses, values.next().map_or(0.0, f64::sqrt)))
@@ -607,7 +607,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
                 let counts = objective.counts(logits.clone(), target.clone(), scored.clone());
                 let total = objective.evaluate(vec![logits], target, scored).total;
                 let values = Tensor::cat(vec![total, counts], 0);
-                let values = device::read(values, |reserved| memory.advice_for_full(reserved))?;
+                let values = device::read(values, |full| memory.advice_for_full(full))?;
                 let mut values = values.iter::<f64>();
                 let loss = values.next().expect("a loss before the counts");
                 Ok(Scored { loss, counts: values.collect(), samples: count as f64 })
