@@ -53,13 +53,21 @@ pub struct Predictor {
     card: RunCard,
     /// Prediction intervals, where the run was evaluated.
     intervals: Option<Intervals>,
-    /// Those for any time, or those of each frame, in the order of the frames; what they predict is averaged.
-    networks: Vec<(Option<usize>, Vec<Box<dyn Trained>>)>,
+    /// One for any time, or one per frame, in the order of the frames.
+    networks: Vec<Averaged>,
     /// Largest tile edge in pixels.
     tile: usize,
 }
 
-/// A time to predict, and the network that predicts it.
+/// Networks of different seeds; what they predict is averaged.
+#[derive(Debug)]
+struct Averaged {
+    /// The frame that they predict; `None` for any time.
+    frame: Option<usize>,
+    networks: Vec<Box<dyn Trained>>,
+}
+
+/// A time to predict, and the networks that predict it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Moment {
     /// Time, in the unit of the dataset.
@@ -86,13 +94,13 @@ impl Predictor {
         let run = RunFolder::new(run);
         let card = run.card()?;
         let config: TrainConfig = config_of(&run, &card.members)?;
-        let mut networks: Vec<(Option<usize>, Vec<Box<dyn Trained>>)> = Vec::new();
-        for MemberCard { frame, folder, .. } in &card.members {
+        let mut networks: Vec<Averaged> = Vec::new();
+        for &MemberCard { frame, ref folder, .. } in &card.members {
             let path = run.member(folder).best_path();
             let network = trained::load(&path, &config.model, Ends::of_invasion(&config), device)?;
-            match networks.iter_mut().find(|(known, _)| known == frame) {
-                Some((_, others)) => others.push(network),
-                None => networks.push((*frame, vec![network])),
+            match networks.iter_mut().find(|known| known.frame == frame) {
+                Some(known) => known.networks.push(network),
+                None => networks.push(Averaged { frame, networks: vec![network] }),
             }
         }
         let path = run.intervals_path();
@@ -119,7 +127,7 @@ impl Predictor {
             config,
             card,
             intervals: Some(intervals),
-            networks: vec![(None, vec![network])],
+            networks: vec![Averaged { frame: None, networks: vec![network] }],
             tile: TILE,
         })
     }
@@ -257,7 +265,7 @@ impl Predictor {
 
     /// Whether a network is told the time, rather than knowing a single frame.
     pub(super) fn takes_any_time(&self) -> bool {
-        self.networks.iter().all(|(frame, _)| frame.is_none())
+        self.networks.iter().all(|networks| networks.frame.is_none())
     }
 
     /// Says if a domain is predicted in tiles that change the answer: smaller than the training domains, or of a network with
@@ -284,8 +292,9 @@ impl Predictor {
     /// The times of a sequence's frames that this run can predict: all, or those of its
     /// single-frame networks.
     pub(super) fn moments(&self, times: &[f64]) -> Vec<Moment> {
-        let knows =
-            |frame: usize| self.networks.iter().position(|(own, _)| own.is_none_or(|own| own == frame));
+        let knows = |frame: usize| {
+            self.networks.iter().position(|networks| networks.frame.is_none_or(|own| own == frame))
+        };
         let moment = |(frame, &time)| knows(frame).map(|networks| Moment { time, networks });
         times.iter().enumerate().filter_map(moment).collect()
     }
@@ -354,7 +363,7 @@ impl Predictor {
             let (height, width) = tile.shape();
             let mut start = 0;
             for moments in moments.chunk_by(|a, b| a.networks == b.networks) {
-                let (_, networks) = &self.networks[moments[0].networks];
+                let networks = &self.networks[moments[0].networks].networks;
                 let at_once = (networks[0].decoded_at_once() / (height * width)).max(1);
                 let encoded: Vec<_> =
                     networks.iter().map(|network| network.encode(tile.of(input), told)).collect();
