@@ -118,7 +118,8 @@ pub(crate) fn conv2d_pair<B: Backend>(
     options: ConvOptions<2>,
 ) -> Tensor<B, 4> {
     check_pair(&x, &weight, &options);
-    tensor(B::convolve2d_pair(x.map(primitive), primitive(weight), bias.map(primitive), options))
+    let (x, weight) = (x.map(factor), factor(weight));
+    output(tensor(B::convolve2d_pair(x.map(primitive), primitive(weight), bias.map(primitive), options)))
 }
 
 fn check_pair<B: Backend>(
@@ -141,6 +142,7 @@ pub(crate) fn conv2d_pair_finished<B: Backend>(
     options: ConvOptions<2>,
 ) -> Tensor<B, 4> {
     check_pair(&x, &weight, &options);
+    let (x, weight) = (x.map(factor), factor(weight));
     let affine = affine.map(primitive);
     tensor(B::convolve2d_pair_finished(x.map(primitive), primitive(weight), affine, activation, options))
 }

@@ -113,12 +113,18 @@ mod tests {
         let plain = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
         let transposed = ConvTransposeOptions::new([2, 2], [0, 0], [0, 0], [1, 1], 1);
         for precision in [Precision::Tf32, Precision::Bfloat16] {
-            for (of_x, of_weight, is_transposed) in
-                [([2, 3, 6, 5], [4, 3, 3, 3], false), ([2, 3, 4, 5], [3, 4, 2, 2], true)]
+            let plain_weight = [4, 3, 3, 3];
+            for (of_weight, kind) in
+                [(plain_weight, "plain"), (plain_weight, "pair"), ([3, 4, 2, 2], "transposed")]
             {
-                let convolve = |[x, weight]: [Tensor<Autodiff<Flex>, 4>; 2]| match is_transposed {
-                    false => crate::conv2d(x, weight, None, plain.clone()),
-                    true => crate::conv_transpose2d(x, weight, None, transposed.clone()),
+                let of_x = [2, 3, 6, 5];
+                let convolve = |[x, weight]: [Tensor<Autodiff<Flex>, 4>; 2]| match kind {
+                    "plain" => crate::conv2d(x, weight, None, plain.clone()),
+                    "pair" => {
+                        let pair = [x.clone().narrow(1, 0, 1), x.narrow(1, 1, 2)];
+                        crate::functions::conv2d_pair(pair, weight, None, plain.clone())
+                    }
+                    _ => crate::conv_transpose2d(x, weight, None, transposed.clone()),
                 };
                 let inputs = [noise(1, of_x), noise(2, of_weight)];
                 let found =

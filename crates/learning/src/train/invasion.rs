@@ -89,7 +89,7 @@ fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<V
     let member = |index: usize, frame: Option<usize>, frames: &[usize]| Member {
         label: label(config, index, frame),
         folder: folder(config, index, frame),
-        // Frames count up to a million.
+        // A dataset has fewer frames than a million.
         seed_index: (index * 1_000_000 + frame.unwrap_or(0)) as u64,
         frame,
         fold: None,
