@@ -95,7 +95,7 @@ notebooks: setup ## Run the notebooks and store their outputs
 pages: build ## Use the pages of small runs in headless Chromium
 	scripts/check-pages.sh
 
-demo: build ## Simulate, train, compare and predict: two minutes after the build
+demo: build ## Simulate, train, compare and predict: three minutes after the build
 	scripts/demo.sh
 
 study-1: build ## Study 1 at full size (takes long, resumable)
