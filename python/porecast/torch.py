@@ -82,7 +82,12 @@ class Model(nn.Module):
         self.is_single_frame = "single-frame" in conditioning
         outputs = 1 if self.head == "regression" else 3
         kind = Vit if config["model"]["architecture"] == "vit" else Unet
-        ends = Ends(len(self.inputs), outputs, conditioning == "time", len(self.quantities), knots)
+        recurrent = None
+        if "recurrent" in conditioning:
+            _, height, width = dataset["shape"]
+            is_across = self.inlet in ("left", "right")
+            recurrent = {**conditioning["recurrent"], "length": width if is_across else height, "is_across": is_across}
+        ends = Ends(len(self.inputs), outputs, conditioning == "time", len(self.quantities), knots, recurrent)
         self.networks = nn.ModuleList(kind(config["model"], ends) for _ in card["members"])
         times = torch.tensor(dataset["mean_times"], dtype=torch.float64)
         if self.is_single_frame:
@@ -195,8 +200,9 @@ def _name(name):
 class Ends:
     """What a network is given and what it gives back."""
 
-    def __init__(self, inputs, outputs, takes_time, physics, knots):
+    def __init__(self, inputs, outputs, takes_time, physics, knots, recurrent):
         self.inputs, self.outputs, self.takes_time, self.physics, self.knots = inputs, outputs, takes_time, physics, knots
+        self.recurrent = recurrent
         self.last_channels = outputs * (knots or 1)
 
 
@@ -465,7 +471,11 @@ class Unet(nn.Module):
         self.decoder = nn.ModuleList(
             Block(config, merged[level], channels[level], is_told("decoder")) for level in up
         )
-        self.head = conv(channels[0], ends.last_channels, 3)
+        self.head = None if ends.recurrent else conv(channels[0], ends.last_channels, 3)
+        self.recurrence = None
+        if ends.recurrent:
+            told = time["channels"] if ends.physics else None
+            self.recurrence = Recurrence(channels[Recurrence.LEVEL], channels[0], told, ends)
         self.pretrained = None
         if foreign:
             self.pretrained = (Resnet if kind.startswith("resnet") else EfficientNet)(kind, ends.inputs)
@@ -478,7 +488,7 @@ class Unet(nn.Module):
 
     def forward(self, x, times, physics):
         height, width = x.shape[2:]
-        frames = 1 if self.knots else times.shape[1]
+        frames = 1 if self.knots or self.recurrence is not None else times.shape[1]
         x = pad_to_multiple(x, 1 << self.levels)
         told = self.physics(physics) if self.physics is not None else None
         skips = []
@@ -494,6 +504,7 @@ class Unet(nn.Module):
         if self.encoder_takes_time or self.bottleneck_takes_time:
             x = self.squeeze(x, told)
         repeats = 1 if self.encoder_takes_time else frames
+        decoded = []
         for upsample, block in zip(self.upsamples, self.decoder):
             if self.is_nearest:
                 x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
@@ -502,6 +513,10 @@ class Unet(nn.Module):
                 skip = repeat_each(skips.pop(), repeats)
                 x = MERGES[self.merge](skip, x)
             x = block(x, told)
+            decoded.append(x)
+        if self.recurrence is not None:
+            coarse = decoded[-1 - Recurrence.LEVEL]
+            return self.recurrence(coarse, x, told, (height, width), times)[:, :, :height, :width]
         logits = self.head(x)[:, :, :height, :width]
         return interpolate(logits, self.knots, times) if self.knots else logits
 
@@ -558,6 +573,56 @@ class Vit(nn.Module):
 
 
 # Optional parts of a UNet.
+
+
+class Recurrence(nn.Module):
+    """A state of a quarter of the resolution, stepped from knot to knot; coefficients read from it combine features of full
+    resolution into logits."""
+
+    LEVEL, FEATURES = 2, 8
+
+    def __init__(self, coarse, fine, told, ends):
+        super().__init__()
+        self.knots, self.length = ends.recurrent["knots"], ends.recurrent["length"]
+        self.is_across = ends.recurrent["is_across"]
+        channels = ends.recurrent["channels"]
+        self.outputs = ends.outputs
+        self.begin, self.fixed = conv(coarse, channels, 1), conv(coarse, 3 * channels, 1)
+        self.physics = nn.Linear(told, channels) if told else None
+        self.enter, self.near = conv(channels, channels, 1, bias=False), conv(channels, channels, 3, bias=False)
+        self.far, self.farther = conv(channels, channels, 3), conv(channels, channels, 3)
+        self.norm, self.change = norm("group", channels), conv(channels, 2 * channels, 1, bias=False)
+        self.features = conv(fine, self.FEATURES, 1)
+        self.coefficients = conv(channels, ends.outputs * self.FEATURES, 1)
+
+    def forward(self, coarse, fine, told, size, times):
+        length = size[1] if self.is_across else size[0]
+        knots = 1 + max(math.floor((self.knots - 1) * length / self.length + 0.5), 1)
+        channels = self.begin.out_channels
+        entering, changing = self.fixed(coarse).split([channels, 2 * channels], 1)
+        if self.physics is not None:
+            entering = entering + self.physics(told)[:, :, None, None]
+        state, states = self.begin(coarse).tanh(), []
+        for _ in range(knots):
+            state = self.step(state, entering, changing)
+            states.append(state)
+        state = interpolate(torch.cat(states, 1), knots, times)
+        coefficients = functional.interpolate(
+            self.coefficients(state), size=fine.shape[2:], mode="bilinear", align_corners=False
+        )
+        frames = len(coefficients) // len(fine)
+        features = repeat_each(self.features(fine), frames)[:, None]
+        return (coefficients.unflatten(1, (self.outputs, self.FEATURES)) * features).sum(2)
+
+    def step(self, state, entering, changing):
+        x = self.enter(state) + entering
+        near = functional.relu(x + self.near(x))
+        far = functional.relu(self.far(functional.max_pool2d(near, 2)))
+        farther = functional.relu(self.farther(functional.max_pool2d(far, 2)))
+        twice = functional.interpolate
+        x = near + twice(far + twice(farther, scale_factor=2.0), scale_factor=2.0)
+        gate, new = (self.change(self.norm(x)) + changing).chunk(2, 1)
+        return state + gate.sigmoid() * (new.tanh() - state)
 
 
 def dilated(unet, inputs, outputs):

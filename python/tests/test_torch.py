@@ -32,6 +32,7 @@ ARCHITECTURES = {
     "sequence": [*UNET, *SEQUENCE],
     "physics": [*UNET, *PHYSICS],
     "sequence-physics-mirrored": [*UNET, *SEQUENCE, *PHYSICS, "mirrored_prediction=true"],
+    "recurrent-physics": [*UNET, *PHYSICS, "model.unet.levels=4", "conditioning={recurrent={knots=4,channels=8}}"],
     "channels": [*UNET, *CHANNELS],
     "regression": [*UNET, "head=regression", "loss={mse=1.0}"],
     "attention": [*UNET, "model.unet.attention={enabled=true,heads=2}"],
@@ -144,6 +145,9 @@ def test_onnx_predicts_what_the_program_predicts_and_any_size(case, tmp_path):
     # Two domains, because the exporter takes a length of 1 as fixed.
     example = {name: torch.cat([tensor, tensor]) for name, tensor in given.items()}
     any_length = {"channels": (0, 2, 3), "times": (0, 1), "physics": (0,)}
+    if getattr(model.networks[0], "recurrence", None) is not None:
+        # The number of steps is that of the height that the network is exported with.
+        any_length["channels"] = (0, 3)
     shapes = {name: {axis: torch.export.Dim.DYNAMIC for axis in any_length[name]} for name in given}
     path = tmp_path / "model.onnx"
     torch.onnx.export(
@@ -155,7 +159,8 @@ def test_onnx_predicts_what_the_program_predicts_and_any_size(case, tmp_path):
         return session.run(None, {name: tensor.numpy() for name, tensor in tensors.items()})[0]
 
     assert_equal(predict(given), arrays)
-    other = {**given, "channels": torch.rand(len(given["channels"]), len(model.inputs), 50, 45)}
+    height = 50 if 2 in any_length["channels"] else given["channels"].shape[2]
+    other = {**given, "channels": torch.rand(len(given["channels"]), len(model.inputs), height, 45)}
     assert np.abs(predict(other) - model(**other).numpy()).max() < TOLERANCE
 
 

@@ -322,6 +322,70 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
             OpsKind::UnTracked(prep) => prep.finish(B::join_channels(a.primitive, b.primitive)),
         }
     }
+
+    fn gated_change(state: FloatTensor<Self>, change: FloatTensor<Self>) -> FloatTensor<Self> {
+        let nodes = [state.node.clone(), change.node.clone()];
+        match GatedChange.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let parents = [&state, &change].map(|parent| prep.checkpoint(parent));
+                prep.finish(parents, B::gated_change(state.primitive, change.primitive))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::gated_change(state.primitive, change.primitive)),
+        }
+    }
+
+    fn combine(coefficients: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let nodes = [coefficients.node.clone(), x.node.clone()];
+        match Combination.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let parents = [&coefficients, &x].map(|parent| prep.checkpoint(parent));
+                prep.finish(parents, B::combine(coefficients.primitive, x.primitive))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::combine(coefficients.primitive, x.primitive)),
+        }
+    }
+}
+
+/// Registers the gradients of an operation with two inputs, which the backward step needs again.
+fn register_pair<B: Backend>(
+    ops: Ops<[NodeId; 2], 2>,
+    gradients: &mut Gradients,
+    checkpointer: &mut Checkpointer,
+    backward: impl FnOnce([FloatTensor<B>; 2], FloatTensor<B>) -> [FloatTensor<B>; 2],
+) {
+    let gradient = gradients.consume::<B>(&ops.node);
+    let inputs = ops.state.map(|parent| checkpointer.retrieve_node_output::<FloatTensor<B>>(parent));
+    for (parent, gradient) in ops.parents.into_iter().zip(backward(inputs, gradient)) {
+        if let Some(parent) = parent {
+            gradients.register::<B>(parent.id, gradient);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct GatedChange;
+
+impl<B: Backend> Backward<B, 2> for GatedChange {
+    type State = [NodeId; 2];
+
+    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        register_pair::<B>(ops, gradients, checkpointer, |[state, change], gradient| {
+            B::gated_change_gradients(state, change, gradient)
+        });
+    }
+}
+
+#[derive(Debug)]
+struct Combination;
+
+impl<B: Backend> Backward<B, 2> for Combination {
+    type State = [NodeId; 2];
+
+    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        register_pair::<B>(ops, gradients, checkpointer, |[coefficients, x], gradient| {
+            B::combine_gradients(coefficients, x, gradient)
+        });
+    }
 }
 
 #[derive(Debug)]

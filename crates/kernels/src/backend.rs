@@ -285,6 +285,36 @@ pub trait Backend: backend::Backend {
         fallback::silu_gradient::<Self>(x, out_gradient)
     }
 
+    /// The state s `[b, c, h, w]` becomes s + σ(g) (tanh n - s); `change` `[b, 2c, h, w]` holds the gates g, then the new
+    /// states n.
+    fn gated_change(state: FloatTensor<Self>, change: FloatTensor<Self>) -> FloatTensor<Self> {
+        fallback::gated_change::<Self>(state, change)
+    }
+
+    /// Gradients of [`gated_change`](Self::gated_change) with respect to `state` and `change`.
+    fn gated_change_gradients(
+        state: FloatTensor<Self>,
+        change: FloatTensor<Self>,
+        out_gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        fallback::gated_change_gradients::<Self>(state, change, out_gradient)
+    }
+
+    /// Sums of the images `x` `[b, f, h, w]`, weighted by coefficients `[b k, o f, h', w']` of a coarser grid, which are
+    /// interpolated bilinearly: `[b k, o, h, w]`.
+    fn combine(coefficients: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self> {
+        fallback::combine::<Self>(coefficients, x)
+    }
+
+    /// Gradients of [`combine`](Self::combine) with respect to `coefficients` and `x`.
+    fn combine_gradients(
+        coefficients: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        out_gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        fallback::combine_gradients::<Self>(coefficients, x, out_gradient)
+    }
+
     /// Log-softmax over the channels.
     fn log_softmax_channels(x: FloatTensor<Self>) -> FloatTensor<Self> {
         fallback::log_softmax_channels::<Self>(x)

@@ -4,7 +4,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::ops::{
     ConvOptions, ConvTransposeOptions, FloatTensor, InterpolateMode, InterpolateOptions,
 };
-use burn::tensor::{Scalar, Shape, Tensor, TensorMetadata, TensorPrimitive, activation};
+use burn::tensor::{Int, Scalar, Shape, Tensor, TensorMetadata, TensorPrimitive, activation};
 
 use crate::activation::Activation;
 use crate::adam;
@@ -108,6 +108,89 @@ pub(crate) fn silu_gradient<B: Backend>(x: FloatTensor<B>, out_gradient: FloatTe
     let z = B::float_reshape(x, Shape::new([1, 1, 1, count]));
     let slope = primitive(slope(tensor::<B, 4>(z), Activation::Silu));
     B::float_mul(B::float_reshape(slope, out_gradient.shape()), out_gradient)
+}
+
+pub(crate) fn gated_change<B: crate::Backend>(
+    state: FloatTensor<B>,
+    change: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let channels = state.shape()[1];
+    let state = tensor::<B, 4>(state);
+    let [gate, new] = B::split_channels(change, channels).map(tensor::<B, 4>);
+    primitive(state.clone() + activation::sigmoid(gate) * (new.tanh() - state))
+}
+
+pub(crate) fn gated_change_gradients<B: crate::Backend>(
+    state: FloatTensor<B>,
+    change: FloatTensor<B>,
+    out_gradient: FloatTensor<B>,
+) -> [FloatTensor<B>; 2] {
+    let channels = state.shape()[1];
+    let (state, gradient) = (tensor::<B, 4>(state), tensor::<B, 4>(out_gradient));
+    let [gate, new] = B::split_channels(change, channels).map(tensor::<B, 4>);
+    let (gate, new) = (activation::sigmoid(gate), new.tanh());
+    let passed = gradient.clone() * gate.clone();
+    let for_new = passed.clone() * (-new.clone().powi_scalar(2) + 1.0);
+    let for_gate = passed.clone() * (-gate + 1.0) * (new - state);
+    let for_change = B::join_channels(primitive(for_gate), primitive(for_new));
+    [primitive(gradient - passed), for_change]
+}
+
+/// Weights `[coarse, fine]` of linear interpolation between the centres of coarse pixels at those of fine pixels; the outermost
+/// coarse pixels extend to the edge.
+fn interpolation<B: Backend>(coarse: usize, fine: usize, device: &B::Device) -> Tensor<B, 2> {
+    let at = Tensor::<B, 1, Int>::arange(0..fine as i64, device).float();
+    let at = ((at + 0.5) * (coarse as f64 / fine as f64) - 0.5).clamp(0.0, (coarse - 1) as f64);
+    let centre = Tensor::<B, 1, Int>::arange(0..coarse as i64, device).float();
+    let apart = at.unsqueeze_dim::<2>(0) - centre.unsqueeze_dim::<2>(1);
+    (-apart.abs() + 1.0).clamp_min(0.0)
+}
+
+/// The planes `[n, h, w]` times a matrix `[h, height]` along the first axis and another along the second.
+fn along_both<B: Backend>(planes: Tensor<B, 3>, [rows, columns]: [Tensor<B, 2>; 2]) -> Tensor<B, 3> {
+    let [n, h, w] = planes.dims();
+    let [height, width] = [rows.dims()[1], columns.dims()[1]];
+    let tall = planes.swap_dims(1, 2).reshape([n * w, h]).matmul(rows).reshape([n, w, height]);
+    tall.swap_dims(1, 2).reshape([n * height, w]).matmul(columns).reshape([n, height, width])
+}
+
+/// The coefficients of full resolution `[domains, frames * outputs, features, pixels]`, the images `[domains, 1, features,
+/// pixels]`, and the matrices of the interpolation.
+#[allow(clippy::type_complexity, reason = "three values of one use")]
+fn interpolated<B: Backend>(
+    coefficients: FloatTensor<B>,
+    x: FloatTensor<B>,
+) -> (Tensor<B, 4>, Tensor<B, 4>, [Tensor<B, 2>; 2]) {
+    let (coefficients, x) = (tensor::<B, 4>(coefficients), tensor::<B, 4>(x));
+    let ([samples, channels, h, w], [domains, features, height, width]) = (coefficients.dims(), x.dims());
+    let device = x.device();
+    let matrices = [interpolation(h, height, &device), interpolation(w, width, &device)];
+    let fine = along_both(coefficients.reshape([samples * channels, h, w]), matrices.clone());
+    let images = samples / domains * (channels / features);
+    let fine = fine.reshape([domains, images, features, height * width]);
+    (fine, x.reshape([domains, 1, features, height * width]), matrices)
+}
+
+pub(crate) fn combine<B: Backend>(coefficients: FloatTensor<B>, x: FloatTensor<B>) -> FloatTensor<B> {
+    let [samples, channels, _, _] = coefficients.shape().dims();
+    let [_, features, height, width] = x.shape().dims();
+    let (coefficients, x, _) = interpolated::<B>(coefficients, x);
+    primitive((coefficients * x).sum_dim(2).reshape([samples, channels / features, height, width]))
+}
+
+pub(crate) fn combine_gradients<B: Backend>(
+    coefficients: FloatTensor<B>,
+    x: FloatTensor<B>,
+    out_gradient: FloatTensor<B>,
+) -> [FloatTensor<B>; 2] {
+    let [samples, channels, h, w] = coefficients.shape().dims();
+    let [domains, features, height, width] = x.shape().dims();
+    let (coefficients, x, matrices) = interpolated::<B>(coefficients, x);
+    let gradient = tensor::<B, 4>(out_gradient).reshape([domains as i32, -1, 1, (height * width) as i32]);
+    let for_x = (coefficients * gradient.clone()).sum_dim(1).reshape([domains, features, height, width]);
+    let fine = (gradient * x).reshape([samples * channels, height, width]);
+    let for_coefficients = along_both(fine, matrices.map(Tensor::transpose));
+    [primitive(for_coefficients.reshape([samples, channels, h, w])), primitive(for_x)]
 }
 
 /// 1 in the channel of the class of each pixel, times the weight of the class.

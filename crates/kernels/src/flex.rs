@@ -25,6 +25,7 @@ use crate::fallback;
 use crate::memory::Buffer;
 use crate::norm::{self, Affine, Moments, NormOptions, NormShape};
 use crate::pool;
+use crate::recurrent::{self, CombineShape};
 use crate::simd::Level;
 use crate::softmax;
 
@@ -424,6 +425,63 @@ impl Backend for Flex {
         out.into_tensor([batch, a_channels + b_channels, height, width])
     }
 
+    fn gated_change(state: FlexTensor, change: FlexTensor) -> FlexTensor {
+        if !is_single!(state, change) {
+            return fallback::gated_change::<Self>(state, change);
+        }
+        let [_, channels, height, width] = state.shape().dims();
+        let image = channels * height * width;
+        let mut out = Buffer::uninitialised(state.shape().num_elements());
+        recurrent::gated_change(Level::current(), image, &Floats::of(&state), &Floats::of(&change), &mut out);
+        out.into_tensor(state.shape())
+    }
+
+    fn gated_change_gradients(
+        state: FlexTensor,
+        change: FlexTensor,
+        out_gradient: FlexTensor,
+    ) -> [FlexTensor; 2] {
+        if !is_single!(state, change, out_gradient) {
+            return fallback::gated_change_gradients::<Self>(state, change, out_gradient);
+        }
+        let [_, channels, height, width] = state.shape().dims();
+        let image = channels * height * width;
+        let mut for_state = Buffer::uninitialised(state.shape().num_elements());
+        let mut for_change = Buffer::uninitialised(change.shape().num_elements());
+        let values = [&state, &change, &out_gradient].map(Floats::of);
+        let values = values.each_ref().map(|values| &**values);
+        recurrent::gated_change_gradients(Level::current(), image, values, &mut for_state, &mut for_change);
+        [for_state.into_tensor(state.shape()), for_change.into_tensor(change.shape())]
+    }
+
+    fn combine(coefficients: FlexTensor, x: FlexTensor) -> FlexTensor {
+        if !is_single!(coefficients, x) {
+            return fallback::combine::<Self>(coefficients, x);
+        }
+        let shape = combine_shape(&coefficients, &x);
+        let mut out = Buffer::uninitialised(shape.out_len());
+        recurrent::combine(Level::current(), &shape, &Floats::of(&coefficients), &Floats::of(&x), &mut out);
+        let [height, width] = shape.fine;
+        out.into_tensor([shape.domains * shape.frames, shape.outputs, height, width])
+    }
+
+    fn combine_gradients(
+        coefficients: FlexTensor,
+        x: FlexTensor,
+        out_gradient: FlexTensor,
+    ) -> [FlexTensor; 2] {
+        if !is_single!(coefficients, x, out_gradient) {
+            return fallback::combine_gradients::<Self>(coefficients, x, out_gradient);
+        }
+        let shape = combine_shape(&coefficients, &x);
+        let mut for_coefficients = Buffer::uninitialised(coefficients.shape().num_elements());
+        let mut for_x = Buffer::uninitialised(x.shape().num_elements());
+        let values = [&coefficients, &x, &out_gradient].map(Floats::of);
+        let values = values.each_ref().map(|values| &**values);
+        recurrent::combine_gradients(Level::current(), &shape, values, &mut for_coefficients, &mut for_x);
+        [for_coefficients.into_tensor(coefficients.shape()), for_x.into_tensor(x.shape())]
+    }
+
     fn log_softmax_channels(x: FlexTensor) -> FlexTensor {
         if !is_single!(x) {
             return fallback::log_softmax_channels::<Self>(x);
@@ -566,6 +624,20 @@ fn transposed_shape(
         stride: options.stride,
     };
     covered.then_some(shape)
+}
+
+/// The sizes of a combination of images.
+fn combine_shape(coefficients: &FlexTensor, x: &FlexTensor) -> CombineShape {
+    let [samples, channels, h, w] = coefficients.shape().dims();
+    let [domains, features, height, width] = x.shape().dims();
+    CombineShape {
+        domains,
+        frames: samples / domains,
+        outputs: channels / features,
+        features,
+        coarse: [h, w],
+        fine: [height, width],
+    }
 }
 
 /// The shape of a norm, if the kernels support it.

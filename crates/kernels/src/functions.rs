@@ -163,6 +163,39 @@ pub(crate) fn conv2d_joined<B: Backend>(
     output(tensor(B::convolve2d_joined(x, primitive(factor(weight)), primitive(bias), options)))
 }
 
+/// The gated change of a state s to s + σ(g) (tanh n - s).
+///
+/// # Shapes
+/// `state` `[b, c, h, w]`; `change` `[b, 2c, h, w]`, the gates g, then the new states n.
+///
+/// # Panics
+/// If the shapes do not match.
+///
+/// # References
+/// Cho et al. (2014), equation 7, without the reset gate.
+pub fn gated_change<B: Backend>(state: Tensor<B, 4>, change: Tensor<B, 4>) -> Tensor<B, 4> {
+    let [batch, channels, height, width] = state.dims();
+    assert_eq!(change.dims(), [batch, 2 * channels, height, width], "a gate and a new state for each value");
+    tensor(B::gated_change(primitive(state), primitive(change)))
+}
+
+/// Sums of images, weighted by coefficients of a coarser grid that are interpolated bilinearly.
+///
+/// # Shapes
+/// `x` `[b, f, h, w]`; `coefficients` `[b k, o f, h', w']`, those of the first output first, k consecutive ones for each
+/// image of `x`. Result `[b k, o, h, w]`.
+///
+/// # Panics
+/// If the shapes do not match.
+pub fn combine<B: Backend>(coefficients: Tensor<B, 4>, x: Tensor<B, 4>) -> Tensor<B, 4> {
+    let ([samples, channels, ..], [images, features, ..]) = (coefficients.dims(), x.dims());
+    assert!(
+        images > 0 && samples.is_multiple_of(images) && channels.is_multiple_of(features),
+        "combine: coefficients {samples} x {channels} for images {images} x {features}"
+    );
+    tensor(B::combine(primitive(coefficients), primitive(x)))
+}
+
 /// x / (1 + exp(-x)) in one operation.
 pub fn silu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     tensor(B::silu(primitive(x)))

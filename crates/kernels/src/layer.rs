@@ -18,6 +18,12 @@ pub fn conv2d<B: Backend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
     functions::conv2d(x, layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()), options)
 }
 
+/// `layer.forward(x)` without the bias, added to `onto`.
+pub fn conv2d_onto<B: Backend>(layer: &Conv2d<B>, x: Tensor<B, 4>, onto: Tensor<B, 4>) -> Tensor<B, 4> {
+    let options = options(layer, &x);
+    functions::conv2d_onto(x, layer.weight.val(), onto, options)
+}
+
 /// Channels of `shared` followed by those of `own`. Each image of `shared` is used for k consecutive images
 /// of `own`.
 #[derive(Clone, Debug)]

@@ -480,3 +480,71 @@ fn adam_takes_the_steps_of_burns() {
     let decoupled = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(0.3);
     assert_same(walk(Adam::new(1e-8, Decay::Decoupled(0.3)).init()), walk(decoupled.init()));
 }
+
+#[test]
+fn a_gated_change_is_that_of_burn() {
+    for (batch, channels, size) in [(2, 3, [5, 7]), (1, 1, [1, 1])] {
+        let inputs = vec![
+            random([batch, channels, size[0], size[1]]),
+            random([batch, 2 * channels, size[0], size[1]]) * 4.0,
+        ];
+        assert_same_operation(
+            inputs,
+            |x| kernels::gated_change(x[0].clone(), x[1].clone()),
+            |x| {
+                let gate = activation::sigmoid(x[1].clone().narrow(1, 0, channels));
+                x[0].clone() + gate * (x[1].clone().narrow(1, channels, channels).tanh() - x[0].clone())
+            },
+        );
+    }
+}
+
+#[test]
+fn combined_images_are_those_of_burn() {
+    // Domains, frames, outputs, features, sizes of both grids.
+    for (domains, frames, outputs, features, [h, w], [height, width]) in [
+        (2, 3, 2, 4, [3, 5], [12, 20]),
+        (1, 1, 1, 1, [1, 1], [4, 4]),
+        (3, 2, 1, 8, [4, 2], [9, 5]),
+        (1, 2, 1, 2, [6, 16], [24, 64]),
+    ] {
+        let inputs = vec![
+            random([domains * frames, outputs * features, h, w]),
+            random([domains, features, height, width]),
+        ];
+        // Burn's interpolation has no gradient on this backend: two products with a matrix take its place.
+        let line = |coarse: usize, fine: usize| {
+            let mut weights = vec![0.0f32; coarse * fine];
+            for pixel in 0..fine {
+                let at = (pixel as f32 + 0.5) * coarse as f32 / fine as f32 - 0.5;
+                let at = at.clamp(0.0, (coarse - 1) as f32);
+                for coarse_pixel in 0..coarse {
+                    weights[coarse_pixel * fine + pixel] = (1.0 - (at - coarse_pixel as f32).abs()).max(0.0);
+                }
+            }
+            Tensor::<Train, 2>::from_data(TensorData::new(weights, [coarse, fine]), &Default::default())
+        };
+        assert_same_operation(
+            inputs,
+            |x| kernels::combine(x[0].clone(), x[1].clone()),
+            |x| {
+                let planes = domains * frames * outputs * features;
+                let rows = line(h, height).transpose().unsqueeze_dim::<3>(0).repeat_dim(0, planes);
+                let columns = line(w, width).unsqueeze_dim::<3>(0).repeat_dim(0, planes);
+                let fine = rows.matmul(x[0].clone().reshape([planes, h, w])).matmul(columns);
+                let fine = fine.reshape([domains, frames * outputs, features, height * width]);
+                let images = x[1].clone().reshape([domains, 1, features, height * width]);
+                (fine * images).sum_dim(2).reshape([domains * frames, outputs, height, width])
+            },
+        );
+    }
+}
+
+#[test]
+fn coefficients_are_interpolated_as_burn_interpolates_images() {
+    let coefficients = random([1, 1, 3, 4]).detach();
+    let found = kernels::combine(coefficients.clone(), Tensor::ones([1, 1, 12, 16], &Default::default()));
+    let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false);
+    let expected = module::interpolate(coefficients, [12, 16], options);
+    assert_same(found.to_data(), expected.to_data());
+}

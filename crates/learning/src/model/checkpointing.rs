@@ -7,7 +7,6 @@ use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::Network;
-use super::ends::interpolate;
 use super::ops::{Kernels, TrainBackend};
 use super::unet::Unet;
 use porecast_base::Result;
@@ -140,8 +139,7 @@ pub fn gradients<B: TrainBackend>(
     let blind = Unet::<B>::from_inner(unet.valid()).no_grad();
     let checkpoints = Checkpoints { blind, told: Vec::new(), blocks: Vec::new() };
     let mut pass = Pass { seed: Some(seed), checkpoints: Some(checkpoints), ..Pass::new(unet) };
-    let levels = unet.levels_in(&mut pass, input, physics, times.clone());
-    let total = loss(at_times(levels, unet.knots, times))?;
+    let total = loss(unet.levels_in(&mut pass, input, physics, times))?;
     let Checkpoints { told, mut blocks, .. } = pass.checkpoints.expect("a checkpointed pass");
 
     let mut accumulator = GradientsAccumulator::new();
@@ -177,18 +175,6 @@ pub fn gradients<B: TrainBackend>(
     Ok(accumulator.grads())
 }
 
-/// Logits at `times` where the network gives those of knots.
-fn at_times<B: Kernels>(
-    levels: Vec<Tensor<B, 4>>,
-    knots: Option<usize>,
-    times: Tensor<B, 1>,
-) -> Vec<Tensor<B, 4>> {
-    match knots {
-        Some(knots) => levels.into_iter().map(|logits| interpolate(logits, knots, times.clone())).collect(),
-        None => levels,
-    }
-}
-
 /// Gradient of the loss for an output of a block, as far as it is known.
 type Slope<B> = Option<Tensor<Inner<B>, 4>>;
 
@@ -214,7 +200,7 @@ pub(super) fn gradients_at_once<B: TrainBackend>(
     let levels = match network {
         Network::Unet(unet) => {
             let pass = &mut Pass { seed: Some(seed), ..Pass::new(unet) };
-            at_times(unet.levels_in(pass, input, physics, times.clone()), unet.knots, times)
+            unet.levels_in(pass, input, physics, times)
         }
         Network::Vit(_) => {
             B::seed(&input.device(), seed);

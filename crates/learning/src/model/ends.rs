@@ -1,7 +1,8 @@
 //! What a network is given and what it gives back.
 
 use burn::tensor::{Tensor, backend::Backend};
-use porecast_store::config::train::{Conditioning, Knots, TrainConfig};
+use porecast_simulations::domain::Side;
+use porecast_store::config::train::{Conditioning, Knots, Steps, TrainConfig};
 
 /// Sizes of a network's inputs and outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,16 +17,33 @@ pub struct Ends {
     pub physics: usize,
     /// Times at which one pass gives logits, evenly spaced over [0, 1]; `None` for logits at one time.
     pub knots: Option<usize>,
+    /// A state that is stepped through time instead.
+    pub recurrent: Option<Recurrent>,
+}
+
+/// Sizes of a state that is stepped through time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recurrent {
+    /// Times at which the state of a training domain is known, evenly spaced over [0, 1].
+    pub knots: usize,
+    /// Channels of the state.
+    pub channels: usize,
+    /// Pixels from inlet to outlet of the training domains.
+    pub length: usize,
+    /// Whether inlet and outlet are the left and right edge.
+    pub is_across: bool,
 }
 
 impl Ends {
     /// A network without time, physics and knots.
     pub fn new(inputs: usize, outputs: usize) -> Self {
-        Self { inputs, outputs, takes_time: false, physics: 0, knots: None }
+        Self { inputs, outputs, takes_time: false, physics: 0, knots: None, recurrent: None }
     }
 
-    /// A network of a run on invasions.
-    pub fn of_invasion(config: &TrainConfig) -> Self {
+    /// A network of a run on invasions, for training domains of a height and width in pixels and their inlet.
+    pub fn of_invasion(config: &TrainConfig, (height, width): (usize, usize), inlet: Side) -> Self {
+        let is_across = matches!(inlet, Side::Left | Side::Right);
+        let length = if is_across { width } else { height };
         Self {
             inputs: config.inputs.len(),
             outputs: config.head.channels(),
@@ -33,7 +51,13 @@ impl Ends {
             physics: config.physics.len(),
             knots: match config.conditioning {
                 Conditioning::Sequence(Knots { knots }) => Some(knots),
-                Conditioning::Time | Conditioning::SingleFrame(_) => None,
+                _ => None,
+            },
+            recurrent: match config.conditioning {
+                Conditioning::Recurrent(Steps { knots, channels }) => {
+                    Some(Recurrent { knots, channels, length, is_across })
+                }
+                _ => None,
             },
         }
     }

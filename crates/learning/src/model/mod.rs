@@ -8,6 +8,7 @@ pub mod encoder;
 mod ends;
 pub mod global_branch;
 pub mod ops;
+mod recurrence;
 mod squeeze_excitation;
 pub mod time_embedding;
 pub mod unet;
@@ -24,6 +25,7 @@ use ops::Kernels;
 use porecast_base::Result;
 use porecast_store::config::model::{Architecture, ModelConfig};
 use porecast_store::weights::Weights;
+use recurrence::States;
 use unet::{Unet, UnetFeatures};
 use vit::{Vit, VitFeatures};
 
@@ -42,6 +44,8 @@ pub enum Network<B: Backend> {
 pub enum Features<B: Backend> {
     /// Logits at the knots of a whole sequence `[domains, knots * outputs, height, width]`, and how many knots.
     Sequence(Tensor<B, 4>, usize),
+    /// States at the knots of a recurrent network.
+    Recurrent(States<B>),
     /// Of a UNet.
     Unet(UnetFeatures<B>),
     /// Of a vision transformer.
@@ -71,6 +75,7 @@ impl<B: Kernels> Network<B> {
     pub fn encode(&self, input: Tensor<B, 4>, physics: Option<Tensor<B, 2>>) -> Features<B> {
         let untimed = Tensor::zeros([input.dims()[0]], &input.device());
         match self {
+            Self::Unet(unet) if unet.is_recurrent() => Features::Recurrent(unet.states(input, physics)),
             Self::Unet(unet) => match (unet.encode(input, physics), unet.knots) {
                 (features, Some(knots)) => Features::Sequence(unet.decode(features, untimed), knots),
                 (features, None) => Features::Unet(features),
@@ -90,6 +95,7 @@ impl<B: Kernels> Network<B> {
     pub fn decode(&self, features: Features<B>, times: Tensor<B, 1>) -> Tensor<B, 4> {
         match (self, features) {
             (_, Features::Sequence(logits, knots)) => ends::interpolate(logits, knots, times),
+            (Self::Unet(unet), Features::Recurrent(states)) => unet.read(states, times),
             (Self::Unet(unet), Features::Unet(features)) => unet.decode(features, times),
             (Self::Vit(vit), Features::Vit(features)) => vit.decode(features, times),
             _ => unreachable!("features come from the same network"),
@@ -146,6 +152,12 @@ fn pad_to_multiple<B: Kernels>(x: Tensor<B, 4>, multiple: usize) -> Tensor<B, 4>
     let [_, _, h, w] = x.dims();
     let (down, right) = (h.next_multiple_of(multiple) - h, w.next_multiple_of(multiple) - w);
     if down == 0 && right == 0 { x } else { x.pad((0, right, 0, down), 0.0) }
+}
+
+/// Removes the padding.
+fn crop<B: Kernels>(x: Tensor<B, 4>, [height, width]: [usize; 2]) -> Tensor<B, 4> {
+    let [n, channels, h, w] = x.dims();
+    if (h, w) == (height, width) { x } else { x.slice([0..n, 0..channels, 0..height, 0..width]) }
 }
 
 #[cfg(test)]

@@ -30,6 +30,11 @@ impl<B: Kernels> Conv<B> {
         layer::conv2d(&self.inner, x)
     }
 
+    /// [`forward`](Self::forward) without the bias, added to `onto`.
+    pub fn forward_onto(&self, x: Tensor<B, 4>, onto: Tensor<B, 4>) -> Tensor<B, 4> {
+        layer::conv2d_onto(&self.inner, x, onto)
+    }
+
     /// [`forward`](Self::forward) of joined channels.
     pub fn forward_joined(&self, x: Joined<B>) -> Tensor<B, 4> {
         layer::conv2d_joined(&self.inner, x)
@@ -142,6 +147,14 @@ impl<B: Kernels> Norm<B> {
                 let groups = if channels.is_multiple_of(8) { channels / 8 } else { 1 };
                 Self::Group(GroupNormConfig::new(groups, channels).init(device))
             }
+        }
+    }
+
+    /// Normalises `[n, c, h, w]`.
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        match self {
+            Self::Batch(norm) => layer::batch_norm(norm, x, None, Activation::Identity),
+            Self::Group(norm) => layer::group_norm(norm, x, None, Activation::Identity),
         }
     }
 

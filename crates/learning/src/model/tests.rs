@@ -1,5 +1,6 @@
 //! Networks of every kind: shapes, gradients, what they are told, resuming.
 
+use super::ends::Recurrent;
 use super::*;
 use crate::loss::Objective;
 use burn::backend::{Autodiff, Flex};
@@ -141,6 +142,14 @@ fn ends(inputs: usize, outputs: usize, takes_time: bool) -> Ends {
     Ends { takes_time, ..Ends::new(inputs, outputs) }
 }
 
+/// A recurrent network for domains of 32 pixels from top to bottom.
+fn recurrent() -> (ModelConfig, Ends) {
+    let unet = UnetConfig { base_channels: 4, levels: 4, ..UnetConfig::default() };
+    let config = ModelConfig { unet, ..ModelConfig::default() };
+    let recurrent = Recurrent { knots: 3, channels: 8, length: 32, is_across: false };
+    (config, Ends { physics: 2, recurrent: Some(recurrent), ..ends(1, 3, false) })
+}
+
 fn random<B: Backend, const D: usize>(shape: [usize; D]) -> Tensor<B, D> {
     Tensor::random(shape, Distribution::Uniform(0.0, 1.0), &Default::default())
 }
@@ -166,7 +175,8 @@ fn any_size_any_time_any_head() {
 fn a_sequence_network_tells_domains_apart_by_their_physics() {
     let _alone = seeded();
     let ends = Ends { physics: 2, knots: Some(4), ..ends(1, 3, false) };
-    for (name, config) in variants().into_iter().chain(on_encoders()) {
+    let all = variants().into_iter().chain(on_encoders()).map(|(name, config)| (name, (config, ends)));
+    for (name, (config, ends)) in all.chain([("recurrent", recurrent())]) {
         let network = Network::<Flex>::init(&config, ends, &Default::default());
         let input = random::<Flex, 4>([1, 1, 13, 21]).repeat_dim(0, 2);
         let physics = Tensor::from_data([[0.0, 1.0], [1.0, -1.0]], &Default::default());
@@ -176,6 +186,39 @@ fn a_sequence_network_tells_domains_apart_by_their_physics() {
         let change = logits.clone().narrow(0, 0, 3) - logits.narrow(0, 3, 3);
         assert!(change.abs().max().into_scalar() > 1e-4, "{name} ignores the physics");
     }
+}
+
+#[test]
+fn the_logits_of_a_recurrent_network_are_linear_between_knots() {
+    let _alone = seeded();
+    let (config, ends) = recurrent();
+    let network = Network::<Flex>::init(&config, ends, &Default::default());
+    let (input, physics) = (random::<Flex, 4>([1, 1, 32, 20]), random::<Flex, 2>([1, 2]));
+    let times = Tensor::from_data([0.5, 0.625, 1.0, 7.0], &Default::default());
+    let logits = network.forward(input, Some(physics), times);
+    let at = |frame: usize| logits.clone().narrow(0, frame, 1);
+    let between = at(0) * 0.75 + at(2) * 0.25;
+    assert!((at(1) - between).abs().max().into_scalar() < 1e-4);
+    assert!((at(3) - at(2)).abs().max().into_scalar() < 1e-6, "the last knot holds after the last time");
+    assert!((at(0) - at(2)).abs().max().into_scalar() > 1e-4);
+}
+
+#[test]
+fn a_recurrent_network_takes_more_steps_through_a_longer_domain() {
+    let _alone = seeded();
+    let (config, ends) = recurrent();
+    let states = |ends: Ends, size: [usize; 2]| {
+        let Network::Unet(unet) = Network::<Flex>::init(&config, ends, &Default::default()) else {
+            panic!("a UNet");
+        };
+        let found = unet.states(random([1, 1, size[0], size[1]]), Some(random([1, 2])));
+        found.states.dims()[1] / 8
+    };
+    // 3 knots for 32 pixels are 2 steps.
+    assert_eq!([[32, 64], [64, 32], [80, 32], [8, 8]].map(|size| states(ends, size)), [3, 5, 6, 2]);
+    let across = Recurrent { knots: 3, channels: 8, length: 32, is_across: true };
+    let ends = Ends { recurrent: Some(across), ..ends };
+    assert_eq!([[32, 64], [64, 32]].map(|size| states(ends, size)), [5, 3]);
 }
 
 #[test]
@@ -227,11 +270,14 @@ fn a_gradient_reaches_every_parameter_and_time_matters() {
     let small = variants().into_iter().map(|variant| (variant, 16));
     // The last level has 2 x 2 pixels; with a single one, a norm would leave nothing.
     let large = on_encoders().into_iter().map(|variant| (variant, 64));
-    for ((name, mut config), size) in small.chain(large) {
+    let timed = small.chain(large).map(|((name, config), size)| (name, config, ends(1, 3, true), size));
+    let (stepped, ends_of_stepped) = recurrent();
+    for (name, mut config, ends, size) in timed.chain([("recurrent", stepped, ends_of_stepped, 32)]) {
         config.unet.stochastic_depth = 0.0;
-        let network = Network::<Ad>::init(&config, ends(1, 3, true), &Default::default());
+        let network = Network::<Ad>::init(&config, ends, &Default::default());
         let times = Tensor::from_data([0.0, 1.0, 0.0, 1.0], &Default::default());
-        let levels = network.decode_levels(network.encode(random([2, 1, size, size]), None), times);
+        let physics = (ends.physics > 0).then(|| random([2, ends.physics]));
+        let levels = network.decode_levels(network.encode(random([2, 1, size, size]), physics), times);
         assert_eq!(levels.len(), 1 + config.unet.deep_supervision, "{name}");
 
         let logits = levels[0].clone().inner();
@@ -302,15 +348,18 @@ fn gradients_in_steps_are_the_gradients() {
             assert!(worst <= 1e-4 * largest + 1e-6, "{}: {worst} of {largest}", self.name);
         }
     }
-    for (name, mut config) in variants().into_iter().chain(on_encoders()) {
+    let (stepped, ends_of_stepped) = recurrent();
+    let all = variants().into_iter().chain(on_encoders()).map(|(name, config)| {
+        let told = Ends { physics: 2, ..ends(1, 3, true) };
+        let sequence = Ends { physics: 2, knots: Some(3), ..ends(1, 3, false) };
+        (name, config, vec![ends(1, 3, true), told, sequence])
+    });
+    for (name, mut config, kinds) in all.chain([("recurrent", stepped, vec![ends_of_stepped])]) {
         config.dropout = 0.2;
         config.unet.stochastic_depth = 0.0;
         let (input, times) = (random::<Ad, 4>([2, 1, 24, 32]), random::<Ad, 1>([4]));
-        for (ends, physics) in [
-            (ends(1, 3, true), None),
-            (Ends { physics: 2, ..ends(1, 3, true) }, Some(random::<Ad, 2>([2, 2]))),
-            (Ends { physics: 2, knots: Some(3), ..ends(1, 3, false) }, Some(random::<Ad, 2>([2, 2]))),
-        ] {
+        for ends in kinds {
+            let physics = (ends.physics > 0).then(|| random::<Ad, 2>([2, ends.physics]));
             let network = Network::<Ad>::init(&config, ends, &Default::default());
             let evaluate = |levels: Vec<Tensor<Ad, 4>>| {
                 let sums = levels.into_iter().map(|logits| (logits.clone() * logits).mean());
@@ -387,16 +436,22 @@ fn a_gpu_computes_the_logits_and_gradients_of_the_cpu() {
         }
     }
     /// `values` are the pixels of two images with edges of `edge` pixels, and weight the logits.
-    fn compute<B: ops::TrainBackend>(network: &Network<B>, edge: usize, values: &[f32]) -> Found {
+    fn compute<B: ops::TrainBackend>(
+        network: &Network<B>,
+        [edge, told]: [usize; 2],
+        values: &[f32],
+    ) -> Found {
         let device = Default::default();
         let tensor = |shape: [usize; 4]| {
             let values = values.iter().copied().cycle().take(shape.iter().product()).collect::<Vec<_>>();
             Tensor::<B, 4>::from_data(burn::tensor::TensorData::new(values, shape), &device)
         };
         let times = Tensor::from_data([0.0, 1.0, 0.3, 0.6], &device);
+        let physics = |told: usize| (told > 0).then(|| tensor([1, 1, 2, told]).reshape([2, told]));
+        let inner = physics(told).map(Tensor::inner);
         let predicted =
-            network.valid().forward(tensor([2, 1, edge, edge]).inner(), None, times.clone().inner());
-        let levels = network.decode_levels(network.encode(tensor([2, 1, edge, edge]), None), times);
+            network.valid().forward(tensor([2, 1, edge, edge]).inner(), inner, times.clone().inner());
+        let levels = network.decode_levels(network.encode(tensor([2, 1, edge, edge]), physics(told)), times);
         let mut found = vec![
             ("prediction".to_owned(), predicted.into_data()),
             ("logits".to_owned(), levels[0].clone().inner().into_data()),
@@ -414,9 +469,12 @@ fn a_gpu_computes_the_logits_and_gradients_of_the_cpu() {
     let mut wrong = Vec::new();
     // At 1/32 of 96 pixels a batch norm has 18 values; with two it would amplify rounding without bound.
     let small = variants().into_iter().map(|variant| (32, variant));
-    for (edge, (name, mut config)) in small.chain(on_encoders().into_iter().map(|variant| (96, variant))) {
+    let large = on_encoders().into_iter().map(|variant| (96, variant));
+    let timed = small.chain(large).map(|(edge, (name, config))| (edge, name, config, ends(1, 3, true)));
+    let (stepped, ends_of_stepped) = recurrent();
+    for (edge, name, mut config, ends) in timed.chain([(32, "recurrent", stepped, ends_of_stepped)]) {
         config.unet.stochastic_depth = 0.0;
-        let mut cpu = Network::<Ad>::init(&config, ends(1, 3, true), &Default::default());
+        let mut cpu = Network::<Ad>::init(&config, ends, &Default::default());
         // At 1/32 of 96 pixels one rectifier in eighteen that rounding flips changes the gradients of a ResNet by a step. The
         // raised values are large against their spread, which costs digits.
         let is_resnet = config.unet.encoder.kind == EncoderKind::Resnet18;
@@ -425,10 +483,11 @@ fn a_gpu_computes_the_logits_and_gradients_of_the_cpu() {
         }
         let tolerance = if is_resnet { 5e-3 } else { 1e-3 };
         let weights = crate::train::network_to_bytes(&cpu).expect("weights");
-        let gpu = Network::<Autodiff<Wgpu>>::init(&config, ends(1, 3, true), &Default::default());
+        let gpu = Network::<Autodiff<Wgpu>>::init(&config, ends, &Default::default());
         let gpu =
             crate::train::network_from_bytes(gpu, weights, &Default::default()).expect("the same network");
-        let (expected, found) = (compute(&cpu, edge, &values), compute(&gpu, edge, &values));
+        let (expected, found) =
+            (compute(&cpu, [edge, ends.physics], &values), compute(&gpu, [edge, ends.physics], &values));
         assert_eq!(found.len(), expected.len(), "{name}");
         // Gradients that are zero but for rounding, such as that of a bias before a norm, are compared with the largest.
         let largest =

@@ -10,11 +10,12 @@ use super::blocks::Block;
 use super::checkpointing::Pass;
 use super::context::Context;
 use super::encoder::Encoder;
-use super::ends::Ends;
+use super::ends::{Ends, interpolate};
 use super::global_branch::GlobalBranch;
 use super::ops::{Conv, Joined, Kernels, Upsample, max_pool};
+use super::recurrence::{self, Recurrence, States};
 use super::time_embedding::{PhysicsEmbedding, TimeEmbedding, sum_embeddings};
-use super::{pad_to_multiple, repeat_each};
+use super::{crop, pad_to_multiple, repeat_each};
 use porecast_base::Result;
 use porecast_store::config::model::{ModelConfig, Skips, TimePlace};
 use porecast_store::weights::Weights;
@@ -35,7 +36,7 @@ pub struct Unet<B: Backend> {
     attention: Option<SelfAttention<B>>,
     upsamples: Vec<Upsample<B>>,
     decoder: Vec<Block<B>>,
-    head: Conv<B>,
+    head: Option<Conv<B>>,
     encoder_takes_time: bool,
     bottleneck_takes_time: bool,
     pretrained: Option<Encoder<B>>,
@@ -46,6 +47,7 @@ pub struct Unet<B: Backend> {
     merge: Skips,
     physics: Option<PhysicsEmbedding<B>>,
     pub(super) knots: Option<usize>,
+    recurrence: Option<Recurrence<B>>,
 }
 
 /// Features of domains, before the time enters.
@@ -61,6 +63,13 @@ pub struct UnetFeatures<B: Backend> {
     physics: Option<Tensor<B, 2>>,
     /// Height and width before padding.
     size: [usize; 2],
+}
+
+impl<B: Kernels> UnetFeatures<B> {
+    /// A time for each domain, for networks that are not told it.
+    fn untimed(&self) -> Tensor<B, 1> {
+        Tensor::zeros([self.x.dims()[0]], &self.x.device())
+    }
 }
 
 impl<B: Kernels> Unet<B> {
@@ -124,7 +133,7 @@ impl<B: Kernels> Unet<B> {
                     Block::init(config, merged(level), channels(level), is_told, depth(level), device)
                 })
                 .collect(),
-            head: Conv::init(channels(0), outputs, 3, device),
+            head: ends.recurrent.is_none().then(|| Conv::init(channels(0), outputs, 3, device)),
             encoder_takes_time: own_at(TimePlace::Encoder),
             bottleneck_takes_time: own_at(TimePlace::Bottleneck),
             pretrained: Encoder::init(unet.encoder.kind, inputs, unet.stochastic_depth, device),
@@ -140,6 +149,11 @@ impl<B: Kernels> Unet<B> {
             physics: (ends.physics > 0)
                 .then(|| PhysicsEmbedding::init(ends.physics, config.time.channels, device)),
             knots: ends.knots,
+            recurrence: ends.recurrent.map(|recurrent| {
+                let from = [channels(recurrence::LEVEL), channels(0)];
+                let told = (ends.physics > 0).then_some(config.time.channels);
+                Recurrence::init(recurrent, from, told, ends.outputs, device)
+            }),
         }
     }
 
@@ -165,7 +179,24 @@ impl<B: Kernels> Unet<B> {
         self.decode_in(&mut Pass::new(self), features, times, &self.coarse_heads)
     }
 
-    /// A pass through the whole network; returns the logits of all heads, finest first.
+    /// Whether logits are read from a state that is stepped through time.
+    pub(super) fn is_recurrent(&self) -> bool {
+        self.recurrence.is_some()
+    }
+
+    /// The states of a recurrent network, from which [`read`](Self::read) gives logits.
+    pub(super) fn states(&self, input: Tensor<B, 4>, physics: Option<Tensor<B, 2>>) -> States<B> {
+        let pass = &mut Pass::new(self);
+        let features = self.encode_in(pass, input, physics);
+        self.states_in(pass, features)
+    }
+
+    /// Logits `[domains * k, outputs, height, width]` at `times` `[domains * k]`.
+    pub(super) fn read(&self, states: States<B>, times: Tensor<B, 1>) -> Tensor<B, 4> {
+        self.recurrence.as_ref().expect("states come from a recurrence").read(states, times)
+    }
+
+    /// A pass through the whole network; returns the logits of all heads at `times`, finest first.
     pub(super) fn levels_in(
         &self,
         pass: &mut Pass<'_, B>,
@@ -173,10 +204,20 @@ impl<B: Kernels> Unet<B> {
         physics: Option<Tensor<B, 2>>,
         times: Tensor<B, 1>,
     ) -> Vec<Tensor<B, 4>> {
-        let times =
-            if self.knots.is_some() { Tensor::zeros([input.dims()[0]], &input.device()) } else { times };
         let features = self.encode_in(pass, input, physics);
-        self.decode_in(pass, features, times, &self.coarse_heads)
+        if self.is_recurrent() {
+            let States { states, features, size } = self.states_in(pass, features);
+            return pass.blocks(vec![states, features], move |unet, inputs, _| {
+                let [states, features] = inputs.try_into().expect("two tensors go in");
+                vec![unet.read(States { states, features, size }, times.clone())]
+            });
+        }
+        let Some(knots) = self.knots else {
+            return self.decode_in(pass, features, times, &self.coarse_heads);
+        };
+        let untimed = features.untimed();
+        let levels = self.decode_in(pass, features, untimed, &self.coarse_heads);
+        levels.into_iter().map(|logits| interpolate(logits, knots, times.clone())).collect()
     }
 
     fn encode_in(
@@ -205,9 +246,42 @@ impl<B: Kernels> Unet<B> {
     fn decode_in(
         &self,
         pass: &mut Pass<'_, B>,
-        mut features: UnetFeatures<B>,
+        features: UnetFeatures<B>,
         times: Tensor<B, 1>,
         coarse_heads: &[Conv<B>],
+    ) -> Vec<Tensor<B, 4>> {
+        let size = features.size;
+        let decoded = self.expand_all(pass, features, times, 1 + coarse_heads.len());
+        let heads = self.head.iter().chain(coarse_heads);
+        let logits = |((level, x), head): ((usize, Tensor<B, 4>), &Conv<B>)| {
+            crop(head.forward(x), size.map(|length| length.div_ceil(1 << level)))
+        };
+        decoded.into_iter().enumerate().zip(heads).map(logits).collect()
+    }
+
+    /// The states that the recurrence runs through.
+    fn states_in(&self, pass: &mut Pass<'_, B>, features: UnetFeatures<B>) -> States<B> {
+        let size = features.size;
+        let untimed = features.untimed();
+        let mut decoded = self.expand_all(pass, features, untimed, recurrence::LEVEL + 1);
+        let coarse = decoded.swap_remove(recurrence::LEVEL);
+        let found = pass.blocks(vec![coarse, decoded.swap_remove(0)], move |unet, inputs, told| {
+            let [coarse, fine] = inputs.try_into().expect("two tensors go in");
+            let recurrence = unet.recurrence.as_ref().expect("every copy has the same layers");
+            let States { states, features, .. } = recurrence.run(coarse, fine, told, size);
+            vec![states, features]
+        });
+        let [states, features] = found.try_into().expect("two tensors come out");
+        States { states, features, size }
+    }
+
+    /// The stages that depend on time and the decoder; returns the features of its `kept` finest levels, finest first.
+    fn expand_all(
+        &self,
+        pass: &mut Pass<'_, B>,
+        mut features: UnetFeatures<B>,
+        times: Tensor<B, 1>,
+        kept: usize,
     ) -> Vec<Tensor<B, 4>> {
         let frames = times.dims()[0];
         let time = self.embedding.as_ref().map(|embedding| embedding.forward(times));
@@ -220,17 +294,16 @@ impl<B: Kernels> Unet<B> {
         if self.encoder_takes_time || self.bottleneck_takes_time {
             self.squeeze(pass, &mut features);
         }
-        let UnetFeatures { mut x, mut skips, size, .. } = features;
+        let UnetFeatures { mut x, mut skips, .. } = features;
         let mut levels = Vec::new();
         for level in (0..self.decoder.len()).rev() {
             // A pretrained encoder has no skip of full resolution.
             let skip = skips.pop();
             x = pass.block(x, skip, move |unet, x, skip, time| unet.expand(level, x, skip, time, frames));
-            if let Some(head) = level.checked_sub(1).and_then(|finer| coarse_heads.get(finer)) {
-                levels.push(crop(head.forward(x.clone()), size.map(|length| length.div_ceil(1 << level))));
+            if level < kept {
+                levels.push(x.clone());
             }
         }
-        levels.push(crop(self.head.forward(x), size));
         levels.reverse();
         levels
     }
@@ -310,10 +383,4 @@ impl<B: Kernels> Unet<B> {
 fn spread<B: Kernels>(x: Tensor<B, 4>, frames: usize) -> Tensor<B, 4> {
     let repeats = frames / x.dims()[0];
     repeat_each(x, repeats)
-}
-
-/// Removes the padding.
-fn crop<B: Kernels>(x: Tensor<B, 4>, [height, width]: [usize; 2]) -> Tensor<B, 4> {
-    let [n, channels, h, w] = x.dims();
-    if (h, w) == (height, width) { x } else { x.slice([0..n, 0..channels, 0..height, 0..width]) }
 }

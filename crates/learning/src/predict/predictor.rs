@@ -97,7 +97,7 @@ impl Predictor {
         let mut networks: Vec<Averaged> = Vec::new();
         for &MemberCard { frame, ref folder, .. } in &card.members {
             let path = run.member(folder).best_path();
-            let network = trained::load(&path, &config.model, Ends::of_invasion(&config), device)?;
+            let network = trained::load(&path, &config.model, ends_of(&config, &card), device)?;
             match networks.iter_mut().find(|known| known.frame == frame) {
                 Some(known) => known.networks.push(network),
                 None => networks.push(Averaged { frame, networks: vec![network] }),
@@ -121,7 +121,7 @@ impl Predictor {
             serde_json::from_str(SHIPPED_CARD).map_err(|e| Error::input(path, e.to_string()))?;
         let intervals =
             serde_json::from_str(SHIPPED_INTERVALS).map_err(|e| Error::input(path, e.to_string()))?;
-        let ends = Ends::of_invasion(&config);
+        let ends = ends_of(&config, &card);
         let network = trained::place(SHIPPED_WEIGHTS.to_vec(), path, &config.model, ends, device)?;
         Ok(Self {
             config,
@@ -279,7 +279,7 @@ impl Predictor {
         let learnt = learnt_height.max(learnt_width).min(longest);
         let why = if tile < learnt {
             format!("than the training domains ({learnt_height} x {learnt_width} pixels)")
-        } else if self.config.model.sees_all() {
+        } else if self.config.model.sees_all() || self.config.conditioning.is_recurrent() {
             format!("than the domain ({height} x {width} pixels), all of which this network looks at")
         } else {
             return None;
@@ -301,7 +301,7 @@ impl Predictor {
 
     /// Whether a network gives whole sequences, up to the last time of the training.
     pub(super) fn is_sequence(&self) -> bool {
-        matches!(self.config.conditioning, Conditioning::Sequence(_))
+        matches!(self.config.conditioning, Conditioning::Sequence(_) | Conditioning::Recurrent(_))
     }
 
     /// The frames `[y, x]` of a domain one after the other; `told` comes from [`told`](Self::told). They are predicted in groups of 512 MiB.
@@ -382,6 +382,12 @@ impl Predictor {
         }
         Ok(whole)
     }
+}
+
+/// What the networks of a run are given and what they give back.
+fn ends_of(config: &TrainConfig, card: &RunCard) -> Ends {
+    let (_, height, width) = card.dataset.shape;
+    Ends::of_invasion(config, (height, width), card.dataset.inlet)
 }
 
 /// The configuration of a run with a trained network.

@@ -41,8 +41,8 @@ pub(super) fn set_up(
     let begun = begin(args, &config.name, &config, lead)?;
     let dataset = InvasionDataset::open(&config.dataset)?;
     let (_, height, width) = dataset.shape();
-    let memory =
-        Memory::check(&config.model, Ends::of_invasion(&config), &config.training, (height, width), device)?;
+    let ends = Ends::of_invasion(&config, (height, width), dataset.inlet());
+    let memory = Memory::check(&config.model, ends, &config.training, (height, width), device)?;
     let data = InvasionData::load(&dataset, &config.inputs)?;
     let mut card = make_card(&config, &dataset, &data, &device)?;
     let place = begun.write(&mut card, config.split.file.as_deref().unwrap_or(&config.dataset))?;
@@ -74,7 +74,9 @@ pub(super) fn set_up(
 fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<Vec<Member>> {
     let frame_count = card.dataset.shape.0;
     let networks: Vec<(Option<usize>, Vec<usize>)> = match &config.conditioning {
-        Conditioning::Time | Conditioning::Sequence(_) => vec![(None, (0..frame_count).collect())],
+        Conditioning::Time | Conditioning::Sequence(_) | Conditioning::Recurrent(_) => {
+            vec![(None, (0..frame_count).collect())]
+        }
         Conditioning::SingleFrame(frames) => {
             frames.of(frame_count).into_iter().map(|frame| (Some(frame), vec![frame])).collect()
         }
@@ -83,9 +85,11 @@ fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<V
     let validation = data.indices(&card.split.validation, &config.dataset)?;
     let (time_scale, physics) = (card.dataset.time_scale, card.dataset.physics.clone());
     let data = Arc::new(TimedInvasions { data, time_scale, physics });
-    let ends = Ends::of_invasion(config);
+    let (_, height, width) = card.dataset.shape;
+    let ends = Ends::of_invasion(config, (height, width), card.dataset.inlet);
     let told = if config.physics.is_empty() { String::new() } else { format!(" {:?}", config.physics) };
     let knots = ends.knots.map(|knots| format!(" {knots} knots")).unwrap_or_default();
+    let recurrent = ends.recurrent.map(|recurrent| format!(" {recurrent:?}")).unwrap_or_default();
     let member = |index: usize, frame: Option<usize>, frames: &[usize]| Member {
         label: label(config, index, frame),
         folder: folder(config, index, frame),
@@ -95,7 +99,7 @@ fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<V
         fold: None,
         ends,
         architecture: format!(
-            "{:?} {:?} {:?} {frame:?}{told}{knots}",
+            "{:?} {:?} {:?} {frame:?}{told}{knots}{recurrent}",
             config.model, config.inputs, config.head
         ),
         objective: objective(config, &data.data, &train, frames),
@@ -156,7 +160,7 @@ fn make_card(
     let frame_count = dataset.shape().0;
     for frame in match &config.conditioning {
         Conditioning::SingleFrame(frames) => frames.of(frame_count),
-        Conditioning::Time | Conditioning::Sequence(_) => Vec::new(),
+        Conditioning::Time | Conditioning::Sequence(_) | Conditioning::Recurrent(_) => Vec::new(),
     } {
         if frame >= frame_count {
             return Err(Error::config(

@@ -140,6 +140,11 @@ fn unet(
         let deepest = unet.deepest() as f64;
         weights += 9.0 * (channels(unet.levels - 1) * deepest + deepest * deepest);
     }
+    if let Some(recurrent) = ends.recurrent {
+        // Five layers a step, at a quarter of the resolution, an eighth and a sixteenth.
+        let pixels = (height * width) as f64 / 16.0 * (1.0 + 1.0 + 0.25 + 0.0625 + 2.0);
+        outputs += (recurrent.knots * recurrent.channels) as f64 * pixels * domains;
+    }
     // Without frames that share a domain, skip and decoder are concatenated.
     let joined = if ends.takes_time && together > 1 { 1.0 } else { 2.0 };
     let largest = joined * channels(0) * (height * width) as f64 * decoded;

@@ -697,6 +697,10 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             self.average = Some(self.network.valid().load_record(record));
         }
         self.state = state;
+        if self.state.batch > self.batches().0.len() {
+            let what = "belongs to a training with more batches in an epoch; train again with --force";
+            return Err(Error::input(&path, what));
+        }
         // A training that was complete goes on if it is to have more epochs.
         self.state.is_finished = self.is_done();
         Ok(())

@@ -111,8 +111,17 @@ pub enum Conditioning {
     Time,
     /// One network gives the whole sequence at once.
     Sequence(Knots),
+    /// One network steps a state through time and reads the frames from it (a recurrent UNet).
+    Recurrent(Steps),
     /// One network a frame.
     SingleFrame(Frames),
+}
+
+impl Conditioning {
+    /// Whether a network steps a state through time.
+    pub fn is_recurrent(&self) -> bool {
+        matches!(self, Self::Recurrent(_))
+    }
 }
 
 /// Times at which a network of whole sequences gives logits; those between are interpolated.
@@ -122,6 +131,25 @@ pub struct Knots {
     /// Number of knots, evenly spaced from time 0 to the last time of the training domains.
     #[schemars(range(min = 2, max = 512))]
     pub knots: usize,
+}
+
+/// Steps of a state through time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Steps {
+    /// Number of times at which the state is known, evenly spaced from time 0 to the last time of the training domains.
+    /// Between them, states are interpolated. A domain that is longer than the training domains gets more, in
+    /// proportion.
+    #[schemars(range(min = 2, max = 512))]
+    pub knots: usize,
+    /// Channels of the state.
+    #[serde(default = "thirty_two")]
+    #[schemars(range(min = 1, max = 1024), extend("default" = 32))]
+    pub channels: usize,
+}
+
+fn thirty_two() -> usize {
+    32
 }
 
 /// Frames that get a network of their own.
@@ -382,6 +410,19 @@ impl Validate for TrainConfig {
         if let Conditioning::Sequence(Knots { knots }) = self.conditioning {
             checks.need((2..=512).contains(&knots), "conditioning.sequence.knots", knots, "2 to 512");
         }
+        if let Conditioning::Recurrent(Steps { knots, channels }) = self.conditioning {
+            let key = |key: &str| format!("conditioning.recurrent.{key}");
+            checks.need((2..=512).contains(&knots), &key("knots"), knots, "2 to 512");
+            checks.need((1..=1024).contains(&channels), &key("channels"), channels, "1 to 1024");
+            let is_unet = self.model.architecture == Architecture::Unet;
+            checks.expect(is_unet, "model.architecture", "\"vit\"", "\"unet\" with recurrent conditioning");
+            checks.expect(
+                self.model.unet.levels >= 4,
+                "model.unet.levels",
+                self.model.unet.levels,
+                "at least 4 with recurrent conditioning",
+            );
+        }
         let told: std::collections::HashSet<_> = self.physics.iter().collect();
         checks.expect(
             told.len() == self.physics.len(),
@@ -455,9 +496,25 @@ mod tests {
         };
         let sequence = with("conditioning = { sequence = { knots = 9 } }");
         assert_eq!(sequence, Conditioning::Sequence(Knots { knots: 9 }));
+        let recurrent = with("conditioning = { recurrent = { knots = 9 } }");
+        assert_eq!(recurrent, Conditioning::Recurrent(Steps { knots: 9, channels: 32 }));
         assert_eq!(frames("conditioning = { single-frame = 15 }"), [15]);
         assert_eq!(frames("conditioning = { single-frame = [25, 5] }"), [5, 25]);
         assert_eq!(frames("conditioning = { single-frame = 'all' }").len(), 26);
+    }
+
+    #[test]
+    fn a_recurrence_needs_a_unet_of_four_levels() {
+        let keys = |model: &str| {
+            let conditioning = "conditioning = { recurrent = { knots = 1, channels = 0 } }";
+            let config = parse(&format!("name='a'\ndataset='d.h5'\n{conditioning}\n{model}"));
+            config.problems().into_iter().map(|p| p.key).collect::<Vec<_>>()
+        };
+        let found = keys("[model.unet]\nlevels = 3");
+        for key in ["conditioning.recurrent.knots", "conditioning.recurrent.channels", "model.unet.levels"] {
+            assert!(found.iter().any(|k| k == key), "{key} missing in {found:?}");
+        }
+        assert!(keys("[model]\narchitecture = 'vit'").contains(&"model.architecture".to_owned()));
     }
 
     #[test]
