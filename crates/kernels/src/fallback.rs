@@ -537,5 +537,24 @@ mod tests {
                 }
             }
         }
+        let all = |found: [FloatTensor<Flex>; 2], expected: [FloatTensor<Flex>; 2]| {
+            found.into_iter().zip(expected).for_each(|(found, expected)| same(found, expected));
+        };
+        let (state, change) = (random(1, [2, 3, 4, 5]), random(2, [2, 6, 4, 5]));
+        let gradient = random(3, [2, 3, 4, 5]);
+        let inputs = || (state.clone(), change.clone());
+        let (a, b) = inputs();
+        same(gated_change::<Flex>(a.clone(), b.clone()), Flex::gated_change(a, b));
+        let (a, b) = inputs();
+        let found = gated_change_gradients::<Flex>(a.clone(), b.clone(), gradient.clone());
+        all(found, Flex::gated_change_gradients(a, b, gradient));
+        let (coefficients, x) = (random(1, [6, 8, 3, 5]), random(2, [2, 4, 9, 20]));
+        let gradient = random(3, [6, 2, 9, 20]);
+        let inputs = || (coefficients.clone(), x.clone());
+        let (a, b) = inputs();
+        same(combine::<Flex>(a.clone(), b.clone()), Flex::combine(a, b));
+        let (a, b) = inputs();
+        let found = combine_gradients::<Flex>(a.clone(), b.clone(), gradient.clone());
+        all(found, Flex::combine_gradients(a, b, gradient));
     }
 }

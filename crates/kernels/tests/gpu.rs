@@ -195,6 +195,14 @@ fn operations<B: Backend>() -> Vec<(String, TensorData)> {
             kernels::concat_channels(inputs[0].clone(), inputs[1].clone())
         });
     }
+    results.differentiate("gated change", &[[3, 4, 8, 6], [3, 8, 8, 6]], |inputs| {
+        kernels::gated_change(inputs[0].clone(), inputs[1].clone() * 4.0)
+    });
+    for shapes in [[[6, 8, 3, 5], [2, 4, 12, 20]], [[2, 3, 1, 1], [2, 3, 4, 4]]] {
+        results.differentiate(&format!("combination {shapes:?}"), &shapes, |inputs| {
+            kernels::combine(inputs[0].clone(), inputs[1].clone())
+        });
+    }
     for decay in [Decay::Penalty(0.1), Decay::Decoupled(0.1)] {
         let adam = Adam::new(1e-8, decay);
         let (mut parameter, mut moments) = (noise::<B, 2>(1, [7, 300]), None);

@@ -25,7 +25,7 @@ use ops::Kernels;
 use porecast_base::Result;
 use porecast_store::config::model::{Architecture, ModelConfig};
 use porecast_store::weights::Weights;
-use recurrence::States;
+use recurrence::Course;
 use unet::{Unet, UnetFeatures};
 use vit::{Vit, VitFeatures};
 
@@ -44,8 +44,8 @@ pub enum Network<B: Backend> {
 pub enum Features<B: Backend> {
     /// Logits at the knots of a whole sequence `[domains, knots * outputs, height, width]`, and how many knots.
     Sequence(Tensor<B, 4>, usize),
-    /// States at the knots of a recurrent network.
-    Recurrent(States<B>),
+    /// The course of a recurrent network.
+    Recurrent(Course<B>),
     /// Of a UNet.
     Unet(UnetFeatures<B>),
     /// Of a vision transformer.
@@ -75,7 +75,7 @@ impl<B: Kernels> Network<B> {
     pub fn encode(&self, input: Tensor<B, 4>, physics: Option<Tensor<B, 2>>) -> Features<B> {
         let untimed = Tensor::zeros([input.dims()[0]], &input.device());
         match self {
-            Self::Unet(unet) if unet.is_recurrent() => Features::Recurrent(unet.states(input, physics)),
+            Self::Unet(unet) if unet.is_recurrent() => Features::Recurrent(unet.run(input, physics)),
             Self::Unet(unet) => match (unet.encode(input, physics), unet.knots) {
                 (features, Some(knots)) => Features::Sequence(unet.decode(features, untimed), knots),
                 (features, None) => Features::Unet(features),
@@ -95,7 +95,7 @@ impl<B: Kernels> Network<B> {
     pub fn decode(&self, features: Features<B>, times: Tensor<B, 1>) -> Tensor<B, 4> {
         match (self, features) {
             (_, Features::Sequence(logits, knots)) => ends::interpolate(logits, knots, times),
-            (Self::Unet(unet), Features::Recurrent(states)) => unet.read(states, times),
+            (Self::Unet(unet), Features::Recurrent(course)) => unet.read(course, times),
             (Self::Unet(unet), Features::Unet(features)) => unet.decode(features, times),
             (Self::Vit(vit), Features::Vit(features)) => vit.decode(features, times),
             _ => unreachable!("features come from the same network"),

@@ -20,8 +20,8 @@ const FEATURES: usize = 8;
 /// A recurrent network on the features of a UNet.
 ///
 /// A state of a quarter of the resolution begins with the UNet's features and is stepped from knot to knot by a gated
-/// unit that looks at three scales. At each time, coefficients read from the state combine the UNet's features of full
-/// resolution into logits, pixel by pixel. Logits are linear in the state, so states are interpolated between knots.
+/// unit that looks at three scales. Coefficients read from the state combine the UNet's features of full resolution into
+/// logits, pixel by pixel. Logits are linear in the coefficients, so these are interpolated between knots.
 ///
 /// # References
 /// Tang, Liu & Durlofsky (2020), a recurrent R-U-Net for dynamic subsurface flow; Ballas et al. (2016) for convolutional
@@ -40,6 +40,7 @@ pub struct Recurrence<B: Backend> {
     features: Conv<B>,
     coefficients: Conv<B>,
     channels: usize,
+    outputs: usize,
     knots: usize,
     length: usize,
     is_across: bool,
@@ -47,9 +48,9 @@ pub struct Recurrence<B: Backend> {
 
 /// What [`Recurrence::run`] finds of domains.
 #[derive(Debug, Clone)]
-pub struct States<B: Backend> {
-    /// `[domains, knots * channels, height / 4, width / 4]`.
-    pub(super) states: Tensor<B, 4>,
+pub struct Course<B: Backend> {
+    /// `[domains, knots * outputs * features, height / 4, width / 4]`.
+    pub(super) coefficients: Tensor<B, 4>,
     /// `[domains, features, height, width]`.
     pub(super) features: Tensor<B, 4>,
     /// Height and width before padding.
@@ -83,6 +84,7 @@ impl<B: Kernels> Recurrence<B> {
             features: point(fine, FEATURES),
             coefficients: point(channels, outputs * FEATURES),
             channels,
+            outputs,
             knots,
             length,
             is_across,
@@ -108,7 +110,7 @@ impl<B: Kernels> Recurrence<B> {
         fine: Tensor<B, 4>,
         told: Option<Tensor<B, 2>>,
         size: [usize; 2],
-    ) -> States<B> {
+    ) -> Course<B> {
         let fixed = self.fixed.forward(coarse.clone());
         let mut entering = fixed.clone().narrow(1, 0, self.channels);
         let changing = fixed.narrow(1, self.channels, 2 * self.channels);
@@ -118,11 +120,12 @@ impl<B: Kernels> Recurrence<B> {
             entering = entering + told.reshape([domains, channels, 1, 1]);
         }
         let mut state = self.begin.forward(coarse).tanh();
-        let states = (0..self.knots_of(size)).map(|_| {
+        let coefficients = (0..self.knots_of(size)).map(|_| {
             state = self.step(state.clone(), entering.clone(), changing.clone());
-            state.clone()
+            self.coefficients.forward(state.clone())
         });
-        States { states: Tensor::cat(states.collect(), 1), features: self.features.forward(fine), size }
+        let coefficients = Tensor::cat(coefficients.collect(), 1);
+        Course { coefficients, features: self.features.forward(fine), size }
     }
 
     /// The state at the next knot. `entering` and `changing` are what the layers before and after the three scales are
@@ -137,9 +140,9 @@ impl<B: Kernels> Recurrence<B> {
     }
 
     /// Logits at `times` `[domains * k]`: `[domains * k, outputs, height, width]`.
-    pub fn read(&self, States { states, features, size }: States<B>, times: Tensor<B, 1>) -> Tensor<B, 4> {
-        let knots = states.dims()[1] / self.channels;
-        let coefficients = self.coefficients.forward(interpolate(states, knots, times));
-        crop(combine(coefficients, features), size)
+    pub fn read(&self, course: Course<B>, times: Tensor<B, 1>) -> Tensor<B, 4> {
+        let Course { coefficients, features, size } = course;
+        let knots = coefficients.dims()[1] / (self.outputs * FEATURES);
+        crop(combine(interpolate(coefficients, knots, times), features), size)
     }
 }

@@ -207,18 +207,18 @@ fn the_logits_of_a_recurrent_network_are_linear_between_knots() {
 fn a_recurrent_network_takes_more_steps_through_a_longer_domain() {
     let _alone = seeded();
     let (config, ends) = recurrent();
-    let states = |ends: Ends, size: [usize; 2]| {
+    let knots = |ends: Ends, size: [usize; 2]| {
         let Network::Unet(unet) = Network::<Flex>::init(&config, ends, &Default::default()) else {
             panic!("a UNet");
         };
-        let found = unet.states(random([1, 1, size[0], size[1]]), Some(random([1, 2])));
-        found.states.dims()[1] / 8
+        let course = unet.run(random([1, 1, size[0], size[1]]), Some(random([1, 2])));
+        course.coefficients.dims()[1] / (3 * course.features.dims()[1])
     };
     // 3 knots for 32 pixels are 2 steps.
-    assert_eq!([[32, 64], [64, 32], [80, 32], [8, 8]].map(|size| states(ends, size)), [3, 5, 6, 2]);
+    assert_eq!([[32, 64], [64, 32], [80, 32], [8, 8]].map(|size| knots(ends, size)), [3, 5, 6, 2]);
     let across = Recurrent { knots: 3, channels: 8, length: 32, is_across: true };
     let ends = Ends { recurrent: Some(across), ..ends };
-    assert_eq!([[32, 64], [64, 32]].map(|size| states(ends, size)), [5, 3]);
+    assert_eq!([[32, 64], [64, 32]].map(|size| knots(ends, size)), [5, 3]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::encoder::Encoder;
 use super::ends::{Ends, interpolate};
 use super::global_branch::GlobalBranch;
 use super::ops::{Conv, Joined, Kernels, Upsample, max_pool};
-use super::recurrence::{self, Recurrence, States};
+use super::recurrence::{self, Course, Recurrence};
 use super::time_embedding::{PhysicsEmbedding, TimeEmbedding, sum_embeddings};
 use super::{crop, pad_to_multiple, repeat_each};
 use porecast_base::Result;
@@ -184,16 +184,16 @@ impl<B: Kernels> Unet<B> {
         self.recurrence.is_some()
     }
 
-    /// The states of a recurrent network, from which [`read`](Self::read) gives logits.
-    pub(super) fn states(&self, input: Tensor<B, 4>, physics: Option<Tensor<B, 2>>) -> States<B> {
+    /// The course of a recurrent network, from which [`read`](Self::read) gives logits.
+    pub(super) fn run(&self, input: Tensor<B, 4>, physics: Option<Tensor<B, 2>>) -> Course<B> {
         let pass = &mut Pass::new(self);
         let features = self.encode_in(pass, input, physics);
-        self.states_in(pass, features)
+        self.run_in(pass, features)
     }
 
     /// Logits `[domains * k, outputs, height, width]` at `times` `[domains * k]`.
-    pub(super) fn read(&self, states: States<B>, times: Tensor<B, 1>) -> Tensor<B, 4> {
-        self.recurrence.as_ref().expect("states come from a recurrence").read(states, times)
+    pub(super) fn read(&self, course: Course<B>, times: Tensor<B, 1>) -> Tensor<B, 4> {
+        self.recurrence.as_ref().expect("a course comes from a recurrence").read(course, times)
     }
 
     /// A pass through the whole network; returns the logits of all heads at `times`, finest first.
@@ -206,10 +206,10 @@ impl<B: Kernels> Unet<B> {
     ) -> Vec<Tensor<B, 4>> {
         let features = self.encode_in(pass, input, physics);
         if self.is_recurrent() {
-            let States { states, features, size } = self.states_in(pass, features);
-            return pass.blocks(vec![states, features], move |unet, inputs, _| {
-                let [states, features] = inputs.try_into().expect("two tensors go in");
-                vec![unet.read(States { states, features, size }, times.clone())]
+            let Course { coefficients, features, size } = self.run_in(pass, features);
+            return pass.blocks(vec![coefficients, features], move |unet, inputs, _| {
+                let [coefficients, features] = inputs.try_into().expect("two tensors go in");
+                vec![unet.read(Course { coefficients, features, size }, times.clone())]
             });
         }
         let Some(knots) = self.knots else {
@@ -259,8 +259,8 @@ impl<B: Kernels> Unet<B> {
         decoded.into_iter().enumerate().zip(heads).map(logits).collect()
     }
 
-    /// The states that the recurrence runs through.
-    fn states_in(&self, pass: &mut Pass<'_, B>, features: UnetFeatures<B>) -> States<B> {
+    /// The UNet and its recurrence.
+    fn run_in(&self, pass: &mut Pass<'_, B>, features: UnetFeatures<B>) -> Course<B> {
         let size = features.size;
         let untimed = features.untimed();
         let mut decoded = self.expand_all(pass, features, untimed, recurrence::LEVEL + 1);
@@ -268,11 +268,11 @@ impl<B: Kernels> Unet<B> {
         let found = pass.blocks(vec![coarse, decoded.swap_remove(0)], move |unet, inputs, told| {
             let [coarse, fine] = inputs.try_into().expect("two tensors go in");
             let recurrence = unet.recurrence.as_ref().expect("every copy has the same layers");
-            let States { states, features, .. } = recurrence.run(coarse, fine, told, size);
-            vec![states, features]
+            let Course { coefficients, features, .. } = recurrence.run(coarse, fine, told, size);
+            vec![coefficients, features]
         });
-        let [states, features] = found.try_into().expect("two tensors come out");
-        States { states, features, size }
+        let [coefficients, features] = found.try_into().expect("two tensors come out");
+        Course { coefficients, features, size }
     }
 
     /// The stages that depend on time and the decoder; returns the features of its `kept` finest levels, finest first.
