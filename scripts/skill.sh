@@ -6,7 +6,7 @@
 #   scripts/skill.sh two-ca [SEEDS]     405 domains of two capillary numbers: an hour of simulation, half an hour a training
 #   scripts/skill.sh physics [SEEDS] [DOMAINS]
 #       the first DOMAINS (1500) domains of the campaign over physics as well: 347 are an hour of simulation on two cores;
-#       hours of training. `physics 1 347` makes the model that comes with porecast, runs/skill/sequence-1.
+#       hours of training. `physics 1 820` makes the model that comes with porecast, runs/skill/recurrent-1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -48,11 +48,12 @@ else
     "$program" simulate configs/simulate/physics-256x64.toml -o data/skill/physics.h5 \
         --set domains="$domains"
     cp data/two-ca/*.h5 "$committed/physics-256x64/validation.h5" data/skill/
+    variant recurrent recurrent
     variant sequence sequence
     variant recipe recipe
     variant recipe-told recipe 'physics=["capillary-number","viscosity-ratio","contact-angle","porosity"]'
-    variant sequence-one-view sequence mirrored_prediction=false
-    variant sequence-no-attention sequence model.unet.attention.enabled=false
-    variant sequence-wide sequence model.unet.base_channels=24
+    variant recurrent-one-view recurrent mirrored_prediction=false
+    variant recurrent-no-attention recurrent model.unet.attention.enabled=false
+    variant recurrent-wide recurrent 'conditioning={recurrent={knots=26,channels=48}}'
 fi
 python3 scripts/skill.py "$runs" "$runs/tables.md"

@@ -59,11 +59,20 @@ pub struct LatticeBoltzmannConfig {
     /// Interfacial tension in lattice units; chosen automatically if not given.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub surface_tension_lu: Option<f64>,
+    /// Steps as a multiple of the automatic choice: tension and velocity are divided by it, and so are compression and
+    /// Reynolds number. With 2, the result shows how far it depends on them.
+    #[schemars(range(min = 0.1, max = 100.0))]
+    #[serde(skip_serializing_if = "is_one")]
+    pub slowdown: f64,
     /// Floating-point precision of the solver.
     pub precision: Precision,
     /// Threads for one domain. The result does not depend on it.
     #[schemars(range(min = 1, max = 1024))]
     pub threads: usize,
+}
+
+fn is_one(value: &f64) -> bool {
+    *value == 1.0
 }
 
 impl Default for LatticeBoltzmannConfig {
@@ -78,6 +87,7 @@ impl Default for LatticeBoltzmannConfig {
             reservoir: 8,
             viscosity_lu: None,
             surface_tension_lu: None,
+            slowdown: 1.0,
             precision: Precision::default(),
             threads: 1,
         }
@@ -116,6 +126,7 @@ impl LatticeBoltzmannConfig {
             ),
             Until::Breakthrough => {}
         }
+        checks.range("slowdown", self.slowdown, 0.1, 100.0);
         checks.range("sites_per_pixel", self.sites_per_pixel, 1, 16);
         checks.range("reservoir", self.reservoir, 2, 1000);
         checks.range("threads", self.threads, 1, 1024);

@@ -15,6 +15,9 @@
 //! - the Reynolds number q w/ν of the less viscous fluid is at most [`MAX_REYNOLDS`];
 //! - q ≤ [`PREFERRED_VELOCITY`], σ ≤ [`PREFERRED_TENSION`], and the viscosities lie in their preferred range.
 //!
+//! [`slowdown`](LatticeBoltzmannConfig::slowdown) then divides the tension, and with it the velocity, the compression and the
+//! Reynolds number.
+//!
 //! With Δx the edge of a site, Δt the time step, q and σ in SI units, q_lu and σ_lu in lattice units:
 //!
 //! Δt = q_lu Δx/q,  p_unit = σ/(σ_lu Δx),  p = p_unit (ρ - 1)/3,  q_lu = Ca σ_lu/ν_i
@@ -145,6 +148,7 @@ impl Units {
             },
             |given| given / thick,
         );
+        let surface_tension = surface_tension / config.slowdown;
         let viscosity_invading = thin * invading;
         let viscosity_defending = viscosity_invading / ratio;
         let velocity_lu = capillary_number * surface_tension / viscosity_invading;
@@ -316,6 +320,25 @@ mod tests {
         assert_eq!(units.throat_width_lu, 9.0);
         let seconds = units.steps_per_pore_volume * units.time_s;
         assert!((seconds / (9.0 * 40.0 * 1e-10 / rate) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_slowdown_divides_tension_velocity_and_reynolds_number() {
+        let of = |slowdown: f64| {
+            let config = LatticeBoltzmannConfig { slowdown, ..Default::default() };
+            Units::new(&channel(9), Side::Top, &FluidPair::default(), &config).unwrap()
+        };
+        let (usual, slow) = (of(1.0), of(2.0));
+        for (usual, slow) in [
+            (usual.fluids.surface_tension, slow.fluids.surface_tension),
+            (usual.velocity_lu, slow.velocity_lu),
+            (usual.reynolds_number(), slow.reynolds_number()),
+            (slow.steps_per_pore_volume, usual.steps_per_pore_volume),
+        ] {
+            assert!((usual / slow - 2.0).abs() < 1e-12);
+        }
+        assert_eq!(usual.capillary_number, slow.capillary_number);
+        assert_eq!(usual.relaxation_times(), slow.relaxation_times());
     }
 
     #[test]
