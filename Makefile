@@ -64,9 +64,10 @@ test-cluster: test-mpi ## The same, and a study through Slurm on this machine (a
 	scripts/test-cluster.sh
 
 # Mesa's llvmpipe: Vulkan on the CPU, the same on every machine. Only what takes the tests' time is optimised, which halves
-# the time of the build; its files are in a folder of their own. Without XDG_RUNTIME_DIR a library of Mesa's writes warnings.
+# the time of the build; its files are in a folder of their own. Networks in code that is not optimised need a larger stack. Without
+# XDG_RUNTIME_DIR a library of Mesa's writes warnings.
 WGPU := XDG_RUNTIME_DIR=$${XDG_RUNTIME_DIR:-/tmp} VK_ICD_FILENAMES=$$(ls /usr/share/vulkan/icd.d/lvp_icd*) PORECAST_REQUIRE=wgpu \
-	CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/wgpu CARGO_PROFILE_RELEASE_OPT_LEVEL=0
+	CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/wgpu CARGO_PROFILE_RELEASE_OPT_LEVEL=0 RUST_MIN_STACK=16777216
 WGPU_BUILD := $(PROFILE) --features wgpu $(foreach crate,naga wgpu wgpu-core wgpu-hal burn-flex gemm gemm-common gemm-f32 \
 	gemm-f64 gemm-f16 gemm-c32 gemm-c64 porecast-simulations porecast-kernels,\
 	--config profile.release.package.$(crate).opt-level=1)

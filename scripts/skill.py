@@ -13,11 +13,11 @@ from collections import defaultdict
 from pathlib import Path
 
 VARIANTS = {
-    "recurrent": "the model that comes with porecast: a recurrent UNet, told the physics",
+    "recurrent": "a recurrent UNet, told the physics",
     "recurrent-one-view": "without averaging the mirror image",
     "recurrent-no-attention": "without attention at the bottleneck",
     "recurrent-wide": "48 instead of 32 channels of the state",
-    "sequence": "the whole sequence from one last layer, told the physics",
+    "sequence": "the model that comes with porecast: the whole sequence in one pass, told the physics",
     "recipe": "the published study's recipe on the same domains: pore mask, time-embedded, three classes",
     "recipe-told": "the recipe, told the physics",
     "two-ca": "as sequence, on the campaign with two capillary numbers alone",

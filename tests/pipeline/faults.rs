@@ -137,6 +137,7 @@ fn a_damaged_checkpoint_is_refused() {
         fs::write(&checkpoint, &whole[..at]).expect("written");
         fails(project.train(&config, "run").arg("--resume"), 2, &["checkpoint", "--force"]);
     }
+    fs::write(&checkpoint, &whole).expect("written");
     let (mut state, blobs) =
         porecast_store::checkpoint::read::<serde_json::Value>(&checkpoint).expect("a checkpoint");
     state["batch"] = 1000.into();

@@ -40,6 +40,9 @@ fn bases(kind: ConfigKind) -> Vec<String> {
                     "{small}loss.mse = 1.0\nhead = 'regression'\nconditioning = {{ sequence = {{ knots = 9 }} }}"
                 ),
                 format!(
+                    "{small}loss.mse = 1.0\nconditioning = {{ recurrent = {{ knots = 9, channels = 8 }} }}"
+                ),
+                format!(
                     "{small}loss.mse = 1.0\n[model.unet]\nresidual = true\nlevels = 7\nbase_channels = 4\nattention = {{ \
                      enabled = true }}\nglobal = {{ enabled = true }}"
                 ),

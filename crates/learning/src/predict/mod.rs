@@ -15,6 +15,7 @@ mod range;
 mod tiles;
 mod trained;
 mod views;
+mod volume;
 
 use std::path::{Path, PathBuf};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use ndarray::{Array2, Array3, ArrayView3, Axis, s};
 use porecast_base::{Error, Result};
 use porecast_simulations::domain::connectivity::clusters;
-use porecast_simulations::{Domain, Side};
+use porecast_simulations::{Domain, Side, TimeUnit};
 use porecast_store::config::train::{Conditioning, TrainConfig};
 use porecast_store::config::{self, Validate};
 use porecast_store::document::Document;
@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use super::range::{self, significant};
 use super::tiles::Tiles;
 use super::trained::{self, Trained};
+use super::volume::Volume;
 use super::{TILE, go_on};
 use crate::data::channels::channels;
 use crate::device::Device;
@@ -36,7 +37,7 @@ const HELD_AT_ONCE: usize = 8 * 4096 * 4096;
 ///
 /// ```no_run
 /// use porecast_learning::Predictor;
-/// use porecast_simulations::{Domain, Side};
+/// use porecast_simulations::{Domain, Side, TimeUnit};
 /// use porecast_store::Physics;
 ///
 /// let predictor = Predictor::open("runs/time".as_ref())?;
@@ -317,8 +318,15 @@ impl Predictor {
         let input = self.channels(domain, inlet);
         let open = open_pores(domain);
         let (_, height, width) = input.dim();
+        let mut volume = None;
         moments.chunks((HELD_AT_ONCE / (height * width)).max(1)).flat_map(move |group| {
-            let (frames, failed) = match self.group_and_mirrored(input.view(), told, group) {
+            let predicted = if self.keeps_to_the_volume() {
+                let reach = || (turn.turn(open.clone()), domain.pore_count());
+                self.group_within_volume(input.view(), told, group, reach, &mut volume)
+            } else {
+                self.group_and_mirrored(input.view(), told, group)
+            };
+            let (frames, failed) = match predicted {
                 Ok(frames) => (frames, None),
                 Err(error) => (Array3::zeros((0, height, width)), Some(Err(error))),
             };
@@ -330,6 +338,40 @@ impl Predictor {
             });
             failed.into_iter().chain(frames)
         })
+    }
+
+    /// Whether a network could run ahead of the injected volume, which the times of its frames tell.
+    fn keeps_to_the_volume(&self) -> bool {
+        self.config.conditioning.is_recurrent() && self.card.dataset.time_unit == TimeUnit::PoreVolumes
+    }
+
+    /// [`group_and_mirrored`](Self::group_and_mirrored), at earlier times where more would be invaded than was injected. `reach`
+    /// gives the pores that fluid can reach and their number with all others; `volume` is kept from group to group.
+    fn group_within_volume(
+        &self,
+        input: ArrayView3<'_, f32>,
+        told: &[f32],
+        moments: &[Moment],
+        reach: impl FnOnce() -> (Array2<bool>, usize),
+        volume: &mut Option<Volume>,
+    ) -> Result<Array3<f32>> {
+        let frames = if volume.is_some() {
+            self.group_and_mirrored(input, told, moments)?
+        } else {
+            let first = Moment { time: 0.0, networks: moments[0].networks };
+            let all: Vec<_> = std::iter::once(first).chain(moments.iter().copied()).collect();
+            let frames = self.group_and_mirrored(input, told, &all)?;
+            let (open, pores) = reach();
+            *volume = Some(Volume::new(open, pores, frames.index_axis(Axis(0), 0)));
+            frames.slice_move(s![1.., .., ..])
+        };
+        let times: Vec<f64> = moments.iter().map(|moment| moment.time).collect();
+        let within = volume.as_mut().expect("begun above").within(&times, &frames);
+        if within == times {
+            return Ok(frames);
+        }
+        let earlier = moments.iter().zip(within).map(|(moment, time)| Moment { time, ..*moment });
+        self.group_and_mirrored(input, told, &earlier.collect::<Vec<_>>())
     }
 
     /// [`group`](Self::group), averaged with that of the mirrored input if the configuration asks for it.
