@@ -32,7 +32,9 @@ def main(one, other):
     if not rows:
         sys.exit("the datasets have no domain in common")
     mean = np.mean(rows, 0)
-    low, high = np.percentile([np.mean([rows[i] for i in np.random.default_rng(draw).integers(len(rows), size=len(rows))], 0) for draw in range(2000)], [2.5, 97.5], 0)
+    draw = np.random.default_rng(0)
+    means = [np.mean(draw.choice(rows, len(rows)), 0) for _ in range(2000)]
+    low, high = np.percentile(means, [2.5, 97.5], 0)
     print(f"| {len(rows)} domains | mean | 95 % interval |\n|---|---|---|")
     for name, *values in zip(["differs", "differs, last frame", "saturation differs", "IoU, last frame"], mean, low, high):
         print("| {} | {:.4f} | {:.4f} to {:.4f} |".format(name, *values))

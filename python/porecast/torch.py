@@ -6,8 +6,9 @@
     channels = porecast.torch.channels(solid, model.inputs, model.inlet)  # [channel, y, x]
     probability = model(torch.from_numpy(channels)[None])  # [domain, time, y, x]
 
-``porecast predict`` does three more things: it turns a domain so that its inlet lies where it did in the training, sets the
-probability to 0 in solid and in enclosed pores, and predicts domains larger than 512 pixels in overlapping tiles.
+``porecast predict`` does four more things: it turns a domain so that its inlet lies where it did in the training, sets the
+probability to 0 in solid and in enclosed pores, predicts domains larger than 512 pixels in overlapping tiles, and holds a
+recurrent network back where it would invade more than was injected.
 Dropout and stochastic depth are left out: they only act in porecast's training.
 """
 

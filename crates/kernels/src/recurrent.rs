@@ -200,11 +200,13 @@ pub(crate) fn combine(level: Level, shape: &CombineShape, coefficients: &[f32], 
     let images = out.par_chunks_mut(shape.fine_plane()).zip(coefficients.par_chunks(coarse)).enumerate();
     images.for_each(|(image, (out, coefficients))| {
         let x = &x[image / of_domain * fine..][..fine];
-        level.run(Combine { shape, grid: &grid, coefficients, x, out });
+        out.fill(0.0);
+        level.run(AddProducts { shape, grid: &grid, coefficients, x, out });
     });
 }
 
-struct Combine<'a> {
+/// Adds Σᵢ up(cᵢ) xᵢ over the planes of `coefficients` and `x`.
+struct AddProducts<'a> {
     shape: &'a CombineShape,
     grid: &'a Grid,
     coefficients: &'a [f32],
@@ -212,7 +214,7 @@ struct Combine<'a> {
     out: &'a mut [f32],
 }
 
-impl Kernel for Combine<'_> {
+impl Kernel for AddProducts<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -221,13 +223,10 @@ impl Kernel for Combine<'_> {
         let width = shape.fine[1];
         let mut wide = vec![0.0; shape.coarse[0] * width];
         let planes = coefficients.chunks_exact(shape.coarse_plane()).zip(x.chunks_exact(shape.fine_plane()));
-        for (feature, (coefficients, x)) in planes.enumerate() {
+        for (coefficients, x) in planes {
             grid.widen(coefficients, &mut wide);
             let rows = out.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(&grid.rows);
             for ((out, x), row) in rows {
-                if feature == 0 {
-                    out.fill(0.0);
-                }
                 let [before, after] = around(&wide, row, width);
                 for (((out, x), before), after) in out.iter_mut().zip(x).zip(before).zip(after) {
                     *out += (before + row.share * (after - before)) * x;
@@ -265,7 +264,7 @@ pub(crate) fn combine_gradients(
         for image in domain * of_domain..(domain + 1) * of_domain {
             let coefficients = &coefficients[(image * features + feature) * coarse..][..coarse];
             let gradient = &gradient[image * fine..][..fine];
-            level.run(ImageGradient { shape, grid, coefficients, gradient, to });
+            level.run(AddProducts { shape, grid, coefficients, x: gradient, out: &mut *to });
         }
     });
 }
@@ -298,33 +297,6 @@ impl Kernel for CoefficientGradient<'_> {
             for (slope, column) in wide.iter().zip(&grid.columns) {
                 to[column.before] += (1.0 - column.share) * slope;
                 to[column.after] += column.share * slope;
-            }
-        }
-    }
-}
-
-struct ImageGradient<'a> {
-    shape: &'a CombineShape,
-    grid: &'a Grid,
-    coefficients: &'a [f32],
-    gradient: &'a [f32],
-    to: &'a mut [f32],
-}
-
-impl Kernel for ImageGradient<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        let Self { shape, grid, coefficients, gradient, to } = self;
-        let width = shape.fine[1];
-        let mut wide = vec![0.0; shape.coarse[0] * width];
-        grid.widen(coefficients, &mut wide);
-        let rows = to.chunks_exact_mut(width).zip(gradient.chunks_exact(width)).zip(&grid.rows);
-        for ((to, gradient), row) in rows {
-            let [before, after] = around(&wide, row, width);
-            for (((to, gradient), before), after) in to.iter_mut().zip(gradient).zip(before).zip(after) {
-                *to += (before + row.share * (after - before)) * gradient;
             }
         }
     }
