@@ -13,19 +13,28 @@ cd "$(dirname "$0")/.."
 readonly study=${1:?two-ca or physics} seeds=${2:-3} domains=${3:-1500}
 readonly program=${CARGO_TARGET_DIR:-target}/release/porecast
 readonly committed=simulations/datasets runs=runs/skill
-mkdir -p data/two-ca data/skill "$runs"
+# Height, width, number of domains and seed of the training domains of other sizes.
+readonly sizes='128 64 90 11
+192 96 30 12
+512 64 12 13
+256 128 16 14
+512 128 14 15
+64 64 60 16'
+mkdir -p data/two-ca data/skill data/sizes "$runs"
 
 # Two capillary numbers: the domains in the repository, and those of another seed.
 "$program" simulate configs/simulate/lbm-256x64.toml -o data/two-ca/more.h5 --set seed=7707 --set domains=330
 cp "$committed/lbm-256x64/lbm-256x64.h5" data/two-ca/
 
-# Trains and scores a variant. Arguments: its name, its configuration, its changes.
+# Trains and scores a variant. Arguments: its name, its configuration, its changes. With `begin` set, it begins with the weights
+# of the run of that name and the same seed.
 variant() {
     local name=$1 config=configs/invasion/skill/$2.toml seed change test settings
     shift 2
     for ((seed = 1; seed <= seeds; seed++)); do
         local run=$runs/$name-$seed
         settings=(--set "name='$name-$seed'" --set seed="$seed")
+        [ -z "${begin:-}" ] || settings+=(--init "$runs/$begin-$seed")
         for change in "$@"; do settings+=(--set "$change"); done
         "$program" train "$config" -o "$run" --resume "${settings[@]}"
         [ -e "$run/evaluation/scores.json" ] || "$program" evaluate "$run"
@@ -48,12 +57,17 @@ else
     "$program" simulate configs/simulate/physics-256x64.toml -o data/skill/physics.h5 \
         --set domains="$domains"
     cp data/two-ca/*.h5 "$committed/physics-256x64/validation.h5" data/skill/
-    variant recurrent recurrent
+    while read -r height width count seed; do
+        "$program" simulate configs/simulate/physics-256x64.toml -o "data/sizes/${height}x$width.h5" \
+            --set height="$height" --set width="$width" --set domains="$count" --set seed="$seed"
+    done <<<"$sizes"
     variant sequence sequence
+    begin=sequence variant recurrent recurrent
     variant recipe recipe
     variant recipe-told recipe 'physics=["capillary-number","viscosity-ratio","contact-angle","porosity"]'
-    variant recurrent-one-view recurrent mirrored_prediction=false
-    variant recurrent-no-attention recurrent model.unet.attention.enabled=false
-    variant recurrent-wide recurrent 'conditioning={recurrent={knots=26,channels=48}}'
+    variant recurrent-from-scratch recurrent
+    begin=sequence variant recurrent-one-size recurrent 'also_train_on=[]'
+    begin=sequence variant recurrent-one-view recurrent mirrored_prediction=false
+    begin=sequence variant recurrent-wide recurrent 'conditioning={recurrent={knots=26,channels=48}}'
 fi
 python3 scripts/skill.py "$runs" "$runs/tables.md"

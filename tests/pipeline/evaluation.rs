@@ -83,6 +83,7 @@ fn write_run(folder: &Path, dataset: &Path, frames: &[usize], test: &[usize], da
         voxel_size_m: dataset.voxel_size_m(),
         time_scale: 1.0,
         mean_times: Vec::new(),
+        also: Vec::new(),
     };
     let card = RunCard { members: vec![member], ..RunCard::new(&name, 1, "flex", trained_on, split) };
     run.write_card(&card).unwrap();

@@ -365,5 +365,5 @@ fn scores_of_training_domains_in_another_file_say_so() {
     invasion::write(&grown, dataset.origin(), some).expect("written");
     let said = project.porecast(["evaluate", "run", "--dataset", "grown.h5"]).succeeds();
     let said = format!("{}{}", text(&said.stdout), text(&said.stderr));
-    assert!(said.contains("are in the split of the run"), "{said}");
+    assert!(said.contains("are in the data of the run"), "{said}");
 }

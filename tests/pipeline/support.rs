@@ -81,6 +81,11 @@ pub fn on_a_terminal(command: &Command, width: usize) -> Option<String> {
 
 /// Writes a percolation dataset of disc packs.
 pub fn dataset(path: &Path, domains: u64, shape: (usize, usize), frames: usize) {
+    dataset_of("domain", path, domains, shape, frames);
+}
+
+/// The same with domains of another name.
+pub fn dataset_of(name: &str, path: &Path, domains: u64, shape: (usize, usize), frames: usize) {
     let config: DomainConfig =
         toml::from_str("kind='disc-pack'\nporosity=0.7\ngrain_radius=3.0\ngrain_radius_std=0.5")
             .expect("a valid generator");
@@ -92,7 +97,7 @@ pub fn dataset(path: &Path, domains: u64, shape: (usize, usize), frames: usize) 
         let trajectory =
             percolation::simulate(&domain, Side::Top, &FluidPair::default(), &percolation, index)
                 .expect("simulated");
-        Ok((format!("domain-{index:04}"), trajectory))
+        Ok((format!("{name}-{index:04}"), trajectory))
     });
     invasion::write(path, &origin, sequences).expect("written");
 }

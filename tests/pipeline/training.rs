@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use ndarray::Array2;
+use porecast::RunFolder;
 use porecast::base::testing;
 use porecast::learning::Predictor;
 use porecast::simulations::{Domain, Side};
 use porecast::store::{Physics, PredictionFile};
 
-use crate::support::{Exits, Project, Workshop, fails, metric};
+use crate::support::{Exits, Project, Workshop, assert_same_outcome, dataset, dataset_of, fails, metric};
 
 #[test]
 fn training_lowers_the_loss() {
@@ -20,6 +21,42 @@ fn training_lowers_the_loss() {
     assert_eq!(loss.len(), 6);
     assert!(loss[5] < 0.7 * loss[0], "{loss:?}");
     assert!(metric(&project.path("run"), "validation_loss").iter().all(|loss| loss.is_finite()));
+}
+
+#[test]
+fn domains_of_another_size_are_trained_on_as_well() {
+    let project = Project::new();
+    dataset_of("large", &project.path("large.h5"), 2, (64, 48), 5);
+    let config = |also: &str| {
+        let paths = also.split(' ').map(|name| format!("{:?}", project.path(name))).collect::<Vec<_>>();
+        let also = paths.join(", ");
+        project.config(&format!(
+            "also_train_on = [{also}]\n[loss]\ncross_entropy = 1.0\n[training]\nepochs = 2\nbatch_size = 10\n\
+             frames_per_domain = 5\n[schedule]\nshape = 'constant'"
+        ))
+    };
+    let both = config("large.h5");
+    project.train(&both, "run").succeeds();
+    let card = RunFolder::new(project.path("run")).card().expect("a run");
+    assert_eq!(card.dataset.also[0].domains, ["large-0000", "large-0001"]);
+    let domains = card.split.train.len() + 2;
+    assert_eq!(metric(&project.path("run"), "samples_seen"), [5.0 * domains as f64, 10.0 * domains as f64]);
+    project.train(&both, "parts").args(["--set", "training.epochs=1"]).succeeds();
+    project.train(&both, "parts").arg("--resume").succeeds();
+    assert_same_outcome(&project.path("parts"), &project.path("run"));
+    // Scored are the domains of `dataset`; the others are known as seen.
+    project.assert_done("evaluate run");
+    let said = project.assert_done("evaluate run --dataset large.h5 -o large");
+    assert!(said.contains("2 of the 2 domains are in the data of the run"), "{said}");
+    assert!(project.assert_done("inspect run").contains("2 of 64 x 48 pixels"));
+
+    dataset_of("large", &project.path("large.h5"), 3, (64, 48), 5);
+    fails(project.train(&both, "run").arg("--resume"), 2, &["large.h5", "is no longer the dataset"]);
+    dataset_of("long", &project.path("long.h5"), 1, (64, 48), 7);
+    fails(&mut project.train(&config("long.h5"), "no"), 2, &["long.h5", "has frames: 7", "has 5"]);
+    dataset(&project.path("same.h5"), 1, (64, 48), 5);
+    fails(&mut project.train(&config("same.h5"), "no"), 2, &["same.h5", "domain-0000", "another dataset"]);
+    fails(&mut project.train(&config("large.h5 large.h5"), "no"), 2, &["also_train_on", "each dataset once"]);
 }
 
 #[test]

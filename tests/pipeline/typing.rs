@@ -142,6 +142,20 @@ fn a_training_can_begin_with_the_weights_of_another_run() {
         &["does not hold the weights", "model.unet.base_channels = 8 (there 4)"],
     );
     fails(project.train(&config, "none").args(["--init", "nowhere"]), 2, &["nowhere", "is not a run folder"]);
+    // A recurrent network takes what it shares with one of whole sequences.
+    let network = |run: &str, conditioning: &str| {
+        let text = format!("conditioning = {{ {conditioning} = {{ knots = 4 }} }}\n{TRAINING}");
+        let mut train = project.train(&project.config(&text), run);
+        train.args(["--set", "model.unet.levels=4"]);
+        train
+    };
+    network("sequence", "sequence").succeeds();
+    network("recurrent", "recurrent").arg("--init").arg(project.path("sequence")).succeeds();
+    fails(
+        network("timed", "recurrent").arg("--init").arg(project.path("first")),
+        2,
+        &["does not hold the weights", "conditioning"],
+    );
 }
 
 #[test]

@@ -46,6 +46,11 @@ pub fn print_line(text: &str) {
 pub struct Progress {
     label: String,
     bar: ProgressBar,
+    began: Instant,
+    /// Pieces finished before.
+    earlier: u64,
+    /// Pieces a second when the last one was finished.
+    rate: Mutex<f64>,
     /// When the last plain line was written; `None` for a bar and when quiet.
     lines: Option<Mutex<Instant>>,
 }
@@ -60,25 +65,34 @@ impl Progress {
         let bar = ProgressBar::hidden().with_style(style).with_message(format!("{label} {done}/{total}"));
         bar.set_length(total as u64);
         bar.set_position(done as u64);
-        bar.reset_eta();
         if is_bar {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         let is_plain = !verbosity.quiet && !is_bar;
-        Self { label, bar, lines: is_plain.then(|| Mutex::new(Instant::now())) }
+        let lines = is_plain.then(|| Mutex::new(Instant::now()));
+        Self { label, bar, began: Instant::now(), earlier: done as u64, rate: Mutex::new(0.0), lines }
     }
 
     /// Records finished pieces.
     pub fn advance(&self, pieces: usize, message: &str) {
-        self.bar.inc(pieces as u64);
-        let left = self.bar.eta();
-        self.show(message, (self.bar.per_sec() > 0.0).then_some(left));
+        let rate = self.count(pieces);
+        let rest = self.bar.length().unwrap_or(0).saturating_sub(self.bar.position());
+        self.show(message, Duration::try_from_secs_f64(rest as f64 / rate).ok());
     }
 
     /// Records finished pieces of a longer work, of which `left` remains.
     pub fn advance_within(&self, pieces: usize, message: &str, left: Duration) {
-        self.bar.inc(pieces as u64);
+        self.count(pieces);
         self.show(message, Some(left));
+    }
+
+    /// Counts finished pieces; returns how many were finished a second.
+    fn count(&self, pieces: usize) -> f64 {
+        self.bar.inc(pieces as u64);
+        let finished = self.bar.position().saturating_sub(self.earlier);
+        let rate = finished as f64 / self.began.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
+        *self.rate.lock().unwrap_or_else(PoisonError::into_inner) = rate;
+        rate
     }
 
     /// Tells how far the pieces in work are.
@@ -88,7 +102,7 @@ impl Progress {
 
     fn show(&self, message: &str, left: Option<Duration>) {
         let (done, total) = (self.bar.position(), self.bar.length().unwrap_or(0));
-        let rate = self.bar.per_sec();
+        let rate = *self.rate.lock().unwrap_or_else(PoisonError::into_inner);
         let bar = if self.lines.is_some() { String::new() } else { drawn(done, total) };
         let words = [
             format!("{} {bar}{done}/{total}", self.label),
@@ -153,6 +167,18 @@ mod tests {
         assert_eq!(rate_in_words(1.0 / 300.0), "5 min each");
         let words = [3.0, 45.0, 150.0, 9000.0].map(|s| duration_in_words(Duration::from_secs_f64(s)));
         assert_eq!(words, ["3.0 s", "45 s", "2 min", "2.5 h"]);
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_pieces_finished_here() {
+        let progress = Progress::new("domains", 20, 10, Verbosity { quiet: true, verbose: false });
+        std::thread::sleep(Duration::from_millis(20));
+        let rate = progress.count(2);
+        let most = 2.0 / 0.02;
+        assert!(rate > 0.0 && rate <= most, "{rate}");
+        // A note tells nothing about the rate.
+        progress.note("domain 3: 50 %");
+        assert_eq!(*progress.rate.lock().unwrap(), rate);
     }
 
     #[test]

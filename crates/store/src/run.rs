@@ -69,6 +69,30 @@ pub struct DatasetCard {
     /// Lowest and highest porosity of the training domains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub porosity: Option<[f64; 2]>,
+    /// Further datasets that were trained on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<AlsoTrainedOn>,
+}
+
+impl DatasetCard {
+    /// Heights and widths of the training domains.
+    pub fn sizes(&self) -> impl Iterator<Item = (usize, usize)> {
+        let all = std::iter::once(&self.shape).chain(self.also.iter().map(|also| &also.shape));
+        all.map(|&(_, height, width)| (height, width))
+    }
+}
+
+/// A dataset, all of whose domains a run was trained on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlsoTrainedOn {
+    /// Path during training.
+    pub path: PathBuf,
+    /// [`super::InvasionDataset::fingerprint`].
+    pub fingerprint: String,
+    /// Frames, height and width.
+    pub shape: (usize, usize, usize),
+    /// Identifiers of the domains.
+    pub domains: Vec<String>,
 }
 
 /// One trained network.
@@ -123,6 +147,11 @@ pub trait TrainedOn: Serializable {
     /// Its fingerprint.
     fn fingerprint(&self) -> &str;
 
+    /// Further datasets that were trained on.
+    fn also(&self) -> &[AlsoTrainedOn] {
+        &[]
+    }
+
     /// Names and identifiers of the three parts for `members`: training, validation and test.
     fn parts(split: &Self::Split, members: &[MemberCard]) -> [(&'static str, Vec<String>); 3];
 }
@@ -137,6 +166,10 @@ impl TrainedOn for DatasetCard {
 
     fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    fn also(&self) -> &[AlsoTrainedOn] {
+        &self.also
     }
 
     fn parts(split: &SplitLists, _: &[MemberCard]) -> [(&'static str, Vec<String>); 3] {

@@ -18,7 +18,7 @@ use porecast_store::invasion::parts_folder;
 use porecast_store::listing::{self, Entry};
 use porecast_store::picture;
 use porecast_store::plate::{self, Plate};
-use porecast_store::run::{Card, DatasetCard, MemberCard, SegmentationCard, TrainedOn};
+use porecast_store::run::{AlsoTrainedOn, Card, DatasetCard, MemberCard, SegmentationCard, TrainedOn};
 use porecast_store::run_list::{self, ListedRun};
 use porecast_store::{
     InvasionDataset, PredictionFile, Quantity, RunFolder, Task, image as images, mask_prediction, npz,
@@ -290,7 +290,13 @@ fn run_folder(run: &RunFolder) -> Result<Inspection> {
     }
     let samples = |card: &DatasetCard| {
         let (frames, height, width) = card.shape;
-        vec![("sequences", format!("{frames} frames of {height} x {width} pixels (height x width)"))]
+        let mut facts =
+            vec![("sequences", format!("{frames} frames of {height} x {width} pixels (height x width)"))];
+        for AlsoTrainedOn { path, shape: (_, height, width), domains, .. } in &card.also {
+            let text = format!("{} of {height} x {width} pixels, {}", domains.len(), path.display());
+            facts.push(("also trained on", text));
+        }
+        facts
     };
     trained(run, samples, predictions)
 }

@@ -1,5 +1,6 @@
 //! Invasion sequences in memory, and batches of them.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use ndarray::Axis;
@@ -19,7 +20,6 @@ use porecast_store::{InvasionDataset, Physics, Quantity, QuantityScale};
 /// The sequences of a dataset; frames take one bit per pixel.
 #[derive(Debug, Clone)]
 pub struct InvasionData {
-    shape: (usize, usize, usize),
     inlet: Side,
     channel_count: usize,
     domains: Vec<Sequence>,
@@ -29,6 +29,8 @@ pub struct InvasionData {
 #[derive(Debug, Clone)]
 struct Sequence {
     id: String,
+    /// Height and width.
+    size: (usize, usize),
     input: Vec<f32>,
     pore: PackedMask,
     frames: Vec<PackedMask>,
@@ -50,10 +52,12 @@ impl InvasionData {
             .map(|index| {
                 let trajectory = dataset.sequence(index)?;
                 fingerprint.add(&dataset.domain_ids()[index], &trajectory);
-                let width = trajectory.domain.shape().1;
+                let size = trajectory.domain.shape();
+                let width = size.1;
                 let porosity = trajectory.domain.porosity();
                 let sequence = Sequence {
                     id: dataset.domain_ids()[index].clone(),
+                    size,
                     input: Vec::new(),
                     pore: PackedMask::new(trajectory.domain.solid.iter().map(|solid| !solid), width),
                     frames: trajectory
@@ -73,10 +77,28 @@ impl InvasionData {
             sequence.input = channels(&domain, inlet, list).into_raw_vec_and_offset().0;
         });
         let fingerprint = fingerprint.finish();
-        Ok(Self { shape: dataset.shape(), inlet, channel_count: list.len(), domains, fingerprint })
+        Ok(Self { inlet, channel_count: list.len(), domains, fingerprint })
     }
 
-    /// [`InvasionDataset::fingerprint`], computed while the sequences were read.
+    /// Appends the sequences of another dataset, at `path`, which has the same number of frames, time unit, inlet and pixel
+    /// size. Returns their identifiers.
+    ///
+    /// # Errors
+    /// An identifier occurs in both.
+    pub fn append(&mut self, other: Self, path: &Path) -> Result<Vec<String>> {
+        let ids: Vec<String> = other.domains.iter().map(|domain| domain.id.clone()).collect();
+        let own: HashSet<&str> = self.domains.iter().map(|domain| domain.id.as_str()).collect();
+        if let Some(id) = ids.iter().find(|id| own.contains(id.as_str())) {
+            return Err(Error::input(
+                path,
+                format!("has domain {id:?}, which is in another dataset of the training"),
+            ));
+        }
+        self.domains.extend(other.domains);
+        Ok(ids)
+    }
+
+    /// [`InvasionDataset::fingerprint`] of the dataset that was loaded, computed while its sequences were read.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -117,10 +139,10 @@ impl InvasionData {
 
     /// Pixels of the classes solid, defending, invading in some frames of some domains.
     pub fn class_counts(&self, domains: &[usize], frames: &[usize]) -> [u64; 3] {
-        let (_, height, width) = self.shape;
         let mut counts = [0; 3];
         for &domain in domains {
             let sequence = &self.domains[domain];
+            let (height, width) = sequence.size;
             let pore = sequence.pore.count() as u64;
             for &frame in frames {
                 let invading = sequence.frames[frame].count() as u64;
@@ -132,9 +154,9 @@ impl InvasionData {
         counts
     }
 
-    /// A batch; times are divided by `time_scale`. All picks have the same number of frames.
+    /// A batch; times are divided by `time_scale`. All picks have the same size and number of frames.
     fn batch(&self, picks: &[Pick], time_scale: f64, physics: &[QuantityScale]) -> HostBatch {
-        let (_, height, width) = self.shape;
+        let (height, width) = self.domains[picks[0].domain].size;
         let mut batch = HostBatch {
             domains: picks.len(),
             input_shape: [self.channel_count, height, width],
@@ -181,6 +203,10 @@ pub struct TimedInvasions {
 impl Samples for TimedInvasions {
     fn batch(&self, picks: &[Pick]) -> Result<HostBatch> {
         Ok(self.data.batch(picks, self.time_scale, &self.physics))
+    }
+
+    fn size(&self, index: usize) -> (usize, usize) {
+        self.data.domains[index].size
     }
 
     /// The mirror that exchanges the two lateral sides.

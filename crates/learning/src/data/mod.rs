@@ -16,11 +16,14 @@ use porecast_base::Result;
 
 /// Training samples of either task.
 pub trait Samples: Send + Sync {
-    /// A batch of the samples of `picks`, which all have the same number of frames.
+    /// A batch of the samples of `picks`, which all have the same size and number of frames.
     ///
     /// # Errors
     /// A sample cannot be read.
     fn batch(&self, picks: &[Pick]) -> Result<HostBatch>;
+
+    /// Height and width of a domain or image.
+    fn size(&self, index: usize) -> (usize, usize);
 
     /// The mirror image that is as likely as the original.
     fn mirror(&self) -> Mirror;

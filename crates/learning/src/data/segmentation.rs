@@ -142,6 +142,11 @@ impl Samples for SegmentationData {
         Ok(batch)
     }
 
+    fn size(&self, _: usize) -> (usize, usize) {
+        let (_, height, width) = self.dataset.shape();
+        (height, width)
+    }
+
     /// [`Mirror::None`]: the augmentation draws mirror images.
     fn mirror(&self) -> Mirror {
         Mirror::None

@@ -4,11 +4,10 @@ use super::ends::Recurrent;
 use super::*;
 use crate::loss::Objective;
 use burn::backend::{Autodiff, Flex};
-#[cfg(feature = "wgpu")]
-use burn::module::ModuleMapper;
-use burn::module::{AutodiffModule, ModuleVisitor, Param};
+
+use burn::module::{AutodiffModule, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, GradientsParams, Optimizer};
-use burn::tensor::Distribution;
+use burn::tensor::{Distribution, FloatDType};
 use porecast_store::config::loss::LossConfig;
 use porecast_store::config::model::{
     ActivationKind, AttentionConfig, ContextConfig, ContextKind, EncoderConfig, EncoderKind, GlobalConfig,
@@ -581,4 +580,22 @@ fn the_network_of_the_study_has_its_size() {
     let network = Network::<Ad>::init(&config, ends(1, 3, false), &Default::default());
     // 1.94 million in the study's UNet of base 16 and four levels; its last layer has 435.
     assert!((1_900_000..2_000_000).contains(&network.parameter_count()), "{}", network.parameter_count());
+}
+
+#[test]
+fn weights_of_half_precision_can_be_trained() {
+    struct Half;
+    impl<B: Backend> ModuleMapper<B> for Half {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+            param.map(|weights| weights.cast(FloatDType::F16))
+        }
+    }
+    let _alone = seeded();
+    let (_, config) = variants().swap_remove(0);
+    let fresh = Network::<Ad>::init(&config, ends(1, 3, true), &Default::default());
+    let path = Path::new("half.safetensors");
+    let half = fresh.valid().map(&mut Half).to_bytes(path).expect("bytes");
+    let started = Network::<Ad>::undrawn(&config, ends(1, 3, true), &Default::default());
+    let started = started.with_weights(half, path).expect("the same network");
+    assert_eq!(started.parameter_count(), fresh.parameter_count());
 }

@@ -28,7 +28,23 @@ impl<B: Kernels> Network<B> {
     ///
     /// # Errors
     /// The bytes are damaged or belong to another architecture.
-    pub fn with_weights(mut self, bytes: Vec<u8>, path: &Path) -> Result<Self> {
+    pub fn with_weights(self, bytes: Vec<u8>, path: &Path) -> Result<Self> {
+        self.given(bytes, path, |_| true)
+    }
+
+    /// This network with the weights of another one, which may end in another way: the layers after the UNet stay as they
+    /// are where only one of the two has them. `path` names the file in errors.
+    ///
+    /// # Errors
+    /// The bytes are damaged, or another layer differs.
+    pub fn started_from(self, bytes: Vec<u8>, path: &Path) -> Result<Self> {
+        let is_end =
+            |tensor: &str| ["Unet.head.", "Unet.recurrence."].iter().any(|end| tensor.starts_with(end));
+        self.given(bytes, path, |tensor| !is_end(tensor))
+    }
+
+    /// This network with the weights in `bytes`; tensors that only one of them has must not be `needed`.
+    fn given(mut self, bytes: Vec<u8>, path: &Path, needed: impl Fn(&str) -> bool) -> Result<Self> {
         // Mismatches are reported below, in one line instead of Burn's table.
         let mut store = SafetensorsStore::from_bytes(Some(bytes)).validate(false).allow_partial(true);
         let other = |what: String| {
@@ -40,8 +56,10 @@ impl<B: Kernels> Network<B> {
             .errors
             .iter()
             .map(|error| error.to_string().lines().next().unwrap_or_default().to_owned());
-        let missing = applied.missing.iter().map(|(tensor, _)| format!("it lacks tensor {tensor}"));
-        let unused = applied.unused.iter().map(|tensor| format!("tensor {tensor} has no place in it"));
+        let missing = applied.missing.iter().map(|(tensor, _)| tensor).filter(|tensor| needed(tensor));
+        let missing = missing.map(|tensor| format!("it lacks tensor {tensor}"));
+        let unused = applied.unused.iter().filter(|tensor| needed(tensor));
+        let unused = unused.map(|tensor| format!("tensor {tensor} has no place in it"));
         let mismatches: Vec<String> = wrong.chain(missing).chain(unused).collect();
         match mismatches.as_slice() {
             [] => Ok(self.map(&mut Single)),
@@ -70,7 +88,9 @@ impl<B: Backend> ModuleMapper<B> for Single {
         if param.val().dtype() == DType::F32 {
             return param;
         }
-        param.map(|weights| weights.cast(FloatDType::F32))
+        let is_trained = param.is_require_grad();
+        // Autodiff takes the result of a cast for no weight.
+        param.map(|weights| weights.cast(FloatDType::F32).detach().set_require_grad(is_trained))
     }
 }
 

@@ -57,14 +57,14 @@ pub(super) fn outside(card: &DatasetCard, domain: &Domain, inlet: Side, physics:
         Side::Top | Side::Bottom => [height, width],
         Side::Left | Side::Right => [width, height],
     };
-    let (_, height, width) = card.shape;
-    let learnt = lengths((height, width), card.inlet);
-    for ((what, length), learnt) in
-        ["length", "width"].into_iter().zip(lengths(domain.shape(), inlet)).zip(learnt)
-    {
-        let factor = length as f64 / learnt as f64;
-        if !(1.0 / SIZE_FACTOR..=SIZE_FACTOR).contains(&factor) {
-            let text = format!("{what} {length} pixels; the training domains have {learnt}");
+    for (axis, what) in ["length", "width"].into_iter().enumerate() {
+        let length = lengths(domain.shape(), inlet)[axis];
+        let learnt = || card.sizes().map(|size| lengths(size, card.inlet)[axis]);
+        let (least, most) = (learnt().min().unwrap_or(length), learnt().max().unwrap_or(length));
+        let (shortest, longest) = (least as f64 / SIZE_FACTOR, most as f64 * SIZE_FACTOR);
+        if !(shortest..=longest).contains(&(length as f64)) {
+            let range = if least == most { least.to_string() } else { format!("{least} to {most}") };
+            let text = format!("{what} {length} pixels; the training domains have {range}");
             found.push(Outside { what: what.to_owned(), text });
         }
     }
@@ -142,6 +142,7 @@ pub(super) fn significant(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use ndarray::Array2;
+    use porecast_store::run::AlsoTrainedOn;
     use porecast_store::{Quantity, QuantityScale};
 
     use super::*;
@@ -158,6 +159,7 @@ mod tests {
             mean_times: vec![],
             physics: vec![QuantityScale::new(Quantity::CapillaryNumber, &[1e-3, 1e-2])],
             porosity: Some([0.4, 0.7]),
+            also: vec![],
         }
     }
 
@@ -174,6 +176,23 @@ mod tests {
         let text = "capillary number 0.05 is outside 0.001 to 0.01, the range of the training domains";
         assert_eq!(found(256, 64, Side::Top, 0.05), [text]);
         assert_eq!(found(600, 64, Side::Top, 1e-2), ["length 600 pixels; the training domains have 256"]);
+        let mut of_two_sizes = card();
+        of_two_sizes.also.push(AlsoTrainedOn {
+            path: "large.h5".into(),
+            fingerprint: String::new(),
+            shape: (26, 512, 128),
+            domains: vec![],
+        });
+        let found = |height: usize| {
+            let domain = Domain {
+                solid: Array2::from_shape_fn((height, 64), |(y, _)| y % 2 == 0),
+                voxel_size_m: 35e-6,
+            };
+            let found = outside(&of_two_sizes, &domain, Side::Top, &Physics::default());
+            found.into_iter().map(|one| one.text).collect::<Vec<_>>()
+        };
+        assert_eq!(found(1024), [] as [&str; 0]);
+        assert_eq!(found(1100), ["length 1100 pixels; the training domains have 256 to 512"]);
     }
 
     #[test]

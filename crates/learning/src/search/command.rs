@@ -73,7 +73,9 @@ fn basis(training: &Path) -> Result<Basis> {
         (SegmentationDataset::open(&config.dataset)?.fingerprint()?, None)
     } else {
         let config: TrainConfig = config::load(training, &[])?;
-        (InvasionDataset::open(&config.dataset)?.fingerprint()?, config.split.file)
+        let all = std::iter::once(&config.dataset).chain(&config.also_train_on);
+        let fingerprints = all.map(|path| InvasionDataset::open(path)?.fingerprint());
+        (fingerprints.collect::<Result<Vec<_>>>()?.join(" "), config.split.file)
     };
     let digest = |file: &PathBuf| {
         let bytes = std::fs::read(file).map_err(|e| Error::unreadable(file, e))?;

@@ -146,8 +146,15 @@ impl Begun {
                 let what = format!("{what}; restore it, or train again with --force");
                 Error::mismatch(place, what)
             };
+            let is_changed = "is no longer the dataset this run began with";
             if before.dataset.fingerprint() != card.dataset.fingerprint() {
-                return Err(other(card.dataset.path(), "is no longer the dataset this run began with"));
+                return Err(other(card.dataset.path(), is_changed));
+            }
+            // The configurations are equal, so the lists of datasets are.
+            for (before, now) in before.dataset.also().iter().zip(card.dataset.also()) {
+                if before.fingerprint != now.fingerprint {
+                    return Err(other(&now.path, is_changed));
+                }
             }
             if before.split != card.split {
                 return Err(other(split, "no longer splits the data as when this run began"));
@@ -178,10 +185,15 @@ impl Place {
     /// The split cannot be written as JSON.
     pub(super) fn lead<D: TrainedOn>(&self, card: &Card<D>) -> Result<Lead> {
         let split = serde_json::to_string(&card.split).map_err(|e| Error::output(&self.asked, e))?;
+        let data = &card.dataset;
+        let fingerprints = std::iter::once(data.fingerprint())
+            .chain(data.also().iter().map(|also| also.fingerprint.as_str()))
+            .collect::<Vec<_>>()
+            .join(" ");
         Ok(Lead {
             folder: self.folder.path().to_owned(),
             init: self.init.as_ref().map(|init| init.card().run),
-            basis: format!("{} {} {split}", self.resolved, card.dataset.fingerprint()),
+            basis: format!("{} {fingerprints} {split}", self.resolved),
         })
     }
 

@@ -1,12 +1,13 @@
 //! Training on invasion sequences: one network for any time, or one per frame.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::begin::{Lead, begin};
 use super::memory::Memory;
 use super::ranks::Ranks;
 use super::{Member, Setting, balanced};
+use crate::data::order::groups_per_batch;
 use crate::data::{InvasionData, TimedInvasions};
 use crate::device::Device;
 use crate::loss::Objective;
@@ -17,9 +18,9 @@ use porecast_base::progress::say;
 use porecast_base::{Error, Result};
 use porecast_store::config;
 use porecast_store::config::loss::ClassWeights;
-use porecast_store::config::train::{Conditioning, TrainConfig};
+use porecast_store::config::train::{Conditioning, TrainConfig, TrainingConfig};
 use porecast_store::domain_split;
-use porecast_store::run::{DatasetCard, RunCard};
+use porecast_store::run::{AlsoTrainedOn, DatasetCard, RunCard, SplitLists};
 use porecast_store::{InvasionDataset, Quantity, QuantityScale};
 
 /// Prepares a training on invasions.
@@ -40,11 +41,22 @@ pub(super) fn set_up(
     }
     let begun = begin(args, &config.name, &config, lead)?;
     let dataset = InvasionDataset::open(&config.dataset)?;
-    let (_, height, width) = dataset.shape();
+    let (frames, height, width) = dataset.shape();
     let ends = Ends::of_invasion(&config, (height, width), dataset.inlet());
+    let further =
+        config.also_train_on.iter().map(|path| further(path, &dataset)).collect::<Result<Vec<_>>>()?;
     let memory = Memory::check(&config.model, ends, &config.training, (height, width), device)?;
-    let data = InvasionData::load(&dataset, &config.inputs)?;
-    let mut card = make_card(&config, &dataset, &data, &device)?;
+    for other in &further {
+        let (_, other_height, other_width) = other.shape();
+        let training = &config.training;
+        let frames = training.frames_per_domain.min(frames);
+        let groups = groups_per_batch(training, frames, (height, width), (other_height, other_width));
+        let training = TrainingConfig { batch_size: groups * frames, ..training.clone() };
+        Memory::check(&config.model, ends, &training, (other_height, other_width), device)?;
+    }
+    let mut data = InvasionData::load(&dataset, &config.inputs)?;
+    let also = further.iter().map(|other| append(&mut data, other, &config)).collect::<Result<Vec<_>>>()?;
+    let mut card = make_card(&config, &dataset, &data, also, &device)?;
     let place = begun.write(&mut card, config.split.file.as_deref().unwrap_or(&config.dataset))?;
     let setting = Setting {
         members: members(&config, &card, data)?,
@@ -58,7 +70,7 @@ pub(super) fn set_up(
         verbosity,
     };
     let split = &card.split;
-    let what = format!(
+    let mut what = format!(
         "{}: {} training, {} validation, {} test domains of {}",
         card.name,
         split.train.len(),
@@ -66,8 +78,60 @@ pub(super) fn set_up(
         split.test.len(),
         config.dataset.display()
     );
+    for AlsoTrainedOn { path, shape: (_, height, width), domains, .. } in &card.dataset.also {
+        what += &format!(", {} of {} ({height} x {width} pixels)", domains.len(), path.display());
+    }
     say(verbosity, &what);
     Ok((setting, card))
+}
+
+/// Opens a further dataset to train on.
+///
+/// # Errors
+/// It cannot be opened, or differs from `dataset` in more than height and width.
+fn further(path: &Path, dataset: &InvasionDataset) -> Result<InvasionDataset> {
+    let other = InvasionDataset::open(path)?;
+    let differs = |what: &str, own: &str, expected: &str| {
+        let what = format!("has {what} {own}, {} has {expected}", dataset.path().display());
+        Err(Error::mismatch(path, what))
+    };
+    if other.shape().0 != dataset.shape().0 {
+        return differs("frames:", &other.shape().0.to_string(), &dataset.shape().0.to_string());
+    }
+    if other.time_unit() != dataset.time_unit() {
+        return differs("times in", other.time_unit().name(), dataset.time_unit().name());
+    }
+    if other.inlet() != dataset.inlet() {
+        return differs("its inlet at the", &other.inlet().to_string(), &dataset.inlet().to_string());
+    }
+    if other.voxel_size_m() != dataset.voxel_size_m() {
+        let size = |of: &InvasionDataset| format!("{} m", of.voxel_size_m());
+        return differs("pixels of", &size(&other), &size(dataset));
+    }
+    Ok(other)
+}
+
+/// Reads a further dataset into `data`.
+fn append(data: &mut InvasionData, other: &InvasionDataset, config: &TrainConfig) -> Result<AlsoTrainedOn> {
+    let own = InvasionData::load(other, &config.inputs)?;
+    Ok(AlsoTrainedOn {
+        path: other.path().to_owned(),
+        fingerprint: own.fingerprint().to_owned(),
+        shape: other.shape(),
+        domains: data.append(own, other.path())?,
+    })
+}
+
+/// Indices of all training domains.
+fn training_domains(
+    config: &TrainConfig,
+    data: &InvasionData,
+    split: &SplitLists,
+    also: &[AlsoTrainedOn],
+) -> Result<Vec<usize>> {
+    let own = data.indices(&split.train, &config.dataset)?;
+    let others = also.iter().map(|other| data.indices(&other.domains, &other.path));
+    Ok(others.collect::<Result<Vec<_>>>()?.into_iter().fold(own, |all, others| [all, others].concat()))
 }
 
 /// The networks of a run: one, or one per frame, and all of these again for each further seed.
@@ -81,7 +145,7 @@ fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<V
             frames.of(frame_count).into_iter().map(|frame| (Some(frame), vec![frame])).collect()
         }
     };
-    let train = data.indices(&card.split.train, &config.dataset)?;
+    let train = training_domains(config, &data, &card.split, &card.dataset.also)?;
     let validation = data.indices(&card.split.validation, &config.dataset)?;
     let (time_scale, physics) = (card.dataset.time_scale, card.dataset.physics.clone());
     let data = Arc::new(TimedInvasions { data, time_scale, physics });
@@ -146,6 +210,7 @@ fn make_card(
     config: &TrainConfig,
     dataset: &InvasionDataset,
     data: &InvasionData,
+    also: Vec<AlsoTrainedOn>,
     device: &Device,
 ) -> Result<RunCard> {
     let split = domain_split::split(dataset.domain_ids(), &config.split, &config.dataset)?;
@@ -173,10 +238,11 @@ fn make_card(
             ));
         }
     }
-    let train = data.indices(&split.train, &config.dataset)?;
+    let own = data.indices(&split.train, &config.dataset)?;
     let mean_times = (0..frame_count)
-        .map(|frame| train.iter().map(|&i| data.times(i)[frame]).sum::<f64>() / train.len() as f64)
+        .map(|frame| own.iter().map(|&i| data.times(i)[frame]).sum::<f64>() / own.len() as f64)
         .collect();
+    let train = training_domains(config, data, &split, &also)?;
     let time_scale =
         train.iter().flat_map(|&i| data.times(i)).fold(0.0f64, |largest, &time| largest.max(time));
     let everyone: Vec<usize> = split
@@ -187,6 +253,9 @@ fn make_card(
         .concat();
     let physics = config.physics.iter().map(|&quantity| {
         data.quantity(quantity, &everyone, &config.dataset)?;
+        for other in &also {
+            data.quantity(quantity, &data.indices(&other.domains, &other.path)?, &other.path)?;
+        }
         Ok(QuantityScale::new(quantity, &data.quantity(quantity, &train, &config.dataset)?))
     });
     let physics = physics.collect::<Result<_>>()?;
@@ -203,6 +272,7 @@ fn make_card(
         voxel_size_m: dataset.voxel_size_m(),
         mean_times,
         time_scale: if time_scale > 0.0 { time_scale } else { 1.0 },
+        also,
     };
     Ok(RunCard::new(&config.name, config.seed, &device.to_string(), dataset, split))
 }

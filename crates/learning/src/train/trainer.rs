@@ -157,7 +157,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let is_resumed = files.checkpoint_path().exists();
         network = match (start, &model.unet.encoder.weights) {
             _ if is_resumed => network,
-            (Some(path), _) => network.with_weights(weights::read_network(path)?, path).map_err(|error| {
+            (Some(path), _) => network.started_from(weights::read_network(path)?, path).map_err(|error| {
                 match &setting.place.init {
                     Some(init) => init.explained(error, &setting.place.resolved),
                     None => error,
@@ -242,6 +242,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             &member.frames,
             config,
             member.data.mirror(),
+            |domain| member.data.size(domain),
         );
         let total_steps = (batches.len().div_ceil(config.accumulation) * config.epochs) as u64;
         (batches, total_steps)

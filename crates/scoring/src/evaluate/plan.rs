@@ -163,12 +163,13 @@ impl<D: Dataset> Plan<D> {
         let training = if is_own { Some(dataset.clone()) } else { trained_on(&card, &dataset, is_like) };
         if !is_own {
             let seen = card.parts().into_iter().filter(|(name, _)| *name != "test").flat_map(|(_, ids)| ids);
-            let seen: BTreeSet<String> = seen.collect();
+            let also = card.dataset.also().iter().flat_map(|also| also.domains.iter().cloned());
+            let seen: BTreeSet<String> = seen.chain(also).collect();
             let count = dataset.ids().iter().filter(|id| seen.contains(*id)).count();
             let (all, sample) = (dataset.ids().len(), D::SAMPLE);
             if count > 0 {
                 let what = "the run was trained or chosen on them, so they are not unseen";
-                notes.push(format!("{count} of the {all} {sample}s are in the split of the run: {what}"));
+                notes.push(format!("{count} of the {all} {sample}s are in the data of the run: {what}"));
             }
             if training.is_none() {
                 let place = card.dataset.path().display();

@@ -13,7 +13,7 @@ use crate::figure::{Colour, Drawing};
 use porecast_base::Result;
 use porecast_store::RunFolder;
 use porecast_store::document::Document;
-use porecast_store::run::{ComparisonFolder, RunCard};
+use porecast_store::run::{AlsoTrainedOn, ComparisonFolder, RunCard};
 
 /// Heading of the player.
 const PLAYER: &str = "The invasion, frame by frame";
@@ -105,7 +105,11 @@ fn split_text(card: &RunCard) -> String {
         .split
         .parts()
         .map(|(part, ids)| format!("{} {}", ids.len(), if part == "train" { "training" } else { part }));
-    format!("{} domains", listed(&counts.each_ref().map(String::as_str)))
+    let mut text = format!("{} domains", listed(&counts.each_ref().map(String::as_str)));
+    for AlsoTrainedOn { shape: (_, height, width), domains, .. } in &card.dataset.also {
+        text += &format!("; {} training domains of {height} × {width} pixels", domains.len());
+    }
+    text
 }
 
 fn dataset_text(dataset: &ScoredDataset) -> String {

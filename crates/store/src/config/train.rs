@@ -28,6 +28,11 @@ pub struct TrainConfig {
     pub networks: usize,
     /// Dataset of invasion sequences to train on, relative to the working directory.
     pub dataset: PathBuf,
+    /// Further datasets, all of whose domains are trained on. They may have another height and width, but need the same
+    /// number of frames, time unit, inlet and pixel size.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("default" = []))]
+    pub also_train_on: Vec<PathBuf>,
     /// Output of the last layer for each pixel.
     #[serde(default)]
     pub head: Head,
@@ -309,7 +314,8 @@ pub struct TrainingConfig {
     /// Number of epochs: passes over the samples.
     #[schemars(range(min = 1))]
     pub epochs: usize,
-    /// Samples (frames of domains, or images) in a batch.
+    /// Samples (frames of domains, or images) in a batch. The domains of a batch have one size; larger domains than the
+    /// first training domain come in smaller batches of about as many pixels.
     #[schemars(range(min = 1))]
     pub batch_size: usize,
     /// Batches whose gradients are averaged before an optimiser step. Processes started by `mpirun` share them.
@@ -392,6 +398,14 @@ impl Validate for TrainConfig {
         let mut checks = Checks::default();
         plain_name(&mut checks, &self.name);
         checks.expect(self.networks > 0, "networks", self.networks, "at least 1");
+        let datasets: std::collections::HashSet<_> =
+            self.also_train_on.iter().chain([&self.dataset]).collect();
+        checks.expect(
+            datasets.len() == 1 + self.also_train_on.len(),
+            "also_train_on",
+            super::shown(&self.also_train_on),
+            "each dataset once, and not that of `dataset`",
+        );
         let distinct: std::collections::HashSet<_> = self.inputs.iter().map(|c| *c as usize).collect();
         checks.expect(
             !self.inputs.is_empty() && distinct.len() == self.inputs.len(),
