@@ -18,11 +18,11 @@ class SegmentationRun:
         self._compiled = compiled
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, device: str = "cpu", tile: int = 512) -> SegmentationRun:
+    def load(cls, path: str | os.PathLike[str], *, device: str = "cpu", tile: int | None = None) -> SegmentationRun:
         """Load the run folder that a training has written, each network with the weights of its best epoch.
 
-        Images with an edge longer than ``tile`` pixels are predicted in overlapping tiles. ``device`` is ``"cpu"``, or
-        ``"cuda"`` in a build with that feature.
+        Images with an edge longer than ``tile`` pixels, by default 512, are predicted in overlapping tiles. ``device`` is
+        ``"cpu"``, or ``"cuda"`` in a build with that feature.
 
         Raises FileNotFoundError or OSError if the folder is not a segmentation run with a trained network.
         """

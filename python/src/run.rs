@@ -27,7 +27,7 @@ pub(crate) struct Run {
 impl Run {
     /// Loads a run folder, or the model that comes with porecast.
     #[new]
-    fn new(py: Python<'_>, path: Option<PathBuf>, device: &str, tile: usize) -> PyResult<Self> {
+    fn new(py: Python<'_>, path: Option<PathBuf>, device: &str, tile: Option<usize>) -> PyResult<Self> {
         work::run(py, || {
             let device = Device::parse(device)?;
             let (predictor, physics) = match path {
@@ -124,7 +124,7 @@ pub(crate) struct SegmentationRun {
 impl SegmentationRun {
     /// Loads a run folder.
     #[new]
-    fn new(py: Python<'_>, path: PathBuf, device: &str, tile: usize) -> PyResult<Self> {
+    fn new(py: Python<'_>, path: PathBuf, device: &str, tile: Option<usize>) -> PyResult<Self> {
         work::run(py, || {
             let predictor = MaskPredictor::on(&path, Device::parse(device)?)?;
             Ok(Self { predictor: predictor.with_tile(tile) })

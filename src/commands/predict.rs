@@ -61,9 +61,10 @@ pub struct Args {
     /// Bright pixels are solid, dark pixels pore.
     #[arg(long)]
     pub invert: bool,
-    /// Largest tile edge in pixels; larger domains and images are predicted in overlapping tiles.
-    #[arg(long, default_value_t = 512)]
-    pub tile: usize,
+    /// Largest tile edge in pixels; larger domains and images are predicted in overlapping tiles. By default 512; a recurrent
+    /// network takes up to 1024 x 1024 pixels as a whole.
+    #[arg(long)]
+    pub tile: Option<usize>,
     /// Device: `cpu`, `cuda[:index]` or `wgpu[:index]`.
     #[arg(long, default_value = "cpu")]
     pub device: String,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use image::{GrayImage, Luma};
+use porecast::RunFolder;
 use porecast::store::{InvasionDataset, Physics, PredictionFile, invasion};
 
 use crate::support::{Exits, Project, Workshop, fails, text};
@@ -72,6 +73,23 @@ fn options_that_a_dataset_or_a_run_does_not_follow_are_refused() {
 }
 
 #[test]
+fn a_fine_tuned_network_is_told_physics_in_the_same_numbers() {
+    let project = Project::new();
+    with_contact_angle(&project.path("data.h5"), &project.path("sixty.h5"), 60.0);
+    project.trained("physics = ['contact-angle']", "run");
+    let scale = |run: &str| RunFolder::new(project.path(run)).card().expect("a run").dataset.physics[0];
+    let mut tune = project.train(&project.path("train.toml"), "tuned");
+    tune.arg("--init")
+        .arg(project.path("run"))
+        .arg("--set")
+        .arg(format!("dataset={:?}", project.path("sixty.h5")));
+    tune.succeeds();
+    let (run, tuned) = (scale("run"), scale("tuned"));
+    assert_eq!((tuned.mean, tuned.standard_deviation), (run.mean, run.standard_deviation));
+    assert_eq!((tuned.least, tuned.most), (45.0, 60.0));
+}
+
+#[test]
 fn tiles_that_change_the_prediction_are_warned_about() {
     let project = Project::new();
     project.trained("", "run");
@@ -88,4 +106,13 @@ fn tiles_that_change_the_prediction_are_warned_about() {
     let warned = said("vit", "48");
     assert!(warned.contains("the domain (64 x 48 pixels), all of which this network looks at"), "{warned}");
     assert!(!said("vit", "64").contains("tiles of"), "a single tile");
+    let config = project.config(
+        "conditioning = { recurrent = { knots = 3 } }\n[loss]\ncross_entropy = 1.0\n[training]\nepochs = 1\n\
+         samples_per_epoch = 8",
+    );
+    project.train(&config, "recurrent").args(["--set", "model.unet.levels=4"]).succeeds();
+    assert!(said("recurrent", "48").contains("all of which this network looks at"));
+    image(&project.path("long.png"), 600, 32);
+    let whole = project.predict("recurrent", "long.png", "whole").succeeds();
+    assert!(!text(&whole.stderr).contains("tiles of"), "a recurrent network takes it as a whole");
 }

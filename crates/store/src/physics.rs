@@ -144,6 +144,12 @@ impl QuantityScale {
         Self { quantity, mean, standard_deviation, least, most }
     }
 
+    /// The scale of a network that begins with the weights of one with the scale `earlier`: the same numbers mean the same
+    /// values, and both ranges are known.
+    pub fn after(self, earlier: &Self) -> Self {
+        Self { least: self.least.min(earlier.least), most: self.most.max(earlier.most), ..*earlier }
+    }
+
     /// What the network is told: 0 if all training domains agree, since it cannot know what another value does.
     pub fn scaled(&self, value: f64) -> f32 {
         if self.least == self.most && value.is_finite() {
@@ -173,5 +179,8 @@ mod tests {
         assert!(!angle.covers(90.0));
         assert!(!Quantity::ContactAngle.is_possible(-5.0) && !Quantity::ViscosityRatio.is_possible(0.0));
         assert!(scale.covers(5e-3) && !scale.covers(5e-4) && !scale.covers(0.2));
+        let tuned = QuantityScale::new(Quantity::CapillaryNumber, &[2e-1]).after(&scale);
+        assert_eq!(tuned.scaled(1e-2), scale.scaled(1e-2));
+        assert!(tuned.covers(1e-3) && tuned.covers(0.2) && !tuned.covers(0.3));
     }
 }

@@ -71,10 +71,10 @@ impl MaskPredictor {
         Ok(Self { config, card, networks, tile: TILE })
     }
 
-    /// Sets the largest tile edge, by default 512 pixels; larger images are predicted in
+    /// Sets the largest tile edge, 512 pixels for `None`; larger images are predicted in
     /// overlapping tiles.
-    pub fn with_tile(self, edge: usize) -> Self {
-        Self { tile: edge, ..self }
+    pub fn with_tile(self, edge: Option<usize>) -> Self {
+        Self { tile: edge.unwrap_or(TILE), ..self }
     }
 
     /// What the run was trained on.

@@ -35,6 +35,9 @@ pub use predictor::Predictor;
 
 /// Default for the largest tile edge, in pixels.
 const TILE: usize = 512;
+/// Pixels up to which a recurrent network takes a domain as a whole by default. Attention at a sixteenth of the resolution
+/// then takes 256 MiB.
+const WHOLE: usize = 1024 * 1024;
 /// Smallest tile edge that is allowed, in pixels.
 const SMALLEST_TILE: usize = 16;
 
@@ -85,8 +88,9 @@ pub struct PredictOptions {
     pub threshold: f64,
     /// Bright pixels are solid, dark pixels pore.
     pub invert: bool,
-    /// Largest tile edge in pixels; larger domains and images are predicted in overlapping tiles.
-    pub tile: usize,
+    /// Largest tile edge in pixels; larger domains and images are predicted in overlapping tiles. `None` for 512, and for a
+    /// recurrent network the whole domain if it has no more than 1024 x 1024 pixels.
+    pub tile: Option<usize>,
     /// Device: `cpu`, `cuda[:index]` or `wgpu[:index]`.
     pub device: String,
     /// Replace an existing output.
@@ -194,8 +198,8 @@ fn check(args: &PredictOptions) -> Result<()> {
     if !(0.0..=1.0).contains(&args.threshold) {
         return Err(Error::config("--threshold", format!("{} is outside 0 to 1", args.threshold)));
     }
-    if args.tile < SMALLEST_TILE {
-        return Err(Error::config("--tile", format!("{} is below {SMALLEST_TILE}", args.tile)));
+    if let Some(tile) = args.tile.filter(|tile| *tile < SMALLEST_TILE) {
+        return Err(Error::config("--tile", format!("{tile} is below {SMALLEST_TILE}")));
     }
     if let Some(bad) = args.times.iter().find(|time| !time.is_finite() || **time < 0.0) {
         return Err(Error::config("--times", format!("{bad} is not a time; use finite times from 0")));

@@ -18,7 +18,7 @@ use super::range::{self, significant};
 use super::tiles::Tiles;
 use super::trained::{self, Trained};
 use super::volume::Volume;
-use super::{TILE, go_on};
+use super::{TILE, WHOLE, go_on};
 use crate::data::channels::channels;
 use crate::device::Device;
 use crate::model::Ends;
@@ -56,8 +56,8 @@ pub struct Predictor {
     intervals: Option<Intervals>,
     /// One for any time, or one per frame, in the order of the frames.
     networks: Vec<Averaged>,
-    /// Largest tile edge in pixels.
-    tile: usize,
+    /// Largest tile edge in pixels, if it was set.
+    tile: Option<usize>,
 }
 
 /// Networks of different seeds; what they predict is averaged.
@@ -107,7 +107,7 @@ impl Predictor {
         let path = run.intervals_path();
         let intervals = if path.exists() { Some(Intervals::read(&path)?) } else { None };
         let intervals = intervals.filter(|intervals| intervals.hold_for(&card.members));
-        Ok(Self { config, card, intervals, networks, tile: TILE })
+        Ok(Self { config, card, intervals, networks, tile: None })
     }
 
     /// The model that comes with porecast. It knows drainage at the capillary numbers, viscosity ratios and contact
@@ -129,14 +129,21 @@ impl Predictor {
             card,
             intervals: Some(intervals),
             networks: vec![Averaged { frame: None, networks: vec![network] }],
-            tile: TILE,
+            tile: None,
         })
     }
 
-    /// Sets the largest tile edge, by default 512 pixels; larger domains are predicted in
-    /// overlapping tiles.
-    pub fn with_tile(self, edge: usize) -> Self {
+    /// Sets the largest tile edge; larger domains are predicted in overlapping tiles. `None` for 512 pixels, and for a
+    /// recurrent network, which steps through a tile as if it were a domain, the whole domain if it has no more than
+    /// 1024 x 1024 pixels.
+    pub fn with_tile(self, edge: Option<usize>) -> Self {
         Self { tile: edge, ..self }
+    }
+
+    /// Largest tile edge for a domain.
+    fn tile(&self, (height, width): (usize, usize)) -> usize {
+        let is_whole = self.config.conditioning.is_recurrent() && height * width <= WHOLE;
+        self.tile.unwrap_or(if is_whole { height.max(width) } else { TILE })
     }
 
     /// What the run was trained on.
@@ -272,7 +279,7 @@ impl Predictor {
     /// Says if a domain is predicted in tiles that change the answer: smaller than the training domains, or of a network with
     /// attention, which sees a whole tile but nothing beyond it.
     pub(super) fn narrow_tiles(&self, (height, width): (usize, usize)) -> Option<String> {
-        let (tile, longest) = (self.tile, height.max(width));
+        let (tile, longest) = (self.tile((height, width)), height.max(width));
         if longest <= tile {
             return None;
         }
@@ -401,7 +408,7 @@ impl Predictor {
     fn group(&self, input: ArrayView3<'_, f32>, told: &[f32], moments: &[Moment]) -> Result<Array3<f32>> {
         let (_, height, width) = input.dim();
         let mut whole = Array3::zeros((moments.len(), height, width));
-        for tile in Tiles::cover((height, width), self.tile).iter() {
+        for tile in Tiles::cover((height, width), self.tile((height, width))).iter() {
             let (height, width) = tile.shape();
             let mut start = 0;
             for moments in moments.chunk_by(|a, b| a.networks == b.networks) {

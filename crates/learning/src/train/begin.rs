@@ -128,6 +128,11 @@ fn is_continued(before: &str, now: &str) -> bool {
 }
 
 impl Begun {
+    /// The run whose weights the training begins with.
+    pub(super) fn init(&self) -> Option<&Init> {
+        self.place.init.as_ref()
+    }
+
     /// Writes card and configuration; a resumed run keeps its finished members. `split` names the
     /// source of the split in errors.
     ///

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use porecast_base::{Error, Result};
 use porecast_store::RunFolder;
-use porecast_store::run::{InitCard, MemberCard};
+use porecast_store::run::{InitCard, MemberCard, TrainedOn};
 use toml::{Table, Value};
 
 /// Keys of a configuration that decide which weights a network has.
@@ -31,6 +31,14 @@ impl Init {
     /// What the card of the new run says.
     pub(super) fn card(&self) -> InitCard {
         InitCard { run: self.run.path().to_owned(), name: self.name.clone() }
+    }
+
+    /// The dataset that the run was trained on.
+    ///
+    /// # Errors
+    /// The run is of another task.
+    pub(super) fn dataset<D: TrainedOn>(&self) -> Result<D> {
+        Ok(self.run.card_of::<D>()?.dataset)
     }
 
     /// The best weights for a member: those of the member with the same folder, or of the only one.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::begin::{Lead, begin};
+use super::init::Init;
 use super::memory::Memory;
 use super::ranks::Ranks;
 use super::{Member, Setting, balanced};
@@ -56,7 +57,8 @@ pub(super) fn set_up(
     }
     let mut data = InvasionData::load(&dataset, &config.inputs)?;
     let also = further.iter().map(|other| append(&mut data, other, &config)).collect::<Result<Vec<_>>>()?;
-    let mut card = make_card(&config, &dataset, &data, also, &device)?;
+    let origin = begun.init().map(Init::dataset::<DatasetCard>).transpose()?;
+    let mut card = make_card(&config, &dataset, &data, also, origin.as_ref(), &device)?;
     let place = begun.write(&mut card, config.split.file.as_deref().unwrap_or(&config.dataset))?;
     let setting = Setting {
         members: members(&config, &card, data)?,
@@ -206,11 +208,14 @@ fn objective(config: &TrainConfig, data: &InvasionData, train: &[usize], frames:
     Objective::of_invasion(config.head, &config.loss, weights)
 }
 
+/// The card of a run. A run that begins with the weights of another, trained on `origin`, tells its networks times and
+/// physics in the same numbers.
 fn make_card(
     config: &TrainConfig,
     dataset: &InvasionDataset,
     data: &InvasionData,
     also: Vec<AlsoTrainedOn>,
+    origin: Option<&DatasetCard>,
     device: &Device,
 ) -> Result<RunCard> {
     let split = domain_split::split(dataset.domain_ids(), &config.split, &config.dataset)?;
@@ -243,8 +248,11 @@ fn make_card(
         .map(|frame| own.iter().map(|&i| data.times(i)[frame]).sum::<f64>() / own.len() as f64)
         .collect();
     let train = training_domains(config, data, &split, &also)?;
+    let earlier = origin
+        .filter(|origin| origin.time_unit == dataset.time_unit())
+        .map_or(0.0, |origin| origin.time_scale);
     let time_scale =
-        train.iter().flat_map(|&i| data.times(i)).fold(0.0f64, |largest, &time| largest.max(time));
+        train.iter().flat_map(|&i| data.times(i)).fold(earlier, |largest, &time| largest.max(time));
     let everyone: Vec<usize> = split
         .parts()
         .into_iter()
@@ -256,7 +264,9 @@ fn make_card(
         for other in &also {
             data.quantity(quantity, &data.indices(&other.domains, &other.path)?, &other.path)?;
         }
-        Ok(QuantityScale::new(quantity, &data.quantity(quantity, &train, &config.dataset)?))
+        let own = QuantityScale::new(quantity, &data.quantity(quantity, &train, &config.dataset)?);
+        let earlier = origin.and_then(|origin| origin.physics.iter().find(|one| one.quantity == quantity));
+        Ok(earlier.map_or(own, |earlier| own.after(earlier)))
     });
     let physics = physics.collect::<Result<_>>()?;
     let porosity =
