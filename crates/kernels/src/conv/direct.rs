@@ -1,5 +1,7 @@
 //! Convolution by direct summation over the taps.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::finish::{Finish, ImageFinish};
@@ -7,7 +9,7 @@ use super::images::{Image, ImageMut, Images, ImagesMut};
 use super::matrix;
 use super::panel::{Panel, Vector};
 use super::shape::ConvShape;
-use super::tile::{BLOCK, Terms};
+use super::tile::{BLOCK, InTiles, Terms};
 use super::winograd::{self, Direction};
 use crate::memory::{Buffer, with_scratch};
 use crate::simd::{Kernel, Level, Simd};
@@ -317,7 +319,7 @@ pub(super) struct Tile<'a> {
     pub first_pixel: usize,
     pub first_row: usize,
     pub rows: usize,
-    pub blocks: std::ops::Range<usize>,
+    pub blocks: Range<usize>,
 }
 
 impl Kernel for Tile<'_> {
@@ -347,25 +349,9 @@ impl Kernel for Tile<'_> {
             first_pixel,
             blocks,
         };
-        let mut rest = vectors.as_slice();
-        while !rest.is_empty() {
-            // SAFETY: the caller ensures the instructions. The panel holds every tap of its vectors plus an
-            // overhang of one vector; no other task has the same rows and blocks.
-            unsafe {
-                if let (3.., Some((some, after))) = (S::COLUMNS, rest.split_first_chunk::<3>()) {
-                    product.columns::<S, 3>(some);
-                    rest = after;
-                } else if let Some((some, after)) = rest.split_first_chunk::<2>() {
-                    product.columns::<S, 2>(some);
-                    rest = after;
-                } else if let Some((some, after)) = rest.split_first_chunk::<1>() {
-                    product.columns::<S, 1>(some);
-                    rest = after;
-                }
-            }
-        }
-        // SAFETY: the caller ensures the instructions.
-        unsafe { S::fence() };
+        // SAFETY: the caller ensures the instructions. The panel holds every tap of its vectors plus an overhang of one
+        // vector; no other task has the same rows and blocks.
+        unsafe { product.compute::<S>(&vectors) };
     }
 }
 
@@ -379,35 +365,14 @@ struct Product<'a> {
     out: ImageMut<'a>,
     /// Where the tile starts in each plane.
     first_pixel: usize,
-    blocks: std::ops::Range<usize>,
+    blocks: Range<usize>,
 }
 
-impl Product<'_> {
-    /// All output channels of C vectors.
-    ///
-    /// # Safety
-    /// The processor has the instructions of `S`; the panel is valid for every tap of the vectors; no other
-    /// task writes their pixels in these blocks.
-    #[inline(always)]
-    unsafe fn columns<S: Simd, const C: usize>(&self, vectors: &[Vector; C]) {
-        for block in self.blocks.clone() {
-            // SAFETY: ensured by the caller; the rows are those of a block.
-            unsafe {
-                match S::ROWS {
-                    8 => self.rows::<S, 8, C>(vectors, block, 0),
-                    _ => {
-                        self.rows::<S, 4, C>(vectors, block, 0);
-                        self.rows::<S, 4, C>(vectors, block, 4);
-                    }
-                }
-            }
-        }
+impl InTiles for Product<'_> {
+    fn blocks(&self) -> Range<usize> {
+        self.blocks.clone()
     }
 
-    /// R output channels of C vectors.
-    ///
-    /// # Safety
-    /// As for `columns`, and `first` + R is at most a block.
     #[inline(always)]
     unsafe fn rows<S: Simd, const R: usize, const C: usize>(
         &self,

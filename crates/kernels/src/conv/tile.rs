@@ -1,5 +1,7 @@
 //! The register tile used by all convolutions.
 
+use std::ops::Range;
+
 use super::panel::Vector;
 use crate::simd::Simd;
 
@@ -89,6 +91,68 @@ impl Terms<'_> {
             }
             for from in &mut from {
                 *from = from.wrapping_add(self.channel);
+            }
+        }
+    }
+}
+
+/// Output channels of vectors of pixels, computed one register tile after the other.
+pub(crate) trait InTiles {
+    /// Blocks of output channels.
+    fn blocks(&self) -> Range<usize>;
+
+    /// R output channels of C vectors, from channel `first` of a block on.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `S`; the panel is valid for every tap of the vectors; no other task writes
+    /// their pixels in these blocks; `first` + R is at most a block.
+    unsafe fn rows<S: Simd, const R: usize, const C: usize>(
+        &self,
+        vectors: &[Vector; C],
+        block: usize,
+        first: usize,
+    );
+
+    /// All output channels of the vectors.
+    ///
+    /// # Safety
+    /// As for `rows`.
+    #[inline(always)]
+    unsafe fn compute<S: Simd>(&self, mut vectors: &[Vector]) {
+        // SAFETY: ensured by the caller.
+        unsafe {
+            while !vectors.is_empty() {
+                if let (3.., Some((some, rest))) = (S::COLUMNS, vectors.split_first_chunk::<3>()) {
+                    self.columns::<S, 3>(some);
+                    vectors = rest;
+                } else if let Some((some, rest)) = vectors.split_first_chunk::<2>() {
+                    self.columns::<S, 2>(some);
+                    vectors = rest;
+                } else if let Some((some, rest)) = vectors.split_first_chunk::<1>() {
+                    self.columns::<S, 1>(some);
+                    vectors = rest;
+                }
+            }
+            S::fence();
+        }
+    }
+
+    /// All output channels of C vectors.
+    ///
+    /// # Safety
+    /// As for `rows`.
+    #[inline(always)]
+    unsafe fn columns<S: Simd, const C: usize>(&self, vectors: &[Vector; C]) {
+        for block in self.blocks() {
+            // SAFETY: ensured by the caller; the rows are those of a block.
+            unsafe {
+                match S::ROWS {
+                    8 => self.rows::<S, 8, C>(vectors, block, 0),
+                    _ => {
+                        self.rows::<S, 4, C>(vectors, block, 0);
+                        self.rows::<S, 4, C>(vectors, block, 4);
+                    }
+                }
             }
         }
     }

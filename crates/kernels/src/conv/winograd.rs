@@ -11,6 +11,7 @@
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -20,7 +21,7 @@ use super::images::{Image, ImageMut, Images, ImagesMut};
 use super::panel::{Panel, Vector};
 use super::shape::ConvShape;
 use super::square;
-use super::tile::{BLOCK, Terms};
+use super::tile::{BLOCK, InTiles, Terms};
 use crate::memory::{Buffer, with_scratch};
 use crate::simd::{Kernel, Level, Simd};
 
@@ -358,7 +359,7 @@ struct Tile<'a> {
     out: ImageMut<'a>,
     first_group: usize,
     groups: usize,
-    blocks: std::ops::Range<usize>,
+    blocks: Range<usize>,
 }
 
 /// The components of a register tile of the largest size, on cache lines.
@@ -374,7 +375,7 @@ pub(crate) fn pack_components(
     shape: &ConvShape,
     panel: &Panel,
     image: Image,
-    channels: std::ops::Range<usize>,
+    channels: Range<usize>,
     first_group: usize,
     groups: usize,
     components: &mut [f32],
@@ -428,52 +429,16 @@ impl Kernel for Tile<'_> {
         );
         let mut vectors = Vec::new();
         self.panel.vectors(self.groups, S::LANES, &mut vectors);
-        let mut rest = vectors.as_slice();
-        while !rest.is_empty() {
-            // SAFETY: the caller ensures the instructions; the vectors are those of the panel.
-            unsafe {
-                if let (3.., Some((some, after))) = (S::COLUMNS, rest.split_first_chunk::<3>()) {
-                    self.columns::<S, 3>(some);
-                    rest = after;
-                } else if let Some((some, after)) = rest.split_first_chunk::<2>() {
-                    self.columns::<S, 2>(some);
-                    rest = after;
-                } else if let Some((some, after)) = rest.split_first_chunk::<1>() {
-                    self.columns::<S, 1>(some);
-                    rest = after;
-                }
-            }
-        }
-        // SAFETY: the caller ensures the instructions.
-        unsafe { S::fence() };
+        // SAFETY: the caller ensures the instructions; the vectors are those of the panel.
+        unsafe { self.compute::<S>(&vectors) };
     }
 }
 
-impl Tile<'_> {
-    /// All output channels of C vectors.
-    ///
-    /// # Safety
-    /// The processor has the instructions of `S`, and the vectors are the panel's.
-    #[inline(always)]
-    unsafe fn columns<S: Simd, const C: usize>(&self, vectors: &[Vector; C]) {
-        for block in self.blocks.clone() {
-            // SAFETY: ensured by the caller; the rows are those of a block.
-            unsafe {
-                match S::ROWS {
-                    8 => self.rows::<S, 8, C>(vectors, block, 0),
-                    _ => {
-                        self.rows::<S, 4, C>(vectors, block, 0);
-                        self.rows::<S, 4, C>(vectors, block, 4);
-                    }
-                }
-            }
-        }
+impl InTiles for Tile<'_> {
+    fn blocks(&self) -> Range<usize> {
+        self.blocks.clone()
     }
 
-    /// R output channels of C vectors.
-    ///
-    /// # Safety
-    /// As for `columns`, and `first` + R is at most a block.
     #[inline(always)]
     unsafe fn rows<S: Simd, const R: usize, const C: usize>(
         &self,
@@ -530,7 +495,9 @@ impl Tile<'_> {
             }
         }
     }
+}
 
+impl Tile<'_> {
     /// Finishes and stores a vector of each of the four rows.
     ///
     /// # Safety

@@ -4,7 +4,6 @@ use super::ends::Recurrent;
 use super::*;
 use crate::loss::Objective;
 use burn::backend::{Autodiff, Flex};
-
 use burn::module::{AutodiffModule, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, GradientsParams, Optimizer};
 use burn::tensor::{Distribution, FloatDType};
