@@ -13,11 +13,12 @@ from collections import defaultdict
 from pathlib import Path
 
 VARIANTS = {
-    "recurrent": "a recurrent UNet, told the physics",
+    "recurrent": "the model that comes with porecast: a recurrent UNet, told the physics, trained on domains of several sizes",
+    "recurrent-one-size": "on domains of one size, from scratch",
+    "recurrent-from-scratch": "from fresh weights",
     "recurrent-one-view": "without averaging the mirror image",
-    "recurrent-no-attention": "without attention at the bottleneck",
     "recurrent-wide": "48 instead of 32 channels of the state",
-    "sequence": "the model that comes with porecast: the whole sequence in one pass, told the physics",
+    "sequence": "the whole sequence in one pass, told the physics; the recurrent network begins with its layers",
     "recipe": "the published study's recipe on the same domains: pore mask, time-embedded, three classes",
     "recipe-told": "the recipe, told the physics",
     "two-ca": "as sequence, on the campaign with two capillary numbers alone",
@@ -33,6 +34,7 @@ SETS = {
     "faster": "faster.h5: capillary number 0.04 to 0.1",
     "thicker": "thicker.h5: viscosity ratio 2 to 5",
     "larger": "larger.h5: the same physics in 512 x 128 pixels, four times the area",
+    "shorter": "shorter.h5: the same physics in 128 x 64 pixels",
     "crops": "Crops of an image of a real bead pack: the same physics",
     "published": "A published drainage by the volume-of-fluid method",
 }

@@ -5,8 +5,9 @@
 #
 #   scripts/skill.sh two-ca [SEEDS]     405 domains of two capillary numbers: an hour of simulation, half an hour a training
 #   scripts/skill.sh physics [SEEDS] [DOMAINS]
-#       the first DOMAINS (1500) domains of the campaign over physics as well: 347 are an hour of simulation on two cores;
-#       hours of training. `physics 1 347` makes the model that comes with porecast, runs/skill/sequence-1.
+#       the first DOMAINS (1500) domains of the campaign over physics and domains of other sizes as well: 347 and those of
+#       other sizes are two hours of simulation on two cores; hours of training. `physics 1 347` makes the model that comes
+#       with porecast, runs/skill/recurrent-1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,20 +15,20 @@ readonly study=${1:?two-ca or physics} seeds=${2:-3} domains=${3:-1500}
 readonly program=${CARGO_TARGET_DIR:-target}/release/porecast
 readonly committed=simulations/datasets runs=runs/skill
 # Height, width, number of domains and seed of the training domains of other sizes.
-readonly sizes='128 64 90 11
+readonly sizes='64 64 40 16
+128 64 90 11
 192 96 30 12
-512 64 12 13
-256 128 16 14
-512 128 14 15
-64 64 60 16'
+256 128 7 14
+512 64 10 13
+512 128 3 15'
 mkdir -p data/two-ca data/skill data/sizes "$runs"
 
 # Two capillary numbers: the domains in the repository, and those of another seed.
 "$program" simulate configs/simulate/lbm-256x64.toml -o data/two-ca/more.h5 --set seed=7707 --set domains=330
 cp "$committed/lbm-256x64/lbm-256x64.h5" data/two-ca/
 
-# Trains and scores a variant. Arguments: its name, its configuration, its changes. With `begin` set, it begins with the weights
-# of the run of that name and the same seed.
+# Trains and scores a variant. Arguments: its name, its configuration, its changes. With `begin` set, it begins with the
+# weights of that variant.
 variant() {
     local name=$1 config=configs/invasion/skill/$2.toml seed change test settings
     shift 2
@@ -65,8 +66,8 @@ else
     begin=sequence variant recurrent recurrent
     variant recipe recipe
     variant recipe-told recipe 'physics=["capillary-number","viscosity-ratio","contact-angle","porosity"]'
+    variant recurrent-one-size recurrent 'also_train_on=[]' training.epochs=16 optimizer.learning_rate=2e-3
     variant recurrent-from-scratch recurrent
-    begin=sequence variant recurrent-one-size recurrent 'also_train_on=[]'
     begin=sequence variant recurrent-one-view recurrent mirrored_prediction=false
     begin=sequence variant recurrent-wide recurrent 'conditioning={recurrent={knots=26,channels=48}}'
 fi
