@@ -9,6 +9,7 @@ mod launch;
 mod many;
 mod norm;
 mod pool;
+mod recurrent;
 mod softmax;
 
 use burn::tensor::TensorMetadata;
@@ -249,6 +250,18 @@ impl<R: CubeRuntime, BT: BoolElement> Backend for CubeBackend<R, f32, i32, BT> {
         out_gradient: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         cross_entropy::gradient(logits, classes, weights, total, out_gradient)
+    }
+
+    fn gated_change(state: FloatTensor<Self>, change: FloatTensor<Self>) -> FloatTensor<Self> {
+        recurrent::gated_change(state, change)
+    }
+
+    fn gated_change_gradients(
+        state: FloatTensor<Self>,
+        change: FloatTensor<Self>,
+        out_gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        recurrent::gated_change_gradients(state, change, out_gradient)
     }
 
     fn adam_of_many(tensors: Vec<[FloatTensor<Self>; 4]>, step: Step) -> Vec<[FloatTensor<Self>; 3]> {
