@@ -53,11 +53,7 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
             Some(bias) => Tape::<C>::record(
                 [x, weight, bias],
                 |[x, weight, bias]| B::convolve2d(x, weight, Some(bias), options),
-                move |inputs, gradient: FloatTensor<B>, [x, weight, bias]| {
-                    let of_bias = bias.then(|| B::bias_gradient(gradient.clone()));
-                    let [of_x, of_weight] = gradients(inputs, gradient, [x, weight]);
-                    [of_x, of_weight, of_bias]
-                },
+                with_bias::<B>(gradients),
             ),
         }
     }
@@ -99,11 +95,7 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
             Some(bias) => Tape::<C>::record(
                 [x, weight, bias],
                 |[x, weight, bias]| B::convolve_transposed2d(x, weight, Some(bias), options),
-                move |inputs, gradient: FloatTensor<B>, [x, weight, bias]| {
-                    let of_bias = bias.then(|| B::bias_gradient(gradient.clone()));
-                    let [of_x, of_weight] = gradients(inputs, gradient, [x, weight]);
-                    [of_x, of_weight, of_bias]
-                },
+                with_bias::<B>(gradients),
             ),
         }
     }
@@ -271,16 +263,31 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
     }
 }
 
+type Tensors<B, const N: usize> = [FloatTensor<B>; N];
+/// A gradient for each input that wants one.
+type Found<B, const N: usize> = [Option<FloatTensor<B>>; N];
+
 /// Gradients of input and weight of a convolution.
 fn convolution<B: Backend>(
     [x, weight]: [FloatTensor<B>; 2],
     gradient: FloatTensor<B>,
     options: &ConvOptions<2>,
     [for_x, for_weight]: [bool; 2],
-) -> [Option<FloatTensor<B>>; 2] {
+) -> Found<B, 2> {
     let of_x = for_x
         .then(|| B::convolve2d_input_gradient(x.clone(), weight.clone(), gradient.clone(), options.clone()));
     [of_x, for_weight.then(|| B::convolve2d_weight_gradient(x, weight, gradient, options.clone()))]
+}
+
+/// The gradients of a convolution with a bias, given those of input and weight.
+fn with_bias<B: Backend>(
+    gradients: impl FnOnce(Tensors<B, 2>, FloatTensor<B>, [bool; 2]) -> Found<B, 2> + Clone + Send + 'static,
+) -> impl FnOnce(Tensors<B, 2>, FloatTensor<B>, [bool; 3]) -> Found<B, 3> + Clone + Send {
+    move |inputs, gradient, [x, weight, bias]| {
+        let of_bias = bias.then(|| B::bias_gradient(gradient.clone()));
+        let [of_x, of_weight] = gradients(inputs, gradient, [x, weight]);
+        [of_x, of_weight, of_bias]
+    }
 }
 
 /// Records operations for the backward pass, with checkpoints as `C` wants them.
@@ -291,14 +298,11 @@ impl<C: CheckpointStrategy> Tape<C> {
     /// inputs want a gradient.
     fn record<B: Backend, G, const N: usize, const K: usize>(
         inputs: [FloatTensor<Autodiff<B, C>>; N],
-        forward: impl FnOnce([FloatTensor<B>; N]) -> FloatTensor<B>,
+        forward: impl FnOnce(Tensors<B, N>) -> FloatTensor<B>,
         gradients: G,
     ) -> FloatTensor<Autodiff<B, C>>
     where
-        G: FnOnce([FloatTensor<B>; K], FloatTensor<B>, [bool; N]) -> [Option<FloatTensor<B>>; N]
-            + Clone
-            + Send
-            + 'static,
+        G: FnOnce(Tensors<B, K>, FloatTensor<B>, [bool; N]) -> Found<B, N> + Clone + Send + 'static,
     {
         let forward = |inputs| (forward(inputs), ());
         let gradients = |inputs, (), gradient, wanted| gradients(inputs, gradient, wanted);
@@ -308,15 +312,12 @@ impl<C: CheckpointStrategy> Tape<C> {
     /// The same with a `forward` that also gives what `gradients` needs besides.
     fn record_with<B: Backend, S, G, const N: usize, const K: usize>(
         inputs: [FloatTensor<Autodiff<B, C>>; N],
-        forward: impl FnOnce([FloatTensor<B>; N]) -> (FloatTensor<B>, S),
+        forward: impl FnOnce(Tensors<B, N>) -> (FloatTensor<B>, S),
         gradients: G,
     ) -> (FloatTensor<Autodiff<B, C>>, S)
     where
         S: Clone + Send + 'static,
-        G: FnOnce([FloatTensor<B>; K], S, FloatTensor<B>, [bool; N]) -> [Option<FloatTensor<B>>; N]
-            + Clone
-            + Send
-            + 'static,
+        G: FnOnce(Tensors<B, K>, S, FloatTensor<B>, [bool; N]) -> Found<B, N> + Clone + Send + 'static,
     {
         let nodes = inputs.each_ref().map(|input| input.node.clone());
         match Operation::<S, G, K>(PhantomData).prepare::<C>(nodes).compute_bound().stateful() {
@@ -336,8 +337,8 @@ impl<C: CheckpointStrategy> Tape<C> {
     /// A norm: `forward` gives output and moments, `gradients` the gradients of the inputs.
     fn record_norm<B: Backend, const N: usize>(
         inputs: [FloatTensor<Autodiff<B, C>>; N],
-        forward: impl FnOnce([FloatTensor<B>; N]) -> Normalized<FloatTensor<B>>,
-        gradients: impl FnOnce([FloatTensor<B>; N], [FloatTensor<B>; 2], FloatTensor<B>) -> [FloatTensor<B>; N]
+        forward: impl FnOnce(Tensors<B, N>) -> Normalized<FloatTensor<B>>,
+        gradients: impl FnOnce(Tensors<B, N>, Tensors<B, 2>, FloatTensor<B>) -> Tensors<B, N>
         + Clone
         + Send
         + 'static,
@@ -382,10 +383,7 @@ impl<S, G, const K: usize> fmt::Debug for Kept<S, G, K> {
 impl<B: Backend, S, G, const N: usize, const K: usize> Backward<B, N> for Operation<S, G, K>
 where
     S: Clone + Send + 'static,
-    G: FnOnce([FloatTensor<B>; K], S, FloatTensor<B>, [bool; N]) -> [Option<FloatTensor<B>>; N]
-        + Clone
-        + Send
-        + 'static,
+    G: FnOnce(Tensors<B, K>, S, FloatTensor<B>, [bool; N]) -> Found<B, N> + Clone + Send + 'static,
 {
     type State = Kept<S, G, K>;
 

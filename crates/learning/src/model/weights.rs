@@ -29,22 +29,22 @@ impl<B: Kernels> Network<B> {
     /// # Errors
     /// The bytes are damaged or belong to another architecture.
     pub fn with_weights(self, bytes: Vec<u8>, path: &Path) -> Result<Self> {
-        self.given(bytes, path, |_| true)
+        self.load(bytes, path, |_| true)
     }
 
-    /// This network with the weights of another one, which may end in another way: the layers after the UNet stay as they
-    /// are where only one of the two has them. `path` names the file in errors.
+    /// This network with the weights of another one, whose layers after the UNet may be others: those that only this network
+    /// has keep their weights. `path` names the file in errors.
     ///
     /// # Errors
     /// The bytes are damaged, or another layer differs.
     pub fn started_from(self, bytes: Vec<u8>, path: &Path) -> Result<Self> {
         let is_end =
             |tensor: &str| ["Unet.head.", "Unet.recurrence."].iter().any(|end| tensor.starts_with(end));
-        self.given(bytes, path, |tensor| !is_end(tensor))
+        self.load(bytes, path, |tensor| !is_end(tensor))
     }
 
-    /// This network with the weights in `bytes`; tensors that only one of them has must not be `needed`.
-    fn given(mut self, bytes: Vec<u8>, path: &Path, needed: impl Fn(&str) -> bool) -> Result<Self> {
+    /// This network with the weights in `bytes`; fails if only one of the two has a tensor that is `needed`.
+    fn load(mut self, bytes: Vec<u8>, path: &Path, needed: impl Fn(&str) -> bool) -> Result<Self> {
         // Mismatches are reported below, in one line instead of Burn's table.
         let mut store = SafetensorsStore::from_bytes(Some(bytes)).validate(false).allow_partial(true);
         let other = |what: String| {
@@ -89,7 +89,7 @@ impl<B: Backend> ModuleMapper<B> for Single {
             return param;
         }
         let is_trained = param.is_require_grad();
-        // Autodiff takes the result of a cast for no weight.
+        // Autodiff would not train the result of a cast.
         param.map(|weights| weights.cast(FloatDType::F32).detach().set_require_grad(is_trained))
     }
 }

@@ -347,7 +347,7 @@ impl Predictor {
         })
     }
 
-    /// Whether a network could run ahead of the injected volume, which the times of its frames tell.
+    /// Whether predictions are held back to the injected volume: those of recurrent networks that count time in pore volumes.
     fn keeps_to_the_volume(&self) -> bool {
         self.config.conditioning.is_recurrent() && self.card.dataset.time_unit == TimeUnit::PoreVolumes
     }

@@ -42,18 +42,18 @@ pub(super) fn set_up(
     }
     let begun = begin(args, &config.name, &config, lead)?;
     let dataset = InvasionDataset::open(&config.dataset)?;
-    let (frames, height, width) = dataset.shape();
+    let (_, height, width) = dataset.shape();
     let ends = Ends::of_invasion(&config, (height, width), dataset.inlet());
     let further =
-        config.also_train_on.iter().map(|path| further(path, &dataset)).collect::<Result<Vec<_>>>()?;
+        config.also_train_on.iter().map(|path| open_further(path, &dataset)).collect::<Result<Vec<_>>>()?;
     let memory = Memory::check(&config.model, ends, &config.training, (height, width), device)?;
     for other in &further {
-        let (_, other_height, other_width) = other.shape();
-        let training = &config.training;
-        let frames = training.frames_per_domain.min(frames);
-        let groups = groups_per_batch(training, frames, (height, width), (other_height, other_width));
-        let training = TrainingConfig { batch_size: groups * frames, ..training.clone() };
-        Memory::check(&config.model, ends, &training, (other_height, other_width), device)?;
+        let (frames, other_height, other_width) = other.shape();
+        let frames = config.training.frames_per_domain.min(frames);
+        let size = (other_height, other_width);
+        let groups = groups_per_batch(&config.training, frames, (height, width), size);
+        let training = TrainingConfig { batch_size: groups * frames, ..config.training.clone() };
+        Memory::check(&config.model, ends, &training, size, device)?;
     }
     let mut data = InvasionData::load(&dataset, &config.inputs)?;
     let also = further.iter().map(|other| append(&mut data, other, &config)).collect::<Result<Vec<_>>>()?;
@@ -91,7 +91,7 @@ pub(super) fn set_up(
 ///
 /// # Errors
 /// It cannot be opened, or differs from `dataset` in more than height and width.
-fn further(path: &Path, dataset: &InvasionDataset) -> Result<InvasionDataset> {
+fn open_further(path: &Path, dataset: &InvasionDataset) -> Result<InvasionDataset> {
     let other = InvasionDataset::open(path)?;
     let differs = |what: &str, own: &str, expected: &str| {
         let what = format!("has {what} {own}, {} has {expected}", dataset.path().display());
