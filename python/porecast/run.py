@@ -20,22 +20,32 @@ class Run:
         self._compiled = compiled
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, device: str = "cpu", tile: int | None = None) -> Run:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        device: str = "cpu",
+        tile: int | None = None,
+        rescale: float | None = None,
+    ) -> Run:
         """Load the run folder that a training has written, each network with the weights of its best epoch.
 
         Domains with an edge longer than ``tile`` pixels are predicted in overlapping tiles: by default 512, but a
         recurrent network takes up to 1024 x 1024 pixels as a whole. ``device`` is ``"cpu"``, or ``"cuda"`` in a build
         with that feature.
 
+        Domains are predicted at ``rescale`` times their resolution; without it, at their own, or where the mean chord length
+        of their pores lies outside that of the training domains, at the next resolution where it does not.
+
         Raises FileNotFoundError or OSError if the folder is not an invasion run with a trained network.
         """
-        return cls(_porecast.Run(os.fspath(path), device, tile))
+        return cls(_porecast.Run(os.fspath(path), device, tile, rescale))
 
     @classmethod
-    def shipped(cls, *, device: str = "cpu", tile: int | None = None) -> Run:
+    def shipped(cls, *, device: str = "cpu", tile: int | None = None, rescale: float | None = None) -> Run:
         """The model that comes with porecast: drainage until 0.8 pore volumes, at capillary numbers from 1e-3 to 3e-2,
         viscosity ratios from 0.05 to 1 and contact angles from 30° to 75°."""
-        return cls(_porecast.Run(None, device, tile))
+        return cls(_porecast.Run(None, device, tile, rescale))
 
     @property
     def name(self) -> str:

@@ -27,14 +27,20 @@ pub(crate) struct Run {
 impl Run {
     /// Loads a run folder, or the model that comes with porecast.
     #[new]
-    fn new(py: Python<'_>, path: Option<PathBuf>, device: &str, tile: Option<usize>) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        path: Option<PathBuf>,
+        device: &str,
+        tile: Option<usize>,
+        rescale: Option<f64>,
+    ) -> PyResult<Self> {
         work::run(py, || {
             let device = Device::parse(device)?;
             let (predictor, physics) = match path {
                 Some(path) => (Predictor::on(&path, device)?, Physics::default()),
                 None => (Predictor::shipped(device)?, SHIPPED_PHYSICS),
             };
-            Ok(Self { predictor: predictor.with_tile(tile), physics })
+            Ok(Self { predictor: predictor.with_tile(tile).with_rescale(rescale), physics })
         })
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use image::{GrayImage, Luma};
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Axis, s};
 use porecast::simulations::{Domain, Side};
 use porecast::store::{InvasionDataset, Prediction, PredictionFile, RunFolder, invasion};
 use porecast::{Physics, Predictor};
@@ -138,6 +138,38 @@ fn a_domain_in_tiles_is_covered_and_differs_little() {
     // A network never predicts exactly zero, so every pore pixel belongs to a tile.
     let frame = tiles.probability.index_axis(Axis(0), 2);
     assert!(frame.iter().zip(&tiles.solid).all(|(&p, &solid)| solid || p > 0.0));
+}
+
+#[test]
+fn the_same_domain_in_thrice_the_resolution_is_predicted_alike() {
+    let project = Project::new();
+    project.trained("", "run");
+    image(&project.path("coarse.png"), 32, 32, is_solid);
+    image(&project.path("fine.png"), 96, 96, |y, x| is_solid(y / 3, x / 3));
+    project.predict("run", "coarse.png", "coarse").succeeds();
+    let said = project.predict("run", "fine.png", "fine").output().expect("a prediction");
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("times its resolution: the mean chord of its pores has"), "{said}");
+    let predicted = |factor: &str, name: &str| {
+        project.predict("run", "fine.png", name).args(["--rescale", factor]).succeeds();
+        output(&project.path(name)).1
+    };
+    let (coarse, same) = (output(&project.path("coarse")).1, predicted("0.3333", "same"));
+    assert_eq!(same.probability.dim().1, 96);
+    let centres = same.probability.slice(s![.., 1..;3, 1..;3]);
+    assert!(
+        (&centres - &coarse.probability).iter().all(|d| d.abs() < 1e-6),
+        "the centre of a pixel is the pixel"
+    );
+    let own =
+        (&predicted("1", "own").probability.slice(s![.., 1..;3, 1..;3]) - &coarse.probability).mapv(f32::abs);
+    assert!(own.mean().expect("pixels") > 1e-4, "a network knows only the resolution of its training");
+
+    let refused = |more: &[&str], words: &[&str]| {
+        fails(project.porecast(["predict", "-o", "no"]).arg(project.path("fine.png")).args(more), 2, words);
+    };
+    refused(&["--rescale", "9"], &["--rescale", "9 is outside 0.0625 to 4"]);
+    refused(&["--rescale", "2", "--model", "percolation"], &["--rescale", "is for networks"]);
 }
 
 #[test]

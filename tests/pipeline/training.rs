@@ -60,6 +60,32 @@ fn domains_of_another_size_are_trained_on_as_well() {
 }
 
 #[test]
+fn domains_are_trained_on_in_other_resolutions_as_well() {
+    let project = Project::new();
+    dataset_of("large", &project.path("large.h5"), 2, (64, 48), 5);
+    let large = project.path("large.h5");
+    let config = |scales: &str| {
+        project.config(&format!(
+            "also_train_on = [{large:?}]\nalso_rescaled_by = {scales}\n[loss]\ncross_entropy = 1.0\n[training]\n\
+             epochs = 2\nbatch_size = 10\nframes_per_domain = 5"
+        ))
+    };
+    let three = config("[0.5, 1.5]");
+    project.train(&three, "run").succeeds();
+    let card = RunFolder::new(project.path("run")).card().expect("a run");
+    let samples = 3.0 * 5.0 * (card.split.train.len() + 2) as f64;
+    assert_eq!(metric(&project.path("run"), "samples_seen"), [samples, 2.0 * samples]);
+    let sizes: Vec<_> = card.dataset.sizes().collect();
+    assert_eq!(sizes, [(32, 32), (16, 16), (48, 48), (64, 48), (32, 24), (96, 72)]);
+    let [finest, coarsest] = card.dataset.chord_length.expect("domains with pores");
+    assert!(coarsest > 2.9 * finest, "{finest} to {coarsest}");
+    project.train(&three, "parts").args(["--set", "training.epochs=1"]).succeeds();
+    project.train(&three, "parts").arg("--resume").succeeds();
+    assert_same_outcome(&project.path("parts"), &project.path("run"));
+    fails(&mut project.train(&config("[0.1]"), "no"), 2, &["also_rescaled_by", "numbers from 0.25 to 4"]);
+}
+
+#[test]
 fn a_gpu_trains_to_the_loss_of_the_cpu() {
     if !cfg!(feature = "cuda") || !Path::new("/dev/nvidia0").exists() {
         return testing::skip("gpu", "it needs `--features cuda` and an NVIDIA GPU");

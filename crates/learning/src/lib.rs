@@ -33,6 +33,7 @@ mod loss;
 mod model;
 mod orientation;
 pub mod predict;
+mod rescale;
 mod sample;
 pub mod search;
 mod task;

@@ -69,17 +69,33 @@ pub struct DatasetCard {
     /// Lowest and highest porosity of the training domains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub porosity: Option<[f64; 2]>,
+    /// The range in which nine of ten training domains have the mean chord length of their pores, in pixels; of the lowest to
+    /// the highest resolution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chord_length: Option<[f64; 2]>,
     /// Further datasets that were trained on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<AlsoTrainedOn>,
+    /// Further resolutions in which all of them were trained on; 0.5 has half as many pixels along each edge.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_rescaled_by: Vec<f64>,
 }
 
 impl DatasetCard {
-    /// Heights and widths of the training domains.
+    /// Heights and widths of the training domains, in every resolution.
     pub fn sizes(&self) -> impl Iterator<Item = (usize, usize)> {
         let all = std::iter::once(&self.shape).chain(self.also.iter().map(|also| &also.shape));
-        all.map(|&(_, height, width)| (height, width))
+        let scales = || std::iter::once(&1.0).chain(&self.also_rescaled_by);
+        all.flat_map(move |&(_, height, width)| {
+            scales().map(move |&scale| rescaled_shape((height, width), scale))
+        })
     }
+}
+
+/// Height and width of a domain with `scale` times as many pixels along each edge, at least one.
+pub fn rescaled_shape((height, width): (usize, usize), scale: f64) -> (usize, usize) {
+    let scaled = |edge: usize| ((edge as f64 * scale).round() as usize).max(1);
+    (scaled(height), scaled(width))
 }
 
 /// A dataset, all of whose domains a run was trained on.

@@ -122,4 +122,25 @@ impl Domain {
     pub fn porosity(&self) -> f64 {
         self.pore_count() as f64 / self.solid.len() as f64
     }
+
+    /// Mean length, in pixels, of the chords that rows and columns of pixels cut out of the pore space; `None` without pores.
+    ///
+    /// ```
+    /// use porecast_simulations::Domain;
+    ///
+    /// let domain = Domain { solid: ndarray::array![[false, true], [false, false]], voxel_size_m: 35e-6 };
+    /// // Rows: 1 and 2 pixels; columns: 2 and 1.
+    /// assert_eq!(domain.mean_chord_length(), Some(1.5));
+    /// ```
+    pub fn mean_chord_length(&self) -> Option<f64> {
+        let chords = |axis| {
+            let starts = |lane: ArrayView1<'_, bool>| {
+                let before = std::iter::once(&true).chain(lane);
+                before.zip(lane).filter(|(before, own)| **before && !**own).count()
+            };
+            self.solid.lanes(axis).into_iter().map(starts).sum::<usize>()
+        };
+        let count = chords(Axis(0)) + chords(Axis(1));
+        (count > 0).then(|| 2.0 * self.pore_count() as f64 / count as f64)
+    }
 }

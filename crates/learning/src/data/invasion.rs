@@ -1,16 +1,18 @@
 //! Invasion sequences in memory, and batches of them.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::path::Path;
 
-use ndarray::Axis;
-use porecast_simulations::Side;
+use ndarray::{Array3, ArrayView2, Axis};
+use porecast_simulations::{Domain, Side};
 use rayon::prelude::*;
 
 use super::Samples;
 use super::channels::channels;
 use super::order::Pick;
 use super::packed::{Mirror, PackedMask};
+use crate::rescale::{carried_over, rescaled};
 use crate::sample::HostBatch;
 use porecast_base::{Error, Result};
 use porecast_store::config::train::Channel;
@@ -37,6 +39,38 @@ struct Sequence {
     times: Vec<f64>,
     physics: Physics,
     porosity: f64,
+    /// See [`Domain::mean_chord_length`].
+    chord_length: Option<f64>,
+}
+
+impl Sequence {
+    /// See [`InvasionData::rescale`].
+    fn rescaled(&self, scale: f64, inlet: Side, list: &[Channel]) -> Self {
+        // The channels need no size of a pixel.
+        let domain = Domain { solid: self.pore.image(self.size.0).mapv(|pore| !pore), voxel_size_m: 1.0 };
+        let other = rescaled(&domain, scale);
+        let (height, width) = other.shape();
+        let mut frames = Vec::new();
+        for frame in &self.frames {
+            frame.append_to(&mut frames, self.size.0, Mirror::None);
+        }
+        let frames = Array3::from_shape_vec((self.frames.len(), self.size.0, self.size.1), frames)
+            .expect("each frame has the size of the domain");
+        let frames = carried_over(frames.view(), &domain, &other);
+        let packed =
+            |frame: ArrayView2<'_, f32>| PackedMask::new(frame.iter().map(|&share| share > 0.5), width);
+        Self {
+            id: format!("{} rescaled by {scale}", self.id),
+            size: (height, width),
+            input: channels(&other, inlet, list).into_raw_vec_and_offset().0,
+            pore: PackedMask::new(other.solid.iter().map(|solid| !solid), width),
+            frames: frames.outer_iter().map(packed).collect(),
+            times: self.times.clone(),
+            physics: self.physics,
+            porosity: other.porosity(),
+            chord_length: other.mean_chord_length(),
+        }
+    }
 }
 
 impl InvasionData {
@@ -55,6 +89,7 @@ impl InvasionData {
                 let size = trajectory.domain.shape();
                 let width = size.1;
                 let porosity = trajectory.domain.porosity();
+                let chord_length = trajectory.domain.mean_chord_length();
                 let sequence = Sequence {
                     id: dataset.domain_ids()[index].clone(),
                     size,
@@ -68,6 +103,7 @@ impl InvasionData {
                     times: trajectory.times,
                     physics: Physics::from(&trajectory.parameters),
                     porosity,
+                    chord_length,
                 };
                 geometries.push(trajectory.domain);
                 Ok(sequence)
@@ -98,6 +134,20 @@ impl InvasionData {
         Ok(ids)
     }
 
+    /// Appends `domains` in other resolutions, as [`rescaled`] makes them; a pore is invaded where more than half of what it
+    /// covers is. Returns the new indices. `list` is that of [`load`](Self::load).
+    pub fn rescale(&mut self, domains: &[usize], scales: &[f64], list: &[Channel]) -> Range<usize> {
+        let first = self.domains.len();
+        let each: Vec<_> =
+            domains.iter().flat_map(|&index| scales.iter().map(move |&scale| (index, scale))).collect();
+        let new: Vec<_> = each
+            .par_iter()
+            .map(|&(index, scale)| self.domains[index].rescaled(scale, self.inlet, list))
+            .collect();
+        self.domains.extend(new);
+        first..self.domains.len()
+    }
+
     /// [`InvasionDataset::fingerprint`] of the dataset that was loaded, computed while its sequences were read.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
@@ -120,6 +170,15 @@ impl InvasionData {
     /// Times of the frames of a domain.
     pub fn times(&self, domain: usize) -> &[f64] {
         &self.domains[domain].times
+    }
+
+    /// The range in which nine of ten domains have the mean chord length of their pores, in pixels; `None` if none has pores.
+    pub fn chord_lengths(&self, domains: &[usize]) -> Option<[f64; 2]> {
+        let mut lengths: Vec<f64> =
+            domains.iter().filter_map(|&index| self.domains[index].chord_length).collect();
+        lengths.sort_by(f64::total_cmp);
+        let last = lengths.len().checked_sub(1)?;
+        Some([0.05, 0.95].map(|share| lengths[(share * last as f64).round() as usize]))
     }
 
     /// A physical quantity of some domains.

@@ -1,5 +1,7 @@
 //! Masks with one bit per pixel, so that hundreds of domains fit in memory.
 
+use ndarray::Array2;
+
 /// A mask `[y, x]` with one bit per pixel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PackedMask {
@@ -40,6 +42,14 @@ impl PackedMask {
         mirror.apply(&mut out[start..], self.width);
     }
 
+    /// The mask `[y, x]`.
+    pub fn image(&self, height: usize) -> Array2<bool> {
+        Array2::from_shape_fn((height, self.width), |(y, x)| {
+            let i = y * self.width + x;
+            (self.words[i / 64] >> (i % 64)) & 1 == 1
+        })
+    }
+
     /// Number of set pixels.
     pub fn count(&self) -> usize {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
@@ -74,6 +84,7 @@ mod tests {
         }
         assert_eq!(out, [1., 0., 0., 0., 1., 1., 0., 0., 1., 1., 1., 0., 0., 1., 1., 1., 0., 0.]);
         assert_eq!(mask.count(), 3);
+        assert_eq!(mask.image(2), ndarray::array![[true, false, false], [false, true, true]]);
     }
 
     proptest! {

@@ -158,13 +158,12 @@ fn predict_dataset(
     }
     let (frames, height, width) = dataset.shape();
     let frames = predictor.moments(&vec![0.0; frames]).len();
-    if let Some(narrow) = predictor.narrow_tiles((height, width)) {
-        say(verbosity, &format!("warning: {narrow}"));
-    }
     let header = header(predictor.card(), dataset.inlet());
     let progress = Progress::new("domains predicted", ids.len(), 0, verbosity);
     // For each property, how many domains lie outside the training, and the first of them.
     let mut warnings: BTreeMap<String, (usize, String)> = BTreeMap::new();
+    // How many domains are predicted in another resolution, and the first of them.
+    let mut rescaled: Option<(usize, String)> = None;
     prediction::write_frames(path, &header, (frames, height, width), |writer| {
         for id in ids {
             let sequence = dataset.sequence(dataset.place(id)?)?;
@@ -173,7 +172,14 @@ fn predict_dataset(
             if let Some(late) = range::late(learnt, &sequence.times, predictor.is_sequence()) {
                 warnings.entry("time".to_owned()).or_insert((0, format!("{id}: {late}"))).0 += 1;
             }
-            for outside in range::outside(learnt, &sequence.domain, dataset.inlet(), &physics) {
+            let (seen, factor) = predictor.seen(&sequence.domain);
+            if let Some(text) = range::rescaled(learnt, &sequence.domain, factor) {
+                rescaled.get_or_insert((0, format!("{id}, {text}"))).0 += 1;
+            }
+            if let Some(narrow) = predictor.narrow_tiles(seen.shape()) {
+                warnings.entry("tiles".to_owned()).or_insert((0, format!("{id}: {narrow}"))).0 += 1;
+            }
+            for outside in range::outside(learnt, &seen, dataset.inlet(), &physics) {
                 let text = format!("{id}: {}", outside.text);
                 warnings.entry(outside.what).or_insert((0, text)).0 += 1;
             }
@@ -187,6 +193,12 @@ fn predict_dataset(
         progress.finish();
         Ok(())
     })?;
+    if let Some((count, first)) = rescaled {
+        say(
+            verbosity,
+            &format!("{count} of {} domains in another resolution, the first is {first}", ids.len()),
+        );
+    }
     for (count, first) in warnings.into_values() {
         say(verbosity, &format!("warning: {count} of {} domains, the first is {first}", ids.len()));
     }
@@ -209,7 +221,11 @@ fn predict_image(
     if !told.is_empty() {
         say(verbosity, &predictor.describe(&domain, physics));
     }
-    for outside in range::outside(&card.dataset, &domain, inlet, physics) {
+    let (seen, factor) = predictor.seen(&domain);
+    if let Some(rescaled) = range::rescaled(&card.dataset, &domain, factor) {
+        say(verbosity, &rescaled);
+    }
+    for outside in range::outside(&card.dataset, &seen, inlet, physics) {
         say(verbosity, &format!("warning: {}", outside.text));
     }
     range::check_times(&card.dataset, &options.times, options.extrapolate)?;
@@ -227,7 +243,7 @@ fn predict_image(
     let stem = options.input.file_stem();
     let id = stem.map_or_else(|| "domain".into(), |stem| stem.to_string_lossy().into_owned());
     let (height, width) = domain.shape();
-    if let Some(narrow) = predictor.narrow_tiles((height, width)) {
+    if let Some(narrow) = predictor.narrow_tiles(seen.shape()) {
         say(verbosity, &format!("warning: {narrow}"));
     }
     prediction::write_frames(path, &header(card, inlet), (moments.len(), height, width), |writer| {

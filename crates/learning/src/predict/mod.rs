@@ -91,6 +91,9 @@ pub struct PredictOptions {
     /// Largest tile edge in pixels; larger domains and images are predicted in overlapping tiles. `None` for 512, and for a
     /// recurrent network the whole domain if it has no more than 1024 x 1024 pixels.
     pub tile: Option<usize>,
+    /// How many times finer domains are predicted than they are. `None` brings the mean chord length of their pores into the
+    /// range of the training domains, where it lies outside.
+    pub rescale: Option<f64>,
     /// Device: `cpu`, `cuda[:index]` or `wgpu[:index]`.
     pub device: String,
     /// Replace an existing output.
@@ -124,7 +127,7 @@ pub fn run(
             if options.physics.capillary_number.is_none() {
                 say(verbosity, "no --capillary-number: 0.01 is taken unless the input has its own");
             }
-            let predictor = Predictor::shipped(device)?.with_tile(options.tile);
+            let predictor = Predictor::shipped(device)?.with_tile(options.tile).with_rescale(options.rescale);
             each_image(options, folder, verbosity, |options, folder| {
                 let done = invasions::run(options, &SHIPPED_PHYSICS, folder, &predictor, verbosity)?;
                 finish(folder).map(|()| done)
@@ -132,7 +135,8 @@ pub fn run(
         }
         Model::Run(run) => match Task::of(run) {
             Task::Invasion => {
-                let predictor = Predictor::on(run, device)?.with_tile(options.tile);
+                let predictor =
+                    Predictor::on(run, device)?.with_tile(options.tile).with_rescale(options.rescale);
                 let unknown = Physics::default();
                 each_image(options, folder, verbosity, |options, folder| {
                     let done = invasions::run(options, &unknown, folder, &predictor, verbosity)?;
@@ -200,6 +204,16 @@ fn check(args: &PredictOptions) -> Result<()> {
     }
     if let Some(tile) = args.tile.filter(|tile| *tile < SMALLEST_TILE) {
         return Err(Error::config("--tile", format!("{tile} is below {SMALLEST_TILE}")));
+    }
+    if let Some(factor) = args.rescale {
+        let [least, most] = range::RESCALED;
+        if !(least..=most).contains(&factor) {
+            return Err(Error::config("--rescale", format!("{factor} is outside {least} to {most}")));
+        }
+        if let Model::Physical(model) = args.model {
+            let what = format!("is for networks; {} computes on the pixels of the image", model.name());
+            return Err(Error::config("--rescale", what));
+        }
     }
     if let Some(bad) = args.times.iter().find(|time| !time.is_finite() || **time < 0.0) {
         return Err(Error::config("--times", format!("{bad} is not a time; use finite times from 0")));

@@ -1,5 +1,6 @@
 //! Predicts the frames of domains with the networks of a run.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use ndarray::{Array2, Array3, ArrayView3, Axis, s};
@@ -23,6 +24,7 @@ use crate::data::channels::channels;
 use crate::device::Device;
 use crate::model::Ends;
 use crate::orientation::Orientation;
+use crate::rescale::{carried_over, rescaled};
 
 const SHIPPED_CARD: &str = include_str!("../../../../models/drainage/run.json");
 const SHIPPED_CONFIG: &str = include_str!("../../../../models/drainage/config.toml");
@@ -58,6 +60,8 @@ pub struct Predictor {
     networks: Vec<Averaged>,
     /// Largest tile edge in pixels, if it was set.
     tile: Option<usize>,
+    /// How many times finer domains are predicted than they are, if it was set.
+    rescale: Option<f64>,
 }
 
 /// Networks of different seeds; what they predict is averaged.
@@ -107,7 +111,7 @@ impl Predictor {
         let path = run.intervals_path();
         let intervals = if path.exists() { Some(Intervals::read(&path)?) } else { None };
         let intervals = intervals.filter(|intervals| intervals.hold_for(&card.members));
-        Ok(Self { config, card, intervals, networks, tile: None })
+        Ok(Self { config, card, intervals, networks, tile: None, rescale: None })
     }
 
     /// The model that comes with porecast. It knows drainage at the capillary numbers, viscosity ratios and contact
@@ -130,6 +134,7 @@ impl Predictor {
             intervals: Some(intervals),
             networks: vec![Averaged { frame: None, networks: vec![network] }],
             tile: None,
+            rescale: None,
         })
     }
 
@@ -138,6 +143,22 @@ impl Predictor {
     /// 1024 x 1024 pixels.
     pub fn with_tile(self, edge: Option<usize>) -> Self {
         Self { tile: edge, ..self }
+    }
+
+    /// Sets how many times finer domains are predicted than they are; 1 predicts them as they are. `None` brings the mean
+    /// chord length of their pores into the range of the training domains, where it lies outside.
+    pub fn with_rescale(self, factor: Option<f64>) -> Self {
+        Self { rescale: factor, ..self }
+    }
+
+    /// The domain as the networks are given it, in another resolution where [`with_rescale`](Self::with_rescale) says so,
+    /// and how many times finer that is.
+    pub(super) fn seen<'a>(&self, domain: &'a Domain) -> (Cow<'a, Domain>, f64) {
+        let learnt = self.card.dataset.chord_length;
+        let fitting =
+            || learnt.zip(domain.mean_chord_length()).map(|(learnt, own)| range::rescale(own, learnt));
+        let factor = self.rescale.or_else(fitting).unwrap_or(1.0);
+        (if factor == 1.0 { Cow::Borrowed(domain) } else { Cow::Owned(rescaled(domain, factor)) }, factor)
     }
 
     /// Largest tile edge for a domain.
@@ -210,10 +231,11 @@ impl Predictor {
         Ok(frames)
     }
 
-    /// What lies outside the training domains, in sentences: physics, porosity, size, pixel size, late times.
+    /// What lies outside the training domains, in sentences: physics, porosity, size, chord length of the pores, late times.
     pub fn warnings(&self, domain: &Domain, inlet: Side, physics: &Physics, times: &[f64]) -> Vec<String> {
         let learnt = &self.card.dataset;
-        let outside = range::outside(learnt, domain, inlet, physics).into_iter().map(|outside| outside.text);
+        let (seen, _) = self.seen(domain);
+        let outside = range::outside(learnt, &seen, inlet, physics).into_iter().map(|outside| outside.text);
         outside.chain(range::late(learnt, times, self.is_sequence())).collect()
     }
 
@@ -322,13 +344,16 @@ impl Predictor {
     ) -> impl Iterator<Item = Result<Array2<f32>>> + 'a {
         let learnt = self.card.dataset.inlet;
         let turn = Orientation::between(inlet, learnt);
-        let input = self.channels(domain, inlet);
-        let open = open_pores(domain);
+        let (seen, factor) = self.seen(domain);
+        let is_as_it_is = factor == 1.0;
+        let input = self.channels(&seen, inlet);
+        let (open, pores) = (open_pores(domain), seen.pore_count());
+        let seen_open = if is_as_it_is { open.clone() } else { open_pores(&seen) };
         let (_, height, width) = input.dim();
         let mut volume = None;
         moments.chunks((HELD_AT_ONCE / (height * width)).max(1)).flat_map(move |group| {
             let predicted = if self.keeps_to_the_volume() {
-                let reach = || (turn.turn(open.clone()), domain.pore_count());
+                let reach = || (turn.turn(seen_open.clone()), pores);
                 self.group_within_volume(input.view(), told, group, reach, &mut volume)
             } else {
                 self.group_and_mirrored(input.view(), told, group)
@@ -337,9 +362,14 @@ impl Predictor {
                 Ok(frames) => (frames, None),
                 Err(error) => (Array3::zeros((0, height, width)), Some(Err(error))),
             };
-            let open = open.clone();
+            let (open, seen) = (open.clone(), seen.clone());
             let frames = (0..frames.dim().0).map(move |index| {
-                let mut frame = turn.back(frames.index_axis(Axis(0), index).to_owned());
+                let frame = turn.back(frames.index_axis(Axis(0), index).to_owned());
+                let mut frame = if is_as_it_is {
+                    frame
+                } else {
+                    carried_over(frame.insert_axis(Axis(0)).view(), &seen, domain).index_axis_move(Axis(0), 0)
+                };
                 frame.zip_mut_with(&open, |p, &is_open| *p = if is_open { *p } else { 0.0 });
                 Ok(frame)
             });

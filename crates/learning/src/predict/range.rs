@@ -7,6 +7,9 @@ use porecast_store::run::DatasetCard;
 
 /// Largest factor between the size of a domain and that of the training domains without a warning.
 const SIZE_FACTOR: f64 = 2.0;
+/// Least and largest factor by which a domain is rescaled, and the relative change that is not worth it.
+pub(super) const RESCALED: [f64; 2] = [1.0 / 16.0, 4.0];
+const NEGLIGIBLE: f64 = 0.05;
 /// Difference between saturation and injected pore volumes that is still taken for rounding.
 const SATURATION_MARGIN: f64 = 0.02;
 
@@ -68,8 +71,14 @@ pub(super) fn outside(card: &DatasetCard, domain: &Domain, inlet: Side, physics:
             found.push(Outside { what: what.to_owned(), text });
         }
     }
+    let chord = domain.mean_chord_length().zip(card.chord_length);
+    if let Some((own, [least, most])) = chord
+        && rescale(own, [least, most]) != 1.0
+    {
+        found.push(outside("mean chord length of the pores (pixels)", own, least, most));
+    }
     let voxel = domain.voxel_size_m / card.voxel_size_m;
-    if !(0.99..=1.01).contains(&voxel) {
+    if card.chord_length.is_none() && !(0.99..=1.01).contains(&voxel) {
         let text = format!(
             "pixels of {} m; the training domains have pixels of {} m",
             significant(domain.voxel_size_m),
@@ -78,6 +87,24 @@ pub(super) fn outside(card: &DatasetCard, domain: &Domain, inlet: Side, physics:
         found.push(Outside { what: "pixel size".into(), text });
     }
     found
+}
+
+/// The factor that brings a mean chord length into the range of the training domains.
+pub(super) fn rescale(own: f64, [least, most]: [f64; 2]) -> f64 {
+    let factor = (own.clamp(least, most) / own).clamp(RESCALED[0], RESCALED[1]);
+    if (factor - 1.0).abs() < NEGLIGIBLE { 1.0 } else { factor }
+}
+
+/// Says in which resolution a domain is predicted, if not in its own.
+pub(super) fn rescaled(card: &DatasetCard, domain: &Domain, factor: f64) -> Option<String> {
+    if factor == 1.0 {
+        return None;
+    }
+    let own = domain.mean_chord_length().zip(card.chord_length).map(|(own, [least, most])| {
+        let [own, least, most] = [own, least, most].map(significant);
+        format!(": the mean chord of its pores has {own} pixels, in the training domains {least} to {most}")
+    });
+    Some(format!("predicted at {} times its resolution{}", significant(factor), own.unwrap_or_default()))
 }
 
 /// Times after the last one of the training, in words.
@@ -159,7 +186,9 @@ mod tests {
             mean_times: vec![],
             physics: vec![QuantityScale::new(Quantity::CapillaryNumber, &[1e-3, 1e-2])],
             porosity: Some([0.4, 0.7]),
+            chord_length: None,
             also: vec![],
+            also_rescaled_by: vec![],
         }
     }
 
@@ -202,6 +231,28 @@ mod tests {
         let found = outside(&card(), &domain, Side::Top, &physics);
         let what: Vec<&str> = found.iter().map(|one| one.what.as_str()).collect();
         assert_eq!(what, ["porosity", "pixel size"]);
+    }
+
+    #[test]
+    fn chords_are_brought_into_the_range_of_the_training() {
+        assert_eq!(rescale(20.0, [15.0, 30.0]), 1.0);
+        assert_eq!(rescale(14.9, [15.0, 30.0]), 1.0, "not worth it");
+        assert_eq!(rescale(10.0, [15.0, 30.0]), 1.5);
+        assert_eq!(rescale(60.0, [15.0, 30.0]), 0.5);
+        assert_eq!(rescale(1.0, [15.0, 30.0]), 4.0, "no more than four times");
+        // Rows of two pores; columns are all pore.
+        let solid = Array2::from_shape_fn((6, 256), |(_, x)| x % 3 == 0);
+        let domain = Domain { solid, voxel_size_m: 1e-6 };
+        assert_eq!(domain.mean_chord_length(), Some(3.0));
+        let card = DatasetCard { chord_length: Some([6.0, 9.0]), ..card() };
+        let text = rescaled(&card, &domain, 2.0).expect("another resolution");
+        let wanted = "predicted at 2 times its resolution: the mean chord of its pores has 3 pixels, in the training \
+                      domains 6 to 9";
+        assert_eq!(text, wanted);
+        assert_eq!(rescaled(&card, &domain, 1.0), None);
+        let found = outside(&card, &domain, Side::Left, &Physics::default());
+        assert!(found.iter().any(|one| one.text.starts_with("mean chord length of the pores")), "{found:?}");
+        assert!(!found.iter().any(|one| one.what == "pixel size"), "the chords say how coarse it is");
     }
 
     #[test]

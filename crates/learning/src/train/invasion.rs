@@ -21,7 +21,7 @@ use porecast_store::config;
 use porecast_store::config::loss::ClassWeights;
 use porecast_store::config::train::{Conditioning, TrainConfig, TrainingConfig};
 use porecast_store::domain_split;
-use porecast_store::run::{AlsoTrainedOn, DatasetCard, RunCard, SplitLists};
+use porecast_store::run::{AlsoTrainedOn, DatasetCard, RunCard, SplitLists, rescaled_shape};
 use porecast_store::{InvasionDataset, Quantity, QuantityScale};
 
 /// Prepares a training on invasions.
@@ -47,10 +47,8 @@ pub(super) fn set_up(
     let further =
         config.also_train_on.iter().map(|path| open_further(path, &dataset)).collect::<Result<Vec<_>>>()?;
     let memory = Memory::check(&config.model, ends, &config.training, (height, width), device)?;
-    for other in &further {
-        let (frames, other_height, other_width) = other.shape();
-        let frames = config.training.frames_per_domain.min(frames);
-        let size = (other_height, other_width);
+    let frames = config.training.frames_per_domain.min(dataset.shape().0);
+    for size in further_sizes(&config, &dataset, &further) {
         let groups = groups_per_batch(&config.training, frames, (height, width), size);
         let training = TrainingConfig { batch_size: groups * frames, ..config.training.clone() };
         Memory::check(&config.model, ends, &training, size, device)?;
@@ -83,6 +81,10 @@ pub(super) fn set_up(
     for AlsoTrainedOn { path, shape: (_, height, width), domains, .. } in &card.dataset.also {
         what += &format!(", {} of {} ({height} x {width} pixels)", domains.len(), path.display());
     }
+    if !card.dataset.also_rescaled_by.is_empty() {
+        let scales: Vec<String> = card.dataset.also_rescaled_by.iter().map(f64::to_string).collect();
+        what += &format!("; all training domains also rescaled by {}", scales.join(", "));
+    }
     say(verbosity, &what);
     Ok((setting, card))
 }
@@ -113,6 +115,18 @@ fn open_further(path: &Path, dataset: &InvasionDataset) -> Result<InvasionDatase
     Ok(other)
 }
 
+/// Heights and widths of the training domains besides that of `dataset`.
+fn further_sizes(
+    config: &TrainConfig,
+    dataset: &InvasionDataset,
+    further: &[InvasionDataset],
+) -> Vec<(usize, usize)> {
+    let edges = |one: &InvasionDataset| (one.shape().1, one.shape().2);
+    let own = std::iter::once(edges(dataset)).chain(further.iter().map(edges));
+    let scaled = |size| config.also_rescaled_by.iter().map(move |&scale| rescaled_shape(size, scale));
+    own.clone().skip(1).chain(own.flat_map(scaled)).collect()
+}
+
 /// Reads a further dataset into `data`.
 fn append(data: &mut InvasionData, other: &InvasionDataset, config: &TrainConfig) -> Result<AlsoTrainedOn> {
     let own = InvasionData::load(other, &config.inputs)?;
@@ -137,7 +151,7 @@ fn training_domains(
 }
 
 /// The networks of a run: one, or one per frame, and all of these again for each further seed.
-fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<Vec<Member>> {
+fn members(config: &TrainConfig, card: &RunCard, mut data: InvasionData) -> Result<Vec<Member>> {
     let frame_count = card.dataset.shape.0;
     let networks: Vec<(Option<usize>, Vec<usize>)> = match &config.conditioning {
         Conditioning::Time | Conditioning::Sequence(_) | Conditioning::Recurrent(_) => {
@@ -147,7 +161,8 @@ fn members(config: &TrainConfig, card: &RunCard, data: InvasionData) -> Result<V
             frames.of(frame_count).into_iter().map(|frame| (Some(frame), vec![frame])).collect()
         }
     };
-    let train = training_domains(config, &data, &card.split, &card.dataset.also)?;
+    let mut train = training_domains(config, &data, &card.split, &card.dataset.also)?;
+    train.extend(data.rescale(&train, &config.also_rescaled_by, &config.inputs));
     let validation = data.indices(&card.split.validation, &config.dataset)?;
     let (time_scale, physics) = (card.dataset.time_scale, card.dataset.physics.clone());
     let data = Arc::new(TimedInvasions { data, time_scale, physics });
@@ -271,8 +286,13 @@ fn make_card(
     let physics = physics.collect::<Result<_>>()?;
     let porosity =
         QuantityScale::new(Quantity::Porosity, &data.quantity(Quantity::Porosity, &train, &config.dataset)?);
+    let chord_length = data.chord_lengths(&train).map(|[least, most]| {
+        let scales = || config.also_rescaled_by.iter().copied().chain([1.0]);
+        [least * scales().fold(1.0, f64::min), most * scales().fold(1.0, f64::max)]
+    });
     let dataset = DatasetCard {
         physics,
+        chord_length,
         porosity: Some([porosity.least, porosity.most]),
         path: config.dataset.clone(),
         fingerprint: data.fingerprint().to_owned(),
@@ -283,6 +303,7 @@ fn make_card(
         mean_times,
         time_scale: if time_scale > 0.0 { time_scale } else { 1.0 },
         also,
+        also_rescaled_by: config.also_rescaled_by.clone(),
     };
     Ok(RunCard::new(&config.name, config.seed, &device.to_string(), dataset, split))
 }

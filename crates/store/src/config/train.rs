@@ -33,6 +33,11 @@ pub struct TrainConfig {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("default" = []))]
     pub also_train_on: Vec<PathBuf>,
+    /// Every training domain is trained on in these resolutions as well: 0.5 has half as many pixels along each edge. A
+    /// network then knows finer and coarser grains. From 0.25 to 4.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("default" = []))]
+    pub also_rescaled_by: Vec<f64>,
     /// Output of the last layer for each pixel.
     #[serde(default)]
     pub head: Head,
@@ -405,6 +410,13 @@ impl Validate for TrainConfig {
             "also_train_on",
             super::shown(&self.also_train_on),
             "each dataset once, and not that of `dataset`",
+        );
+        let scales = &self.also_rescaled_by;
+        checks.expect(
+            (0..scales.len()).all(|i| (0.25..=4.0).contains(&scales[i]) && !scales[..i].contains(&scales[i])),
+            "also_rescaled_by",
+            super::shown(scales),
+            "numbers from 0.25 to 4, each once",
         );
         let distinct: std::collections::HashSet<_> = self.inputs.iter().map(|c| *c as usize).collect();
         checks.expect(
