@@ -84,6 +84,8 @@ fn write_run(folder: &Path, dataset: &Path, frames: &[usize], test: &[usize], da
         time_scale: 1.0,
         mean_times: Vec::new(),
         also: Vec::new(),
+        also_rescaled_by: vec![],
+        chord_length: None,
     };
     let card = RunCard { members: vec![member], ..RunCard::new(&name, 1, "flex", trained_on, split) };
     run.write_card(&card).unwrap();

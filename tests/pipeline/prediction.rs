@@ -146,7 +146,7 @@ fn the_same_domain_in_thrice_the_resolution_is_predicted_alike() {
     project.trained("", "run");
     image(&project.path("coarse.png"), 32, 32, is_solid);
     image(&project.path("fine.png"), 96, 96, |y, x| is_solid(y / 3, x / 3));
-    project.predict("run", "coarse.png", "coarse").succeeds();
+    project.predict("run", "coarse.png", "coarse").args(["--rescale", "1"]).succeeds();
     let said = project.predict("run", "fine.png", "fine").output().expect("a prediction");
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
     assert!(said.contains("times its resolution: the mean chord of its pores has"), "{said}");

@@ -67,7 +67,7 @@ fn domains_are_trained_on_in_other_resolutions_as_well() {
     let config = |scales: &str| {
         project.config(&format!(
             "also_train_on = [{large:?}]\nalso_rescaled_by = {scales}\n[loss]\ncross_entropy = 1.0\n[training]\n\
-             epochs = 2\nbatch_size = 10\nframes_per_domain = 5"
+             epochs = 2\nbatch_size = 10\nframes_per_domain = 5\n[schedule]\nshape = 'constant'"
         ))
     };
     let three = config("[0.5, 1.5]");

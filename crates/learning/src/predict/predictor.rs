@@ -249,10 +249,13 @@ impl Predictor {
 
     /// Input channels of the networks `[channel, y, x]` for a domain, turned as the networks learnt it.
     pub fn channels(&self, domain: &Domain, inlet: Side) -> Array3<f32> {
-        let learnt = self.card.dataset.inlet;
-        let turn = Orientation::between(inlet, learnt);
-        let turned = Domain { solid: turn.turn(domain.solid.clone()), voxel_size_m: domain.voxel_size_m };
-        channels(&turned, learnt, &self.config.inputs)
+        channels(&self.turned(domain, inlet), self.card.dataset.inlet, &self.config.inputs)
+    }
+
+    /// The domain as the networks learnt it, with the inlet of the training.
+    fn turned(&self, domain: &Domain, inlet: Side) -> Domain {
+        let turn = Orientation::between(inlet, self.card.dataset.inlet);
+        Domain { solid: turn.turn(domain.solid.clone()), voxel_size_m: domain.voxel_size_m }
     }
 
     /// What the networks are told of a domain's physics, scaled as in the training.
@@ -337,23 +340,21 @@ impl Predictor {
     /// The frames `[y, x]` of a domain one after the other; `told` comes from [`told`](Self::told). They are predicted in groups of 512 MiB.
     pub(super) fn each_frame<'a>(
         &'a self,
-        domain: &'a Domain,
+        domain: &Domain,
         inlet: Side,
         told: &'a [f32],
         moments: &'a [Moment],
-    ) -> impl Iterator<Item = Result<Array2<f32>>> + 'a {
-        let learnt = self.card.dataset.inlet;
-        let turn = Orientation::between(inlet, learnt);
-        let (seen, factor) = self.seen(domain);
-        let is_as_it_is = factor == 1.0;
-        let input = self.channels(&seen, inlet);
-        let (open, pores) = (open_pores(domain), seen.pore_count());
-        let seen_open = if is_as_it_is { open.clone() } else { open_pores(&seen) };
+    ) -> impl Iterator<Item = Result<Array2<f32>>> + use<'a> {
+        let turn = Orientation::between(inlet, self.card.dataset.inlet);
+        let turned = self.turned(domain, inlet);
+        let seen = self.seen(&turned).0.into_owned();
+        let input = channels(&seen, self.card.dataset.inlet, &self.config.inputs);
+        let open = open_pores(&turned);
         let (_, height, width) = input.dim();
         let mut volume = None;
         moments.chunks((HELD_AT_ONCE / (height * width)).max(1)).flat_map(move |group| {
             let predicted = if self.keeps_to_the_volume() {
-                let reach = || (turn.turn(seen_open.clone()), pores);
+                let reach = || (open_pores(&seen), seen.pore_count());
                 self.group_within_volume(input.view(), told, group, reach, &mut volume)
             } else {
                 self.group_and_mirrored(input.view(), told, group)
@@ -362,16 +363,12 @@ impl Predictor {
                 Ok(frames) => (frames, None),
                 Err(error) => (Array3::zeros((0, height, width)), Some(Err(error))),
             };
-            let (open, seen) = (open.clone(), seen.clone());
+            let (open, seen, turned) = (open.clone(), seen.clone(), turned.clone());
             let frames = (0..frames.dim().0).map(move |index| {
-                let frame = turn.back(frames.index_axis(Axis(0), index).to_owned());
-                let mut frame = if is_as_it_is {
-                    frame
-                } else {
-                    carried_over(frame.insert_axis(Axis(0)).view(), &seen, domain).index_axis_move(Axis(0), 0)
-                };
+                let frame = frames.slice(s![index..=index, .., ..]);
+                let mut frame = carried_over(frame, &seen, &turned).index_axis_move(Axis(0), 0);
                 frame.zip_mut_with(&open, |p, &is_open| *p = if is_open { *p } else { 0.0 });
-                Ok(frame)
+                Ok(turn.back(frame))
             });
             failed.into_iter().chain(frames)
         })
