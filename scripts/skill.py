@@ -13,7 +13,9 @@ from collections import defaultdict
 from pathlib import Path
 
 VARIANTS = {
-    "recurrent": "the model that comes with porecast: a recurrent UNet, told the physics, trained on domains of several sizes",
+    "recurrent": "the model that comes with porecast: a recurrent UNet, told the physics, trained on domains of several sizes and "
+    "resolutions",
+    "recurrent-one-resolution": "as it was before it was trained in other resolutions",
     "recurrent-one-size": "on domains of one size, from scratch",
     "recurrent-from-scratch": "from fresh weights",
     "recurrent-one-view": "without averaging the mirror image",
@@ -35,6 +37,8 @@ SETS = {
     "thicker": "thicker.h5: viscosity ratio 2 to 5",
     "larger": "larger.h5: the same physics in 512 x 128 pixels, four times the area",
     "shorter": "shorter.h5: the same physics in 128 x 64 pixels",
+    "wider": "wider.h5: the same physics in 128 x 256 pixels",
+    "finer": "finer.h5: the same physics in 128 x 64 pixels with grains half as large",
     "crops": "Crops of an image of a real bead pack: the same physics",
     "published": "A published drainage by the volume-of-fluid method",
 }

@@ -20,7 +20,11 @@ readonly sizes='64 64 40 16
 192 96 30 12
 256 128 7 14
 512 64 10 13
-512 128 3 15'
+512 128 3 15
+128 256 40 17
+192 192 20 18
+64 256 20 19
+256 256 6 20'
 mkdir -p data/two-ca data/skill data/sizes "$runs"
 
 # Two capillary numbers: the domains in the repository, and those of another seed.
@@ -63,12 +67,14 @@ else
             --set height="$height" --set width="$width" --set domains="$count" --set seed="$seed"
     done <<<"$sizes"
     variant sequence sequence
-    begin=sequence variant recurrent recurrent
+    begin=sequence variant recurrent-one-resolution recurrent 'also_rescaled_by=[]' training.epochs=12 optimizer.ema=0.998
+    begin=recurrent-one-resolution variant recurrent recurrent
     variant recipe recipe
     variant recipe-told recipe 'physics=["capillary-number","viscosity-ratio","contact-angle","porosity"]'
-    variant recurrent-one-size recurrent 'also_train_on=[]' training.epochs=16 optimizer.learning_rate=2e-3
+    variant recurrent-one-size recurrent 'also_train_on=[]' 'also_rescaled_by=[]' training.epochs=16 \
+        optimizer.learning_rate=2e-3 optimizer.ema=0.998
     variant recurrent-from-scratch recurrent
-    begin=sequence variant recurrent-one-view recurrent mirrored_prediction=false
+    begin=recurrent-one-resolution variant recurrent-one-view recurrent mirrored_prediction=false
     begin=sequence variant recurrent-wide recurrent 'conditioning={recurrent={knots=26,channels=48}}'
 fi
 python3 scripts/skill.py "$runs" "$runs/tables.md"

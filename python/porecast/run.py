@@ -116,7 +116,7 @@ class Run:
         inlet
             Edge where the fluid enters: top, bottom, left or right; without it :attr:`inlet`.
         voxel_size_m
-            Edge length of a pixel in metres; without it :attr:`voxel_size_m`. Another one only causes a warning.
+            Edge length of a pixel in metres; without it :attr:`voxel_size_m`. Another one causes a warning, if anything.
         extrapolate
             Predict times after :attr:`last_time`, too.
 
@@ -157,7 +157,7 @@ def predict(
 ) -> NDArray[np.float32]:
     """:meth:`Run.predict` of the model that comes with porecast: probability of the invading phase [time, y, x].
 
-    Times are in pore volumes injected; without them 26 times from 0 to 0.7.
+    Times are in pore volumes injected; without them 26 times from 0 to 0.73.
     """
     return _shipped().predict(
         solid,

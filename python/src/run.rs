@@ -112,7 +112,9 @@ impl Run {
         }
         let frames = work::run(py, || self.predictor.frames(&domain, inlet, &physics, &times))?;
         let category = py.get_type::<PyUserWarning>();
-        for warning in self.predictor.warnings(&domain, inlet, &physics, &times) {
+        let outside = self.predictor.warnings(&domain, inlet, &physics, &times);
+        let volumes = self.predictor.volume_warnings(&domain, inlet, &times, frames.view());
+        for warning in outside.into_iter().chain(volumes) {
             let text = std::ffi::CString::new(python_words(&warning))?;
             PyErr::warn(py, &category, &text, 2)?;
         }

@@ -45,7 +45,8 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     predict::predict_missing(&evaluation.missing(force), &device, verbosity)?;
     let found = evaluation.run()?;
     print_found(&found, json, verbosity)?;
-    if options.input.is_dir() {
+    // A page shows the scores of a run on its own dataset.
+    if options.input.is_dir() && options.dataset.is_none() && options.output.is_none() {
         next(verbosity, "report", &options.input);
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use porecast_base::progress::print_line;
+use porecast_base::progress::{print_line, say};
 use porecast_base::{Result, Verbosity};
 use porecast_datasets::import::{self, Clock, ImportOptions};
 use porecast_simulations::Side;
@@ -26,9 +26,9 @@ pub struct Args {
     /// Edge where the invading fluid enters.
     #[arg(long, default_value = "top", value_parser = super::parse_side)]
     pub inlet: Side,
-    /// Edge length of a pixel in metres.
-    #[arg(long, default_value_t = 1.0)]
-    pub voxel_size: f64,
+    /// Edge length of a pixel in metres; 1 where it is not given.
+    #[arg(long)]
+    pub voxel_size: Option<f64>,
     /// Times of the frames in seconds, one for each; with --pore-volumes, the injected pore volumes as measured.
     #[arg(long, value_delimiter = ',', conflicts_with = "time_step")]
     pub times: Vec<f64>,
@@ -68,6 +68,10 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
         (.., true) => Clock::PoreVolumes,
         _ => Clock::Frames,
     };
+    if voxel_size.is_none() {
+        say(verbosity, "note: no --voxel-size: a pixel is taken to be 1 m wide");
+    }
+    let voxel_size = voxel_size.unwrap_or(1.0);
     let options = ImportOptions { inputs, output, inlet, voxel_size, clock, physics, force };
     let imported = import::run(&options)?;
     if !verbosity.quiet {

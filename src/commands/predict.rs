@@ -69,6 +69,9 @@ pub struct Args {
     /// mean chord length of its pores lies outside that of the training domains, at the next resolution where it does not.
     #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
     pub rescale: Option<f64>,
+    /// Edge length of a pixel of an image in metres. It changes scale bars and the file alone; without it they are in pixels.
+    #[arg(long, value_name = "METRES", allow_negative_numbers = true)]
+    pub voxel_size: Option<f64>,
     /// Device: `cpu`, `cuda[:index]` or `wgpu[:index]`.
     #[arg(long, default_value = "cpu")]
     pub device: String,
@@ -100,6 +103,7 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
         invert: args.invert,
         tile: args.tile,
         rescale: args.rescale,
+        voxel_size_m: args.voxel_size,
         device: args.device,
         force: args.force,
     };

@@ -104,14 +104,17 @@ fn tiles_that_change_the_prediction_are_warned_about() {
     assert!(!said("run", "48").contains("tiles of"), "larger than what it learnt");
     project.trained("model.architecture = 'vit'\nmodel.vit = { width = 16, depth = 1, heads = 2 }", "vit");
     let warned = said("vit", "48");
-    assert!(warned.contains("the domain (64 x 48 pixels), all of which this network looks at"), "{warned}");
+    assert!(
+        warned.contains("the domain (64 x 48 pixels), which this network should see as a whole"),
+        "{warned}"
+    );
     assert!(!said("vit", "64").contains("tiles of"), "a single tile");
     let config = project.config(
         "conditioning = { recurrent = { knots = 3 } }\n[loss]\ncross_entropy = 1.0\n[training]\nepochs = 1\n\
          samples_per_epoch = 8",
     );
     project.train(&config, "recurrent").args(["--set", "model.unet.levels=4"]).succeeds();
-    assert!(said("recurrent", "48").contains("all of which this network looks at"));
+    assert!(said("recurrent", "48").contains("which this network should see as a whole"));
     image(&project.path("long.png"), 600, 32);
     let whole = project.predict("recurrent", "long.png", "whole").succeeds();
     assert!(!text(&whole.stderr).contains("tiles of"), "a recurrent network takes it as a whole");

@@ -69,7 +69,7 @@ pub struct DatasetCard {
     /// Lowest and highest porosity of the training domains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub porosity: Option<[f64; 2]>,
-    /// The range in which nine of ten training domains have the mean chord length of their pores, in pixels; of the lowest to
+    /// The range in which 98 of 100 training domains have the mean chord length of their pores, in pixels; of the lowest to
     /// the highest resolution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chord_length: Option<[f64; 2]>,

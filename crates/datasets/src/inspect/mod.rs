@@ -27,6 +27,8 @@ use porecast_store::{
 
 /// Largest number of table rows shown without `-v`.
 const ROWS: usize = 12;
+/// Stands after the number of domains of a campaign that has not ended.
+const UNFINISHED: &str = " so far (the campaign has not ended)";
 /// Largest numbers of domains (rows) and frames (columns) in a picture.
 const SHEET: (usize, usize) = (5, 6);
 /// The picture of an image is enlarged likewise.
@@ -184,7 +186,10 @@ fn dataset(path: &Path) -> Result<Inspection> {
     let mut inspection = Inspection {
         facts: vec![
             ("kind", "invasion dataset".to_owned()),
-            ("domains", dataset.len().to_string()),
+            (
+                "domains",
+                format!("{}{}", dataset.len(), if dataset.is_unfinished() { UNFINISHED } else { "" }),
+            ),
             ("frames", frames.to_string()),
             ("size", format!("{height} x {width} pixels (height x width)")),
             ("pixel", format!("{:e} m", dataset.voxel_size_m())),

@@ -172,13 +172,13 @@ impl InvasionData {
         &self.domains[domain].times
     }
 
-    /// The range in which nine of ten domains have the mean chord length of their pores, in pixels; `None` if none has pores.
+    /// The range in which 98 of 100 domains have the mean chord length of their pores, in pixels; `None` if none has pores.
     pub fn chord_lengths(&self, domains: &[usize]) -> Option<[f64; 2]> {
         let mut lengths: Vec<f64> =
             domains.iter().filter_map(|&index| self.domains[index].chord_length).collect();
         lengths.sort_by(f64::total_cmp);
         let last = lengths.len().checked_sub(1)?;
-        Some([0.05, 0.95].map(|share| lengths[(share * last as f64).round() as usize]))
+        Some([0.01, 0.99].map(|share| lengths[(share * last as f64).round() as usize]))
     }
 
     /// A physical quantity of some domains.

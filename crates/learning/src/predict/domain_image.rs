@@ -49,21 +49,21 @@ pub(super) fn is_one(input: &Path) -> Result<bool> {
     Err(Error::input(input, what))
 }
 
+/// Edge length of a pixel of the image in metres; not a number where it is unknown.
+pub(super) fn voxel_size_m(options: &PredictOptions) -> f64 {
+    options.voxel_size_m.unwrap_or(f64::NAN)
+}
+
 /// Reads the domain in the image of `options`, and says what was read.
 ///
 /// # Errors
 /// The image cannot be read, is not divided by the threshold, or has no path from the inlet to the other edge.
-pub(super) fn read(
-    options: &PredictOptions,
-    voxel_size_m: f64,
-    inlet: Side,
-    verbosity: Verbosity,
-) -> Result<Domain> {
+pub(super) fn read(options: &PredictOptions, inlet: Side, verbosity: Verbosity) -> Result<Domain> {
     let image = GreyImage::read(&options.input, options.page)?;
     let polarity = if options.invert { Polarity::PoreDark } else { Polarity::PoreBright };
     let solid = image.solid(polarity, options.threshold, "--threshold")?;
     say(verbosity, &format!("{}, inlet {inlet}", image.describe(polarity, options.threshold)));
-    let domain = Domain { solid, voxel_size_m };
+    let domain = Domain { solid, voxel_size_m: voxel_size_m(options) };
     require_path(&domain, inlet, &options.input)?;
     Ok(domain)
 }

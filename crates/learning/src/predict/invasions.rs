@@ -12,8 +12,8 @@ use porecast_store::plate::{Plate, time_text};
 use porecast_store::prediction::{self, PredictionHeader, PredictionWriter};
 use porecast_store::run::RunCard;
 use porecast_store::{
-    Dataset, Intervals, InvasionDataset, MissingPredictions, Physics, PredictionFolder, Quantity, image,
-    picture, table,
+    Dataset, Intervals, InvasionDataset, MissingPredictions, Physics, PredictionFolder, Quantity, grey_image,
+    image, picture, table,
 };
 use serde::Serialize;
 
@@ -56,10 +56,12 @@ pub(super) fn run(
     }
     let physics = options.physics.or(otherwise);
     let card = &predictor.card().dataset;
-    let mut shown = Shown::new(folder, card.time_unit, card.voxel_size_m);
+    let is_image = domain_image::is_one(&options.input)?;
+    let voxel_size_m = if is_image { domain_image::voxel_size_m(options) } else { card.voxel_size_m };
+    let mut shown = Shown::new(folder, card.time_unit, voxel_size_m);
     shown.intervals = predictor.intervals().cloned();
     let path = PredictionFolder::new(folder).predictions_path();
-    if domain_image::is_one(&options.input)? {
+    if is_image {
         refuse_part(options)?;
         predict_image(predictor, options, &physics, &path, &mut shown, verbosity)?;
     } else {
@@ -91,6 +93,10 @@ pub(super) fn predict_parts(
 
 /// Opens the dataset to predict, which has its own times and inlet.
 fn open_dataset(options: &PredictOptions) -> Result<InvasionDataset> {
+    if options.input.is_dir() && !has_a_dataset(&options.input)? {
+        let what = format!("holds neither images of domains ({}) nor a dataset (.h5)", grey_image::FORMATS);
+        return Err(Error::input(&options.input, what));
+    }
     let dataset = InvasionDataset::open(&options.input)?;
     if !options.times.is_empty() {
         let what = "a dataset is predicted at its own times; pass an image to choose";
@@ -109,6 +115,11 @@ fn open_dataset(options: &PredictOptions) -> Result<InvasionDataset> {
     }
     refuse_other_physics(&options.physics, &dataset)?;
     Ok(dataset)
+}
+
+fn has_a_dataset(folder: &Path) -> Result<bool> {
+    let entries = std::fs::read_dir(folder).map_err(|e| Error::unreadable(folder, e))?;
+    Ok(entries.flatten().any(|entry| entry.path().extension().is_some_and(|extension| extension == "h5")))
 }
 
 /// Refuses physics that differ from those of a domain in the dataset.
@@ -158,7 +169,7 @@ fn predict_dataset(
     }
     let (frames, height, width) = dataset.shape();
     let frames = predictor.moments(&vec![0.0; frames]).len();
-    let header = header(predictor.card(), dataset.inlet());
+    let header = header(predictor.card(), dataset.inlet(), dataset.voxel_size_m());
     let progress = Progress::new("domains predicted", ids.len(), 0, verbosity);
     // For each property, how many domains lie outside the training, and the first of them.
     let mut warnings: BTreeMap<String, (usize, String)> = BTreeMap::new();
@@ -179,14 +190,17 @@ fn predict_dataset(
             if let Some(narrow) = predictor.narrow_tiles(seen.shape()) {
                 warnings.entry("tiles".to_owned()).or_insert((0, format!("{id}: {narrow}"))).0 += 1;
             }
-            for outside in range::outside(learnt, &seen, dataset.inlet(), &physics) {
+            let outside = range::outside(learnt, &sequence.domain, &seen, dataset.inlet(), &physics);
+            let is_like_training = outside.is_empty();
+            for outside in outside {
                 let text = format!("{id}: {}", outside.text);
                 warnings.entry(outside.what).or_insert((0, text)).0 += 1;
             }
             let told = predictor
                 .told(&sequence.domain, &physics)
                 .map_err(|e| Error::input(dataset.path(), format!("domain {id:?}: {e}")))?;
-            let case = Case { domain: &sequence.domain, inlet: dataset.inlet(), physics, told };
+            let (domain, inlet) = (&sequence.domain, dataset.inlet());
+            let case = Case { domain, inlet, physics, told, is_like_training };
             predict_domain(predictor, &case, id, &moments, writer, shown.as_deref_mut())?;
             progress.advance(1, "");
         }
@@ -216,22 +230,7 @@ fn predict_image(
 ) -> Result<()> {
     let card = predictor.card();
     let inlet = options.inlet.unwrap_or(card.dataset.inlet);
-    let domain = domain_image::read(options, card.dataset.voxel_size_m, inlet, verbosity)?;
-    let told = predictor.told(&domain, physics)?;
-    if !told.is_empty() {
-        say(verbosity, &predictor.describe(&domain, physics));
-    }
-    let (seen, factor) = predictor.seen(&domain);
-    if let Some(rescaled) = range::rescaled(&card.dataset, &domain, factor) {
-        say(verbosity, &rescaled);
-    }
-    for outside in range::outside(&card.dataset, &seen, inlet, physics) {
-        say(verbosity, &format!("warning: {}", outside.text));
-    }
     range::check_times(&card.dataset, &options.times, options.extrapolate)?;
-    if let Some(late) = range::late(&card.dataset, &options.times, predictor.is_sequence()) {
-        say(verbosity, &format!("warning: {late}"));
-    }
     let moments = if options.times.is_empty() {
         predictor.moments(&card.dataset.mean_times)
     } else if predictor.takes_any_time() {
@@ -240,23 +239,46 @@ fn predict_image(
         let what = "single-frame networks know their own frames only; leave it out";
         return Err(Error::config("--times", what));
     };
+    let domain = domain_image::read(options, inlet, verbosity)?;
+    let told = predictor.told(&domain, physics)?;
+    if !told.is_empty() {
+        say(verbosity, &predictor.describe(&domain, physics, &options.physics));
+    }
+    let (seen, factor) = predictor.seen(&domain);
+    if let Some(rescaled) = range::rescaled(&card.dataset, &domain, factor) {
+        say(verbosity, &rescaled);
+    }
+    let outside =
+        range::outside(&card.dataset, &domain, &seen, inlet, physics).into_iter().map(|one| one.text);
+    let late = range::late(&card.dataset, &options.times, predictor.is_sequence());
+    let warnings: Vec<String> = outside.chain(late).collect();
+    warnings.iter().for_each(|warning| say(verbosity, &format!("warning: {warning}")));
     let stem = options.input.file_stem();
     let id = stem.map_or_else(|| "domain".into(), |stem| stem.to_string_lossy().into_owned());
     let (height, width) = domain.shape();
     if let Some(narrow) = predictor.narrow_tiles(seen.shape()) {
         say(verbosity, &format!("warning: {narrow}"));
     }
-    prediction::write_frames(path, &header(card, inlet), (moments.len(), height, width), |writer| {
-        let case = Case { domain: &domain, inlet, physics: *physics, told };
-        predict_domain(predictor, &case, &id, &moments, writer, Some(shown))
-    })?;
+    prediction::write_frames(
+        path,
+        &header(card, inlet, shown.voxel_size_m),
+        (moments.len(), height, width),
+        |writer| {
+            let is_like_training = warnings.is_empty();
+            let case = Case { domain: &domain, inlet, physics: *physics, told, is_like_training };
+            predict_domain(predictor, &case, &id, &moments, writer, Some(shown))
+        },
+    )?;
     let at_outlet = shown.at_outlet.iter();
     let rows =
         shown.rows.iter().zip(at_outlet).map(|(row, at_outlet)| (row.time, row.saturation, *at_outlet));
-    for warning in range::wrong_volumes(&card.dataset, rows) {
-        say(verbosity, &format!("warning: {warning}"));
+    let wrong = range::wrong_volumes(&card.dataset, rows);
+    wrong.iter().for_each(|warning| say(verbosity, &format!("warning: {warning}")));
+    if !(warnings.is_empty() && wrong.is_empty()) {
+        shown.withdraw_intervals();
     }
-    if let Some(expected) = shown.expected() {
+    let spacing = card.dataset.time_scale / (card.dataset.shape.0.max(2) - 1) as f64;
+    if let Some(expected) = shown.expected(spacing) {
         say(verbosity, &expected);
     }
     Ok(())
@@ -269,12 +291,14 @@ struct Case<'a> {
     physics: Physics,
     /// See [`Predictor::told`].
     told: Vec<f32>,
+    /// Whether nothing lies outside the training domains, so that the intervals hold.
+    is_like_training: bool,
 }
 
 /// Predicts a domain frame by frame: into the file, then to be shown.
 fn predict_domain(
     predictor: &Predictor,
-    Case { domain, inlet, physics, told }: &Case,
+    Case { domain, inlet, physics, told, is_like_training }: &Case,
     id: &str,
     moments: &[Moment],
     writer: &mut PredictionWriter,
@@ -288,19 +312,14 @@ fn predict_domain(
         let frame = frame?;
         writer.frame(frame.view())?;
         if let Some(shown) = &mut shown {
-            shown.add(id, time, domain, *inlet, frame.view())?;
+            shown.add(id, time, domain, *inlet, frame.view(), *is_like_training)?;
         }
     }
     Ok(())
 }
 
-fn header(card: &RunCard, inlet: Side) -> PredictionHeader {
-    PredictionHeader {
-        source: card.name.clone(),
-        time_unit: card.dataset.time_unit,
-        inlet,
-        voxel_size_m: card.dataset.voxel_size_m,
-    }
+fn header(card: &RunCard, inlet: Side, voxel_size_m: f64) -> PredictionHeader {
+    PredictionHeader { source: card.name.clone(), time_unit: card.dataset.time_unit, inlet, voxel_size_m }
 }
 
 /// The saturation of every frame, and pictures of the first domain.
@@ -340,9 +359,11 @@ impl Shown {
         domain: &Domain,
         inlet: Side,
         frame: ArrayView2<'_, f32>,
+        has_intervals: bool,
     ) -> Result<()> {
         self.at_outlet.push(inlet.opposite().lane(frame).iter().any(|&p| p > 0.5));
-        self.rows.push(SaturationRow::of(id, time, domain, frame, self.intervals.as_ref()));
+        let intervals = self.intervals.as_ref().filter(|_| has_intervals);
+        self.rows.push(SaturationRow::of(id, time, domain, frame, intervals));
         let (pictured, pictures) = match &mut self.pictures {
             Some(pictures) => pictures,
             none => {
@@ -353,27 +374,53 @@ impl Shown {
         if pictured == id { pictures.add(&time, frame) } else { Ok(()) }
     }
 
-    /// Saturation at the end and breakthrough of a domain, with their intervals.
-    fn expected(&self) -> Option<String> {
-        let (intervals, last) = (self.intervals.as_ref()?, self.rows.last()?);
+    /// Leaves out the intervals: they hold for domains like those of the training.
+    fn withdraw_intervals(&mut self) {
+        for row in &mut self.rows {
+            (row.saturation_above_half_low, row.saturation_above_half_high) = (None, None);
+        }
+    }
+
+    /// Saturation at the end and breakthrough of a domain, with their intervals where they hold. Frames of the training
+    /// are `spacing` apart.
+    pub(super) fn expected(&self, spacing: f64) -> Option<String> {
+        let last = self.rows.last()?;
         let rounded = |value: f64| format!("{value:.3}");
+        let intervals = self.intervals.as_ref().filter(|_| last.saturation_above_half_low.is_some());
+        let width =
+            |width: Option<f64>| width.map(|width| format!(" ± {}", rounded(width))).unwrap_or_default();
         let saturation = format!(
-            "saturation at {}: {} ± {}",
+            "at {}: saturation {}, {}{} of the pore space more likely invaded than not",
             time_text(last.time, self.time_unit),
+            rounded(last.saturation),
             rounded(last.saturation_above_half),
-            rounded(intervals.saturation_at(last.time))
+            width(intervals.map(|intervals| intervals.saturation_at(last.time)))
         );
         let arrived = self.at_outlet.iter().position(|at_outlet| *at_outlet);
-        let breakthrough = arrived.zip(intervals.breakthrough).map(|(frame, width)| {
+        let breakthrough = arrived.map(|frame| {
             let time = time_text(self.rows[frame].time, self.time_unit);
-            format!("; breakthrough at {time} ± {}", rounded(width))
+            match frame.checked_sub(1).map(|before| self.rows[before].time) {
+                None => format!("; breakthrough at {time} or before"),
+                Some(before) if self.rows[frame].time - before > 1.5 * spacing => {
+                    format!("; breakthrough after {} and until {time}", rounded(before))
+                }
+                Some(_) => {
+                    format!("; breakthrough at {time}{}", width(intervals.and_then(|one| one.breakthrough)))
+                }
+            }
         });
-        Some(format!(
-            "{saturation}{} ({:.0} % intervals from {} validation domains)",
-            breakthrough.unwrap_or_default(),
-            100.0 * intervals.level,
-            intervals.domains
-        ))
+        let source = match intervals {
+            Some(intervals) => format!(
+                " ({:.0} % intervals from {} validation domains)",
+                100.0 * intervals.level,
+                intervals.domains
+            ),
+            None if self.intervals.is_some() => {
+                " (no intervals: they hold for domains like those of the training)".to_owned()
+            }
+            None => String::new(),
+        };
+        Some(saturation + &breakthrough.unwrap_or_default() + &source)
     }
 
     /// Finishes the files; returns a summary.

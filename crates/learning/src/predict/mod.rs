@@ -2,10 +2,11 @@
 //! dataset.
 //!
 //! [`Predictor`] and [`MaskPredictor`] hold the networks of a run and predict one sample;
-//! `invasions` and `images` apply them to the input of a command and write files. `trained` hides
-//! Burn's backend, `tiles` splits samples that are too large for a network.
+//! `invasions` and `images` apply them to the input of a command and write files. `encodings` goes from the channels of a
+//! domain to frames, `trained` hides Burn's backend, `tiles` splits samples that are too large for a network.
 
 mod domain_image;
+mod encodings;
 mod images;
 mod invasions;
 mod mask_predictor;
@@ -94,6 +95,8 @@ pub struct PredictOptions {
     /// How many times finer domains are predicted than they are. `None` brings the mean chord length of their pores into the
     /// range of the training domains, where it lies outside.
     pub rescale: Option<f64>,
+    /// Edge length of a pixel of an image in metres; without it, scales are in pixels.
+    pub voxel_size_m: Option<f64>,
     /// Device: `cpu`, `cuda[:index]` or `wgpu[:index]`.
     pub device: String,
     /// Replace an existing output.
@@ -204,6 +207,15 @@ fn check(args: &PredictOptions) -> Result<()> {
     }
     if let Some(tile) = args.tile.filter(|tile| *tile < SMALLEST_TILE) {
         return Err(Error::config("--tile", format!("{tile} is below {SMALLEST_TILE}")));
+    }
+    if let Some(bad) = args.voxel_size_m.filter(|size| !(*size > 0.0 && size.is_finite())) {
+        return Err(Error::config("--voxel-size", format!("{bad} is no length; expected metres above 0")));
+    }
+    if let Model::Run(run) = &args.model
+        && !run.exists()
+    {
+        let known = [Physical::Percolation, Physical::LatticeBoltzmann].map(Physical::name).join(" and ");
+        return Err(Error::input(run, format!("is no run folder; the physical models are {known}")));
     }
     if let Some(factor) = args.rescale {
         let [least, most] = range::RESCALED;

@@ -20,7 +20,7 @@ use super::{PredictOptions, SHIPPED_PHYSICS, domain_image, refuse_part};
 const FRAMES: usize = 26;
 /// Most lattice sites along the edge of a pixel that are tried.
 const MOST_SITES: usize = 8;
-/// Edge length of a pixel in metres: an image does not tell it, and the sequence does not depend on it.
+/// Edge length of a pixel in metres for the simulators: the sequence does not depend on it.
 const VOXEL_SIZE_M: f64 = 1.0;
 
 /// A physical model.
@@ -76,7 +76,7 @@ pub(super) fn run(
         return Err(Error::config("--frames", format!("{frames} is below 2")));
     }
     let inlet = options.inlet.unwrap_or_default();
-    let domain = domain_image::read(options, VOXEL_SIZE_M, inlet, verbosity)?;
+    let domain = Domain { voxel_size_m: VOXEL_SIZE_M, ..domain_image::read(options, inlet, verbosity)? };
     let sequence = match model {
         Physical::Percolation => percolate(&domain, inlet, options, frames, verbosity),
         Physical::LatticeBoltzmann => drain(&domain, inlet, options, frames, verbosity),
@@ -87,9 +87,9 @@ pub(super) fn run(
         source: model.name().to_owned(),
         time_unit: sequence.time_unit,
         inlet,
-        voxel_size_m: f64::NAN,
+        voxel_size_m: domain_image::voxel_size_m(options),
     };
-    let mut shown = Shown::new(folder, sequence.time_unit, f64::NAN);
+    let mut shown = Shown::new(folder, sequence.time_unit, header.voxel_size_m);
     prediction::write_frames(
         &PredictionFolder::new(folder).predictions_path(),
         &header,
@@ -100,11 +100,15 @@ pub(super) fn run(
             for (&time, frame) in sequence.times.iter().zip(sequence.phase.axis_iter(Axis(0))) {
                 let frame = frame.mapv(|invaded| f32::from(u8::from(invaded)));
                 writer.frame(frame.view())?;
-                shown.add(&id, time, &domain, inlet, frame.view())?;
+                shown.add(&id, time, &domain, inlet, frame.view(), false)?;
             }
             Ok(())
         },
     )?;
+    // The last frame is that of breakthrough.
+    if let Some(expected) = shown.expected(f64::INFINITY) {
+        say(verbosity, &expected);
+    }
     shown.finish()
 }
 

@@ -15,8 +15,8 @@ use porecast_store::{Intervals, Physics, QuantityScale, RunFolder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::encodings::Encodings;
 use super::range::{self, significant};
-use super::tiles::Tiles;
 use super::trained::{self, Trained};
 use super::volume::Volume;
 use super::{TILE, WHOLE, go_on};
@@ -77,8 +77,8 @@ struct Averaged {
 pub(super) struct Moment {
     /// Time, in the unit of the dataset.
     pub time: f64,
-    /// Index in [`Predictor::networks`].
-    networks: usize,
+    /// Index in the networks of the [`Predictor`].
+    pub(super) networks: usize,
 }
 
 impl Predictor {
@@ -162,7 +162,7 @@ impl Predictor {
     }
 
     /// Largest tile edge for a domain.
-    fn tile(&self, (height, width): (usize, usize)) -> usize {
+    pub(super) fn tile(&self, (height, width): (usize, usize)) -> usize {
         let is_whole = self.config.conditioning.is_recurrent() && height * width <= WHOLE;
         self.tile.unwrap_or(if is_whole { height.max(width) } else { TILE })
     }
@@ -235,8 +235,25 @@ impl Predictor {
     pub fn warnings(&self, domain: &Domain, inlet: Side, physics: &Physics, times: &[f64]) -> Vec<String> {
         let learnt = &self.card.dataset;
         let (seen, _) = self.seen(domain);
-        let outside = range::outside(learnt, &seen, inlet, physics).into_iter().map(|outside| outside.text);
+        let outside =
+            range::outside(learnt, domain, &seen, inlet, physics).into_iter().map(|outside| outside.text);
         outside.chain(range::late(learnt, times, self.is_sequence())).collect()
+    }
+
+    /// Where predicted `frames` `[time, y, x]` hold more or less fluid than was injected, in sentences.
+    pub fn volume_warnings(
+        &self,
+        domain: &Domain,
+        inlet: Side,
+        times: &[f64],
+        frames: ArrayView3<'_, f32>,
+    ) -> Vec<String> {
+        let pores = domain.pore_count().max(1) as f64;
+        let rows = times.iter().zip(frames.outer_iter()).map(|(&time, frame)| {
+            let saturation = frame.iter().map(|&p| f64::from(p)).sum::<f64>() / pores;
+            (time, saturation, inlet.opposite().lane(frame).iter().any(|&p| p > 0.5))
+        });
+        range::wrong_volumes(&self.card.dataset, rows)
     }
 
     /// Refuses times after the last one of the training domains.
@@ -286,11 +303,13 @@ impl Predictor {
         scales.iter().filter_map(|scale| Some((scale, value(scale)?))).map(tell).collect()
     }
 
-    /// What the networks are told of a domain, in words.
-    pub(super) fn describe(&self, domain: &Domain, physics: &Physics) -> String {
+    /// What the networks are told of a domain, in words; of `physics`, what is not `given` is assumed.
+    pub(super) fn describe(&self, domain: &Domain, physics: &Physics, given: &Physics) -> String {
         let told = |scale: &QuantityScale| {
             let value = scale.quantity.of(physics, domain.porosity())?;
-            Some(format!("{} {}", scale.quantity.name(), significant(value)))
+            let is_given = scale.quantity.of(given, domain.porosity()).is_some();
+            let assumed = if is_given { "" } else { " (assumed)" };
+            Some(format!("{} {}{assumed}", scale.quantity.name(), significant(value)))
         };
         let told: Vec<String> = self.card.dataset.physics.iter().filter_map(told).collect();
         told.join(", ")
@@ -313,12 +332,12 @@ impl Predictor {
         let why = if tile < learnt {
             format!("than the training domains ({learnt_height} x {learnt_width} pixels)")
         } else if self.config.model.sees_all() || self.config.conditioning.is_recurrent() {
-            format!("than the domain ({height} x {width} pixels), all of which this network looks at")
+            format!("than the domain ({height} x {width} pixels), which this network should see as a whole")
         } else {
             return None;
         };
         Some(format!(
-            "tiles of {tile} pixels are smaller {why}, which changes the prediction; --tile {longest} takes the domain as a whole"
+            "tiles of {tile} pixels are smaller {why}. This changes the prediction; --tile {longest} takes the domain as a whole, with more memory"
         ))
     }
 
@@ -349,15 +368,16 @@ impl Predictor {
         let turned = self.turned(domain, inlet);
         let seen = self.seen(&turned).0.into_owned();
         let input = channels(&seen, self.card.dataset.inlet, &self.config.inputs);
-        let open = open_pores(&turned);
         let (_, height, width) = input.dim();
+        let mut encodings = Encodings::new(self, input, told);
+        let open = open_pores(&turned);
         let mut volume = None;
         moments.chunks((HELD_AT_ONCE / (height * width)).max(1)).flat_map(move |group| {
             let predicted = if self.keeps_to_the_volume() {
                 let reach = || (open_pores(&seen), seen.pore_count());
-                self.group_within_volume(input.view(), told, group, reach, &mut volume)
+                within_volume(&mut encodings, group, reach, &mut volume)
             } else {
-                self.group_and_mirrored(input.view(), told, group)
+                encodings.frames(group)
             };
             let (frames, failed) = match predicted {
                 Ok(frames) => (frames, None),
@@ -379,85 +399,41 @@ impl Predictor {
         self.config.conditioning.is_recurrent() && self.card.dataset.time_unit == TimeUnit::PoreVolumes
     }
 
-    /// [`group_and_mirrored`](Self::group_and_mirrored), at earlier times where more would be invaded than was injected. `reach`
-    /// gives the pores that fluid can reach and their number with all others; `volume` is kept from group to group.
-    fn group_within_volume(
-        &self,
-        input: ArrayView3<'_, f32>,
-        told: &[f32],
-        moments: &[Moment],
-        reach: impl FnOnce() -> (Array2<bool>, usize),
-        volume: &mut Option<Volume>,
-    ) -> Result<Array3<f32>> {
-        let frames = if volume.is_some() {
-            self.group_and_mirrored(input, told, moments)?
-        } else {
-            let first = Moment { time: 0.0, networks: moments[0].networks };
-            let all: Vec<_> = std::iter::once(first).chain(moments.iter().copied()).collect();
-            let frames = self.group_and_mirrored(input, told, &all)?;
-            let (open, pores) = reach();
-            *volume = Some(Volume::new(open, pores, frames.index_axis(Axis(0), 0)));
-            frames.slice_move(s![1.., .., ..])
-        };
-        let times: Vec<f64> = moments.iter().map(|moment| moment.time).collect();
-        let within = volume.as_mut().expect("begun above").within(&times, &frames);
-        if within == times {
-            return Ok(frames);
-        }
-        let earlier = moments.iter().zip(within).map(|(moment, time)| Moment { time, ..*moment });
-        self.group_and_mirrored(input, told, &earlier.collect::<Vec<_>>())
+    /// The networks that predict a moment.
+    pub(super) fn networks(&self, moment: Moment) -> &[Box<dyn Trained>] {
+        &self.networks[moment.networks].networks
     }
 
-    /// [`group`](Self::group), averaged with that of the mirrored input if the configuration asks for it.
-    fn group_and_mirrored(
-        &self,
-        input: ArrayView3<'_, f32>,
-        told: &[f32],
-        moments: &[Moment],
-    ) -> Result<Array3<f32>> {
-        let frames = self.group(input, told, moments)?;
-        if !self.config.mirrored_prediction {
-            return Ok(frames);
-        }
-        let across = match self.card.dataset.inlet {
-            Side::Top | Side::Bottom => Axis(2),
-            Side::Left | Side::Right => Axis(1),
-        };
-        let mut mirrored = input.to_owned();
-        mirrored.invert_axis(across);
-        let mut other = self.group(mirrored.as_standard_layout().view(), told, moments)?;
-        other.invert_axis(across);
-        Ok((frames + other) / 2.0)
+    pub(super) fn config(&self) -> &TrainConfig {
+        &self.config
     }
+}
 
-    /// Frames `[time, y, x]` of an input `[channel, y, x]`, tile by tile. What a network knows of a tile without the time is
-    /// computed once.
-    fn group(&self, input: ArrayView3<'_, f32>, told: &[f32], moments: &[Moment]) -> Result<Array3<f32>> {
-        let (_, height, width) = input.dim();
-        let mut whole = Array3::zeros((moments.len(), height, width));
-        for tile in Tiles::cover((height, width), self.tile((height, width))).iter() {
-            let (height, width) = tile.shape();
-            let mut start = 0;
-            for moments in moments.chunk_by(|a, b| a.networks == b.networks) {
-                let networks = &self.networks[moments[0].networks].networks;
-                let at_once = (networks[0].decoded_at_once() / (height * width)).max(1);
-                let encoded: Vec<_> =
-                    networks.iter().map(|network| network.encode(tile.of(input), told)).collect();
-                for moments in moments.chunks(at_once) {
-                    let scaled = |moment: &Moment| (moment.time / self.card.dataset.time_scale) as f32;
-                    let times: Vec<f32> = moments.iter().map(scaled).collect();
-                    let mut frames = encoded[0].invading(self.config.head, &times)?;
-                    for other in &encoded[1..] {
-                        frames += &other.invading(self.config.head, &times)?;
-                    }
-                    frames /= networks.len() as f32;
-                    tile.blend(whole.slice_mut(s![start..start + times.len(), .., ..]), frames.view());
-                    start += times.len();
-                }
-            }
-        }
-        Ok(whole)
+/// Frames of a domain, at earlier times where more would be invaded than was injected. `reach` gives the pores that fluid can
+/// reach and their number with all others; `volume` is kept from group to group.
+fn within_volume(
+    encodings: &mut Encodings<'_>,
+    moments: &[Moment],
+    reach: impl FnOnce() -> (Array2<bool>, usize),
+    volume: &mut Option<Volume>,
+) -> Result<Array3<f32>> {
+    let frames = if volume.is_some() {
+        encodings.frames(moments)?
+    } else {
+        let first = Moment { time: 0.0, networks: moments[0].networks };
+        let all: Vec<_> = std::iter::once(first).chain(moments.iter().copied()).collect();
+        let frames = encodings.frames(&all)?;
+        let (open, pores) = reach();
+        *volume = Some(Volume::new(open, pores, frames.index_axis(Axis(0), 0)));
+        frames.slice_move(s![1.., .., ..])
+    };
+    let times: Vec<f64> = moments.iter().map(|moment| moment.time).collect();
+    let within = volume.as_mut().expect("begun above").within(&times, &frames);
+    if within == times {
+        return Ok(frames);
     }
+    let earlier = moments.iter().zip(within).map(|(moment, time)| Moment { time, ..*moment });
+    encodings.frames(&earlier.collect::<Vec<_>>())
 }
 
 /// What the networks of a run are given and what they give back.

@@ -22,8 +22,15 @@ pub(super) struct Outside {
     pub text: String,
 }
 
-/// Every property of a domain that lies outside the training domains.
-pub(super) fn outside(card: &DatasetCard, domain: &Domain, inlet: Side, physics: &Physics) -> Vec<Outside> {
+/// Every property of a domain that lies outside the training domains; `seen` is the domain in the resolution in which it is
+/// predicted.
+pub(super) fn outside(
+    card: &DatasetCard,
+    domain: &Domain,
+    seen: &Domain,
+    inlet: Side,
+    physics: &Physics,
+) -> Vec<Outside> {
     let outside = |what: &str, value: f64, least: f64, most: f64| Outside {
         what: what.to_owned(),
         text: format!(
@@ -61,24 +68,26 @@ pub(super) fn outside(card: &DatasetCard, domain: &Domain, inlet: Side, physics:
         Side::Left | Side::Right => [width, height],
     };
     for (axis, what) in ["length", "width"].into_iter().enumerate() {
-        let length = lengths(domain.shape(), inlet)[axis];
+        let length = lengths(seen.shape(), inlet)[axis];
         let learnt = || card.sizes().map(|size| lengths(size, card.inlet)[axis]);
         let (least, most) = (learnt().min().unwrap_or(length), learnt().max().unwrap_or(length));
         let (shortest, longest) = (least as f64 / SIZE_FACTOR, most as f64 * SIZE_FACTOR);
         if !(shortest..=longest).contains(&(length as f64)) {
             let range = if least == most { least.to_string() } else { format!("{least} to {most}") };
-            let text = format!("{what} {length} pixels; the training domains have {range}");
+            let text = format!(
+                "{what} {length} pixels is far from that of the training domains, {range}; half and twice are fine"
+            );
             found.push(Outside { what: what.to_owned(), text });
         }
     }
-    let chord = domain.mean_chord_length().zip(card.chord_length);
+    let chord = seen.mean_chord_length().zip(card.chord_length);
     if let Some((own, [least, most])) = chord
         && rescale(own, [least, most]) != 1.0
     {
         found.push(outside("mean chord length of the pores (pixels)", own, least, most));
     }
     let voxel = domain.voxel_size_m / card.voxel_size_m;
-    if card.chord_length.is_none() && !(0.99..=1.01).contains(&voxel) {
+    if card.chord_length.is_none() && voxel.is_finite() && !(0.99..=1.01).contains(&voxel) {
         let text = format!(
             "pixels of {} m; the training domains have pixels of {} m",
             significant(domain.voxel_size_m),
@@ -155,9 +164,11 @@ pub(super) fn wrong_volumes(
     let above = rows.clone().find(|(time, saturation, _)| *saturation > time + SATURATION_MARGIN);
     let mut inside = rows.take_while(|(.., at_outlet)| !at_outlet);
     let below = inside.find(|(time, saturation, _)| *saturation < time - SATURATION_MARGIN);
-    let above = above.map(|row| format!("{} exceeds the injected volume", at(row)));
-    let below =
-        below.map(|row| format!("{} is below the injected volume, and none has left at the outlet", at(row)));
+    let unlike = "; the domain is unlike those of the training, do not rely on this prediction";
+    let above = above.map(|row| format!("{} exceeds the injected volume{unlike}", at(row)));
+    let below = below.map(|row| {
+        format!("{} is below the injected volume, and none has left at the outlet{unlike}", at(row))
+    });
     above.into_iter().chain(below).collect()
 }
 
@@ -198,13 +209,19 @@ mod tests {
             let solid = Array2::from_shape_fn((height, width), |(y, _)| y % 2 == 0);
             let domain = Domain { solid, voxel_size_m: 35e-6 };
             let physics = Physics { capillary_number: Some(number), ..Physics::default() };
-            outside(&card(), &domain, inlet, &physics).into_iter().map(|one| one.text).collect::<Vec<_>>()
+            outside(&card(), &domain, &domain, inlet, &physics)
+                .into_iter()
+                .map(|one| one.text)
+                .collect::<Vec<_>>()
         };
         assert_eq!(found(256, 64, Side::Top, 5e-3), [] as [&str; 0]);
         assert_eq!(found(64, 256, Side::Left, 1e-2), [] as [&str; 0]);
         let text = "capillary number 0.05 is outside 0.001 to 0.01, the range of the training domains";
         assert_eq!(found(256, 64, Side::Top, 0.05), [text]);
-        assert_eq!(found(600, 64, Side::Top, 1e-2), ["length 600 pixels; the training domains have 256"]);
+        assert_eq!(
+            found(600, 64, Side::Top, 1e-2),
+            ["length 600 pixels is far from that of the training domains, 256; half and twice are fine"]
+        );
         let mut of_two_sizes = card();
         of_two_sizes.also.push(AlsoTrainedOn {
             path: "large.h5".into(),
@@ -217,18 +234,23 @@ mod tests {
                 solid: Array2::from_shape_fn((height, 64), |(y, _)| y % 2 == 0),
                 voxel_size_m: 35e-6,
             };
-            let found = outside(&of_two_sizes, &domain, Side::Top, &Physics::default());
+            let found = outside(&of_two_sizes, &domain, &domain, Side::Top, &Physics::default());
             found.into_iter().map(|one| one.text).collect::<Vec<_>>()
         };
         assert_eq!(found(1024), [] as [&str; 0]);
-        assert_eq!(found(1100), ["length 1100 pixels; the training domains have 256 to 512"]);
+        assert_eq!(
+            found(1100),
+            [
+                "length 1100 pixels is far from that of the training domains, 256 to 512; half and twice are fine"
+            ]
+        );
     }
 
     #[test]
     fn porosity_and_pixels_are_checked() {
         let domain = Domain { solid: Array2::from_elem((256, 64), false), voxel_size_m: 1e-6 };
         let physics = Physics { capillary_number: Some(1e-2), ..Physics::default() };
-        let found = outside(&card(), &domain, Side::Top, &physics);
+        let found = outside(&card(), &domain, &domain, Side::Top, &physics);
         let what: Vec<&str> = found.iter().map(|one| one.what.as_str()).collect();
         assert_eq!(what, ["porosity", "pixel size"]);
     }
@@ -250,7 +272,7 @@ mod tests {
                       domains 6 to 9";
         assert_eq!(text, wanted);
         assert_eq!(rescaled(&card, &domain, 1.0), None);
-        let found = outside(&card, &domain, Side::Left, &Physics::default());
+        let found = outside(&card, &domain, &domain, Side::Left, &Physics::default());
         assert!(found.iter().any(|one| one.text.starts_with("mean chord length of the pores")), "{found:?}");
         assert!(!found.iter().any(|one| one.what == "pixel size"), "the chords say how coarse it is");
     }
@@ -263,7 +285,13 @@ mod tests {
         assert!(error.contains("0.9 is after 0.8") && error.contains("--extrapolate"), "{error}");
         let rows = [(0.0, 0.01, false), (0.1, 0.11, false), (0.2, 0.4, false)];
         let text = wrong_volumes(&card(), rows.into_iter());
-        assert_eq!(text, ["at time 0.2 the predicted saturation 0.4 exceeds the injected volume"]);
+        assert_eq!(
+            text,
+            [
+                "at time 0.2 the predicted saturation 0.4 exceeds the injected volume; the domain is unlike those of the \
+              training, do not rely on this prediction"
+            ]
+        );
         let rows = [(0.1, 0.1, false), (0.2, 0.11, false), (0.3, 0.12, true)];
         let text = wrong_volumes(&card(), rows.into_iter());
         assert!(

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::Member;
 use super::init::Init;
 use crate::train::{IfExists, TrainOptions};
 use porecast_base::lock::{self, Held};
@@ -184,6 +185,18 @@ impl Begun {
 }
 
 impl Place {
+    /// Leaves the folder as if nothing had begun, if `member` has not: weights to start from did not fit.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(super) fn withdraw(&self, member: &Member) -> Result<()> {
+        if self.folder.member(&member.folder).checkpoint_path().exists() {
+            return Ok(());
+        }
+        atomic::remove(&self.folder.config_path())?;
+        atomic::remove(&self.folder.card_path())
+    }
+
     /// What the other ranks are told.
     ///
     /// # Errors

@@ -42,10 +42,14 @@ pub(super) fn set_up(
     }
     let begun = begin(args, &config.name, &config, lead)?;
     let dataset = InvasionDataset::open(&config.dataset)?;
-    let (_, height, width) = dataset.shape();
-    let ends = Ends::of_invasion(&config, (height, width), dataset.inlet());
     let further =
         config.also_train_on.iter().map(|path| open_further(path, &dataset)).collect::<Result<Vec<_>>>()?;
+    for one in further.iter().chain([&dataset]).filter(|one| one.is_unfinished()) {
+        let what = "is of a campaign that has not ended: trained on are the domains that are finished";
+        say(verbosity, &format!("note: {} {what}", one.path().display()));
+    }
+    let (_, height, width) = dataset.shape();
+    let ends = Ends::of_invasion(&config, (height, width), dataset.inlet());
     let memory = Memory::check(&config.model, ends, &config.training, (height, width), device)?;
     let frames = config.training.frames_per_domain.min(dataset.shape().0);
     for size in further_sizes(&config, &dataset, &further) {

@@ -205,8 +205,11 @@ fn train_members<B: TrainBackend>(
             }
             _ => setting.place.init.as_ref().map(|init| init.weights(&member.folder)).transpose()?,
         };
-        let trained =
-            Trainer::<B>::new(setting, member, start.as_deref(), device, ranks).and_then(Trainer::run);
+        let trainer = Trainer::<B>::new(setting, member, start.as_deref(), device, ranks);
+        if trainer.is_err() && ranks.is_first() && card.members.is_empty() {
+            setting.place.withdraw(member)?;
+        }
+        let trained = trainer.and_then(Trainer::run);
         record(&mut card.members, trained.map_err(|e| setting.place.named(e))?);
         if ranks.is_first() {
             setting.place.folder.write_card(card).map_err(|e| setting.place.named(e))?;

@@ -140,6 +140,22 @@ pub struct ScoredRun<C: TrainedOn, S> {
     pub scores: S,
 }
 
+/// Reads the card of a run and the scores on its own dataset. `scored_card` is the card of the run when it was scored.
+///
+/// # Errors
+/// The run or its scores are missing, or it was trained further since.
+pub fn card_and_scores<C: TrainedOn, S: Document>(
+    run: &Path,
+    scored_card: impl Fn(&S) -> Option<&Card<C>>,
+) -> Result<(Card<C>, S)> {
+    let (card, scores) = (RunFolder::new(run).card_of()?, S::read(&scores_path(run))?);
+    if scored_card(&scores) != Some(&card) {
+        let what = "was trained further after it was evaluated; run `porecast evaluate --force` on it";
+        return Err(Error::mismatch(run, what));
+    }
+    Ok((card, scores))
+}
+
 /// Reads runs with their scores; runs of the same name are named by their folders. `scored_card` is the card of the run
 /// when it was scored.
 ///
@@ -150,12 +166,7 @@ pub(super) fn read_runs<C: TrainedOn, S: Document>(
     scored_card: fn(&S) -> Option<&Card<C>>,
 ) -> Result<Vec<ScoredRun<C, S>>> {
     let read = |path: &PathBuf| {
-        let card: Card<C> = RunFolder::new(path).card_of()?;
-        let scores = S::read(&scores_path(path))?;
-        if scored_card(&scores) != Some(&card) {
-            let what = "was trained further after it was evaluated; run `porecast evaluate --force` on it";
-            return Err(Error::mismatch(path, what));
-        }
+        let (card, scores) = card_and_scores(path, scored_card)?;
         Ok(ScoredRun { name: card.name.clone(), path: path.clone(), card, scores })
     };
     let mut scored = runs.iter().map(read).collect::<Result<Vec<_>>>()?;

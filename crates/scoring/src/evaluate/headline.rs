@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use porecast_store::Task;
-use porecast_store::document::Document;
 use serde::Serialize;
 
-use super::compare::scores_path;
+use super::compare::card_and_scores;
 use super::{invasions, masks};
 
 /// A score of an evaluated run.
@@ -20,18 +19,19 @@ pub struct Headline {
     pub value: f64,
 }
 
-/// The score of a run on its own dataset; `None` if it was not evaluated.
+/// The score of a run on its own dataset; `None` if it was not evaluated since its training.
 pub fn headline(run: &Path) -> Option<Headline> {
-    let path = scores_path(run);
     match Task::of(run) {
         Task::Invasion => {
-            let scores = invasions::scores::Scores::read(&path).ok()?;
+            let (_, scores) =
+                card_and_scores(run, |scores: &invasions::scores::Scores| scores.run.as_ref()).ok()?;
             let part = scores.main_part()?;
             let value = part.sources.first()?.mean_over_time(invasions::measure::Measure::Mse);
             Some(Headline { part: part.part.clone(), measure: "mse", value })
         }
         Task::Segmentation => {
-            let scores = masks::scores::Scores::read(&path).ok()?;
+            let (_, scores) =
+                card_and_scores(run, |scores: &masks::scores::Scores| scores.run.as_ref()).ok()?;
             let part = scores.main_part()?;
             let values = part.main()?.of_images(masks::measure::Measure::Dice, &scores.scored_classes);
             let value = values.iter().sum::<f64>() / values.len().max(1) as f64;

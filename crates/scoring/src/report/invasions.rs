@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::page::escape;
 use super::{Content, configurations, listed};
+use crate::evaluate::compare::card_and_scores;
 use crate::evaluate::invasions::compare::Comparison;
 use crate::evaluate::invasions::measure::Measure;
 use crate::evaluate::invasions::{ScoredDataset, Scores};
@@ -23,9 +24,9 @@ const DEFINED: &str = "What the measures and baselines are";
 /// What the page of a run says.
 ///
 /// # Errors
-/// The run was not evaluated.
+/// The run was not evaluated since its training.
 pub(super) fn run_page(run: &RunFolder) -> Result<Content> {
-    let scores = Scores::read(&run.evaluation().scores_path())?;
+    let (card, scores) = card_and_scores(run.path(), |scores: &Scores| scores.run.as_ref())?;
     let film = samples::read_film(&run.evaluation().samples_path())?;
     let mut drawings = vec![("Error over time".to_owned(), Drawing::Charts(figures::squared_error(&scores)))];
     drawings.push(("Measures".into(), Drawing::Dots(figures::run_measures(&scores))));
@@ -35,7 +36,7 @@ pub(super) fn run_page(run: &RunFolder) -> Result<Content> {
     drawings.push(("Reliability".into(), Drawing::Charts(reliability.into())));
     Ok(Content {
         answer: answer::of_run(&scores),
-        facts: vec![split_text(&run.card()?), dataset_text(&scores.dataset)],
+        facts: vec![split_text(&card), dataset_text(&scores.dataset)],
         film: Some((PLAYER, film)),
         drawings,
         folded: &[("Panel of some frames", "panel"), ("Where it errs", "errors")],

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::page::escape;
 use super::{Content, configurations, listed};
+use crate::evaluate::compare::card_and_scores;
 use crate::evaluate::masks::compare::Comparison;
 use crate::evaluate::masks::measure::Measure;
 use crate::evaluate::masks::source::Source;
@@ -23,9 +24,9 @@ const OVERLAYS: &[&str] = &["overlays-best", "overlays-even", "overlays-worst"];
 /// What the page of a run says.
 ///
 /// # Errors
-/// The run was not evaluated.
+/// The run was not evaluated since its training.
 pub(super) fn run_page(run: &RunFolder) -> Result<Content> {
-    let scores = Scores::read(&run.evaluation().scores_path())?;
+    let (card, scores) = card_and_scores(run.path(), |scores: &Scores| scores.run.as_ref())?;
     let mut drawings = Vec::new();
     let mut draw = |heading: &str, drawing: Drawing| drawings.push((heading.to_owned(), drawing));
     if let Some(part) = scores.main_part() {
@@ -43,7 +44,7 @@ pub(super) fn run_page(run: &RunFolder) -> Result<Content> {
     }
     Ok(Content {
         answer: answer::of_run(&scores),
-        facts: vec![split_text(&run.card_of()?), dataset_text(&scores.dataset), whole_set(&scores)],
+        facts: vec![split_text(&card), dataset_text(&scores.dataset), whole_set(&scores)],
         pictures: OVERLAYS,
         drawings,
         tables: tables::overview(&scores),

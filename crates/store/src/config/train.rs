@@ -413,10 +413,12 @@ impl Validate for TrainConfig {
         );
         let scales = &self.also_rescaled_by;
         checks.expect(
-            (0..scales.len()).all(|i| (0.25..=4.0).contains(&scales[i]) && !scales[..i].contains(&scales[i])),
+            (0..scales.len()).all(|i| {
+                (0.25..=4.0).contains(&scales[i]) && scales[i] != 1.0 && !scales[..i].contains(&scales[i])
+            }),
             "also_rescaled_by",
             super::shown(scales),
-            "numbers from 0.25 to 4, each once",
+            "numbers from 0.25 to 4 other than 1, each once",
         );
         let distinct: std::collections::HashSet<_> = self.inputs.iter().map(|c| *c as usize).collect();
         checks.expect(

@@ -186,6 +186,12 @@ impl InvasionDataset {
         &self.ids
     }
 
+    /// Whether these are the finished domains of a campaign that has not ended.
+    pub fn is_unfinished(&self) -> bool {
+        let parts = parts_folder(&self.path);
+        self.shards.iter().any(|shard| shard.path.parent() == Some(&parts))
+    }
+
     /// Number of sequences.
     pub fn len(&self) -> usize {
         self.domain_ids().len()
