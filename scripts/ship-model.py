@@ -2,7 +2,7 @@
 
     python scripts/ship-model.py runs/drainage models/drainage
 
-It copies config.toml, run.json without device and wall time, intervals.json, and best.safetensors. Evaluate the run first,
+It copies config.toml, run.json without device, intervals.json, and best.safetensors. Evaluate the run first,
 which writes intervals.json. Score the copy, not the run: the weights are rounded.
 """
 
@@ -52,7 +52,7 @@ def main(run: Path, model: Path) -> None:
     card["device"] = "cpu"
     card["name"] = model.name
     for member in card["members"]:
-        member["wall_seconds"] = 0.0
+        member["wall_seconds"] = round(member["wall_seconds"])
     (model / "run.json").write_text(json.dumps(card, indent=1) + "\n")
     config = (run / "config.toml").read_text()
     (model / "config.toml").write_text(config.replace(f'name = "{name}"', f'name = "{model.name}"', 1))

@@ -31,7 +31,7 @@ class Run:
         """Load the run folder that a training has written, each network with the weights of its best epoch.
 
         Domains with an edge longer than ``tile`` pixels are predicted in overlapping tiles: by default 512, but a
-        recurrent network takes up to 1024 x 1024 pixels as a whole. ``device`` is ``"cpu"``, or ``"cuda"`` in a build
+        recurrent network takes up to 1024 x 1024 pixels as a whole, more in tiles of 1024. ``device`` is ``"cpu"``, or ``"cuda"`` in a build
         with that feature.
 
         Domains are predicted at ``rescale`` times their resolution; without it, at their own, or where the mean chord length

@@ -62,7 +62,7 @@ pub struct Args {
     #[arg(long)]
     pub invert: bool,
     /// Largest tile edge in pixels; larger domains and images are predicted in overlapping tiles. By default 512; a recurrent
-    /// network takes up to 1024 x 1024 pixels as a whole.
+    /// network takes up to 1024 x 1024 = 1,048,576 pixels as a whole, more in tiles of 1024.
     #[arg(long)]
     pub tile: Option<usize>,
     /// Predict at this many times the resolution of the domain, from 0.0625 to 4. Without it, at its own, or where the

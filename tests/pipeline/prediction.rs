@@ -334,12 +334,14 @@ fn an_evaluated_run_predicts_intervals() {
         };
         table.lines().skip(1).map(row).collect()
     };
-    project.predict("run", "domain.png", "before").succeeds();
+    project.predict("run", "data.h5", "before").succeeds();
     assert!(saturations("before").iter().all(|[low, _, high]| low.is_none() && high.is_none()));
 
     project.assert_done("evaluate run");
-    let said = text(&project.predict("run", "domain.png", "after").succeeds().stderr);
-    assert!(said.contains("saturation at ") && said.contains("(90 % intervals from 9 validation"), "{said}");
+    let said = text(&project.predict("run", "domain.png", "unlike").succeeds().stderr);
+    assert!(said.contains(": saturation ") && said.contains("(no intervals: they hold for"), "{said}");
+    assert!(saturations("unlike").iter().all(|[low, _, high]| low.is_none() && high.is_none()));
+    project.predict("run", "data.h5", "after").succeeds();
     for [low, value, high] in saturations("after") {
         let (low, value, high) =
             (low.expect("a low end"), value.expect("a value"), high.expect("a high end"));

@@ -109,7 +109,10 @@ pub fn run(options: &ImportOptions) -> Result<Imported> {
     for quantity in Quantity::GIVEN {
         let value = quantity.of(&options.physics, f64::NAN);
         if let Some(bad) = value.filter(|value| !quantity.is_possible(*value)) {
-            return Err(Error::config(quantity.option(), format!("{bad} is no {}", quantity.name())));
+            return Err(Error::config(
+                quantity.option(),
+                format!("{bad} is no {}, which is {}", quantity.name(), quantity.possible()),
+            ));
         }
     }
     let _held = lock::hold(&options.output)?;

@@ -98,6 +98,15 @@ impl Quantity {
         }
     }
 
+    /// The values that [`is_possible`](Self::is_possible) allows, in words.
+    pub fn possible(self) -> &'static str {
+        match self {
+            Self::CapillaryNumber | Self::ViscosityRatio => "above 0",
+            Self::ContactAngle => "from 0 to 180",
+            Self::Porosity => "from 0 to 1",
+        }
+    }
+
     /// Whether the quantity can have this value.
     pub fn is_possible(self, value: f64) -> bool {
         match self {

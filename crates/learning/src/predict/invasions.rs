@@ -508,3 +508,48 @@ impl SaturationRow {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is expected where fluid reaches the outlet in the last of some frames.
+    fn expected(times: &[f64], has_intervals: bool) -> String {
+        let intervals = serde_json::json!({
+            "format": "porecast-intervals", "version": 1, "level": 0.9, "domains": 20, "best_epochs": [1],
+            "times": [0.0, 1.0], "saturation": [0.1, 0.1], "breakthrough": 0.05,
+        });
+        let mut shown = Shown::new(Path::new("unused"), TimeUnit::PoreVolumes, f64::NAN);
+        shown.intervals = Some(serde_json::from_value(intervals).expect("intervals"));
+        let domain = Domain { solid: Array2::from_elem((2, 2), false), voxel_size_m: 1.0 };
+        for (index, &time) in times.iter().enumerate() {
+            let frame = Array2::from_elem((2, 2), if index + 1 == times.len() { 0.75 } else { 0.25 });
+            shown.rows.push(SaturationRow::of("a", time, &domain, frame.view(), shown.intervals.as_ref()));
+            shown.at_outlet.push(frame[[1, 0]] > 0.5);
+        }
+        if !has_intervals {
+            shown.withdraw_intervals();
+        }
+        shown.expected(0.1).expect("a frame")
+    }
+
+    #[test]
+    fn intervals_are_stated_where_they_hold() {
+        let start = "at 0.3 pore volumes: saturation 0.750, 1.000";
+        let more = " of the pore space more likely invaded than not; breakthrough";
+        let source = " (90 % intervals from 20 validation domains)";
+        assert_eq!(
+            expected(&[0.1, 0.2, 0.3], true),
+            format!("{start} ± 0.100{more} at 0.3 pore volumes ± 0.050{source}")
+        );
+        // The interval of the breakthrough holds for frames as far apart as those of the training.
+        let coarse = expected(&[0.1, 0.3], true);
+        assert_eq!(coarse, format!("{start} ± 0.100{more} after 0.100 and until 0.3 pore volumes{source}"));
+        assert_eq!(
+            expected(&[0.3], true),
+            format!("{start} ± 0.100{more} at 0.3 pore volumes or before{source}")
+        );
+        let none = " (no intervals: they hold for domains like those of the training)";
+        assert_eq!(expected(&[0.2, 0.3], false), format!("{start}{more} at 0.3 pore volumes{none}"));
+    }
+}

@@ -36,9 +36,9 @@ pub use predictor::Predictor;
 
 /// Default for the largest tile edge, in pixels.
 const TILE: usize = 512;
-/// Pixels up to which a recurrent network takes a domain as a whole by default. Attention at a sixteenth of the resolution
-/// then takes 256 MiB.
-const WHOLE: usize = 1024 * 1024;
+/// Default for the largest tile edge of a recurrent network, which also takes a domain with as many pixels as such a tile as
+/// a whole. Attention at a sixteenth of the resolution then takes 256 MiB.
+const LARGE_TILE: usize = 1024;
 /// Smallest tile edge that is allowed, in pixels.
 const SMALLEST_TILE: usize = 16;
 
@@ -89,8 +89,8 @@ pub struct PredictOptions {
     pub threshold: f64,
     /// Bright pixels are solid, dark pixels pore.
     pub invert: bool,
-    /// Largest tile edge in pixels; larger domains and images are predicted in overlapping tiles. `None` for 512, and for a
-    /// recurrent network the whole domain if it has no more than 1024 x 1024 pixels.
+    /// Largest tile edge in pixels; larger domains and images are predicted in overlapping tiles. `None` for 512; a
+    /// recurrent network then takes up to 1024 x 1024 pixels as a whole, more in tiles of 1024.
     pub tile: Option<usize>,
     /// How many times finer domains are predicted than they are. `None` brings the mean chord length of their pores into the
     /// range of the training domains, where it lies outside.

@@ -19,7 +19,7 @@ use super::encodings::Encodings;
 use super::range::{self, significant};
 use super::trained::{self, Trained};
 use super::volume::Volume;
-use super::{TILE, WHOLE, go_on};
+use super::{LARGE_TILE, TILE, go_on};
 use crate::data::channels::channels;
 use crate::device::Device;
 use crate::model::Ends;
@@ -138,9 +138,9 @@ impl Predictor {
         })
     }
 
-    /// Sets the largest tile edge; larger domains are predicted in overlapping tiles. `None` for 512 pixels, and for a
-    /// recurrent network, which steps through a tile as if it were a domain, the whole domain if it has no more than
-    /// 1024 x 1024 pixels.
+    /// Sets the largest tile edge; larger domains are predicted in overlapping tiles. `None` for 512 pixels. A recurrent
+    /// network, which steps through a tile as if it were a domain, then takes a domain of up to 1024 x 1024 pixels as a whole, a
+    /// larger one in tiles of 1024 pixels.
     pub fn with_tile(self, edge: Option<usize>) -> Self {
         Self { tile: edge, ..self }
     }
@@ -163,8 +163,11 @@ impl Predictor {
 
     /// Largest tile edge for a domain.
     pub(super) fn tile(&self, (height, width): (usize, usize)) -> usize {
-        let is_whole = self.config.conditioning.is_recurrent() && height * width <= WHOLE;
-        self.tile.unwrap_or(if is_whole { height.max(width) } else { TILE })
+        self.tile.unwrap_or_else(|| match self.config.conditioning.is_recurrent() {
+            true if height * width <= LARGE_TILE * LARGE_TILE => height.max(width),
+            true => LARGE_TILE,
+            false => TILE,
+        })
     }
 
     /// What the run was trained on.
@@ -296,7 +299,11 @@ impl Predictor {
         let tell = |(scale, value): (&QuantityScale, f64)| match scale.quantity.is_possible(value) {
             true => Ok(scale.scaled(value)),
             false => {
-                let what = format!("{value} is no {}", scale.quantity.name());
+                let what = format!(
+                    "{value} is no {}, which is {}",
+                    scale.quantity.name(),
+                    scale.quantity.possible()
+                );
                 Err(Error::config(scale.quantity.option(), what))
             }
         };
