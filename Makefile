@@ -40,7 +40,7 @@ check-aarch64: setup ## Check that the kernels compile for 64-bit ARM; gets its 
 # Property tests draw the same cases in every run, so that a result tells about the change and not about the draw.
 # `cargo test` draws new ones.
 test: export PROPTEST_RNG_SEED ?= 1
-test: check ## Everything that continuous integration runs
+test: check ## All checks and tests but those of clusters and GPUs
 	cargo test $(PROFILE) --workspace --no-run
 	if rustup target add aarch64-unknown-linux-gnu; then $(MAKE) check-aarch64; fi
 	python/check.sh

@@ -34,8 +34,8 @@ class Run:
         recurrent network takes up to 1024 x 1024 pixels as a whole, more in tiles of 1024. ``device`` is ``"cpu"``, or ``"cuda"`` in a build
         with that feature.
 
-        Domains are predicted at ``rescale`` times their resolution; without it, at their own, or where the mean chord length
-        of their pores lies outside that of the training domains, at the next resolution where it does not.
+        ``rescale`` is the factor by which the resolution of a domain is changed for the prediction. Without it, the factor
+        is 1, or the nearest one that brings the mean chord length of the pores into the range of the training domains.
 
         Raises FileNotFoundError or OSError if the folder is not an invasion run with a trained network.
         """

@@ -35,8 +35,8 @@ pub struct Args {
     /// Seconds between frames; the first is at 0.
     #[arg(long, conflicts_with = "pore_volumes")]
     pub time_step: Option<f64>,
-    /// Count time in injected pore volumes, for runs that learnt them: those of --times, or the saturation of each frame,
-    /// which equals them until breakthrough.
+    /// Count time in injected pore volumes, for runs that were trained with this unit: the values of --times or, without
+    /// --times, the saturation of each frame, which equals the injected pore volumes until breakthrough.
     #[arg(long)]
     pub pore_volumes: bool,
     /// Capillary number of the injection.

@@ -65,11 +65,12 @@ pub struct Args {
     /// network takes up to 1024 x 1024 = 1,048,576 pixels as a whole, more in tiles of 1024.
     #[arg(long)]
     pub tile: Option<usize>,
-    /// Predict at this many times the resolution of the domain, from 0.0625 to 4. Without it, at its own, or where the
-    /// mean chord length of its pores lies outside that of the training domains, at the next resolution where it does not.
+    /// Factor by which the resolution of the domain is changed for the prediction, from 0.0625 to 4. Without it, the factor is
+    /// 1, or the nearest one that brings the mean chord length of the pores into the range of the training domains.
     #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
     pub rescale: Option<f64>,
-    /// Edge length of a pixel of an image in metres. It changes scale bars and the file alone; without it they are in pixels.
+    /// Edge length of a pixel of an image in metres. It is used only for scale bars and the output file;
+    /// without it, their lengths are in pixels.
     #[arg(long, value_name = "METRES", allow_negative_numbers = true)]
     pub voxel_size: Option<f64>,
     /// Device: `cpu`, `cuda[:index]` or `wgpu[:index]`.

@@ -89,7 +89,7 @@ fn submit(script: &Path, dependency: Option<String>) -> Result<String> {
     sbatch.arg("--parsable").arg("--kill-on-invalid-dep=yes");
     sbatch.args(dependency.map(|dependency| format!("--dependency={dependency}"))).arg(script);
     let failed = |what: &str| {
-        let what = format!("sbatch {what}; scripts and commands: --dry-run");
+        let what = format!("sbatch {what}; --dry-run prints the job scripts");
         Error::new(ErrorKind::Output, script.display().to_string(), what)
     };
     let output =

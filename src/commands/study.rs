@@ -96,7 +96,7 @@ fn finish(plan: &Plan, index: JobIndex, verbosity: Verbosity) -> Result<()> {
         return Err(Error::new(ErrorKind::Interrupted, title, "stopped; run the same study again to go on"));
     }
     if code != 0 {
-        let what = format!("failed with exit code {code}; run the same study again when the cause is mended");
+        let what = format!("failed with exit code {code}; fix the cause and run the same study again");
         let kind = if code == 2 { ErrorKind::Input } else { ErrorKind::Diverged };
         return Err(Error::new(kind, title, what));
     }

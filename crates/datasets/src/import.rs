@@ -233,7 +233,7 @@ fn read(file: &Path, options: &ImportOptions) -> Result<(Trajectory, usize)> {
     let share = conflicts as f64 / phase.len().max(1) as f64;
     if share > MAX_CONFLICTS {
         let what = format!(
-            "has {:.1} % of its labels at odds with the solid, which is what more than half of a pixel's labels say; \
+            "has {:.1} % of its labels at odds with the solid (a pixel is solid if more than half of its labels are); \
              expected labels 0 solid, 1 defending, 2 invading, with axes (time, y, x)",
             100.0 * share
         );

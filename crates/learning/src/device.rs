@@ -49,7 +49,7 @@ impl Device {
     /// Reads `cpu`, `cuda[:index]` or `wgpu[:index]`; `flex` is an older name of the CPU.
     ///
     /// # Errors
-    /// `text` is another word, or a GPU's in a build without it, or that of a GPU that does not answer.
+    /// `text` is another word, names a kind of GPU that this build does not support, or a GPU that does not answer.
     pub fn parse(text: &str) -> Result<Self> {
         let (name, index) = match text.split_once(':') {
             Some((name, index)) => (name, Some(index)),
@@ -178,7 +178,7 @@ impl Device {
         on_device!(self, largest_buffer())
     }
 
-    /// The device of one of the ranks on a machine: of GPUs without an index, that of the rank's number.
+    /// The device of rank `rank` on its machine: `cuda` and `wgpu` without an index get the number of the rank as index.
     ///
     /// # Errors
     /// As [`Device::parse`].
@@ -187,7 +187,7 @@ impl Device {
     }
 }
 
-/// The name of a rank's device; `visible` lists the GPUs that the launcher leaves to it, which are counted from 0 again.
+/// The name of a rank's device. `visible` lists the GPUs that the launcher assigned to the rank; CUDA numbers these from 0.
 fn numbered_for(text: &str, rank: usize, visible: Option<&str>) -> String {
     let count = visible.map_or(usize::MAX, |list| list.split(',').count());
     match text {

@@ -202,8 +202,8 @@ fn render_lattice(w: &mut String, domains: &[Findings]) -> std::fmt::Result {
     row("mass drift (magnitude)", |l| l.mass_drift.abs())?;
     writeln!(
         w,
-        "\nMass drift: the invading fluid's mass when it reaches the outlet, less what was there and what was \
-         injected, over what was injected."
+        "\nMass drift: (mass of the invading fluid at breakthrough - its initial mass - injected mass) / injected \
+         mass."
     )
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn check(path: &Path) -> io::Result<Content> {
         let is_whole = digest_of(&mut file, body)?.as_bytes() == digest;
         return Ok(if is_whole { Content::Whole } else { Content::Damaged });
     }
-    // Something is where a digest was.
+    // No digest, but up to as many bytes follow the end of the HDF5 data: a digest was there and is damaged.
     let behind = end_of_hdf5(&mut file)?.and_then(|end| length.checked_sub(end));
     Ok(if behind.is_some_and(|behind| (1..=LENGTH).contains(&behind)) {
         Content::Damaged

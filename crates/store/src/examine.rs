@@ -27,7 +27,7 @@ const REFUSED: &str = "refused: ";
 const PATIENCE: u64 = 10;
 /// Slowest rate at which a file is read, in bytes a second of processor time.
 const SLOWEST: u64 = 20 << 20;
-/// How much longer than its processor time a process may take: others may need the processors, too.
+/// Largest ratio of elapsed time to processor time: other processes may occupy the processors.
 const WAITING: u32 = 30;
 /// Size of a file in bytes from which only the first and the last sample are read.
 const LARGE: u64 = 256 << 20;
@@ -44,8 +44,8 @@ pub fn by(command: Vec<OsString>) {
     }
 }
 
-/// Call this first in a program. Returns `true` in a process that was started to examine a file, which then has done so
-/// and only has to end.
+/// Call this first in a program. In a process that was started to examine a file, it examines the file and returns `true`;
+/// the process must then end.
 pub fn serve() -> bool {
     let Some(path) = std::env::var_os(FILE) else { return false };
     let say = |line: String| drop(std::io::stdout().write_all(line.as_bytes()));
@@ -89,8 +89,8 @@ fn patience(path: &Path) -> u64 {
     PATIENCE + std::fs::metadata(path).map_or(0, |metadata| metadata.len()) / SLOWEST
 }
 
-/// Reads a file in a process of its own. What that refuses is not opened here: libhdf5 survives some damage
-/// by chance only.
+/// Reads a file in a process of its own. A file that this process refuses is not opened here either: that libhdf5 survives
+/// damage can be chance.
 fn examine(path: &Path) -> Result<()> {
     let Some(command) = COMMAND.get() else { return Ok(()) };
     let hangs = || damaged(path, "the HDF5 library hangs on it");

@@ -332,8 +332,8 @@ impl H5Writer {
         self.check(builder.create(name)).map(drop)
     }
 
-    /// Closes the file and appends its [digest](crate::digest); only then is it complete. Datasets must be dropped
-    /// before: they write to the file when they are.
+    /// Closes the file and appends its [digest](crate::digest); only then is it complete. Drop all datasets before: dropping
+    /// them writes to the file.
     pub(crate) fn finish(self) -> Result<()> {
         self.check(self.file.flush())?;
         let Self { path, temporary, file, .. } = self;

@@ -57,7 +57,7 @@ impl Intervals {
         self.best_epochs.iter().eq(members.iter().map(|member| &member.best_epoch))
     }
 
-    /// Half-width of the saturation at a time, linear between frames; before the first and after the last frame, theirs.
+    /// Half-width of the saturation at a time, linear between frames. Before the first and after the last frame it is constant.
     pub fn saturation_at(&self, time: f64) -> f64 {
         let after = self.times.partition_point(|one| *one < time);
         match (after.checked_sub(1), self.times.get(after)) {

@@ -21,7 +21,7 @@ pub fn read_labels(path: &Path) -> Result<Array3<u8>> {
     if !names.iter().any(|name| name == LABELS) {
         return Err(Error::input(
             path,
-            format!("has no array {LABELS:?}, which a label stack is; it has {}", names.join(", ")),
+            format!("has no array {LABELS:?} with the label stack; it has {}", names.join(", ")),
         ));
     }
     let numbers = archive.numbers(LABELS)?.filter(|numbers| !numbers.kind.starts_with('f'));

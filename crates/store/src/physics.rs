@@ -153,8 +153,8 @@ impl QuantityScale {
         Self { quantity, mean, standard_deviation, least, most }
     }
 
-    /// The scale of a network that begins with the weights of one with the scale `earlier`: the same numbers mean the same
-    /// values, and both ranges are known.
+    /// The scale of a network that begins with the weights of a network with the scale `earlier`. Mean and standard deviation
+    /// are those of `earlier`; the range covers both.
     pub fn after(self, earlier: &Self) -> Self {
         Self { least: self.least.min(earlier.least), most: self.most.max(earlier.most), ..*earlier }
     }

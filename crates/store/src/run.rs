@@ -69,8 +69,8 @@ pub struct DatasetCard {
     /// Lowest and highest porosity of the training domains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub porosity: Option<[f64; 2]>,
-    /// The range in which 98 of 100 training domains have the mean chord length of their pores, in pixels; of the lowest to
-    /// the highest resolution.
+    /// First and 99th percentile, over the training domains, of the mean chord length of the pores in pixels; the first in the
+    /// lowest resolution, the 99th in the highest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chord_length: Option<[f64; 2]>,
     /// Further datasets that were trained on.

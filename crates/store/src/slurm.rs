@@ -7,7 +7,7 @@ use crate::study::{JobIndex, Plan, shell_word};
 /// Seconds between the notice and the time limit, if the study does not say.
 const NOTICE_SECONDS: u32 = 120;
 
-/// Starts the ranks of a training. It does not take over the processors of a task from the job by itself.
+/// Starts the ranks of a training. `srun` does not inherit `--cpus-per-task` from the job, so it is passed again.
 const SRUN: &str = r#"srun --kill-on-bad-exit=1 --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" "#;
 
 /// Where the parts of a job script are.
@@ -24,7 +24,8 @@ pub struct Paths<'a> {
 /// The script that runs some jobs of a stage: an array, or one job if the stage has no axis.
 ///
 /// Before the time limit Slurm sends USR1 to the script. The program then gets TERM, saves its state and ends with exit code
-/// 130, and the script queues its job again. After `scancel`, which sends TERM, it does not.
+/// 130, and the script queues its job again. After `scancel`, which sends TERM, the script does not
+/// queue the job again.
 pub fn script(plan: &Plan, stage: usize, jobs: &[JobIndex], paths: Paths<'_>) -> String {
     let planned = &plan.stages[stage];
     let resources = &planned.resources;

@@ -140,8 +140,8 @@ impl Plan {
         Path::new("runs").join(&self.name).join("jobs")
     }
 
-    /// Whether a job has ended without error with the commands and configuration files of now, its own and those of all that
-    /// it needs, and its output is still there.
+    /// Whether a job is finished: it ended without error, its output still exists, and the commands and configuration files of
+    /// the job and of all jobs that it needs have not changed since.
     pub fn is_done(&self, index: JobIndex) -> bool {
         let recorded = std::fs::read_to_string(self.record_path(index));
         recorded.is_ok_and(|recorded| recorded == self.digest(index))

@@ -3,9 +3,10 @@
 //! Each finished domain is written atomically to its own file, `<dataset>.parts/<index>.h5`. When all
 //! domains are finished, they are merged into a new file that replaces the dataset atomically, and the
 //! parts are removed. A campaign can therefore be killed at any moment: the next run simulates the missing
-//! domains. With `--force`, a dataset of another campaign is replaced by the merged one, not before. Each domain depends only on the configuration and its index, so interruptions do not change the
-//! result. Lattice Boltzmann simulations also save their state to `<dataset>.parts/<identifier>.state` and
-//! continue from it bit for bit.
+//! domains. With `--force`, the dataset of another campaign stays until the merged one replaces it. Each domain
+//! depends only on the configuration and its index, so interruptions do not change the result. Lattice
+//! Boltzmann simulations also save their state to `<dataset>.parts/<identifier>.state` and continue from it bit for
+//! bit.
 
 mod domain;
 mod images;
@@ -124,7 +125,7 @@ impl Outcome {
         }
         say(
             verbosity,
-            &format!("note: {failed}, the others are stored; {first}. `draws` draws such domains again"),
+            &format!("note: {failed}, the others are stored; {first}. Raise `draws` to redraw failed ones"),
         );
         Ok(())
     }
@@ -202,8 +203,8 @@ impl Campaign {
         }
         if let Some(before) = self.extended_from(source) {
             let line = format!(
-                "note: {} grows from {before} to {} domains. Finished runs are still scored on the domains that they were \
-                 split on; a training on the {before} that is not finished cannot be resumed",
+                "note: {} grows from {before} to {} domains. Finished runs are still scored on the domains of their \
+                 split; an unfinished training on the {before} domains cannot be resumed",
                 target.display(),
                 self.config.domains
             );

@@ -31,9 +31,9 @@ const ROWS: usize = 12;
 const UNFINISHED: &str = " so far (the campaign has not ended)";
 /// Largest numbers of domains (rows) and frames (columns) in a picture.
 const SHEET: (usize, usize) = (5, 6);
-/// The picture of an image is enlarged likewise.
+/// The picture of an image is enlarged by a whole factor until its longer edge has at least this many pixels.
 const DOMAIN_EDGE: usize = 512;
-/// Frames in a picture are enlarged by a whole factor until their longer edge has at least this many pixels.
+/// The same for the frames in a picture.
 const PICTURE_EDGE: usize = 256;
 
 /// Content of a file.
@@ -115,7 +115,7 @@ fn inspect(path: &Path, page: Option<usize>) -> Result<Inspection> {
         return image(path, page);
     }
     if page.is_some() {
-        return Err(Error::config("--page", format!("names a page of an image; {} is none", path.display())));
+        return Err(Error::config("--page", format!("names a page, but {} is not an image", path.display())));
     }
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     match extension.as_str() {

@@ -307,8 +307,8 @@ fn read_mask(path: &Path) -> Result<Array2<u8>> {
         return Err(Error::input(path, "is a mask in colours; save it as grey levels, one per class"));
     }
     if raster.is_white_zero {
-        let what = "is a mask in which 0 is white (WhiteIsZero, as tifffile saves booleans), so that its classes could \
-                    be meant either way; save it as 8 bits with 0 as background";
+        let what = "is a mask in which 0 is white (WhiteIsZero, as tifffile saves booleans), so that it is unclear \
+                    which value is the background; save it as 8 bits with 0 as background";
         return Err(Error::input(path, what));
     }
     let without = raster.fill.filter(|&fill| fill != 0.0).map_or(0, |fill| {

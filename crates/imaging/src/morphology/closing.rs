@@ -4,8 +4,8 @@ use ndarray::{Array2, ArrayView2, s};
 
 use porecast_base::distance::squared_distance;
 
-/// Morphological closing by a disc: fills all background that no disc of this radius, outside the image's
-/// pixels, covers.
+/// Morphological closing by a disc: fills all background pixels that are not covered by a disc of this radius that lies
+/// in the background.
 ///
 /// The disc of a pixel contains the pixels whose centres are at most `radius_px` away. The image counts as
 /// empty beyond its border, so that nothing grows there.

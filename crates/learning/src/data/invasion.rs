@@ -46,7 +46,7 @@ struct Sequence {
 impl Sequence {
     /// See [`InvasionData::rescale`].
     fn rescaled(&self, scale: f64, inlet: Side, list: &[Channel]) -> Self {
-        // The channels need no size of a pixel.
+        // No channel depends on the size of a pixel.
         let domain = Domain { solid: self.pore.image(self.size.0).mapv(|pore| !pore), voxel_size_m: 1.0 };
         let other = rescaled(&domain, scale);
         let (height, width) = other.shape();
@@ -134,8 +134,8 @@ impl InvasionData {
         Ok(ids)
     }
 
-    /// Appends `domains` in other resolutions, as [`rescaled`] makes them; a pore is invaded where more than half of what it
-    /// covers is. Returns the new indices. `list` is that of [`load`](Self::load).
+    /// Appends `domains` in other resolutions, see [`rescaled`]. A new pore pixel is invaded if more than half of the pore
+    /// space that it covers is invaded. Returns the new indices. `list` is that of [`load`](Self::load).
     pub fn rescale(&mut self, domains: &[usize], scales: &[f64], list: &[Channel]) -> Range<usize> {
         let first = self.domains.len();
         let each: Vec<_> =
@@ -172,7 +172,8 @@ impl InvasionData {
         &self.domains[domain].times
     }
 
-    /// The range in which 98 of 100 domains have the mean chord length of their pores, in pixels; `None` if none has pores.
+    /// First and 99th percentile, over the domains, of the mean chord length of the pores in pixels; `None` if no domain has
+    /// pores.
     pub fn chord_lengths(&self, domains: &[usize]) -> Option<[f64; 2]> {
         let mut lengths: Vec<f64> =
             domains.iter().filter_map(|&index| self.domains[index].chord_length).collect();

@@ -86,8 +86,8 @@ pub fn epoch(
     batches
 }
 
-/// Groups of frames in a batch of domains of `size`: those of `batch_size` samples, but of larger domains than `usual` so
-/// few that the batch has no more pixels than of those; at least one.
+/// Number of groups of frames in a batch of domains of `size`, at least one. A batch has at most `batch_size` samples and at
+/// most as many pixels as `batch_size` samples of the size `usual`.
 pub fn groups_per_batch(
     config: &TrainingConfig,
     frames: usize,

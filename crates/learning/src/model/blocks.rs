@@ -8,8 +8,8 @@ use super::ops::{Conv, Joined, Kernels, Norm, activate, drop_samples, join};
 use super::time_embedding::TimeInjection;
 use porecast_store::config::model::{ActivationKind, ModelConfig};
 
-/// Convolution, norm, time and physics, activation, dropout, convolution, norm, activation; a residual block adds what it is
-/// given before the last activation.
+/// Convolution, norm, time and physics, activation, dropout, convolution, norm, activation; a residual block adds its input
+/// before the last activation.
 #[derive(Module, Debug)]
 pub struct Block<B: Backend> {
     first: Conv<B>,

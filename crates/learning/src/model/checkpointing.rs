@@ -17,9 +17,9 @@ type Inner<B> = <B as AutodiffBackend>::InnerBackend;
 /// A pass through the blocks of a UNet, either plain or checkpointed.
 pub(super) struct Pass<'a, B: Backend> {
     unet: &'a Unet<B>,
-    /// What blocks are told: the embedding of time and physics `[samples, channels]`.
+    /// Embedding of time and physics that the blocks receive, `[samples, channels]`.
     told: Option<Tensor<B, 2>>,
-    /// Seed of what the blocks draw; each block starts a generator of its own. `None` continues the current one.
+    /// Seed of the random draws in the blocks; each block seeds the generator anew. `None` leaves the generator as it is.
     seed: Option<u64>,
     /// Number of blocks so far.
     count: u64,
@@ -29,7 +29,7 @@ pub(super) struct Pass<'a, B: Backend> {
 struct Checkpoints<B: Backend> {
     /// A copy for the forward pass, without gradients and with its own running statistics.
     blind: Unet<B>,
-    /// What blocks were told, with its graph and without.
+    /// Each embedding that the blocks received: with its graph, and as a leaf without it.
     told: Vec<[Tensor<B, 2>; 2]>,
     blocks: Vec<Computed<B>>,
 }
@@ -50,7 +50,7 @@ impl<'a, B: Kernels> Pass<'a, B> {
         Self { unet, told: None, seed: None, count: 0, checkpoints: None }
     }
 
-    /// Sets what the blocks that follow are told.
+    /// Sets the embedding that the following blocks receive.
     pub(super) fn tell(&mut self, embedding: Option<Tensor<B, 2>>) {
         self.told = match (&mut self.checkpoints, embedding) {
             (Some(checkpoints), Some(embedding)) => {
@@ -62,7 +62,7 @@ impl<'a, B: Kernels> Pass<'a, B> {
         };
     }
 
-    /// Computes a block of features, a skip and what blocks are told.
+    /// Computes a block from features, an optional skip and the current embedding.
     pub(super) fn block(
         &mut self,
         x: Tensor<B, 4>,

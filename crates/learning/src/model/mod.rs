@@ -60,7 +60,7 @@ impl<B: Kernels> Network<B> {
         network
     }
 
-    /// A network that is to be given weights: none are drawn, unless one is read before.
+    /// A network whose weights will be loaded. Burn draws a weight only when it is first read, so none are drawn here.
     pub fn undrawn(config: &ModelConfig, ends: Ends, device: &B::Device) -> Self {
         match config.architecture {
             Architecture::Unet => Self::Unet(Unet::init(config, ends, device)),

@@ -46,7 +46,7 @@ pub struct Recurrence<B: Backend> {
     is_across: bool,
 }
 
-/// What [`Recurrence::run`] finds of domains.
+/// Result of [`Recurrence::run`].
 #[derive(Debug, Clone)]
 pub struct Course<B: Backend> {
     /// `[domains, knots * outputs * features, height / 4, width / 4]`.
@@ -128,8 +128,8 @@ impl<B: Kernels> Recurrence<B> {
         Course { coefficients, features: self.features.forward(fine), size }
     }
 
-    /// The state at the next knot. `entering` and `changing` are what the layers before and after the three scales are
-    /// given of the domain.
+    /// The state at the next knot. `entering` and `changing` depend on the domain only; they are added in the layers before
+    /// and after the three scales.
     fn step(&self, state: Tensor<B, 4>, entering: Tensor<B, 4>, changing: Tensor<B, 4>) -> Tensor<B, 4> {
         let x = self.enter.forward_onto(state.clone(), entering);
         let near = relu(self.near.forward_onto(x.clone(), x));

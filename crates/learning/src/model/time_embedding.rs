@@ -9,7 +9,7 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 use super::ops::{Condition, Kernels};
 use porecast_store::config::model::TimeMode;
 
-/// x / (1 + exp(-x)), in one operation where few are faster.
+/// x / (1 + exp(-x)), as one operation on devices where fewer operations are faster.
 fn silu<B: Kernels>(x: Tensor<B, 2>) -> Tensor<B, 2> {
     if B::PREFERS_FEW_OPERATIONS { porecast_kernels::silu(x) } else { burn::tensor::activation::silu(x) }
 }
@@ -70,8 +70,8 @@ impl<B: Kernels> PhysicsEmbedding<B> {
     }
 }
 
-/// Embedding of some samples: that of their times plus that of the physics of their domains, which comes first where
-/// a domain has several samples.
+/// Embedding of each sample: the embedding of its time plus that of the physics of its domain. All samples of a domain get
+/// the same physics; the samples of the first domain come first.
 ///
 /// # Shapes
 /// `physics` `[domains, channels]`, `time` `[domains * k, channels]`; result `[domains * k, channels]`.

@@ -66,7 +66,7 @@ pub struct UnetFeatures<B: Backend> {
 }
 
 impl<B: Kernels> UnetFeatures<B> {
-    /// A time for each domain, for networks that are not told it.
+    /// Time 0 for each domain, for networks that do not depend on time.
     fn untimed(&self) -> Tensor<B, 1> {
         Tensor::zeros([self.x.dims()[0]], &self.x.device())
     }

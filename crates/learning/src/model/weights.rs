@@ -32,8 +32,8 @@ impl<B: Kernels> Network<B> {
         self.load(bytes, path, |_| true)
     }
 
-    /// This network with the weights of another one, whose layers after the UNet may be others: those that only this network
-    /// has keep their weights. `path` names the file in errors.
+    /// This network with the weights of another one. The layers after the UNet may differ: layers that only this network has
+    /// keep their weights. `path` names the file in errors.
     ///
     /// # Errors
     /// The bytes are damaged, or another layer differs.

@@ -43,7 +43,7 @@ pub fn run(
     let path = options.output.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
     std::fs::create_dir_all(&path).map_err(|e| Error::output(&path, e))?;
     let folder = StudyFolder::new(&path);
-    // What is left in the folder is of killed processes as long as no other one shares it.
+    // If no other process uses the folder, its temporary files are left over from killed processes.
     if let Ok(_held) = lock::hold(&path) {
         folder.remove_temporaries()?;
     }

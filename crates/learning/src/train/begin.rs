@@ -168,11 +168,11 @@ impl Begun {
             // An earlier part of the run may have finished some members.
             card.members = before.members;
             if folder.config_text() != place.resolved && folder.predictions_folder().exists() {
-                // A training that goes on for longer changes the weights that these were made with.
+                // These predictions were made with weights that further training changes.
                 atomic::remove(&folder.predictions_folder())?;
             }
         } else if place.replacement().exists() {
-            // A run that was to replace the one before, and that nobody goes on with.
+            // Left over from a training with --force that was stopped and not resumed.
             atomic::remove(&place.replacement())?;
         }
         if folder.path().exists() {
@@ -185,7 +185,8 @@ impl Begun {
 }
 
 impl Place {
-    /// Leaves the folder as if nothing had begun, if `member` has not: weights to start from did not fit.
+    /// Removes configuration and card if `member` has no checkpoint yet, so that the folder can be used again. Called when
+    /// the weights to start from do not fit.
     ///
     /// # Errors
     /// The folder cannot be written.
@@ -197,7 +198,7 @@ impl Place {
         atomic::remove(&self.folder.card_path())
     }
 
-    /// What the other ranks are told.
+    /// What the first rank sends to the others.
     ///
     /// # Errors
     /// The split cannot be written as JSON.
@@ -258,7 +259,7 @@ impl Place {
         }
     }
 
-    /// The folder of a run that is to replace the one in its place.
+    /// The folder in which the new run is trained until it replaces the old one.
     fn replacement(&self) -> PathBuf {
         atomic::beside(&self.target, "new")
     }

@@ -55,7 +55,7 @@ impl Init {
             let folders: Vec<String> =
                 self.members.iter().map(|member| member.folder.display().to_string()).collect();
             let what = format!(
-                "has no network for {}; it has {}: pass one of these folders' run, or train single networks",
+                "has no network for {}, only for {}; pass a run with one network, or with the same networks",
                 folder.display(),
                 folders.join(", ")
             );
@@ -64,7 +64,7 @@ impl Init {
         Ok(self.run.member(&found.folder).best_path())
     }
 
-    /// Adds to an error about weights that do not fit in which keys the configuration `resolved` differs from that of
+    /// Extends an error about weights that do not fit by the keys in which the configuration `resolved` differs from that of
     /// the run.
     pub(super) fn explained(&self, error: Error, resolved: &str) -> Error {
         let differing = differing(&self.run.config_text(), resolved);

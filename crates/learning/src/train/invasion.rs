@@ -45,7 +45,7 @@ pub(super) fn set_up(
     let further =
         config.also_train_on.iter().map(|path| open_further(path, &dataset)).collect::<Result<Vec<_>>>()?;
     for one in further.iter().chain([&dataset]).filter(|one| one.is_unfinished()) {
-        let what = "is of a campaign that has not ended: trained on are the domains that are finished";
+        let what = "belongs to a campaign that has not ended; the training uses the domains finished so far";
         say(verbosity, &format!("note: {} {what}", one.path().display()));
     }
     let (_, height, width) = dataset.shape();
@@ -197,7 +197,7 @@ fn members(config: &TrainConfig, card: &RunCard, mut data: InvasionData) -> Resu
     Ok((0..config.networks).flat_map(of_seed).collect())
 }
 
-/// What stands before the messages of a network.
+/// Prefix of the messages of a network.
 fn label(config: &TrainConfig, index: usize, frame: Option<usize>) -> String {
     let network = (config.networks > 1).then(|| format!("network {index}: "));
     let frame = frame.map(|frame| format!("frame {frame}: "));
@@ -227,8 +227,8 @@ fn objective(config: &TrainConfig, data: &InvasionData, train: &[usize], frames:
     Objective::of_invasion(config.head, &config.loss, weights)
 }
 
-/// The card of a run. A run that begins with the weights of another, trained on `origin`, tells its networks times and
-/// physics in the same numbers.
+/// The card of a run. A run that begins with the weights of another, trained on `origin`, scales times and physics as that
+/// run did.
 fn make_card(
     config: &TrainConfig,
     dataset: &InvasionDataset,

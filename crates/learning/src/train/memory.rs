@@ -11,8 +11,8 @@ use crate::model::Ends;
 const FLOAT: f64 = 4.0;
 /// Copies of each weight: itself, its gradient and the two moments of Adam.
 const COPIES: f64 = 4.0;
-/// What a step on a GPU reserves over the outputs of its convolutions, for norms, gradients and matrices of inputs: three times
-/// as much for each further sample on llvmpipe, and some room.
+/// Memory that a training step on a GPU reserves for each sample, divided by the size of the convolutions' outputs: the rest
+/// is for norms, gradients and matrices of inputs. Measured on llvmpipe: 3; this value leaves some room.
 const RESERVED: f64 = 4.0;
 
 /// Memory of a training in bytes: lower bounds, from the weights of the UNet's own convolutions or of the transformer, and
@@ -26,7 +26,7 @@ pub(super) struct Memory {
     /// For the largest tensor of one sample.
     largest: f64,
     batch_size: usize,
-    /// Samples that a batch is a multiple of.
+    /// The number of samples in a batch is a multiple of this.
     together: usize,
 }
 
@@ -99,7 +99,7 @@ impl Memory {
         self.advice(fit.min((self.batch_size - self.together) as f64))
     }
 
-    /// Names the batch size if `fit` samples have room.
+    /// Recommends a batch size if `fit` samples fit, otherwise other ways to save memory.
     fn advice(&self, fit: f64) -> String {
         let whole =
             if fit.is_finite() && fit > 0.0 { fit as usize / self.together * self.together } else { 0 };

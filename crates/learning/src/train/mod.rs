@@ -155,7 +155,7 @@ fn run_on(ranks: &Ranks, args: &TrainOptions, verbosity: Verbosity) -> Result<Pa
     }
 }
 
-/// Lets the other ranks begin after the first, and checks that they train on the same.
+/// Lets the other ranks begin after the first, and checks that all use the same configuration, data and split.
 fn meet<D: TrainedOn>(ranks: &Ranks, setting: &Setting, card: &Card<D>, lead: Option<Lead>) -> Result<()> {
     if let Some(lead) = lead {
         return setting.place.require_lead(&lead, card);
@@ -197,7 +197,7 @@ fn train_members<B: TrainBackend>(
 ) -> Result<PathBuf> {
     let mut before: Option<&Member> = None;
     for member in &setting.members {
-        // The frame before, of the same seed.
+        // The network of the frame before, from the same seed.
         let neighbour = before.filter(|before| before.frame < member.frame);
         let start = match (setting.training.start, neighbour) {
             (Start::Neighbour, Some(neighbour)) => {

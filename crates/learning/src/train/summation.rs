@@ -25,7 +25,8 @@ impl<'a, B: TrainBackend> Summation<'a, B> {
         Self { ranks, sum: GradientsAccumulator::new(), share: Vec::new() }
     }
 
-    /// Adds the gradients of `batches` batches, one of each rank from the first on; a rank that has none calls it too.
+    /// Adds the gradients of `batches` batches, one from each of the first ranks. All ranks must call it, also those without a
+    /// batch.
     pub fn add(&mut self, network: &Network<B>, own: Option<GradientsParams>, batches: usize) {
         let own = own.unwrap_or_default();
         if self.ranks.is_alone() {
@@ -95,8 +96,8 @@ fn gradients_of<B: TrainBackend>(network: &Network<B>, numbers: &[f32]) -> Gradi
 
 /// Running statistics of the batch norms, set aside while the ranks compute a batch each.
 ///
-/// A norm keeps r ← (1 − m) r + m s with the statistics s of a batch. From r = 0 a batch leaves m s, so the ranks exchange that
-/// and each takes up the batches in their order.
+/// A norm keeps r ← (1 − m) r + m s with the statistics s of a batch. Starting from r = 0, a batch leaves m s. The ranks
+/// exchange these values, and each applies them in the order of the batches.
 pub struct RunningStatistics(Vec<f32>);
 
 impl RunningStatistics {
@@ -107,7 +108,7 @@ impl RunningStatistics {
         Some(Self(kept))
     }
 
-    /// Takes up what `batches` batches have left, one of each rank from the first on.
+    /// Applies the statistics of `batches` batches, one from each of the first ranks, to those set aside.
     pub fn take_up<B: TrainBackend>(self, ranks: &Ranks, network: &Network<B>, batches: usize) {
         let Self(mut kept) = self;
         let share = (1.0 - BatchNormConfig::new(1).momentum) as f32;

@@ -190,7 +190,7 @@ impl<C: TrainedOn, S> ScoredRun<C, S> {
         }
     }
 
-    /// The error of setting `other` beside this run.
+    /// The error for a run `other` that cannot be compared with this one.
     pub(super) fn refuse(&self, other: &Self, what: impl Display) -> Error {
         let place = format!("{} and {}", self.path.display(), other.path.display());
         Error::new(ErrorKind::Mismatch, place, format!("cannot be compared: {what}"))

@@ -112,8 +112,7 @@ impl Evaluation {
         }
     }
 
-    /// Scores the predictions that are there and writes tables and figures, which replace earlier ones when all are
-    /// there.
+    /// Scores the existing predictions and writes tables and figures. These replace earlier ones once all are written.
     ///
     /// # Errors
     /// No part is predicted, predictions and dataset do not belong together, or the output cannot be written.

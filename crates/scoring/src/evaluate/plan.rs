@@ -122,7 +122,7 @@ impl<D: Dataset> Plan<D> {
         if args.dataset.is_none() && !path.exists() {
             let run = args.input.display();
             let what = format!(
-                "is missing: the dataset of {run}; put it there, or name its place in `porecast evaluate --dataset`"
+                "is missing: the dataset of {run}; put it there, or pass its path to `porecast evaluate --dataset`"
             );
             return Err(Error::input(path, what));
         }
@@ -132,7 +132,7 @@ impl<D: Dataset> Plan<D> {
         let split: Vec<String> = card.parts().into_iter().flat_map(|(_, ids)| ids).collect();
         if fingerprint != card.dataset.fingerprint() && dataset.extends(card.dataset.fingerprint(), &split)? {
             notes.push(format!(
-                "{} has grown from {} to {} {}s since the training; scored are those that the run was split on",
+                "{} has grown from {} to {} {}s since the training; only those in the split of the run are scored",
                 path.display(),
                 split.len(),
                 dataset.ids().len(),

@@ -18,7 +18,7 @@ use porecast_base::Result;
 pub enum Stroke {
     /// Unbroken.
     Solid,
-    /// Unbroken, with a mark at each point: for few points that no line should suggest to be many.
+    /// Unbroken, with a mark at each point: for few points, so that the line does not suggest more of them.
     Marked,
     /// Dashes.
     Dashed,
@@ -257,7 +257,7 @@ impl Figure for Charts {
     }
 }
 
-/// A number on an axis: at most three digits after the point, none that say nothing.
+/// A number on an axis: at most three digits after the point, without trailing zeros.
 fn tick(value: f64) -> String {
     if value != 0.0 && value.abs() < 1e-3 {
         return format!("{value:.0e}");

@@ -21,7 +21,7 @@ pub struct HeatMap {
     pub rows: Vec<String>,
     /// Name of each column.
     pub columns: Vec<String>,
-    /// Share `[row][column]`; none where there is nothing to have a share of.
+    /// Share `[row][column]`; `None` in a row without pixels.
     pub shares: Vec<Vec<Option<f64>>>,
 }
 
@@ -75,7 +75,7 @@ impl Figure for HeatMap {
                 let corners = [(px(x + 1), px(y + 1)), (px(x + width - 1), px(y + CELL_HEIGHT - 1))];
                 area.draw(&Rectangle::new(corners, shade(share.unwrap_or(0.0)).filled()))
                     .map_err(|e| e.to_string())?;
-                // Not `INK`: a page exchanges that in the dark, and the cells keep their shades.
+                // Not `INK`: a page replaces it in dark mode, while the cells keep their shades.
                 let ink =
                     if share.unwrap_or(0.0) > 0.5 { RGBColor(254, 254, 254) } else { RGBColor(1, 1, 1) };
                 let words = share.map_or_else(|| "-".into(), written);
@@ -95,7 +95,7 @@ fn shade(share: f64) -> RGBColor {
     RGBColor(mixed(r0, r1), mixed(g0, g1), mixed(b0, b1))
 }
 
-/// In per cent; what is not nothing is not written as nothing.
+/// In per cent; a share above 0 is not rounded to 0 %, and a share below 1 not to 100 %.
 fn written(share: f64) -> String {
     match share {
         0.0 => "0 %".into(),

@@ -139,7 +139,7 @@ fn text_width(label: &str, size: f64) -> u32 {
         .box_size(label)
         .map_or_else(|_| (label.chars().count() as f64 * size / 2.0) as u32, |(width, _)| width)
 }
-/// Text that means itself inside HTML.
+/// Escapes text for HTML.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -14,7 +14,7 @@ pub use super::difference::{MISSED, TOO_MUCH};
 pub const TRUE_OUTLINE: Rgb<u8> = Rgb([0x56, 0xB4, 0xE9]);
 /// Outline of a prediction.
 pub const PREDICTED_OUTLINE: Rgb<u8> = Rgb([0xF0, 0xE4, 0x42]);
-/// What prediction and truth both have.
+/// True positives: not background in prediction and truth.
 pub const RIGHT: Rgb<u8> = Rgb([0x00, 0x9E, 0x73]);
 
 /// Longest edge of a picture: larger images are made smaller first, so that outlines are not lost in it.
@@ -23,7 +23,7 @@ const EDGE: usize = 480;
 const SMALL_EDGE: usize = 200;
 /// Weight of a colour over the image.
 const OPACITY: f32 = 0.6;
-/// Share of the values at either end that contrast is not wasted on.
+/// Share of the values at either end that the contrast stretch clips.
 const TAIL: f64 = 0.005;
 
 /// An image that masks are drawn over.
@@ -76,7 +76,7 @@ impl Canvas {
         picture
     }
 
-    /// Coloured by what the prediction has, lacks and has too much that is not background.
+    /// With true positives, false negatives and false positives coloured; all classes but the background count as one.
     pub fn with_errors(&self, truth: ArrayView2<'_, u8>, predicted: ArrayView2<'_, u8>) -> RgbImage {
         let (truth, predicted) = (self.sampled(truth), self.sampled(predicted));
         self.tinted(|pixel| match (truth[pixel] != 0, predicted[pixel] != 0) {

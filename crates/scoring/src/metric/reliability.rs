@@ -1,4 +1,4 @@
-//! Whether probabilities mean what they say.
+//! Calibration: whether predicted probabilities agree with observed shares.
 
 use std::ops::AddAssign;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Bins of equal width from 0 to 1.
 const BINS: usize = 20;
 
-/// Pixels by predicted probability: how many there are, and in how many the invading phase is.
+/// Number of pixels and of invaded pixels, by bins of the predicted probability.
 ///
 /// Counts add over frames and domains.
 ///

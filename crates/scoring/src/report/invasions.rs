@@ -125,9 +125,9 @@ fn definitions(baselines: &[String]) -> String {
     let measures = Measure::ALL
         .map(|m| format!("<dt>{}</dt><dd>{}</dd>", escape(m.heading()), escape(m.explanation())))
         .concat();
-    let breakthrough = "<dt>|Δ breakthrough|</dt><dd>absolute error of the first time at which the outlet is touched, over \
-                        the domains in which prediction and truth both touch it; in brackets the domains in which they \
-                        agree on whether it is touched at all</dd>";
+    let breakthrough = "<dt>|Δ breakthrough|</dt><dd>absolute error of the breakthrough time (when the invading fluid first \
+                        touches the outlet), over the domains with breakthrough in prediction and truth; in brackets: the \
+                        number of domains in which both agree on whether breakthrough occurs</dd>";
     let baselines: String = baselines.iter().map(|text| format!("<li>{}</li>", escape(text))).collect();
     format!("<dl>{measures}{breakthrough}</dl><ul>{baselines}</ul>")
 }

@@ -113,12 +113,12 @@ fn definitions() -> String {
     list += &entry(
         "over several classes",
         "the mean over the classes that occur in truth or prediction, without the background and the classes excluded \
-         from the loss; 1 where none occurs, for there was nothing to find and nothing was found",
+         from the loss; 1 if no class occurs in either",
     );
     list += &entry(
         "Hausdorff",
-        "largest distance in millimetres from a pixel of the outline in truth or prediction to the nearest of the other, \
-         mean and median over the images in which the size of a pixel is known and both have the class",
+        "largest distance in millimetres from an outline pixel of truth or prediction to the nearest outline pixel of the \
+         other; mean and median over the images with a known pixel size in which truth and prediction have the class",
     );
     list += &entry(
         "average precision",

@@ -1,6 +1,6 @@
 //! A NumPy archive: a zip file with an npy file for each array.
 //!
-//! `ndarray-npy` writes an array as a whole, and no texts; here the domains follow one another.
+//! `ndarray-npy` needs the whole array in memory and cannot write texts. This module writes one domain after another.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

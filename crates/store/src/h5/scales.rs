@@ -77,13 +77,13 @@ impl H5Writer {
     }
 }
 
-/// Writes a text of at most 15 letters that ends with a zero byte. Readers take only such texts for those of a scale;
-/// hdf5 itself writes texts of fixed length without an end.
+/// Writes a null-terminated text of at most 15 letters. Readers recognise a scale only by null-terminated texts; the crate
+/// `hdf5` writes texts of fixed length without a terminator.
 fn terminated(object: &Location, name: &str, text: &str) -> hdf5::Result<()> {
     let text = FixedAscii::<16>::from_ascii(text).map_err(|e| hdf5::Error::from(e.to_string()))?;
     let kind = Datatype::from_type::<FixedAscii<16>>()?;
     // SAFETY: `kind` is a valid string type that nothing else uses, and `sync` holds the lock of the library.
-    #[allow(unsafe_code, reason = "hdf5 has no function for the end of a text")]
+    #[allow(unsafe_code, reason = "hdf5 has no function for the terminator of a text")]
     let status = hdf5::sync::sync(|| unsafe { H5Tset_strpad(kind.id(), H5T_str_t::H5T_STR_NULLTERM) });
     if status < 0 {
         return Err(hdf5::Error::from("cannot make the type of a text"));

@@ -135,8 +135,8 @@ impl DicomContours {
         let tables: Vec<&PathBuf> = files.iter().filter(|file| folder::name(file) == "link.csv").collect();
         let patients = match tables[..] {
             [] if files.iter().any(|file| is_in(file, "contourfiles")) => {
-                let what = "has the folder contourfiles of the Sunnybrook data but no link.csv, which says whose contours are \
-                            whose; put it there: its first line is patient_id,original_id";
+                let what = "has the folder contourfiles of the Sunnybrook data but no link.csv, which assigns contours to \
+                            patients; put it there: its first line is patient_id,original_id";
                 return Err(Error::input(path, what));
             }
             [] => rvsc(&files, &mut source.warnings),

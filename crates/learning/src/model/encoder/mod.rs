@@ -102,8 +102,8 @@ impl<B: Kernels> Encoder<B> {
                 return Err(Error::input(
                     path,
                     format!(
-                        "tensor {name} has shape {:?}, the configured {} needs {expected:?}; choose the \
-                         model.unet.encoder.kind that the file is of",
+                        "tensor {name} has shape {:?}, the configured {} needs {expected:?}; set \
+                         model.unet.encoder.kind to the encoder of the file",
                         data.shape.to_vec(),
                         self.word(),
                     ),
@@ -116,8 +116,8 @@ impl<B: Kernels> Encoder<B> {
             return Err(Error::input(
                 path,
                 format!(
-                    "holds tensor {name}, which the configured {} does not have; choose the model.unet.encoder.kind \
-                     that the file is of",
+                    "holds tensor {name}, which the configured {} does not have; set model.unet.encoder.kind to \
+                     the encoder of the file",
                     self.word()
                 ),
             ));

@@ -90,7 +90,7 @@ impl Ranks {
         self.world.is_none()
     }
 
-    /// Those of some pieces of work that fall to this rank: its own number, and every `count`-th after it.
+    /// The pieces of work of this rank: the one with the rank's number as index, and every `count`-th after it.
     pub(super) fn own<'a, T>(&self, pieces: &'a [T]) -> impl Iterator<Item = &'a T> + use<'a, T> {
         pieces.iter().skip(self.number()).step_by(self.count())
     }
@@ -152,8 +152,8 @@ impl Ranks {
         }
     }
 
-    /// Adds the numbers of the first `count` ranks to `sum` one after the other. Each rank adds up its share of the numbers,
-    /// which [`whole`](Self::whole) joins.
+    /// Adds the numbers of the first `count` ranks to `sum`, in the order of the ranks. Each rank sums only its share of the
+    /// positions; [`whole`](Self::whole) joins the shares.
     pub(super) fn add_in_order(&self, mut mine: Vec<f32>, count: usize, sum: &mut Vec<f32>) {
         let Some(world) = &self.world else { return add(sum, &mine) };
         mine.resize(mine.len().next_multiple_of(self.count()), 0.0);
@@ -161,7 +161,7 @@ impl Ranks {
         shares.chunks(mine.len() / self.count()).take(count).for_each(|share| add(sum, share));
     }
 
-    /// The whole of a sum, of which each rank has its share; it may end with zeros.
+    /// Joins the ranks' shares of a sum; zeros may follow at the end.
     pub(super) fn whole(&self, share: Vec<f32>) -> Vec<f32> {
         match &self.world {
             Some(world) => world.gather_numbers(&share),
@@ -169,7 +169,7 @@ impl Ranks {
         }
     }
 
-    /// An error that all ranks find at the same point: the first shows it and ends the others.
+    /// Returns an error that all ranks find at the same point. Only the first rank returns, shows it and ends the others.
     pub(super) fn found_by_all(&self, error: Error) -> Error {
         if !self.is_first() {
             self.wait();
@@ -177,8 +177,8 @@ impl Ranks {
         error
     }
 
-    /// Ends all ranks because of an error, which this rank shows: at once, or, after an interruption that all have noticed,
-    /// when all are here.
+    /// Shows an error and ends all ranks: at once, or, after an interruption, which all ranks notice, when all have arrived
+    /// here.
     pub(super) fn end(self, error: &Error) -> ! {
         let (number, code) = (self.number(), error.exit_code());
         let is_interrupted = error.kind() == ErrorKind::Interrupted;

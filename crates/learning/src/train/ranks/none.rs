@@ -2,7 +2,7 @@
 
 use porecast_base::{Error, Result};
 
-/// There is none.
+/// Has no values: without MPI there are no other processes.
 pub(super) enum World {}
 
 impl World {

@@ -113,7 +113,7 @@ pub fn squared_error(scores: &Scores) -> Charts {
     }
 }
 
-/// Share of invaded pixels over predicted probability; on the diagonal a probability means what it says.
+/// Share of invaded pixels over predicted probability; on the diagonal, the probabilities are calibrated.
 pub fn reliability(scores: &Scores) -> Chart {
     let mut series =
         vec![Series::line("perfect", Colour::Baseline, Stroke::Dashed, vec![(0.0, 0.0), (1.0, 1.0)])];

@@ -109,7 +109,7 @@ impl Summary {
     }
 }
 
-/// How well breakthrough is foretold.
+/// How well breakthrough is predicted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BreakthroughSummary {
     /// Domains in which prediction and truth agree on whether the outlet is reached at all.

@@ -23,7 +23,7 @@ pub(super) const STUDY: [(Measure, &str); 2] = [
 ];
 
 /// The tables of one run: the study's, inside the pore space and over the whole image, and all measures of the
-/// part that nothing was chosen on.
+/// [main part](Scores::main_part).
 pub fn overview(scores: &Scores) -> Vec<Table> {
     let mut tables = STUDY.map(|study| squared_errors(scores, study)).to_vec();
     tables.extend(main_measures(scores, &Measure::ALL).map(|table| table.transposed()));
@@ -149,8 +149,8 @@ pub(super) fn frames_text(frames: &BTreeSet<usize>) -> String {
     }
 }
 
-/// `per_time_step.csv`, `summary.csv` and `reliability.csv`: baselines are given at every frame in the first, and averaged over the frames of
-/// the prediction in the second.
+/// `per_time_step.csv`, `summary.csv` and `reliability.csv`. The first has every frame of the baselines; the second averages
+/// baselines over the frames of the prediction.
 pub(super) fn sheets(scores: &Scores) -> Vec<Sheet> {
     let of_measure = |measure: Measure| ["", "_low", "_high"].map(|end| format!("{}{end}", measure.key()));
     let headings = [texts(&["frame", "time"]), Measure::ALL.map(of_measure).concat()].concat();

@@ -32,7 +32,8 @@ pub(super) fn draw(scores: &Scores, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Precision over recall of each part; what predicting everything gives is the baseline of the main part.
+/// Precision-recall curve of each part. The baseline is the precision of predicting every pixel of the main part as
+/// positive.
 pub fn precision_recall(scores: &Scores) -> Option<Chart> {
     let main = scores.main_part()?;
     let everything = main.histogram.as_ref()?.curve().first()?.counts.precision();
@@ -64,7 +65,7 @@ pub fn precision_recall(scores: &Scores) -> Option<Chart> {
     })
 }
 
-/// Recall and precision from high thresholds to low, without those that change nothing.
+/// Recall and precision from high thresholds to low, without duplicates.
 fn points(curve: &[OperatingPoint]) -> Vec<(f64, f64)> {
     let predicted = |point: &&OperatingPoint| point.counts.true_positive + point.counts.false_positive > 0;
     let mut points: Vec<(f64, f64)> =

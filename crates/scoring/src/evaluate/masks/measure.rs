@@ -67,8 +67,8 @@ impl Measure {
         }
     }
 
-    /// Value over classes: the mean over those of `scored_classes` that occur in truth or prediction, and 1 where none
-    /// does, for then there was nothing to find and nothing was found.
+    /// Value over classes: the mean over those of `scored_classes` that occur in truth or prediction, and 1 if none
+    /// occurs.
     pub fn of(self, counts: &ConfusionMatrix, scored_classes: &[u8]) -> f64 {
         if self == Self::PixelAccuracy {
             return counts.pixel_accuracy();

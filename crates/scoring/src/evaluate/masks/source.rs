@@ -10,7 +10,7 @@ pub enum Source {
     Network,
     /// The mask after post-processing.
     Postprocessed,
-    /// No pixel of any class.
+    /// Every pixel is background.
     AllBackground,
     /// The class most frequent in each pixel over the training images.
     MeanMask,
@@ -37,7 +37,7 @@ impl Source {
                 "the class of highest probability in each pixel; with two classes, a probability above 0.5"
             }
             Self::Postprocessed => "the mask after post-processing; shown only if it differs",
-            Self::AllBackground => "no pixel of any class",
+            Self::AllBackground => "every pixel is background",
             Self::MeanMask => {
                 "in each pixel the most frequent class of the training images with a mask; for a validation image of a \
                  fold, of the images that this fold is trained on; on the training part, the image itself is included"

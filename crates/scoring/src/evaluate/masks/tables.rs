@@ -75,7 +75,7 @@ fn capitalised(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// Each class of the part that nothing was chosen on.
+/// Each class of the [main part](Scores::main_part).
 fn per_class(scores: &Scores) -> Option<Table> {
     let part = scores.main_part()?;
     let source = part.main()?;
@@ -160,10 +160,10 @@ fn thresholds(scores: &Scores) -> Option<Table> {
             Some(Row { cells, is_baseline: false })
         })
         .collect();
-    let headings = ["", "average precision", "best threshold", "Dice there", "Dice at that of validation"];
+    let headings = ["", "average precision", "best threshold", "Dice there", "Dice at validation threshold"];
     (!rows.is_empty()).then(|| Table {
-        title: "Thresholds on the probability of the network, all pixels of the set together: a threshold that is the \
-                best of the images it is scored on flatters, that of the validation images does not"
+        title: "Thresholds on the probability of the network, all pixels of the set together. The best threshold \
+                of the scored images themselves is optimistic; that of the validation images is not"
             .into(),
         headings: texts(&headings),
         rows,
@@ -174,7 +174,7 @@ fn best_threshold(part: &PartScores) -> Option<OperatingPoint> {
     part.histogram.as_ref().map(|histogram| histogram.best_dice())
 }
 
-/// Each group of the part that nothing was chosen on, the worst first.
+/// Each group of the [main part](Scores::main_part), the worst first.
 fn per_group(scores: &Scores) -> Option<Table> {
     let part = scores.main_part()?;
     let source = part.main().filter(|_| scores.has_groups())?;
