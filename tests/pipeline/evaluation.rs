@@ -125,7 +125,7 @@ fn rows(path: &Path) -> Vec<HashMap<String, String>> {
 fn an_evaluated_run_has_scores_tables_and_figures() {
     let workshop = Runs::new();
     let stdout = workshop.assert_done("evaluate time");
-    for name in ["nothing moves", "mean frame", "percolation", "final test", "by construction"] {
+    for name in ["nothing moves", "mean frame", "percolation", "final test", "the simulator itself"] {
         assert!(stdout.contains(name), "{stdout}");
     }
     let folder = workshop.path("time/evaluation");
@@ -373,7 +373,7 @@ fn without_a_clock_percolation_takes_the_training_saturations() {
     write_dataset(&workshop.path("data.h5"), "published", without_clock);
     workshop.write_run("time", "data.h5", &ALL, &[4, 5, 6]);
     let stdout = workshop.assert_done("evaluate time");
-    assert!(stdout.contains("percolation") && !stdout.contains("by construction"), "{stdout}");
+    assert!(stdout.contains("percolation") && !stdout.contains("the simulator itself"), "{stdout}");
     let stdout = workshop.assert_done("evaluate time/predictions/test.h5 --dataset data.h5 -o scores");
     assert!(!stdout.contains("percolation"), "{stdout}");
 }

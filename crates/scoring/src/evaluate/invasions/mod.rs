@@ -87,8 +87,8 @@ fn score_parts(plan: &Plan, mean: Option<&TrainingMean>) -> Result<Scores> {
     let (present, mut notes) = plan.predicted_parts()?;
     let parts = present.iter().map(|part| score_part(plan, part, mean)).collect::<Result<Vec<_>>>()?;
     if plan.dataset.origin().simulator.contains("percolation") {
-        let note = "the dataset was simulated by percolation: the percolation baseline is the simulator itself, exact \
-                    by construction but for the clock";
+        let note = "the dataset was simulated by percolation: the percolation baseline is the simulator itself and \
+                    differs from the truth by its times alone";
         notes.push(note.to_owned());
     }
     Ok(Scores {
