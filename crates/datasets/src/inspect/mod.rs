@@ -251,7 +251,14 @@ fn predictions(path: &Path) -> Result<Inspection> {
             ("domains", file.domain_ids().len().to_string()),
             ("frames", frames.to_string()),
             ("size", format!("{height} x {width} pixels (height x width)")),
-            ("pixel", format!("{:e} m", header.voxel_size_m)),
+            (
+                "pixel",
+                if header.voxel_size_m > 0.0 {
+                    format!("{:e} m", header.voxel_size_m)
+                } else {
+                    "size not known".to_owned()
+                },
+            ),
             ("inlet", header.inlet.to_string()),
             ("time in", word(header.time_unit)),
         ]

@@ -141,6 +141,11 @@ impl Source {
         }
     }
 
+    /// Edge length of a pixel in metres, if it is known.
+    fn edge_m(&self) -> Option<f64> {
+        Some(self.voxel_size_m()).filter(|edge| *edge > 0.0)
+    }
+
     fn voxel_size_m(&self) -> f64 {
         match self {
             Self::Dataset(dataset) => dataset.voxel_size_m(),
@@ -331,5 +336,34 @@ mod tests {
         let masks = folder.path().join("m.h5");
         mask_prediction::write(&masks, "test", &["a".into(), "b".into()], (1, 2, 2), |_| Ok(())).unwrap();
         assert!(refused(&masks, &folder.path().join("m.npz"), false).contains("holds images"));
+    }
+
+    #[test]
+    fn lengths_are_in_pixels_where_their_size_is_not_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.h5");
+        let header = PredictionHeader {
+            source: "test".into(),
+            time_unit: TimeUnit::PoreVolumes,
+            inlet: Side::Left,
+            voxel_size_m: f64::NAN,
+        };
+        let predicted = Prediction {
+            domain_id: "a".into(),
+            solid: solid(),
+            times: vec![0.5],
+            probability: Array3::zeros((1, 3, 4)),
+        };
+        prediction::write(&path, &header, [Ok(predicted)].into_iter()).unwrap();
+        export(&path, Format::Xdmf, &folder.path().join("xdmf"), None, false).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("xdmf/a.xdmf")).unwrap();
+        assert!(text.contains(">1 1 1</DataItem>") && !text.contains("NaN"), "{text}");
+        export(&path, Format::Tiff, &folder.path().join("tiff"), None, false).unwrap();
+        let mut stack = Decoder::new(File::open(folder.path().join("tiff/a.tif")).unwrap()).unwrap();
+        assert!(
+            stack.get_tag_ascii_string(::tiff::tags::Tag::ImageDescription).unwrap().contains("unit=pixel\n")
+        );
+        let resolution = stack.get_tag(::tiff::tags::Tag::XResolution).unwrap();
+        assert_eq!(resolution, ::tiff::decoder::ifd::Value::Rational(1, 1));
     }
 }

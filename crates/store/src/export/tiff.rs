@@ -43,12 +43,13 @@ pub(super) fn write(source: &Source, folder: &Path) -> Result<()> {
 /// ImageJ's description: frames along time and how far apart, the unit of a pixel's size, the range to display; then the times.
 fn describe(source: &Source, sequence: &Sequence, most: usize) -> String {
     let frames = sequence.times.len();
+    let length = if source.edge_m().is_some() { "micron" } else { "pixel" };
     let unit = source.time_unit().name();
     let interval =
         interval(&sequence.times).map_or(String::new(), |t| format!("finterval={t}\ntunit={unit}\n"));
     let times: Vec<String> = sequence.times.iter().map(f64::to_string).collect();
     format!(
-        "ImageJ=1.54f\nimages={frames}\nframes={frames}\nhyperstack=true\nmode=grayscale\nunit=micron\n{interval}\
+        "ImageJ=1.54f\nimages={frames}\nframes={frames}\nhyperstack=true\nmode=grayscale\nunit={length}\n{interval}\
          loop=false\nmin=0.0\nmax={most}.0\ntime_unit={unit}\ntimes={}\n",
         times.join(" ")
     )
@@ -112,7 +113,7 @@ fn finish<C: ColorType>(
 ) -> tiff::TiffResult<()> {
     let (_, height, width) = source.shape();
     let bytes = height * width * usize::from(C::BITS_PER_SAMPLE[0] / 8);
-    let resolution = pixels_per_micron(source.voxel_size_m());
+    let resolution = source.edge_m().map_or(Rational { n: 1, d: 1 }, pixels_per_micron);
     page.write_tag(Tag::ImageWidth, width as u32)?;
     page.write_tag(Tag::ImageLength, height as u32)?;
     page.write_tag(Tag::BitsPerSample, C::BITS_PER_SAMPLE)?;

@@ -19,7 +19,8 @@ pub(super) fn write(source: &Source, folder: &Path) -> Result<()> {
 /// The description of a domain in a file in `folder`.
 fn describe(source: &Source, index: usize, folder: &Path) -> Result<String> {
     let (frames, height, width) = source.shape();
-    let edge = source.voxel_size_m();
+    // In metres, or in pixels where their size is not known.
+    let edge = source.edge_m().unwrap_or(1.0);
     let sequence = source.sequence(index)?;
     let (path, row, rows) = place(source, index)?;
     let file = escape(&reference(path, folder)?.display().to_string());
