@@ -19,6 +19,7 @@ VARIANTS = {
     "recurrent-one-size": "on domains of one size, from scratch",
     "recurrent-from-scratch": "from fresh weights",
     "recurrent-one-view": "without averaging the mirror image",
+    "recurrent-one-scale": "predicted in one resolution",
     "recurrent-wide": "48 instead of 32 channels of the state",
     "sequence": "the whole sequence in one pass, told the physics; the recurrent network begins with its layers",
     "recipe": "the published study's recipe on the same domains: pore mask, time-embedded, three classes",

@@ -67,14 +67,16 @@ else
             --set height="$height" --set width="$width" --set domains="$count" --set seed="$seed"
     done <<<"$sizes"
     variant sequence sequence
-    begin=sequence variant recurrent-one-resolution recurrent 'also_rescaled_by=[]' training.epochs=12 optimizer.ema=0.998
+    one_resolution=('also_rescaled_by=[]' rescaled_prediction=false optimizer.ema=0.998)
+    begin=sequence variant recurrent-one-resolution recurrent "${one_resolution[@]}" training.epochs=12
     begin=recurrent-one-resolution variant recurrent recurrent
     variant recipe recipe
     variant recipe-told recipe 'physics=["capillary-number","viscosity-ratio","contact-angle","porosity"]'
-    variant recurrent-one-size recurrent 'also_train_on=[]' 'also_rescaled_by=[]' training.epochs=16 \
-        optimizer.learning_rate=2e-3 optimizer.ema=0.998
+    variant recurrent-one-size recurrent "${one_resolution[@]}" 'also_train_on=[]' training.epochs=16 \
+        optimizer.learning_rate=2e-3
     variant recurrent-from-scratch recurrent
     begin=recurrent-one-resolution variant recurrent-one-view recurrent mirrored_prediction=false
+    begin=recurrent-one-resolution variant recurrent-one-scale recurrent rescaled_prediction=false
     begin=sequence variant recurrent-wide recurrent 'conditioning={recurrent={knots=26,channels=48}}'
 fi
 python3 scripts/skill.py "$runs" "$runs/tables.md"

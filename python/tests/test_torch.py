@@ -186,7 +186,7 @@ def test_physics_is_told_as_in_the_training():
 def test_shipped_model_predicts_what_the_program_predicts(tmp_path):
     data = ROOT / "simulations/datasets/physics-256x64/faster.h5"
     (tmp_path / "drainage").symlink_to(ROOT / "models/drainage")
-    model, arrays, data = predicted(tmp_path, "drainage", data)
+    model, arrays, data = predicted(tmp_path, "drainage", data, "--rescale", "1")
     channels, times, physics = inputs(model, arrays, data)
     few = slice(0, 3)
     found = model(channels[few], times[few], physics[few]).numpy()

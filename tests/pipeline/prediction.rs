@@ -372,6 +372,33 @@ fn a_mirrored_prediction_has_the_symmetry_of_its_domain() {
 }
 
 #[test]
+fn a_rescaled_prediction_is_the_mean_over_the_resolutions_of_the_training() {
+    let project = Project::new();
+    project.trained("also_rescaled_by = [0.5]\nrescaled_prediction = true", "run");
+    let data = InvasionDataset::open(&project.path("data.h5")).expect("a dataset");
+    let split = RunFolder::new(project.path("run")).card().expect("a run").split;
+    let domains = split
+        .train
+        .iter()
+        .map(|id| data.sequence(data.place(id).expect("a place")).expect("a sequence").domain);
+    // Half as fine, the domain with the longest chords lies well within the range of the training.
+    let chord = |domain: &Domain| domain.mean_chord_length().expect("pores");
+    let domain = domains.max_by(|a, b| chord(a).total_cmp(&chord(b))).expect("a domain");
+    image(&project.path("domain.png"), 32, 32, |y, x| domain.solid[[y as usize, x as usize]]);
+    let predicted = |name: &str, options: &[&str]| {
+        project.predict("run", "domain.png", name).args(options).succeeds();
+        output(&project.path(name)).1.probability
+    };
+    let one = predicted("one", &["--rescale", "1"]);
+    let mean = (&one + &predicted("half", &["--rescale", "0.5"])) / 2.0;
+    let both = predicted("both", &[]);
+    assert!((&both - &mean).iter().all(|difference| difference.abs() < 1e-6));
+    assert!((&both - &one).iter().any(|difference| difference.abs() > 1e-4));
+    let alone = project.config("rescaled_prediction = true\n[loss]\ncross_entropy = 1.0");
+    fails(&mut project.train(&alone, "no"), 2, &["rescaled_prediction", "also_rescaled_by"]);
+}
+
+#[test]
 fn nothing_invades_an_enclosed_pore() {
     let project = Project::new();
     project.trained("", "run");

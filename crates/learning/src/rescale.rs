@@ -20,9 +20,6 @@ pub fn rescaled(domain: &Domain, scale: f64) -> Domain {
 /// Frames `[time, y, x]` of `from`, 0 in its solid, on the pores of `to`, which is `from` in another resolution: the mean
 /// over the pores that a pixel covers.
 pub fn carried_over(frames: ArrayView3<'_, f32>, from: &Domain, to: &Domain) -> Array3<f32> {
-    if from.shape() == to.shape() {
-        return frames.to_owned();
-    }
     let pores = from.solid.mapv(|solid| f32::from(u8::from(!solid))).insert_axis(Axis(0));
     let pores = resize_image(&pores, to.shape());
     let mut carried = resize_image(&frames.to_owned(), to.shape());

@@ -2,7 +2,7 @@
 //! dataset.
 //!
 //! [`Predictor`] and [`MaskPredictor`] hold the networks of a run and predict one sample;
-//! `invasions` and `images` apply them to the input of a command and write files. `encodings` goes from the channels of a
+//! `invasions` and `images` apply them to the input of a command and write files. `resolution` and `encodings` go from the channels of a
 //! domain to frames, `trained` hides Burn's backend, `tiles` splits samples that are too large for a network.
 
 mod domain_image;
@@ -13,6 +13,7 @@ mod mask_predictor;
 mod physical;
 mod predictor;
 mod range;
+mod resolution;
 mod tiles;
 mod trained;
 mod views;

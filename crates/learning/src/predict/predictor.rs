@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use ndarray::{Array2, Array3, ArrayView3, Axis, s};
+use ndarray::{Array2, Array3, ArrayView3, Axis};
 use porecast_base::{Error, Result};
 use porecast_simulations::domain::connectivity::clusters;
 use porecast_simulations::{Domain, Side, TimeUnit};
@@ -15,16 +15,15 @@ use porecast_store::{Intervals, Physics, QuantityScale, RunFolder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::encodings::Encodings;
 use super::range::{self, significant};
+use super::resolution::Resolution;
 use super::trained::{self, Trained};
-use super::volume::Volume;
 use super::{LARGE_TILE, TILE, go_on};
 use crate::data::channels::channels;
 use crate::device::Device;
 use crate::model::Ends;
 use crate::orientation::Orientation;
-use crate::rescale::{carried_over, rescaled};
+use crate::rescale::rescaled;
 
 const SHIPPED_CARD: &str = include_str!("../../../../models/drainage/run.json");
 const SHIPPED_CONFIG: &str = include_str!("../../../../models/drainage/config.toml");
@@ -373,27 +372,19 @@ impl Predictor {
     ) -> impl Iterator<Item = Result<Array2<f32>>> + use<'a> {
         let turn = Orientation::between(inlet, self.card.dataset.inlet);
         let turned = self.turned(domain, inlet);
-        let seen = self.seen(&turned).0.into_owned();
-        let input = channels(&seen, self.card.dataset.inlet, &self.config.inputs);
-        let (_, height, width) = input.dim();
-        let mut encodings = Encodings::new(self, input, told);
+        let seen = self.resolutions(&turned);
+        let pixels = seen.iter().chain([&turned]).map(|domain| domain.solid.len()).max().unwrap_or(1);
+        let mut resolutions: Vec<_> =
+            seen.into_iter().map(|seen| Resolution::new(self, seen, told)).collect();
         let open = open_pores(&turned);
-        let mut volume = None;
-        moments.chunks((HELD_AT_ONCE / (height * width)).max(1)).flat_map(move |group| {
-            let predicted = if self.keeps_to_the_volume() {
-                let reach = || (open_pores(&seen), seen.pore_count());
-                within_volume(&mut encodings, group, reach, &mut volume)
-            } else {
-                encodings.frames(group)
-            };
-            let (frames, failed) = match predicted {
+        moments.chunks((HELD_AT_ONCE / pixels).max(1)).flat_map(move |group| {
+            let (frames, failed) = match mean_frames(&mut resolutions, group, &turned) {
                 Ok(frames) => (frames, None),
-                Err(error) => (Array3::zeros((0, height, width)), Some(Err(error))),
+                Err(error) => (Array3::zeros((0, 0, 0)), Some(Err(error))),
             };
-            let (open, seen, turned) = (open.clone(), seen.clone(), turned.clone());
+            let open = open.clone();
             let frames = (0..frames.dim().0).map(move |index| {
-                let frame = frames.slice(s![index..=index, .., ..]);
-                let mut frame = carried_over(frame, &seen, &turned).index_axis_move(Axis(0), 0);
+                let mut frame = frames.index_axis(Axis(0), index).to_owned();
                 frame.zip_mut_with(&open, |p, &is_open| *p = if is_open { *p } else { 0.0 });
                 Ok(turn.back(frame))
             });
@@ -401,8 +392,26 @@ impl Predictor {
         })
     }
 
+    /// The domain in every resolution that a prediction averages: the one of [`seen`](Self::seen), and those of the training,
+    /// if the configuration asks for them, no resolution is set, and the pores stay as fine as in the training.
+    fn resolutions(&self, domain: &Domain) -> Vec<Domain> {
+        let (seen, factor) = self.seen(domain);
+        let card = &self.card.dataset;
+        let further = if self.config.rescaled_prediction && self.rescale.is_none() {
+            card.also_rescaled_by.as_slice()
+        } else {
+            &[]
+        };
+        let is_known = |domain: &Domain| {
+            let chord = domain.mean_chord_length().zip(card.chord_length);
+            chord.is_none_or(|(own, learnt)| range::rescale(own, learnt) == 1.0)
+        };
+        let further = further.iter().map(|scale| rescaled(domain, factor * scale)).filter(is_known);
+        std::iter::once(seen.into_owned()).chain(further).collect()
+    }
+
     /// Whether predictions are held back to the injected volume: those of recurrent networks that count time in pore volumes.
-    fn keeps_to_the_volume(&self) -> bool {
+    pub(super) fn keeps_to_the_volume(&self) -> bool {
         self.config.conditioning.is_recurrent() && self.card.dataset.time_unit == TimeUnit::PoreVolumes
     }
 
@@ -416,31 +425,19 @@ impl Predictor {
     }
 }
 
-/// Frames of a domain, at earlier times where more would be invaded than was injected. `reach` gives the pores that fluid can
-/// reach and their number with all others; `volume` is kept from group to group.
-fn within_volume(
-    encodings: &mut Encodings<'_>,
+/// Frames `[time, y, x]` on the pores of `domain`: the mean over `resolutions`.
+fn mean_frames(
+    resolutions: &mut [Resolution<'_>],
     moments: &[Moment],
-    reach: impl FnOnce() -> (Array2<bool>, usize),
-    volume: &mut Option<Volume>,
+    domain: &Domain,
 ) -> Result<Array3<f32>> {
-    let frames = if volume.is_some() {
-        encodings.frames(moments)?
-    } else {
-        let first = Moment { time: 0.0, networks: moments[0].networks };
-        let all: Vec<_> = std::iter::once(first).chain(moments.iter().copied()).collect();
-        let frames = encodings.frames(&all)?;
-        let (open, pores) = reach();
-        *volume = Some(Volume::new(open, pores, frames.index_axis(Axis(0), 0)));
-        frames.slice_move(s![1.., .., ..])
-    };
-    let times: Vec<f64> = moments.iter().map(|moment| moment.time).collect();
-    let within = volume.as_mut().expect("begun above").within(&times, &frames);
-    if within == times {
-        return Ok(frames);
+    let (height, width) = domain.shape();
+    let mut mean = Array3::zeros((moments.len(), height, width));
+    let count = resolutions.len() as f32;
+    for resolution in resolutions {
+        mean += &resolution.frames(moments, domain)?;
     }
-    let earlier = moments.iter().zip(within).map(|(moment, time)| Moment { time, ..*moment });
-    encodings.frames(&earlier.collect::<Vec<_>>())
+    Ok(mean / count)
 }
 
 /// What the networks of a run are given and what they give back.
@@ -466,7 +463,7 @@ pub(super) fn config_of<C: Serialize + DeserializeOwned + Validate>(
 }
 
 /// Pores that fluid can enter `[y, x]`: those of a cluster that touches an edge of the domain.
-fn open_pores(domain: &Domain) -> Array2<bool> {
+pub(super) fn open_pores(domain: &Domain) -> Array2<bool> {
     let clusters = clusters(&domain.pore_space());
     let touches = [Side::Top, Side::Bottom, Side::Left, Side::Right].map(|edge| clusters.touch(edge));
     clusters

@@ -46,7 +46,7 @@ pub fn readers(kind: ConfigKind, path: &str) -> &'static str {
         (ConfigKind::Search, _) => "search",
         (ConfigKind::Study, "slurm") => "slurm",
         (ConfigKind::Study, _) => "study, slurm",
-        (_, "prediction" | "mirrored_prediction") => "predict, evaluate",
+        (_, "prediction" | "mirrored_prediction" | "rescaled_prediction") => "predict, evaluate",
         (ConfigKind::Segmentation, "source") => "prepare",
         (ConfigKind::Segmentation, "task" | "dataset" | "classes" | "split") => "prepare, train",
         _ => "train",

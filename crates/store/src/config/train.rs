@@ -77,6 +77,11 @@ pub struct TrainConfig {
     #[serde(default, skip_serializing_if = "is_false")]
     #[schemars(extend("default" = false))]
     pub mirrored_prediction: bool,
+    /// Average what is predicted of a domain in its own resolution and in those of `also_rescaled_by`, where its pores are as
+    /// fine and coarse as in the training.
+    #[serde(default, skip_serializing_if = "is_false")]
+    #[schemars(extend("default" = false))]
+    pub rescaled_prediction: bool,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -419,6 +424,12 @@ impl Validate for TrainConfig {
             "also_rescaled_by",
             super::shown(scales),
             "numbers from 0.25 to 4 other than 1, each once",
+        );
+        checks.expect(
+            !self.rescaled_prediction || !scales.is_empty(),
+            "rescaled_prediction",
+            self.rescaled_prediction,
+            "`also_rescaled_by` as well",
         );
         let distinct: std::collections::HashSet<_> = self.inputs.iter().map(|c| *c as usize).collect();
         checks.expect(
