@@ -5,7 +5,7 @@ use std::path::Path;
 use image::{GrayImage, Luma};
 use ndarray::{Array2, Axis, s};
 use porecast::simulations::{Domain, Side};
-use porecast::store::{InvasionDataset, Prediction, PredictionFile, RunFolder, invasion};
+use porecast::store::{Dataset, InvasionDataset, Prediction, PredictionFile, RunFolder, invasion};
 use porecast::{Physics, Predictor};
 
 use crate::support::{Exits, Project, Workshop, dataset, fails, text};

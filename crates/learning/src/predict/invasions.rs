@@ -191,7 +191,8 @@ fn predict_dataset(
                 warnings.entry("tiles".to_owned()).or_insert((0, format!("{id}: {narrow}"))).0 += 1;
             }
             let outside = range::outside(learnt, &sequence.domain, &seen, dataset.inlet(), &physics);
-            let is_like_training = outside.is_empty();
+            let is_like_validation =
+                outside.is_empty() && range::is_like_validation(learnt, &seen, dataset.inlet());
             for outside in outside {
                 let text = format!("{id}: {}", outside.text);
                 warnings.entry(outside.what).or_insert((0, text)).0 += 1;
@@ -200,7 +201,7 @@ fn predict_dataset(
                 .told(&sequence.domain, &physics)
                 .map_err(|e| Error::input(dataset.path(), format!("domain {id:?}: {e}")))?;
             let (domain, inlet) = (&sequence.domain, dataset.inlet());
-            let case = Case { domain, inlet, physics, told, is_like_training };
+            let case = Case { domain, inlet, physics, told, is_like_validation };
             predict_domain(predictor, &case, id, &moments, writer, shown.as_deref_mut())?;
             progress.advance(1, "");
         }
@@ -264,8 +265,9 @@ fn predict_image(
         &header(card, inlet, shown.voxel_size_m),
         (moments.len(), height, width),
         |writer| {
-            let is_like_training = warnings.is_empty();
-            let case = Case { domain: &domain, inlet, physics: *physics, told, is_like_training };
+            let is_like_validation =
+                warnings.is_empty() && range::is_like_validation(&card.dataset, &seen, inlet);
+            let case = Case { domain: &domain, inlet, physics: *physics, told, is_like_validation };
             predict_domain(predictor, &case, &id, &moments, writer, Some(shown))
         },
     )?;
@@ -274,7 +276,7 @@ fn predict_image(
         shown.rows.iter().zip(at_outlet).map(|(row, at_outlet)| (row.time, row.saturation, *at_outlet));
     let wrong = range::wrong_volumes(&card.dataset, rows);
     wrong.iter().for_each(|warning| say(verbosity, &format!("warning: {warning}")));
-    if !(warnings.is_empty() && wrong.is_empty()) {
+    if !wrong.is_empty() {
         shown.withdraw_intervals();
     }
     let spacing = card.dataset.time_scale / (card.dataset.shape.0.max(2) - 1) as f64;
@@ -291,14 +293,14 @@ struct Case<'a> {
     physics: Physics,
     /// See [`Predictor::told`].
     told: Vec<f32>,
-    /// Whether nothing lies outside the training domains, so that the intervals hold.
-    is_like_training: bool,
+    /// Whether nothing lies outside the training domains, and the domain is like those of the validation: the intervals hold.
+    is_like_validation: bool,
 }
 
 /// Predicts a domain frame by frame: into the file, then to be shown.
 fn predict_domain(
     predictor: &Predictor,
-    Case { domain, inlet, physics, told, is_like_training }: &Case,
+    Case { domain, inlet, physics, told, is_like_validation }: &Case,
     id: &str,
     moments: &[Moment],
     writer: &mut PredictionWriter,
@@ -312,7 +314,7 @@ fn predict_domain(
         let frame = frame?;
         writer.frame(frame.view())?;
         if let Some(shown) = &mut shown {
-            shown.add(id, time, domain, *inlet, frame.view(), *is_like_training)?;
+            shown.add(id, time, domain, *inlet, frame.view(), *is_like_validation)?;
         }
     }
     Ok(())
@@ -374,7 +376,7 @@ impl Shown {
         if pictured == id { pictures.add(&time, frame) } else { Ok(()) }
     }
 
-    /// Leaves out the intervals: they hold for domains like those of the training.
+    /// Leaves out the intervals: they hold for domains like those of the validation.
     fn withdraw_intervals(&mut self) {
         for row in &mut self.rows {
             (row.saturation_above_half_low, row.saturation_above_half_high) = (None, None);
@@ -416,7 +418,7 @@ impl Shown {
                 intervals.domains
             ),
             None if self.intervals.is_some() => {
-                " (no intervals: they hold for domains like those of the training)".to_owned()
+                " (no intervals: they hold for domains like those of the validation)".to_owned()
             }
             None => String::new(),
         };
@@ -549,7 +551,7 @@ mod tests {
             expected(&[0.3], true),
             format!("{start} ± 0.100{more} at 0.3 pore volumes or before{source}")
         );
-        let none = " (no intervals: they hold for domains like those of the training)";
+        let none = " (no intervals: they hold for domains like those of the validation)";
         assert_eq!(expected(&[0.2, 0.3], false), format!("{start}{more} at 0.3 pore volumes{none}"));
     }
 }

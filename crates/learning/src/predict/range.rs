@@ -7,6 +7,9 @@ use porecast_store::run::DatasetCard;
 
 /// Largest factor between the size of a domain and that of the training domains without a warning.
 const SIZE_FACTOR: f64 = 2.0;
+/// Largest factor between the width of a domain and that of the validation domains with which intervals are stated. In wide
+/// domains more fingers compete, and breakthrough is predicted late.
+const VALIDATION_WIDTH_FACTOR: f64 = 1.5;
 /// Least and largest factor by which a domain is rescaled, and the relative change that is not worth it.
 pub(super) const RESCALED: [f64; 2] = [1.0 / 16.0, 4.0];
 const NEGLIGIBLE: f64 = 0.05;
@@ -96,6 +99,27 @@ pub(super) fn outside(
         found.push(Outside { what: "pixel size".into(), text });
     }
     found
+}
+
+/// Whether a domain, in the resolution in which it is predicted, is like the validation domains, whose errors the intervals
+/// come from: of about their length and width, with grains as coarse as in the training in its own resolution.
+pub(super) fn is_like_validation(card: &DatasetCard, seen: &Domain, inlet: Side) -> bool {
+    let (_, height, width) = card.shape;
+    let [own, validation] = [(seen.shape(), inlet), ((height, width), card.inlet)].map(|(size, inlet)| {
+        let (height, width) = size;
+        match inlet {
+            Side::Top | Side::Bottom => [height as f64, width as f64],
+            Side::Left | Side::Right => [width as f64, height as f64],
+        }
+    });
+    let is_near = |axis: usize, factor: f64| {
+        let ratio = own[axis] / validation[axis];
+        (1.0 / factor..=factor).contains(&ratio)
+    };
+    let finest = card.also_rescaled_by.iter().copied().fold(1.0, f64::min);
+    let chord = seen.mean_chord_length().zip(card.chord_length);
+    let is_coarse = chord.is_none_or(|(own, [least, _])| own >= least / finest * (1.0 - NEGLIGIBLE));
+    is_near(0, SIZE_FACTOR) && is_near(1, VALIDATION_WIDTH_FACTOR) && is_coarse
 }
 
 /// The factor that brings a mean chord length into the range of the training domains.
@@ -253,6 +277,23 @@ mod tests {
         let found = outside(&card(), &domain, &domain, Side::Top, &physics);
         let what: Vec<&str> = found.iter().map(|one| one.what.as_str()).collect();
         assert_eq!(what, ["porosity", "pixel size"]);
+    }
+
+    #[test]
+    fn intervals_hold_for_domains_like_those_of_the_validation() {
+        let card = DatasetCard { chord_length: Some([2.0, 20.0]), also_rescaled_by: vec![0.5], ..card() };
+        let is_like = |height: usize, width: usize, period: usize, inlet| {
+            let solid = Array2::from_shape_fn((height, width), |(y, x)| y % period == 0 || x % period == 0);
+            is_like_validation(&card, &Domain { solid, voxel_size_m: 1e-6 }, inlet)
+        };
+        assert!(is_like(256, 64, 10, Side::Top) && is_like(64, 256, 10, Side::Left));
+        assert!(is_like(128, 64, 10, Side::Top) && is_like(512, 90, 10, Side::Top));
+        assert!(!is_like(100, 64, 10, Side::Top), "shorter than half");
+        assert!(!is_like(256, 128, 10, Side::Top), "wider");
+        assert!(
+            !is_like(256, 64, 4, Side::Top),
+            "chords of 3 pixels are known from half the resolution only"
+        );
     }
 
     #[test]
