@@ -96,7 +96,7 @@ fn tiles_that_change_the_prediction_are_warned_about() {
     image(&project.path("a.png"), 64, 48);
     let said = |run: &str, tile: &str| {
         let mut predict = project.predict(run, "a.png", "out");
-        text(&predict.args(["--force", "--tile", tile]).succeeds().stderr)
+        text(&predict.args(["--force", "--rescale", "1", "--tile", tile]).succeeds().stderr)
     };
     let warned = said("run", "16");
     let wanted = "warning: tiles of 16 pixels are smaller than the training domains (32 x 32 pixels)";

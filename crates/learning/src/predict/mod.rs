@@ -215,8 +215,9 @@ fn check(args: &PredictOptions) -> Result<()> {
     if let Model::Run(run) = &args.model
         && !run.exists()
     {
-        let known = [Physical::Percolation, Physical::LatticeBoltzmann].map(Physical::name).join(" and ");
-        return Err(Error::input(run, format!("is no run folder; the physical models are {known}")));
+        let physical = [Physical::Percolation, Physical::LatticeBoltzmann].map(Physical::name).join(" or ");
+        let what = format!("is not a run folder; make one with `porecast train`, or choose {physical}");
+        return Err(Error::input(run, what));
     }
     if let Some(factor) = args.rescale {
         let [least, most] = range::RESCALED;

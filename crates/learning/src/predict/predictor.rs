@@ -153,11 +153,20 @@ impl Predictor {
     /// The domain as the networks are given it, in another resolution where [`with_rescale`](Self::with_rescale) says so,
     /// and how many times finer that is.
     pub(super) fn seen<'a>(&self, domain: &'a Domain) -> (Cow<'a, Domain>, f64) {
-        let learnt = self.card.dataset.chord_length;
-        let fitting =
-            || learnt.zip(domain.mean_chord_length()).map(|(learnt, own)| range::rescale(own, learnt));
-        let factor = self.rescale.or_else(fitting).unwrap_or(1.0);
-        (if factor == 1.0 { Cow::Borrowed(domain) } else { Cow::Owned(rescaled(domain, factor)) }, factor)
+        let off = |domain: &Domain| {
+            let chord = domain.mean_chord_length().zip(self.card.dataset.chord_length);
+            chord.map_or(1.0, |(own, learnt)| range::rescale(own, learnt))
+        };
+        let factor = self.rescale.unwrap_or_else(|| off(domain));
+        if factor == 1.0 {
+            return (Cow::Borrowed(domain), 1.0);
+        }
+        let other = rescaled(domain, factor);
+        // Thin grains vanish in a coarse resolution, and the chords become longer.
+        match self.rescale.is_some() || off(&other).ln().abs() < factor.ln().abs() {
+            true => (Cow::Owned(other), factor),
+            false => (Cow::Borrowed(domain), 1.0),
+        }
     }
 
     /// Largest tile edge for a domain.

@@ -34,9 +34,9 @@ pub struct TrainConfig {
     #[schemars(extend("default" = []))]
     pub also_train_on: Vec<PathBuf>,
     /// Every training domain is trained on in these resolutions as well: 0.5 has half as many pixels along each edge. A
-    /// network then knows finer and coarser grains. From 0.25 to 4.
+    /// network then knows finer and coarser grains.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("default" = []))]
+    #[schemars(inner(range(min = 0.25, max = 4.0)), extend("default" = []))]
     pub also_rescaled_by: Vec<f64>,
     /// Output of the last layer for each pixel.
     #[serde(default)]
