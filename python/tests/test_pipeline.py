@@ -14,6 +14,7 @@ def test_a_campaign_tells_what_it_does(tmp_path):
     assert lines[-1] == f"{path}: 2 sequences"
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # a network of two epochs predicts wrong volumes
 def test_a_training_tells_its_epochs_and_predicts(dataset, tmp_path, solid):
     lines = []
     path = porecast.train(training(dataset), tmp_path / "run", progress=lines.append)
@@ -90,6 +91,7 @@ def test_one_training_at_a_time(dataset, tmp_path):
         porecast.train(training(dataset, training={"epochs": 200, "batch_size": 4}), tmp_path / "run", progress=another)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # a network of two epochs predicts wrong volumes
 def test_predictions_agree_with_the_command_line(dataset, run, tmp_path):
     from test_program import porecast_program
 
