@@ -188,7 +188,7 @@ pub(super) fn wrong_volumes(
     let above = rows.clone().find(|(time, saturation, _)| *saturation > time + SATURATION_MARGIN);
     let mut inside = rows.take_while(|(.., at_outlet)| !at_outlet);
     let below = inside.find(|(time, saturation, _)| *saturation < time - SATURATION_MARGIN);
-    let unlike = "; the domain is unlike those of the training, do not rely on this prediction";
+    let unlike = "; do not rely on this prediction: the network was trained too little, or on other domains";
     let above = above.map(|row| format!("{} exceeds the injected volume{unlike}", at(row)));
     let below = below.map(|row| {
         format!("{} is below the injected volume, and none has left at the outlet{unlike}", at(row))
@@ -329,8 +329,8 @@ mod tests {
         assert_eq!(
             text,
             [
-                "at time 0.2 the predicted saturation 0.4 exceeds the injected volume; the domain is unlike those of the \
-              training, do not rely on this prediction"
+                "at time 0.2 the predicted saturation 0.4 exceeds the injected volume; do not rely on this prediction: the \
+                 network was trained too little, or on other domains"
             ]
         );
         let rows = [(0.1, 0.1, false), (0.2, 0.11, false), (0.3, 0.12, true)];
