@@ -6,7 +6,7 @@
 #   scripts/skill.sh two-ca [SEEDS]     405 domains of two capillary numbers: an hour of simulation, half an hour a training
 #   scripts/skill.sh physics [SEEDS] [DOMAINS]
 #       the first DOMAINS (1500) domains of the campaign over physics and domains of other sizes as well: 347 and those of
-#       other sizes are two hours of simulation on two cores; hours of training. `physics 1 347` makes the model that comes
+#       other sizes are some three hours of simulation on two cores; hours of training. `physics 1 347` makes the model that comes
 #       with porecast, runs/skill/recurrent-1.
 set -euo pipefail
 cd "$(dirname "$0")/.."

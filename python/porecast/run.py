@@ -123,7 +123,8 @@ class Run:
         Warns
         -----
         UserWarning
-            The domain or its physics lies outside the training domains.
+            The domain or its physics lies outside the training domains, or the frames hold more or less fluid than was
+            injected.
 
         Raises
         ------

@@ -278,11 +278,14 @@ fn runs_on_different_domains_or_datasets_are_not_compared() {
 fn a_run_trained_further_has_to_be_evaluated_again() {
     let workshop = Runs::new();
     workshop.assert_done("evaluate time -q");
+    assert!(workshop.assert_done("runs time").contains("mse "));
     let run = RunFolder::new(workshop.path("time"));
     let mut card = run.card().unwrap();
     card.members[0].epochs += 1;
     run.write_card(&card).unwrap();
     workshop.assert_refused("compare time frame -o both", &["time", "evaluate --force"]);
+    workshop.assert_refused("report time", &["time", "evaluate --force"]);
+    assert!(workshop.assert_done("runs time").contains("not evaluated"));
 }
 
 #[test]

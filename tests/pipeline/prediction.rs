@@ -165,6 +165,15 @@ fn the_same_domain_in_thrice_the_resolution_is_predicted_alike() {
         (&predicted("1", "own").probability.slice(s![.., 1..;3, 1..;3]) - &coarse.probability).mapv(f32::abs);
     assert!(own.mean().expect("pixels") > 1e-4, "a network knows only the resolution of its training");
 
+    assert!(output(&project.path("own")).0.header().voxel_size_m.is_nan(), "an image does not tell it");
+    project.predict("run", "fine.png", "sized").args(["--voxel-size", "1e-5"]).succeeds();
+    assert_eq!(output(&project.path("sized")).0.header().voxel_size_m, 1e-5);
+    fails(
+        project.predict("run", "data.h5", "no").args(["--voxel-size", "1e-5"]),
+        2,
+        &["--voxel-size", "a dataset has its own"],
+    );
+
     let refused = |more: &[&str], words: &[&str]| {
         fails(project.porecast(["predict", "-o", "no"]).arg(project.path("fine.png")).args(more), 2, words);
     };

@@ -363,7 +363,9 @@ fn an_interrupted_campaign_says_how_to_go_on() {
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
     failed(&output, 130, &["what is finished is kept; run the same command again to go on"]);
-    assert!(!InvasionDataset::open(&place.path("d.h5")).unwrap().is_empty());
+    let dataset = InvasionDataset::open(&place.path("d.h5")).unwrap();
+    assert!(!dataset.is_empty() && dataset.is_unfinished());
+    assert!(place.assert_done("inspect d.h5").contains("so far (the campaign has not ended)"));
 }
 
 const DYNAMIC: &str = r#"

@@ -141,6 +141,8 @@ fn a_training_can_begin_with_the_weights_of_another_run() {
         2,
         &["does not hold the weights", "model.unet.base_channels = 8 (there 4)"],
     );
+    // Nothing has begun in its folder.
+    init("other", &[]).succeeds();
     fails(project.train(&config, "none").args(["--init", "nowhere"]), 2, &["nowhere", "is not a run folder"]);
     // A recurrent network takes what it shares with one of whole sequences.
     let network = |run: &str, conditioning: &str| {

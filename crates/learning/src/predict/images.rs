@@ -51,11 +51,13 @@ pub(super) fn run(
         || options.invert
         || options.page.is_some()
         || options.rescale.is_some()
+        || options.voxel_size_m.is_some()
         || options.threshold != THRESHOLD
         || options.physics != Physics::default();
     if is_for_invasions {
         let what = "are for runs on invasions; an image is segmented as it is";
-        let options = "--times, --inlet, --threshold, --invert, --page, --rescale and the physics";
+        let options =
+            "--times, --inlet, --threshold, --invert, --page, --rescale, --voxel-size and the physics";
         return Err(Error::config(options, what));
     }
     let mut shown = Shown::new(&predictor.config, folder, verbosity);

@@ -12,8 +12,8 @@ use porecast_store::plate::{Plate, time_text};
 use porecast_store::prediction::{self, PredictionHeader, PredictionWriter};
 use porecast_store::run::RunCard;
 use porecast_store::{
-    Dataset, Intervals, InvasionDataset, MissingPredictions, Physics, PredictionFolder, Quantity, grey_image,
-    image, picture, table,
+    Dataset, Intervals, InvasionDataset, MissingPredictions, Physics, PredictionFolder, Quantity, image,
+    picture, table,
 };
 use serde::Serialize;
 
@@ -56,16 +56,15 @@ pub(super) fn run(
     }
     let physics = options.physics.or(otherwise);
     let card = &predictor.card().dataset;
-    let is_image = domain_image::is_one(&options.input)?;
-    let voxel_size_m = if is_image { domain_image::voxel_size_m(options) } else { card.voxel_size_m };
-    let mut shown = Shown::new(folder, card.time_unit, voxel_size_m);
+    let mut shown = Shown::new(folder, card.time_unit, domain_image::voxel_size_m(options));
     shown.intervals = predictor.intervals().cloned();
     let path = PredictionFolder::new(folder).predictions_path();
-    if is_image {
+    if domain_image::is_one(&options.input)? {
         refuse_part(options)?;
         predict_image(predictor, options, &physics, &path, &mut shown, verbosity)?;
     } else {
         let dataset = open_dataset(options)?;
+        shown.voxel_size_m = dataset.voxel_size_m();
         let ids = ids_of_part(predictor.card().parts(), dataset.domain_ids(), options.part.as_deref())?;
         predict_dataset(predictor, &dataset, &ids, &path, &physics, Some(&mut shown), verbosity)?;
         shown.domains = Some(ids.len());
@@ -93,10 +92,6 @@ pub(super) fn predict_parts(
 
 /// Opens the dataset to predict, which has its own times and inlet.
 fn open_dataset(options: &PredictOptions) -> Result<InvasionDataset> {
-    if options.input.is_dir() && !has_a_dataset(&options.input)? {
-        let what = format!("holds neither images of domains ({}) nor a dataset (.h5)", grey_image::FORMATS);
-        return Err(Error::input(&options.input, what));
-    }
     let dataset = InvasionDataset::open(&options.input)?;
     if !options.times.is_empty() {
         let what = "a dataset is predicted at its own times; pass an image to choose";
@@ -109,17 +104,15 @@ fn open_dataset(options: &PredictOptions) -> Result<InvasionDataset> {
         let what = format!("the dataset has its inlet at the {}", dataset.inlet());
         return Err(Error::config("--inlet", what));
     }
+    if options.voxel_size_m.is_some() {
+        return Err(Error::config("--voxel-size", "is for images; a dataset has its own"));
+    }
     if options.invert || options.threshold != THRESHOLD {
         let what = "are for images; a dataset says which pixels are solid";
         return Err(Error::config("--threshold, --invert", what));
     }
     refuse_other_physics(&options.physics, &dataset)?;
     Ok(dataset)
-}
-
-fn has_a_dataset(folder: &Path) -> Result<bool> {
-    let entries = std::fs::read_dir(folder).map_err(|e| Error::unreadable(folder, e))?;
-    Ok(entries.flatten().any(|entry| entry.path().extension().is_some_and(|extension| extension == "h5")))
 }
 
 /// Refuses physics that differ from those of a domain in the dataset.

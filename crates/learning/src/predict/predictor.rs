@@ -153,10 +153,7 @@ impl Predictor {
     /// The domain as the networks are given it, in another resolution where [`with_rescale`](Self::with_rescale) says so,
     /// and how many times finer that is.
     pub(super) fn seen<'a>(&self, domain: &'a Domain) -> (Cow<'a, Domain>, f64) {
-        let off = |domain: &Domain| {
-            let chord = domain.mean_chord_length().zip(self.card.dataset.chord_length);
-            chord.map_or(1.0, |(own, learnt)| range::rescale(own, learnt))
-        };
+        let off = |domain: &Domain| range::fitting_scale(&self.card.dataset, domain);
         let factor = self.rescale.unwrap_or_else(|| off(domain));
         if factor == 1.0 {
             return (Cow::Borrowed(domain), 1.0);
@@ -411,11 +408,10 @@ impl Predictor {
         } else {
             &[]
         };
-        let is_known = |domain: &Domain| {
-            let chord = domain.mean_chord_length().zip(card.chord_length);
-            chord.is_none_or(|(own, learnt)| range::rescale(own, learnt) == 1.0)
-        };
-        let further = further.iter().map(|scale| rescaled(domain, factor * scale)).filter(is_known);
+        let further = further
+            .iter()
+            .map(|scale| rescaled(domain, factor * scale))
+            .filter(|domain| range::fitting_scale(card, domain) == 1.0);
         std::iter::once(seen.into_owned()).chain(further).collect()
     }
 
@@ -440,13 +436,12 @@ fn mean_frames(
     moments: &[Moment],
     domain: &Domain,
 ) -> Result<Array3<f32>> {
-    let (height, width) = domain.shape();
-    let mut mean = Array3::zeros((moments.len(), height, width));
-    let count = resolutions.len() as f32;
-    for resolution in resolutions {
-        mean += &resolution.frames(moments, domain)?;
+    let (first, others) = resolutions.split_first_mut().expect("the resolution of the domain");
+    let mut mean = first.frames(moments, domain)?;
+    for other in &mut *others {
+        mean += &other.frames(moments, domain)?;
     }
-    Ok(mean / count)
+    Ok(mean / (1 + others.len()) as f32)
 }
 
 /// What the networks of a run are given and what they give back.

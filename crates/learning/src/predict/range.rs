@@ -66,10 +66,6 @@ pub(super) fn outside(
     {
         found.push(outside("porosity", porosity, least, most));
     }
-    let lengths = |(height, width): (usize, usize), inlet: Side| match inlet {
-        Side::Top | Side::Bottom => [height, width],
-        Side::Left | Side::Right => [width, height],
-    };
     for (axis, what) in ["length", "width"].into_iter().enumerate() {
         let length = lengths(seen.shape(), inlet)[axis];
         let learnt = || card.sizes().map(|size| lengths(size, card.inlet)[axis]);
@@ -85,7 +81,7 @@ pub(super) fn outside(
     }
     let chord = seen.mean_chord_length().zip(card.chord_length);
     if let Some((own, [least, most])) = chord
-        && rescale(own, [least, most]) != 1.0
+        && fitting_scale(card, seen) != 1.0
     {
         found.push(outside("mean chord length of the pores (pixels)", own, least, most));
     }
@@ -105,15 +101,9 @@ pub(super) fn outside(
 /// come from: of about their length and width, with grains as coarse as in the training in its own resolution.
 pub(super) fn is_like_validation(card: &DatasetCard, seen: &Domain, inlet: Side) -> bool {
     let (_, height, width) = card.shape;
-    let [own, validation] = [(seen.shape(), inlet), ((height, width), card.inlet)].map(|(size, inlet)| {
-        let (height, width) = size;
-        match inlet {
-            Side::Top | Side::Bottom => [height as f64, width as f64],
-            Side::Left | Side::Right => [width as f64, height as f64],
-        }
-    });
+    let (own, validation) = (lengths(seen.shape(), inlet), lengths((height, width), card.inlet));
     let is_near = |axis: usize, factor: f64| {
-        let ratio = own[axis] / validation[axis];
+        let ratio = own[axis] as f64 / validation[axis] as f64;
         (1.0 / factor..=factor).contains(&ratio)
     };
     let finest = card.also_rescaled_by.iter().copied().fold(1.0, f64::min);
@@ -122,10 +112,20 @@ pub(super) fn is_like_validation(card: &DatasetCard, seen: &Domain, inlet: Side)
     is_near(0, SIZE_FACTOR) && is_near(1, VALIDATION_WIDTH_FACTOR) && is_coarse
 }
 
-/// The factor that brings a mean chord length into the range of the training domains.
-pub(super) fn rescale(own: f64, [least, most]: [f64; 2]) -> f64 {
-    let factor = (own.clamp(least, most) / own).clamp(RESCALED[0], RESCALED[1]);
-    if (factor - 1.0).abs() < NEGLIGIBLE { 1.0 } else { factor }
+/// Length and width of a domain along and across the flow.
+fn lengths((height, width): (usize, usize), inlet: Side) -> [usize; 2] {
+    match inlet {
+        Side::Top | Side::Bottom => [height, width],
+        Side::Left | Side::Right => [width, height],
+    }
+}
+
+/// The factor that brings the mean chord length of a domain's pores into the range of the training domains; 1 where it lies
+/// there, or is not known.
+pub(super) fn fitting_scale(card: &DatasetCard, domain: &Domain) -> f64 {
+    let chord = domain.mean_chord_length().zip(card.chord_length);
+    let factor = chord.map_or(1.0, |(own, [least, most])| own.clamp(least, most) / own);
+    if (factor - 1.0).abs() < NEGLIGIBLE { 1.0 } else { factor.clamp(RESCALED[0], RESCALED[1]) }
 }
 
 /// Says in which resolution a domain is predicted, if not in its own.
@@ -298,11 +298,6 @@ mod tests {
 
     #[test]
     fn chords_are_brought_into_the_range_of_the_training() {
-        assert_eq!(rescale(20.0, [15.0, 30.0]), 1.0);
-        assert_eq!(rescale(14.9, [15.0, 30.0]), 1.0, "not worth it");
-        assert_eq!(rescale(10.0, [15.0, 30.0]), 1.5);
-        assert_eq!(rescale(60.0, [15.0, 30.0]), 0.5);
-        assert_eq!(rescale(1.0, [15.0, 30.0]), 4.0, "no more than four times");
         // Rows of two pores; columns are all pore.
         let solid = Array2::from_shape_fn((6, 256), |(_, x)| x % 3 == 0);
         let domain = Domain { solid, voxel_size_m: 1e-6 };
@@ -313,6 +308,12 @@ mod tests {
                       domains 6 to 9";
         assert_eq!(text, wanted);
         assert_eq!(rescaled(&card, &domain, 1.0), None);
+        let scale = |range: [f64; 2]| {
+            fitting_scale(&DatasetCard { chord_length: Some(range), ..card.clone() }, &domain)
+        };
+        assert_eq!([[2.0, 4.0], [4.5, 9.0], [1.0, 1.5]].map(scale), [1.0, 1.5, 0.5]);
+        assert_eq!(scale([3.1, 9.0]), 1.0, "not worth it");
+        assert_eq!(scale([60.0, 90.0]), 4.0, "no more than four times");
         let found = outside(&card, &domain, &domain, Side::Left, &Physics::default());
         assert!(found.iter().any(|one| one.text.starts_with("mean chord length of the pores")), "{found:?}");
         assert!(!found.iter().any(|one| one.what == "pixel size"), "the chords say how coarse it is");
