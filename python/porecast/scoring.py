@@ -30,7 +30,7 @@ def scores(
 
         - ``mse``: mean squared error in the pore space; ``whole_image_mse`` over all pixels
         - ``iou``, ``dice``, ``precision``, ``recall`` of the invaded region (probability above 0.5)
-        - ``saturation_error``: absolute, a fraction of the pore space
+        - ``saturation_error``: absolute error of the mean probability over the pore space, a fraction of it
         - ``front_error``, ``mean_front_error``: position of the furthest invaded pixel, and averaged over the width;
           absolute, fractions of the length
         - ``connected``: share of the predicted invaded region that is connected to the inlet

@@ -42,7 +42,7 @@ fn output(folder: &Path) -> (PredictionFile, Prediction) {
 
     let table = std::fs::read_to_string(folder.join("saturation.csv")).expect("a table");
     let mut rows = table.lines();
-    let columns = "domain_id,time,saturation,saturation_above_half,saturation_above_half_low,saturation_above_half_high";
+    let columns = "domain_id,time,saturation,saturation_low,saturation_high";
     assert_eq!(rows.next(), Some(columns));
     let pores = prediction.solid.iter().filter(|&&solid| !solid).count() as f64;
     for (frame, row) in prediction.probability.axis_iter(Axis(0)).zip(rows.by_ref()) {
@@ -339,7 +339,7 @@ fn an_evaluated_run_predicts_intervals() {
         let table = std::fs::read_to_string(project.path(output).join("saturation.csv")).expect("a table");
         let row = |row: &str| {
             let numbers: Vec<_> = row.split(',').map(|cell| cell.parse().ok()).collect();
-            [numbers[4], numbers[3], numbers[5]]
+            [numbers[3], numbers[2], numbers[4]]
         };
         table.lines().skip(1).map(row).collect()
     };

@@ -27,7 +27,7 @@ pub struct Intervals {
 
 impl Document for Intervals {
     const FORMAT: &'static str = "porecast-intervals";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const COMMAND: &'static str = "porecast evaluate";
 }
 

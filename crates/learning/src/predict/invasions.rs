@@ -372,7 +372,7 @@ impl Shown {
     /// Leaves out the intervals: they hold for domains like those of the validation.
     fn withdraw_intervals(&mut self) {
         for row in &mut self.rows {
-            (row.saturation_above_half_low, row.saturation_above_half_high) = (None, None);
+            (row.saturation_low, row.saturation_high) = (None, None);
         }
     }
 
@@ -381,14 +381,13 @@ impl Shown {
     pub(super) fn expected(&self, spacing: f64) -> Option<String> {
         let last = self.rows.last()?;
         let rounded = |value: f64| format!("{value:.3}");
-        let intervals = self.intervals.as_ref().filter(|_| last.saturation_above_half_low.is_some());
+        let intervals = self.intervals.as_ref().filter(|_| last.saturation_low.is_some());
         let width =
             |width: Option<f64>| width.map(|width| format!(" ± {}", rounded(width))).unwrap_or_default();
         let saturation = format!(
-            "at {}: saturation {}, {}{} of the pore space more likely invaded than not",
+            "at {}: saturation {}{}",
             time_text(last.time, self.time_unit),
             rounded(last.saturation),
-            rounded(last.saturation_above_half),
             width(intervals.map(|intervals| intervals.saturation_at(last.time)))
         );
         let arrived = self.at_outlet.iter().position(|at_outlet| *at_outlet);
@@ -475,11 +474,9 @@ struct SaturationRow {
     time: f64,
     /// Mean probability over the pore space.
     saturation: f64,
-    /// Share of the pore space with a probability above one half.
-    saturation_above_half: f64,
-    /// Ends of the prediction interval of `saturation_above_half`; empty for a run that was not evaluated and for physical models.
-    saturation_above_half_low: Option<f64>,
-    saturation_above_half_high: Option<f64>,
+    /// Ends of its prediction interval; empty for a run that was not evaluated and for physical models.
+    saturation_low: Option<f64>,
+    saturation_high: Option<f64>,
 }
 
 impl SaturationRow {
@@ -491,15 +488,14 @@ impl SaturationRow {
         intervals: Option<&Intervals>,
     ) -> Self {
         let pore = domain.pore_count().max(1) as f64;
-        let above_half = frame.iter().filter(|&&p| p > 0.5).count() as f64 / pore;
+        let saturation = frame.iter().map(|&p| f64::from(p)).sum::<f64>() / pore;
         let width = intervals.map(|intervals| intervals.saturation_at(time));
         Self {
             domain_id: domain_id.to_owned(),
             time,
-            saturation: frame.iter().map(|&p| f64::from(p)).sum::<f64>() / pore,
-            saturation_above_half: above_half,
-            saturation_above_half_low: width.map(|width| (above_half - width).max(0.0)),
-            saturation_above_half_high: width.map(|width| (above_half + width).min(1.0)),
+            saturation,
+            saturation_low: width.map(|width| (saturation - width).max(0.0)),
+            saturation_high: width.map(|width| (saturation + width).min(1.0)),
         }
     }
 }
@@ -511,7 +507,7 @@ mod tests {
     /// What is expected where fluid reaches the outlet in the last of some frames.
     fn expected(times: &[f64], has_intervals: bool) -> String {
         let intervals = serde_json::json!({
-            "format": "porecast-intervals", "version": 1, "level": 0.9, "domains": 20, "best_epochs": [1],
+            "format": "porecast-intervals", "version": 2, "level": 0.9, "domains": 20, "best_epochs": [1],
             "times": [0.0, 1.0], "saturation": [0.1, 0.1], "breakthrough": 0.05,
         });
         let mut shown = Shown::new(Path::new("unused"), TimeUnit::PoreVolumes, f64::NAN);
@@ -530,8 +526,8 @@ mod tests {
 
     #[test]
     fn intervals_are_stated_where_they_hold() {
-        let start = "at 0.3 pore volumes: saturation 0.750, 1.000";
-        let more = " of the pore space more likely invaded than not; breakthrough";
+        let start = "at 0.3 pore volumes: saturation 0.750";
+        let more = "; breakthrough";
         let source = " (90 % intervals from 20 validation domains)";
         assert_eq!(
             expected(&[0.1, 0.2, 0.3], true),

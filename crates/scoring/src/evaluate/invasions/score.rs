@@ -23,7 +23,7 @@ pub struct FrameScore {
     pub whole_image_mse: f64,
     /// Pore pixels by predicted and true phase.
     pub counts: Confusion,
-    /// Predicted saturation.
+    /// Predicted saturation: the mean probability over the pore space.
     pub saturation: f64,
     /// True saturation.
     pub true_saturation: f64,
@@ -135,7 +135,7 @@ pub fn score(truth: &Trajectory, prediction: &Prediction) -> Result<DomainScore>
                 mse: mean(SquaredError::sum(probability, true_mask, pore.view())),
                 whole_image_mse: mean(SquaredError::sum_whole_image(probability, true_mask)),
                 counts: Confusion::count(mask, true_mask, pore.view()),
-                saturation: saturation(mask, pore.view()),
+                saturation: saturation::expected(probability, pore.view()),
                 true_saturation: saturation(true_mask, pore.view()),
                 front: front::furthest(mask, truth.inlet),
                 true_front: front::furthest(true_mask, truth.inlet),

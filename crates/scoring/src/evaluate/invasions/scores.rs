@@ -212,7 +212,7 @@ fn intervals(resamples: &Resamples, values: impl Fn(Measure) -> Vec<f64>) -> BTr
 
 impl Document for Scores {
     const FORMAT: &'static str = InvasionDataset::SCORES;
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const COMMAND: &'static str = "porecast evaluate";
 }
 
