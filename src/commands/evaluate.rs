@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use porecast_base::progress::say;
 use porecast_base::{Result, Verbosity};
 use porecast_learning::predict;
 use porecast_scoring::evaluate::{EvaluateOptions, Evaluation};
@@ -41,7 +40,6 @@ pub fn run(args: Args, verbosity: Verbosity) -> Result<()> {
     let options = EvaluateOptions { input, dataset, output, force };
     let evaluation = Evaluation::plan(&options)?;
     let _held = evaluation.hold()?;
-    evaluation.notes().iter().for_each(|note| say(verbosity, &format!("note: {note}")));
     predict::predict_missing(&evaluation.missing(force), &device, verbosity)?;
     let found = evaluation.run()?;
     print_found(&found, json, verbosity)?;

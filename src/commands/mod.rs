@@ -47,6 +47,7 @@ fn print(text: &str) -> Result<()> {
 /// The document cannot be read again, or standard output is closed.
 fn print_found(found: &Printout, is_json: bool, verbosity: Verbosity) -> Result<()> {
     if is_json {
+        found.notes.iter().for_each(|note| say(verbosity, &format!("note: {note}")));
         let text = std::fs::read_to_string(&found.document);
         return print(&(text.map_err(|e| Error::unreadable(&found.document, e))? + "\n"));
     }

@@ -75,18 +75,22 @@ fn random(shape: [usize; 4]) -> Primitive {
 
 /// Time that the threads of this process spent on processors, in seconds: what other programs on the machine take
 /// does not count. `None` where the system does not tell.
+#[cfg(target_os = "linux")]
 fn processor_time() -> Option<f64> {
-    let mut nanoseconds = 0.0;
-    for task in std::fs::read_dir("/proc/self/task").ok()? {
-        let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
-        nanoseconds += text.split_whitespace().next()?.parse::<f64>().ok()?;
-    }
-    Some(nanoseconds / 1e9)
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the call writes the time.
+    let failed = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
+    (failed == 0).then(|| time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
 }
 
-/// Milliseconds of all threads together that one call takes, the least of several: other programs only ever add.
-/// Elapsed time times threads where the system does not tell.
-fn least(mut work: impl FnMut() -> Primitive) -> f64 {
+#[cfg(not(target_os = "linux"))]
+fn processor_time() -> Option<f64> {
+    None
+}
+
+/// Milliseconds of all threads together that one call takes, the median of several: the clock of a virtual machine can
+/// jump. Elapsed time times threads where the system does not tell.
+fn median(mut work: impl FnMut() -> Primitive) -> f64 {
     drop(work());
     let threads = rayon::current_num_threads() as f64;
     let clock = || processor_time().unwrap_or(f64::NAN);
@@ -98,7 +102,8 @@ fn least(mut work: impl FnMut() -> Primitive) -> f64 {
         let spent = clock() - before;
         times.push(1e3 * if spent.is_nan() { elapsed } else { spent });
     }
-    times.into_iter().fold(f64::INFINITY, f64::min)
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
 }
 
 fn main() {
@@ -131,9 +136,9 @@ fn main() {
         let weight = random([out_channels, in_channels, kernel, kernel]);
         let gradient = random([batch, out_channels, out_height, out_width]);
         let times = [
-            least(|| Flex::convolve2d(x.clone(), weight.clone(), None, options())),
-            least(|| Flex::convolve2d_input_gradient(x.clone(), weight.clone(), gradient.clone(), options())),
-            least(|| {
+            median(|| Flex::convolve2d(x.clone(), weight.clone(), None, options())),
+            median(|| Flex::convolve2d_input_gradient(x.clone(), weight.clone(), gradient.clone(), options())),
+            median(|| {
                 Flex::convolve2d_weight_gradient(x.clone(), weight.clone(), gradient.clone(), options())
             }),
         ];

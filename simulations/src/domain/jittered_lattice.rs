@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gaussian::truncated_normal;
 use super::grain::{Grain, rasterize};
-use crate::{Domain, Result, Side};
+use crate::{Domain, Error, Result, Side};
 
 /// The lattice before grains are shifted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -73,7 +73,7 @@ impl JitteredLatticeConfig {
     /// without jitter.
     ///
     /// # Errors
-    /// A configuration error for settings out of range.
+    /// A configuration error for settings out of range. [`ErrorKind::Simulation`](crate::ErrorKind) if no grain fits.
     pub fn generate(
         &self,
         shape: (usize, usize),
@@ -118,7 +118,11 @@ impl JitteredLatticeConfig {
                 along(grain) - grain.radius >= buffer && along(grain) + grain.radius <= length - buffer
             });
         }
-        Ok(Domain { solid: rasterize(grains, shape), voxel_size_m })
+        let solid = rasterize(grains, shape);
+        if !solid.iter().any(|&solid| solid) {
+            return Err(Error::simulation(format!("no grain of the lattice fits {shape:?} between the buffers")));
+        }
+        Ok(Domain { solid, voxel_size_m })
     }
 }
 
@@ -150,5 +154,14 @@ mod tests {
             assert!(!domain.solid.column(column).iter().any(|&solid| solid));
         }
         assert!(domain.porosity() < 0.9);
+    }
+
+    #[test]
+    fn a_lattice_without_a_grain_is_refused() {
+        let config = JitteredLatticeConfig { buffer: 25, ..Default::default() };
+        let mut rng = ChaCha8Rng::seed_from_u64(8);
+        let error = config.generate((60, 90), 1e-6, Side::Top, &mut rng).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Simulation);
+        assert!(error.to_string().contains("no grain"), "{error}");
     }
 }

@@ -1,19 +1,23 @@
-//! Weight gradient: products of the output gradient and the panel, summed over pixels.
+//! Weight gradient: products of the output gradient and the input, summed over pixels.
 //!
-//! The output gradient of a tile is transposed to `[pixel][out]`, so that a vector holds output channels. The
-//! input is broadcast from the same panels as in the forward pass: from its rows or, for 3x3 kernels, from
-//! the components of [`winograd`](super::winograd). Each task sums its tiles into its own weights. These are
-//! added in the order of the tasks, and at the end Winograd's components are converted to kernel rows.
+//! The output gradient of some rows is transposed to `[pixel][out]`, so that a vector holds output channels. The input is
+//! broadcast: for 3x3 kernels from the components of [`winograd`](super::winograd), for others from the panels of the
+//! forward pass. Each task sums its rows into its own weights. These are added in the order of the tasks, and at the end
+//! Winograd's components are converted to kernel rows.
 
+mod along_height;
 mod collect;
 mod product;
 mod transposed;
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
+use self::along_height::Rows;
 use self::collect::{Collect, LINE};
 use self::product::{Product, Run, accumulate};
-use self::transposed::{Transposed, padded_block};
+use self::transposed::Transposed;
 use super::images::Images;
 use super::matrix_gradient;
 use super::panel::{Panel, odd_lines};
@@ -57,7 +61,7 @@ pub(crate) fn weight_gradient(
     (0..plan.tasks()).into_par_iter().for_each(|task| {
         // SAFETY: each task has its own part.
         let sums = unsafe { shared.slice(task * plan.partial, plan.partial) };
-        with_scratch(plan.scratch(), |scratch| {
+        with_scratch(plan.scratch().iter().sum(), |scratch| {
             level.run(Task { shape, plan: &plan, x, out_gradient, task, sums, scratch });
         });
     });
@@ -69,10 +73,14 @@ pub(crate) fn weight_gradient(
 
 /// Split of the work: chunks of units (some rows of an image) times parts of the input channels.
 struct Plan {
-    /// Whether Winograd components are used. If so, the rows of a unit are groups of output rows.
+    /// Whether Winograd components are used. If so, the rows are groups of output rows.
     is_winograd: bool,
+    /// Of some rows; used without Winograd components.
     panel: Panel,
-    /// Rows (or groups) per image.
+    /// Taps whose products are summed.
+    taps: usize,
+    components: usize,
+    /// Rows per image.
     rows: usize,
     /// Units per image.
     units: usize,
@@ -103,46 +111,59 @@ impl Plan {
         let full = (shape.batch * rows * width).div_ceil(PIXELS);
         let chunks = full.clamp((TASKS / 2).div_ceil(parts), TASKS.div_ceil(parts)).min(all_units);
         let together = (PIXELS / (panel.rows * width)).clamp(1, all_units.div_ceil(chunks));
-        let padded_out = shape.out_channels.next_multiple_of(OUT_BLOCK);
-        let components = if is_winograd { COMPONENTS } else { 1 };
-        let partial = odd_lines(components * part_channels * panel.taps.len() * padded_out);
-        Self { is_winograd, panel, rows, units, together, chunks, parts, part_channels, padded_out, partial }
+        let padded_out = shape.out_channels.next_multiple_of(if is_winograd { LINE } else { OUT_BLOCK });
+        let (taps, components) = (panel.taps.len(), if is_winograd { COMPONENTS } else { 1 });
+        let partial = odd_lines(components * part_channels * taps * padded_out);
+        Self {
+            is_winograd,
+            panel,
+            taps,
+            components,
+            rows,
+            units,
+            together,
+            chunks,
+            parts,
+            part_channels,
+            padded_out,
+            partial,
+        }
     }
 
     fn tasks(&self) -> usize {
         self.chunks * self.parts
     }
 
-    fn components(&self) -> usize {
-        if self.is_winograd { COMPONENTS } else { 1 }
+    /// First row of a unit in its image, and how many rows it has.
+    fn unit_rows(&self, unit: usize) -> (usize, usize) {
+        let first = unit % self.units * self.panel.rows;
+        (first, self.panel.rows.min(self.rows - first))
     }
 
-    /// Largest number of pixels multiplied together.
-    fn pixels(&self) -> usize {
-        self.together * self.panel.rows * self.panel.width()
+    /// Rows of all units that are multiplied together, at most.
+    fn most_rows(&self) -> Rows {
+        Rows { count: self.together * self.panel.rows, width: self.panel.width() }
     }
 
     /// Floats of the panels of one unit.
     fn unit_panel(&self) -> usize {
-        self.panel.len(self.components() * self.part_channels).next_multiple_of(16)
+        self.panel.len(self.part_channels).next_multiple_of(16)
     }
 
-    /// Floats for the components of one channel, or of the output gradient of one group.
-    fn components_len(&self) -> usize {
-        match self.is_winograd {
-            true => COMPONENTS * self.panel.width() * self.panel.rows.max(LINE),
-            false => 0,
+    /// Floats for the packed input, for the transposed gradient, and for the components of a group of it.
+    fn scratch(&self) -> [usize; 3] {
+        let rows = self.most_rows();
+        if self.is_winograd {
+            let input = COMPONENTS * self.part_channels * rows.input_len();
+            let gradient = COMPONENTS * self.padded_out * rows.padded_len();
+            [input.next_multiple_of(16), gradient, COMPONENTS * rows.width * LINE]
+        } else {
+            [self.together * self.unit_panel(), rows.input_len() * self.padded_out, 0]
         }
-    }
-
-    /// Floats for the panels, the transposed gradient and the components.
-    fn scratch(&self) -> usize {
-        self.together * self.unit_panel()
-            + self.components() * self.pixels() * self.padded_out
-            + self.components_len()
     }
 }
 
+/// Sums a chunk of units for a part of the input channels.
 struct Task<'a> {
     shape: &'a ConvShape,
     plan: &'a Plan,
@@ -157,78 +178,97 @@ impl Kernel for Task<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        let Self { shape, plan, x, out_gradient, task, sums, scratch } = self;
+    unsafe fn run<S: Simd>(mut self) {
+        let Self { shape, plan, task, .. } = self;
         let (chunk, part) = (task / plan.parts, task % plan.parts);
-        let first_channel = part * plan.part_channels;
-        let channels = plan.part_channels.min(shape.in_channels - first_channel);
-        let panel = &plan.panel;
-        let width = panel.width();
-        let out_image = shape.out_channels * shape.out_plane();
-        let (packed, rest) = scratch.split_at_mut(plan.together * plan.unit_panel());
-        let (transposed, components) = rest.split_at_mut(plan.components() * plan.pixels() * plan.padded_out);
-        let sum_rows = channels * panel.taps.len();
-        sums.fill(0.0);
-        let all_units = shape.batch * plan.units;
-        let (mut unit, end) = (chunk * all_units / plan.chunks, (chunk + 1) * all_units / plan.chunks);
-        let mut runs = Vec::new();
+        let first = part * plan.part_channels;
+        let channels = first..(first + plan.part_channels).min(shape.in_channels);
+        self.sums.fill(0.0);
+        let all = shape.batch * plan.units;
+        let (mut unit, end) = (chunk * all / plan.chunks, (chunk + 1) * all / plan.chunks);
         while unit < end {
-            // Pack a few units, whose pixels are contiguous in the transposed gradient.
-            let last = (unit + plan.together).min(end);
-            let mut pixels = 0;
-            for other in unit..last {
-                let first_row = other % plan.units * panel.rows;
-                pixels += panel.rows.min(plan.rows - first_row) * width;
-            }
-            let (mut first_pixel, mut base) = (0, 0);
-            runs.clear();
-            for other in unit..last {
-                let (image, first_row) = (other / plan.units, other % plan.units * panel.rows);
-                let rows = panel.rows.min(plan.rows - first_row);
-                let image_x = x.image(image, [shape.in_channels, shape.in_plane()]);
-                let image_gradient = &out_gradient[image * out_image..][..out_image];
-                let packed = &mut packed[base..][..plan.unit_panel()];
-                let to = Transposed { all: &mut *transposed, pixels, first_pixel };
-                // SAFETY: the caller ensures the instructions.
-                unsafe {
-                    if plan.is_winograd {
-                        let wanted = first_channel..first_channel + channels;
-                        winograd::pack_components(
-                            shape, panel, image_x, wanted, first_row, rows, components, packed,
-                        );
-                        to.take_components::<S>(shape, image_gradient, first_row, rows, components);
-                    } else {
-                        for channel in 0..channels {
-                            let plane = image_x.channel(first_channel + channel);
-                            let to = &mut packed[channel * panel.channel..][..panel.channel];
-                            panel.pack(plane, first_row, rows, to);
-                        }
-                        to.take::<S>(shape, image_gradient, first_row * width, rows * width);
-                    }
-                }
-                let unit_runs = panel.runs(rows);
-                for run in 0..unit_runs.count {
-                    runs.push(Run { from: base + run * unit_runs.line, len: unit_runs.len });
-                }
-                first_pixel += rows * width;
-                base += plan.unit_panel();
-            }
-            for component in 0..plan.components() {
-                let product = Product {
-                    panel,
-                    sum_rows,
-                    packed: &packed[component * channels * panel.channel..],
-                    transposed: &transposed[component * pixels * padded_block::<S>(shape.out_channels)..],
-                    runs: &runs,
-                    pixels,
-                };
-                let sums = &mut sums[component * sum_rows * plan.padded_out..];
-                // SAFETY: the caller ensures the instructions; the panels hold every offset of the runs.
-                unsafe {
-                    accumulate::<S>(&product, plan.padded_out, shape.out_channels, sums);
+            let units = unit..(unit + plan.together).min(end);
+            unit = units.end;
+            // SAFETY: the caller ensures the instructions.
+            unsafe {
+                match plan.is_winograd {
+                    true => self.add_components::<S>(units, channels.clone()),
+                    false => self.add_rows::<S>(units, channels.clone()),
                 }
             }
-            unit = last;
         }
+    }
+}
+
+impl Task<'_> {
+    /// Adds the products of Winograd's components.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `S`.
+    #[inline(always)]
+    unsafe fn add_components<S: Simd>(&mut self, units: Range<usize>, channels: Range<usize>) {
+        let (shape, plan) = (self.shape, self.plan);
+        let [input, gradient, _] = plan.scratch();
+        let (packed, rest) = self.scratch.split_at_mut(input);
+        let (transposed, components) = rest.split_at_mut(gradient);
+        let count = units.clone().map(|unit| plan.unit_rows(unit).1).sum();
+        let rows = Rows { count, width: plan.panel.width() };
+        let mut row = 0;
+        for unit in units {
+            let (first, groups) = plan.unit_rows(unit);
+            let image = self.x.image(unit / plan.units, [shape.in_channels, shape.in_plane()]);
+            along_height::take_input(shape, image, channels.clone(), first, groups, rows, row, packed);
+            let len = shape.out_channels * shape.out_plane();
+            let planes = &self.out_gradient[unit / plan.units * len..][..len];
+            // SAFETY: the caller's promise.
+            unsafe {
+                along_height::take_gradient::<S>(
+                    shape, planes, first, groups, rows, row, components, transposed,
+                );
+            }
+            row += groups;
+        }
+        // SAFETY: the caller's promise.
+        unsafe {
+            let line = plan.padded_out;
+            along_height::accumulate::<S>(shape, channels.len(), rows, packed, transposed, line, self.sums);
+        }
+    }
+
+    /// Adds the products of the input's panels.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `S`.
+    #[inline(always)]
+    unsafe fn add_rows<S: Simd>(&mut self, units: Range<usize>, channels: Range<usize>) {
+        let (shape, plan, panel) = (self.shape, self.plan, &self.plan.panel);
+        let width = panel.width();
+        let [input, ..] = plan.scratch();
+        let (packed, transposed) = self.scratch.split_at_mut(input);
+        let pixels = width * units.clone().map(|unit| plan.unit_rows(unit).1).sum::<usize>();
+        let (mut first_pixel, mut runs) = (0, Vec::new());
+        for (index, unit) in units.enumerate() {
+            let (first, rows) = plan.unit_rows(unit);
+            let image = self.x.image(unit / plan.units, [shape.in_channels, shape.in_plane()]);
+            let base = index * plan.unit_panel();
+            for (index, channel) in channels.clone().enumerate() {
+                let to = &mut packed[base + index * panel.channel..][..panel.channel];
+                panel.pack(image.channel(channel), first, rows, to);
+            }
+            let to = Transposed { all: &mut *transposed, pixels, first_pixel };
+            let len = shape.out_channels * shape.out_plane();
+            let planes = &self.out_gradient[unit / plan.units * len..][..len];
+            // SAFETY: the caller's promise.
+            unsafe { to.take::<S>(shape, planes, first * width, rows * width) };
+            let unit_runs = panel.runs(rows);
+            for run in 0..unit_runs.count {
+                runs.push(Run { from: base + run * unit_runs.line, len: unit_runs.len });
+            }
+            first_pixel += rows * width;
+        }
+        let sum_rows = channels.len() * plan.taps;
+        let product = Product { panel, sum_rows, packed, transposed, runs: &runs, pixels };
+        // SAFETY: the caller's promise; the panels hold every offset of the runs.
+        unsafe { accumulate::<S>(&product, plan.padded_out, shape.out_channels, self.sums) };
     }
 }

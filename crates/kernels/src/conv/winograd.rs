@@ -280,7 +280,7 @@ pub(crate) fn tile_groups(
 /// Components of the six input rows of a group of one channel, `stride` apart from `start` on. Rows outside
 /// the image are `zeros`.
 #[inline(always)]
-fn input_components(
+pub(crate) fn input_components(
     plane: &[f32],
     [height, width]: [usize; 2],
     zeros: &[f32],

@@ -57,7 +57,10 @@ pub fn readers(kind: ConfigKind, path: &str) -> &'static str {
 pub fn list(kind: ConfigKind) -> String {
     let keys = keys(kind);
     let width = keys.iter().map(|key| key.path.chars().count()).max().unwrap_or(0);
-    let line = |key: &Key| format!("{:<width$}  {}\n", key.path, first_sentence(&key.about));
+    let line = |key: &Key| {
+        let with = key.condition.as_ref().map(|condition| format!(" ({condition})")).unwrap_or_default();
+        format!("{:<width$}  {}{with}\n", key.path, first_sentence(&key.about))
+    };
     keys.iter().map(line).collect()
 }
 

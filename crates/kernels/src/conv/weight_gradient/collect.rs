@@ -23,7 +23,7 @@ impl Kernel for Collect<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let Self { shape, plan, partials, first_out, gradient } = self;
-        let taps = plan.panel.taps.len();
+        let taps = plan.taps;
         let part_len = shape.in_channels * shape.taps();
         for input in 0..shape.in_channels {
             let (part, channel) = (input / plan.part_channels, input % plan.part_channels);
@@ -32,7 +32,7 @@ impl Kernel for Collect<'_> {
                 let mut found = [[0.0f32; LINE]; COMPONENTS];
                 for chunk in 0..plan.chunks {
                     let partial = &partials[(chunk * plan.parts + part) * plan.partial..][..plan.partial];
-                    for (component, found) in found.iter_mut().enumerate().take(plan.components()) {
+                    for (component, found) in found.iter_mut().enumerate().take(plan.components) {
                         let row = (component * channels + channel) * taps + tap;
                         let sums = &partial[row * plan.padded_out + first_out..][..LINE];
                         for (found, sum) in found.iter_mut().zip(sums) {

@@ -1,4 +1,4 @@
-//! The matrix product: rows of the sums times vectors of output channels, in register tiles.
+//! The matrix product for any kernel: rows of the sums times vectors of output channels, in register tiles.
 
 use super::transposed::out_vectors;
 use crate::conv::panel::Panel;
@@ -33,39 +33,7 @@ impl Product<'_> {
     }
 }
 
-/// Addresses of the G rows of a register tile.
-trait Rows<const G: usize>: Copy {
-    /// Address of a row at a pixel.
-    fn place(&self, row: usize, pixel: usize) -> *const f32;
-}
-
-/// One pointer per row.
-#[derive(Clone, Copy)]
-struct Apart<const G: usize>([*const f32; G]);
-
-impl<const G: usize> Rows<G> for Apart<G> {
-    #[inline(always)]
-    fn place(&self, row: usize, pixel: usize) -> *const f32 {
-        self.0[row].wrapping_add(pixel)
-    }
-}
-
-/// One pointer per channel, that is per three rows (taps); these fit into registers.
-#[derive(Clone, Copy)]
-struct InThrees<const G: usize> {
-    /// Only the first G / 3 are used.
-    channels: [*const f32; G],
-    taps: [usize; 3],
-}
-
-impl<const G: usize> Rows<G> for InThrees<G> {
-    #[inline(always)]
-    fn place(&self, row: usize, pixel: usize) -> *const f32 {
-        self.channels[row / 3].wrapping_add(pixel + self.taps[row % 3])
-    }
-}
-
-/// Adds the products of a component to its sums `[row][padded out]`.
+/// Adds the products to the sums `[row][padded out]`.
 ///
 /// # Safety
 /// The processor has the instructions of `S`.
@@ -88,24 +56,25 @@ pub(super) unsafe fn accumulate<S: Simd>(
             // SAFETY: ensured by the caller.
             unsafe {
                 match (group, line == S::LANES) {
-                    (12, true) => rows::<S, 12, 1, 2>(product, gradient, first, live, padded_out, sums),
-                    (12, false) => rows::<S, 12, 2, 1>(product, gradient, first, live, padded_out, sums),
-                    (6, true) => rows::<S, 6, 1, 2>(product, gradient, first, live, padded_out, sums),
-                    (6, false) => rows::<S, 6, 2, 1>(product, gradient, first, live, padded_out, sums),
-                    (_, true) => rows::<S, 4, 1, 2>(product, gradient, first, live, padded_out, sums),
-                    (_, false) => rows::<S, 4, 2, 1>(product, gradient, first, live, padded_out, sums),
+                    (12, true) => tile::<S, 12, 1, 2>(product, gradient, first, live, padded_out, sums),
+                    (12, false) => tile::<S, 12, 2, 1>(product, gradient, first, live, padded_out, sums),
+                    (6, true) => tile::<S, 6, 1, 2>(product, gradient, first, live, padded_out, sums),
+                    (6, false) => tile::<S, 6, 2, 1>(product, gradient, first, live, padded_out, sums),
+                    (_, true) => tile::<S, 4, 1, 2>(product, gradient, first, live, padded_out, sums),
+                    (_, false) => tile::<S, 4, 2, 1>(product, gradient, first, live, padded_out, sums),
                 }
             }
         }
     }
 }
 
-/// G rows of the sums from `first`, `live` of which exist.
+/// A register tile: G rows of the sums from `first`, `live` of which exist, by V vectors of output channels, for P pixels
+/// at a time.
 ///
 /// # Safety
 /// As for [`accumulate`].
 #[inline(always)]
-unsafe fn rows<S: Simd, const G: usize, const V: usize, const P: usize>(
+unsafe fn tile<S: Simd, const G: usize, const V: usize, const P: usize>(
     product: &Product,
     gradient: &[f32],
     first: usize,
@@ -113,37 +82,11 @@ unsafe fn rows<S: Simd, const G: usize, const V: usize, const P: usize>(
     padded_out: usize,
     sums: &mut [f32],
 ) {
-    let starts = std::array::from_fn::<_, G, _>(|row| product.start(first + row));
-    // SAFETY: the starts are valid for all pixels of the runs.
-    unsafe {
-        match *product.panel.taps {
-            [a, b, c] if G.is_multiple_of(3) && live == G => {
-                let channels = std::array::from_fn(|i| starts[(3 * i).min(G - 3)].wrapping_sub(a));
-                let rows = InThrees { channels, taps: [a, b, c] };
-                tile::<S, G, V, P>(product, gradient, rows, live, padded_out, sums);
-            }
-            _ => tile::<S, G, V, P>(product, gradient, Apart(starts), live, padded_out, sums),
-        }
-    }
-}
-
-/// A register tile: G rows of the sums by V vectors of output channels, for P pixels at a time.
-///
-/// # Safety
-/// The processor has the instructions of `S`; every row is valid at all pixels of the runs.
-#[inline(always)]
-unsafe fn tile<S: Simd, const G: usize, const V: usize, const P: usize>(
-    product: &Product,
-    gradient: &[f32],
-    rows: impl Rows<G>,
-    live: usize,
-    padded_out: usize,
-    sums: &mut [f32],
-) {
     debug_assert_eq!(product.runs.iter().map(|run| run.len).sum::<usize>(), product.pixels);
     debug_assert_eq!(product.pixels * V * S::LANES, gradient.len());
     debug_assert!((live - 1) * padded_out + V * S::LANES <= sums.len());
-    // SAFETY: every address is inside the ranges ensured by the caller and asserted above.
+    let rows = std::array::from_fn(|row| product.start(first + row));
+    // SAFETY: the starts are valid for all pixels of the runs; the rest is asserted above.
     unsafe {
         let mut acc = [[[S::splat(0.0); V]; G]; P];
         let mut gradient = gradient.as_ptr();
@@ -189,7 +132,7 @@ unsafe fn tile<S: Simd, const G: usize, const V: usize, const P: usize>(
 #[inline(always)]
 unsafe fn step<S: Simd, const G: usize, const V: usize>(
     gradient: *const f32,
-    rows: impl Rows<G>,
+    rows: [*const f32; G],
     pixel: usize,
     acc: &mut [[S::Vector; V]; G],
 ) {
@@ -200,7 +143,7 @@ unsafe fn step<S: Simd, const G: usize, const V: usize>(
             *lanes = S::load(gradient.add(vector * S::LANES));
         }
         for (row, acc) in acc.iter_mut().enumerate() {
-            let x = S::splat(*rows.place(row, pixel));
+            let x = S::splat(*rows[row].wrapping_add(pixel));
             for (acc, &lanes) in acc.iter_mut().zip(&lanes) {
                 *acc = S::fma(lanes, x, *acc);
             }

@@ -1,7 +1,6 @@
-//! Transposes the output gradient, or its Winograd components, to vectors of output channels.
+//! Transposes the output gradient to vectors of output channels.
 
 use crate::conv::shape::ConvShape;
-use crate::conv::winograd::{self, COMPONENTS, GROUP};
 use crate::simd::Simd;
 
 /// Vectors of output channels in a register tile: two, unless one holds all channels.
@@ -16,8 +15,7 @@ pub(super) fn padded_block<S: Simd>(out_channels: usize) -> usize {
     out_channels.next_multiple_of(out_vectors::<S>(out_channels) * S::LANES)
 }
 
-/// Destination of the output gradient: `[component][out block][pixel][out of the block]`, from `first_pixel`
-/// of `pixels`.
+/// Destination of the output gradient: `[out block][pixel][out of the block]`, from `first_pixel` of `pixels`.
 pub(super) struct Transposed<'a> {
     pub all: &'a mut [f32],
     pub pixels: usize,
@@ -34,64 +32,11 @@ impl Transposed<'_> {
         for lanes in (0..padded_block::<S>(shape.out_channels)).step_by(S::LANES) {
             let live = S::LANES.min(shape.out_channels.saturating_sub(lanes));
             let planes = &planes[lanes.min(shape.out_channels) * shape.out_plane()..];
-            let to = self.place::<S>(shape, 0, lanes) + self.first_pixel * self.line::<S>(shape);
+            let to = self.place::<S>(shape, lanes) + self.first_pixel * self.line::<S>(shape);
             // SAFETY: the caller's promise.
             unsafe {
                 let (line, all) = (self.line::<S>(shape), &mut self.all[to..]);
                 transpose_lanes::<S>(planes, shape.out_plane(), first, count, live, all, line);
-            }
-        }
-    }
-
-    /// Transposes the components of groups of rows.
-    ///
-    /// # Safety
-    /// The processor has the instructions of `S`.
-    #[inline(always)]
-    pub(super) unsafe fn take_components<S: Simd>(
-        self,
-        shape: &ConvShape,
-        planes: &[f32],
-        first_group: usize,
-        groups: usize,
-        components: &mut [f32],
-    ) {
-        let [height, width] = shape.out_size;
-        let zeros = vec![0.0; width];
-        for lanes in (0..padded_block::<S>(shape.out_channels)).step_by(S::LANES) {
-            let live = S::LANES.min(shape.out_channels.saturating_sub(lanes));
-            for group in 0..groups {
-                for lane in 0..live {
-                    let plane = &planes[(lanes + lane) * shape.out_plane()..][..shape.out_plane()];
-                    let mut rows = [zeros.as_slice(); GROUP];
-                    for (index, to) in rows.iter_mut().enumerate() {
-                        let row = (first_group + group) * GROUP + index;
-                        if row < height {
-                            *to = &plane[row * width..][..width];
-                        }
-                    }
-                    winograd::output_components(
-                        rows,
-                        &mut components[lane * COMPONENTS * width..][..COMPONENTS * width],
-                    );
-                }
-                for component in 0..COMPONENTS {
-                    let to = self.place::<S>(shape, component, lanes)
-                        + (self.first_pixel + group * width) * self.line::<S>(shape);
-                    // SAFETY: the caller's promise.
-                    unsafe {
-                        let (line, all) = (self.line::<S>(shape), &mut self.all[to..]);
-                        transpose_lanes::<S>(
-                            components,
-                            COMPONENTS * width,
-                            component * width,
-                            width,
-                            live,
-                            all,
-                            line,
-                        );
-                    }
-                }
             }
         }
     }
@@ -104,10 +49,9 @@ impl Transposed<'_> {
 
     /// Start of a vector of output channels.
     #[inline(always)]
-    fn place<S: Simd>(&self, shape: &ConvShape, component: usize, lanes: usize) -> usize {
+    fn place<S: Simd>(&self, shape: &ConvShape, lanes: usize) -> usize {
         let line = self.line::<S>(shape);
-        let block = lanes / line * self.pixels * line + lanes % line;
-        component * self.pixels * padded_block::<S>(shape.out_channels) + block
+        lanes / line * self.pixels * line + lanes % line
     }
 }
 
@@ -117,7 +61,7 @@ impl Transposed<'_> {
 /// # Safety
 /// The processor has the instructions of `S`.
 #[inline(always)]
-unsafe fn transpose_lanes<S: Simd>(
+pub(super) unsafe fn transpose_lanes<S: Simd>(
     planes: &[f32],
     plane: usize,
     first: usize,
