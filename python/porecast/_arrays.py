@@ -25,6 +25,14 @@ def probability(name: str, array: ArrayLike, axes: str) -> NDArray[np.float32]:
     return floats
 
 
+def moments(times: ArrayLike) -> list[float]:
+    """Times of a prediction, at least one."""
+    given = np.asarray(times, dtype=float)
+    if given.ndim != 1 or given.size == 0:
+        raise ValueError(f"times: has shape {given.shape}, expected at least one time in a sequence, as in [0.1, 0.2]")
+    return [float(time) for time in given]
+
+
 def photograph(name: str, array: ArrayLike) -> NDArray[np.float32]:
     """An image [y, x] or [y, x, channel] as 32-bit floats [channel, y, x] from 0 to 1."""
     given = np.asarray(array)

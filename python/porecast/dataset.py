@@ -92,9 +92,11 @@ def _check(path: Path, files: list[Any]) -> None:
         raise ValueError(f"{path}: is neither a dataset of invasions nor predictions of porecast")
     frames = {"porecast-invasion": "phase", "porecast-predictions": "probability"}[first.attrs["format"]]
     for attribute in ("format", "time_unit", "voxel_size_m", "inlet"):
-        if file.attrs[attribute] != first.attrs[attribute]:
+        own, other = file.attrs[attribute], first.attrs[attribute]
+        # The size of a pixel is not a number where it is unknown.
+        if own != other and not (own != own and other != other):
             raise ValueError(
-                f"{path}: has {attribute} {file.attrs[attribute]}, the first file has {first.attrs[attribute]}; open it alone"
+                f"{path}: has {attribute} {own}, the first file has {other}; open it alone"
             )
     if file[frames].shape[1:] != first[frames].shape[1:]:
         raise ValueError(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from porecast import _porecast
-from porecast._arrays import mask
+from porecast._arrays import mask, moments
 
 
 class Run:
@@ -133,7 +133,7 @@ class Run:
         """
         return self._compiled.predict(
             mask("solid", solid, "y, x"),
-            [float(time) for time in (self._compiled.times if times is None else times)],
+            list(self._compiled.times) if times is None else moments(times),
             self.inlet if inlet is None else inlet,
             self.voxel_size_m if voxel_size_m is None else voxel_size_m,
             capillary_number,

@@ -12,7 +12,7 @@ from porecast import _porecast
 from porecast._arrays import mask
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trajectory:
     """A simulated invasion sequence."""
 
@@ -48,6 +48,10 @@ class Trajectory:
         }[self.inlet]
         reached = outlet.any(axis=1)
         return float(self.times[reached.argmax()]) if reached.any() else None
+
+    def __repr__(self) -> str:
+        frames, height, width = self.phase.shape
+        return f"<Trajectory: {frames} frames of {height} x {width} pixels until {self.times[-1]:.3g} {self.time_unit}>"
 
 
 def percolation(

@@ -96,6 +96,14 @@ impl Trajectory {
         let frame = self.phase.axis_iter(Axis(0)).position(reached)?;
         self.times.get(frame).copied()
     }
+
+    /// How far the saturation falls behind the injected volume before breakthrough, at most; 0 if it never does. It means
+    /// something if times are pore volumes.
+    pub fn lag(&self) -> f64 {
+        let end = self.breakthrough_time().unwrap_or(f64::INFINITY);
+        let before = self.times.iter().zip(self.saturation()).take_while(|(time, _)| **time < end);
+        before.map(|(time, saturation)| time - saturation).fold(0.0, f64::max)
+    }
 }
 
 #[cfg(test)]
@@ -130,5 +138,6 @@ mod tests {
         assert_eq!(trajectory.saturation(), [0.0, 1.0 / 3.0, 2.0 / 3.0]);
         assert_eq!(trajectory.arrival_time(), ndarray::array![[Some(0.5), None], [Some(1.0), None]]);
         assert_eq!(trajectory.breakthrough_time(), Some(1.0));
+        assert!((trajectory.lag() - (0.5 - 1.0 / 3.0)).abs() < 1e-12);
     }
 }

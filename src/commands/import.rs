@@ -16,8 +16,8 @@ use super::{next, print};
     after_help = "Examples:\n  porecast import configs/demo/sequence.npz -o data/sequence.h5 --voxel-size 35e-6 --pore-volumes\n  porecast import configs/demo/sequence.npz -o data/sequence-in-seconds.h5 --time-step 10\n\nA folder of the CO2-water benchmark: porecast import FOLDER -o data/benchmark.h5 --inlet left --voxel-size 35e-6"
 )]
 pub struct Args {
-    /// Files or folders: HDF5 files of the CO2-water benchmark, or npz label stacks. A label stack holds an array
-    /// `labels` of integers with axes (time, y, x): 0 solid, 1 defending, 2 invading fluid.
+    /// Files or folders: HDF5 files of the CO2-water benchmark, or label stacks: 0 solid, 1 defending, 2 invading fluid, as an
+    /// array `labels` of integers with axes (time, y, x) in npz, or as a TIFF with a page for each frame.
     #[arg(required = true)]
     pub inputs: Vec<PathBuf>,
     /// Dataset to write.

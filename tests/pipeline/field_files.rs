@@ -39,7 +39,10 @@ fn one_geometry_in_every_type_of_file_is_one_domain() {
         ("grey8.png", "uint8 with grey values 0 to 255; pores have >= 127.5 (threshold 0.5)"),
         ("i16_0_255.tif", "int16 with grey values 0 to 255; pores have >= 127.5 (threshold 0.5)"),
         ("i32_labels01.tif", "int32 with grey values 0 to 1; pores have >= 0.5 (threshold 0.5)"),
-        ("rgb_planar.tif", "uint8 with grey values 0 to 255; pores have >= 127.5 (threshold 0.5)"),
+        (
+            "rgb_planar.tif",
+            "uint8 colours, as luminance, with grey values 0 to 255; pores have >= 127.5 (threshold 0.5)",
+        ),
         ("grey8.jpg", "uint8 with grey values 0 to"),
     ] {
         let said = project.predict("run", name, name.split('.').next().unwrap()).arg("--force").succeeds();

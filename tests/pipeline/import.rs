@@ -91,7 +91,7 @@ fn files_that_do_not_fit_are_refused_by_name() {
     refused(folder.path(), &["a.h5", "a.h5", "-o", "d.h5"], &["a.h5", "has the same name"]);
     refused(folder.path(), &["a.h5", "-o", "d.h5", "--voxel-size", "0"], &["--voxel-size 0"]);
     fs::create_dir(path("empty")).unwrap();
-    refused(folder.path(), &["empty", "-o", "d.h5"], &["empty", "has no .h5, .hdf5 or .npz"]);
+    refused(folder.path(), &["empty", "-o", "d.h5"], &["empty", "has no .h5, .hdf5, .npz or .tif file"]);
     assert!(!path("d.h5").exists() && !path("d.h5.card.md").exists());
     fs::write(path("d.h5"), "a diary").unwrap();
     refused(folder.path(), &["a.h5", "-o", "d.h5"], &["d.h5", "exists already", "--force"]);

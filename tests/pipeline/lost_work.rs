@@ -396,7 +396,7 @@ fn a_run_is_scored_on_its_domains_after_its_campaign_was_extended() {
     let scored = |more: &[&str]| {
         let said = project.porecast(["evaluate", "before"]).args(more).succeeds();
         let scores = fs::read_to_string(project.path("before/evaluation/summary.csv")).unwrap();
-        (text(&said.stderr), scores)
+        (text(&said.stdout), scores)
     };
     let (_, alone) = scored(&[]);
     let output =

@@ -361,6 +361,40 @@ fn an_evaluated_run_predicts_intervals() {
 }
 
 #[test]
+fn a_folder_of_other_files_is_not_replaced() {
+    let project = Project::new();
+    project.trained("", "run");
+    let note = project.path("thesis/frames/note.txt");
+    std::fs::create_dir_all(note.parent().expect("a folder")).expect("made");
+    std::fs::write(&note, "two years").expect("written");
+    fails(
+        project.predict("run", "data.h5", "thesis").arg("--force"),
+        2,
+        &["thesis", "folder of other files"],
+    );
+    project.assert_refused(
+        "evaluate run --dataset data.h5 -o thesis --force",
+        &["thesis", "folder of other files, not of scores"],
+    );
+    assert_eq!(std::fs::read_to_string(note).expect("still there"), "two years");
+}
+
+#[test]
+fn what_was_said_of_a_prediction_stays_with_it() {
+    let project = Project::new();
+    project.trained("", "run");
+    image(&project.path("domain.png"), 200, 24, is_solid);
+    let said = text(&project.predict("run", "domain.png", "out").succeeds().stderr);
+    let notes = std::fs::read_to_string(project.path("out/notes.txt")).expect("notes");
+    assert!(notes.lines().all(|note| said.contains(note)), "{notes}");
+    let warning = notes.lines().find_map(|note| note.strip_prefix("warning: length 200 pixels"));
+    let page = std::fs::read_to_string(project.path("out/report.html")).expect("a page");
+    let warning = warning.expect("the domain is long");
+    assert!(page.contains(&format!("Note: length 200 pixels{warning}")), "{warning}");
+    assert!(page.contains("notes.txt"));
+}
+
+#[test]
 fn a_mirrored_prediction_has_the_symmetry_of_its_domain() {
     let project = Project::new();
     let run = |more: &str, name: &str| {

@@ -1,5 +1,5 @@
 //! Shared foundations of all porecast crates: [`Error`], atomic writes ([`atomic`]), file locks ([`lock`]),
-//! random generators with named seeds ([`seed`]), Euclidean distances ([`distance`]), free [`memory`], limits of
+//! what an [`output`] may replace, random generators with named seeds ([`seed`]), Euclidean distances ([`distance`]), free [`memory`], limits of
 //! [`processor_time`], [`progress`] and [`interrupt`]ion.
 
 pub mod atomic;
@@ -9,6 +9,7 @@ mod hex;
 pub mod interrupt;
 pub mod lock;
 pub mod memory;
+pub mod output;
 mod problem;
 pub mod processor_time;
 pub mod progress;

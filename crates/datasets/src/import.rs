@@ -14,9 +14,9 @@ use ndarray::{Array2, Array3, Axis, Zip};
 use porecast_simulations::domain::connectivity::percolates;
 use porecast_simulations::{Domain, Side, TimeUnit, Trajectory};
 
-use porecast_base::{Error, ErrorKind, Result, atomic, interrupt, lock};
+use porecast_base::{Error, ErrorKind, Result, atomic, interrupt, lock, output};
 use porecast_store::invasion::{self, InvasionDataset, Origin};
-use porecast_store::{Physics, Quantity, benchmark, card, npz};
+use porecast_store::{Physics, Quantity, benchmark, card, label_stack, npz};
 
 /// Label of the solid in a label stack.
 const SOLID: u8 = 0;
@@ -57,7 +57,7 @@ struct Finding {
 /// Options of `porecast import`.
 #[derive(Debug, Clone)]
 pub struct ImportOptions {
-    /// Files or folders: HDF5 files of the CO2-water benchmark, or npz label stacks.
+    /// Files or folders: HDF5 files of the CO2-water benchmark, or label stacks in npz or TIFF.
     pub inputs: Vec<PathBuf>,
     /// Dataset to write.
     pub output: PathBuf,
@@ -88,9 +88,8 @@ pub struct Imported {
 /// A file cannot be read, has another layout or no pore space, the files differ in shape or share a name,
 /// the voxel size is not positive, or the output exists or cannot be written.
 pub fn run(options: &ImportOptions) -> Result<Imported> {
-    if options.output.exists() && !options.force {
-        return Err(Error::exists(&options.output));
-    }
+    let inputs: Vec<&Path> = options.inputs.iter().map(PathBuf::as_path).collect();
+    output::check(&options.output, &inputs, options.force)?;
     if !(options.voxel_size > 0.0 && options.voxel_size.is_finite()) {
         return Err(Error::config(format!("--voxel-size {}", options.voxel_size), "expected metres above 0"));
     }
@@ -119,7 +118,7 @@ pub fn run(options: &ImportOptions) -> Result<Imported> {
     interrupt::listen();
     let files = expand(&options.inputs)?;
     let names = names(&files)?;
-    let is_stack = files.iter().all(|file| is_npz(file));
+    let is_stack = files.iter().all(|file| is_npz(file) || is_tiff(file));
     let simulator = if is_stack { "label stack" } else { benchmark::NAME };
     let origin = Origin { simulator: simulator.to_owned(), campaign: String::new() };
 
@@ -162,6 +161,10 @@ fn is_npz(path: &Path) -> bool {
     extension(path) == "npz"
 }
 
+fn is_tiff(path: &Path) -> bool {
+    ["tif", "tiff"].contains(&extension(path).as_str())
+}
+
 /// The extension in lower case.
 fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
@@ -180,12 +183,12 @@ fn expand(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
         for entry in fs::read_dir(input).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
             let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-            if !is_hidden && ["h5", "hdf5", "npz"].contains(&extension(&path).as_str()) {
+            if !is_hidden && ["h5", "hdf5", "npz", "tif", "tiff"].contains(&extension(&path).as_str()) {
                 found.push(path);
             }
         }
         if found.is_empty() {
-            return Err(Error::input(input, "has no .h5, .hdf5 or .npz file"));
+            return Err(Error::input(input, "has no .h5, .hdf5, .npz or .tif file"));
         }
         found.sort();
         files.extend(found);
@@ -226,6 +229,8 @@ fn differ(file: &Path, shape: (usize, usize, usize), other: &Path, expected: (us
 fn read(file: &Path, options: &ImportOptions) -> Result<(Trajectory, usize)> {
     let (solid, phase, conflicts) = if is_npz(file) {
         from_labels(&npz::read_labels(file)?)
+    } else if is_tiff(file) {
+        from_labels(&label_stack::read(file)?)
     } else {
         let sequence = benchmark::read_file(file)?;
         (sequence.domain.solid, sequence.phase, 0)
@@ -271,10 +276,14 @@ fn set_clock(sequence: &mut Trajectory, clock: &Clock, file: &Path) -> Result<()
     };
     if let Some(t) = times.windows(2).position(|pair| pair[1] <= pair[0]) {
         let what = format!(
-            "its times do not ascend: {} at frame {t}, {} at frame {}",
+            "its times do not ascend: {} at frame {t}, {} at frame {}{}",
             times[t],
             times[t + 1],
-            t + 1
+            t + 1,
+            match clock {
+                Clock::PoreVolumes => "; give the injected volumes with --times, or leave such frames out",
+                _ => "",
+            }
         );
         return Err(Error::input(file, what));
     }
@@ -306,6 +315,23 @@ fn from_labels(labels: &Array3<u8>) -> (Array2<bool>, Array3<bool>, usize) {
     (solid, phase, conflicts)
 }
 
+/// What of a sequence looks as if its inlet or the order of its frames were wrong.
+pub(crate) fn doubtful(sequence: &Trajectory) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    let saturation = sequence.saturation();
+    let (Some(first), Some(end), frames) = (saturation.first(), saturation.last(), saturation.len()) else {
+        return found;
+    };
+    let last = sequence.phase.index_axis(Axis(0), frames - 1);
+    if *end > 0.0 && !sequence.inlet.lane(last).iter().any(|&invaded| invaded) {
+        found.push("no invading fluid is at the inlet edge in the last frame; is the inlet right?");
+    }
+    if end < first {
+        found.push("less is invaded in the last frame than in the first; are the frames in order?");
+    }
+    found
+}
+
 fn examine(name: &str, sequence: &Trajectory, conflicts: usize) -> Finding {
     let phase = &sequence.phase;
     let frames = phase.len_of(Axis(0));
@@ -316,13 +342,9 @@ fn examine(name: &str, sequence: &Trajectory, conflicts: usize) -> Finding {
         })
         .sum();
     let saturation = sequence.saturation();
-    let last = phase.index_axis(Axis(0), frames - 1);
-    let mut warnings = Vec::new();
+    let mut warnings = doubtful(sequence);
     if !percolates(&sequence.domain, sequence.inlet) {
         warnings.push("the pore space has no path from the inlet to the opposite edge");
-    }
-    if last.iter().any(|&invaded| invaded) && !sequence.inlet.lane(last).iter().any(|&invaded| invaded) {
-        warnings.push("no invading fluid is at the inlet edge in the last frame; is --inlet right?");
     }
     Finding {
         name: name.to_owned(),

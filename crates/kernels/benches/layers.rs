@@ -137,7 +137,9 @@ fn main() {
         let gradient = random([batch, out_channels, out_height, out_width]);
         let times = [
             median(|| Flex::convolve2d(x.clone(), weight.clone(), None, options())),
-            median(|| Flex::convolve2d_input_gradient(x.clone(), weight.clone(), gradient.clone(), options())),
+            median(|| {
+                Flex::convolve2d_input_gradient(x.clone(), weight.clone(), gradient.clone(), options())
+            }),
             median(|| {
                 Flex::convolve2d_weight_gradient(x.clone(), weight.clone(), gradient.clone(), options())
             }),

@@ -15,7 +15,7 @@ use porecast_simulations::{Domain, Parameters, Side, TimeUnit, Trajectory};
 
 use super::dynamics::Extent;
 use super::h5::{H5Reader, last_cause};
-use super::invasion::{Common, Layout, Origin, Shard};
+use super::invasion::{Common, FORMAT, Layout, Origin, Shard, VERSION};
 use porecast_base::{Error, Result};
 
 /// Name of the benchmark in the origin of a dataset.
@@ -67,6 +67,9 @@ pub(super) fn open(file: &H5Reader) -> Result<Shard> {
 /// The file is missing, damaged, of another layout, or holds values outside their range.
 pub fn read_file(path: &Path) -> Result<Trajectory> {
     let file = H5Reader::open(path)?;
+    if file.expect_format(FORMAT, VERSION).is_ok() {
+        return Err(Error::input(path, "is a dataset already; use it as it is"));
+    }
     if !is_benchmark(&file) {
         return Err(Error::input(path, "is not of the benchmark's layout: it has no /img and /alpha_water"));
     }

@@ -116,7 +116,7 @@ impl GreyImage {
         {
             return Err(Error::input(path, format!("has one page, there is no page {page}")));
         }
-        match format {
+        let image = match format {
             Some(Format::Png) => read_png(path),
             Some(Format::Tiff) => read_tiff(path, page),
             Some(Format::Jpeg) => {
@@ -129,6 +129,10 @@ impl GreyImage {
                 path,
                 "is neither a PNG nor a TIFF, JPEG or npy image; convert it to one of them",
             )),
+        }?;
+        match image.grey.is_empty() {
+            true => Err(Error::input(path, "has no pixel")),
+            false => Ok(image),
         }
     }
 
@@ -285,7 +289,18 @@ fn read_png(path: &Path) -> Result<GreyImage> {
     };
     let grey = Array2::from_shape_vec(shape, grey).expect("an image has width x height pixels");
     let (kind, white) = if is_deep { ("uint16", 65535.0) } else { ("uint8", 255.0) };
-    Ok(GreyImage::of_colours(path, grey, kind, (0.0, white)))
+    let kind = kind.to_owned() + bands(colour.channel_count().into());
+    Ok(GreyImage::of_colours(path, grey, &kind, (0.0, white)))
+}
+
+/// Says what became grey, by the number of samples of a pixel.
+fn bands(samples: usize) -> &'static str {
+    match samples {
+        2 => " and alpha, laid over white,",
+        3 => " colours, as luminance,",
+        4 => " colours and alpha, as luminance over white,",
+        _ => "",
+    }
 }
 
 /// Luminance of a colour laid over white.
@@ -345,6 +360,7 @@ fn read_tiff(path: &Path, number: Option<usize>) -> Result<GreyImage> {
     if page.is_white_zero {
         stored.kind += ", inverted (0 is stored for white)";
     }
+    stored.kind += bands(samples);
     let channels = page.layout.channels(stored.levels, path)?;
     if channels.len_of(Axis(0)) != samples {
         return Err(Error::input(path, "is a TIFF image whose pixels do not fill its width and height"));

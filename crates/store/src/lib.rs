@@ -18,6 +18,7 @@ pub mod image_split;
 pub mod intervals;
 pub mod invasion;
 pub mod journal;
+pub mod label_stack;
 pub mod listing;
 pub mod mask_list;
 pub mod mask_prediction;

@@ -24,6 +24,11 @@ impl PredictionFolder {
         self.path.join("saturation.csv")
     }
 
+    /// What was said of the prediction: physics, warnings, saturation and breakthrough; a line each.
+    pub fn notes_path(&self) -> PathBuf {
+        self.path.join("notes.txt")
+    }
+
     /// The sequence as an animation.
     pub fn animation_path(&self) -> PathBuf {
         self.path.join("animation.gif")

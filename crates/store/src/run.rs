@@ -73,6 +73,10 @@ pub struct DatasetCard {
     /// lowest resolution, the 99th in the highest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chord_length: Option<[f64; 2]>,
+    /// 99th percentile, over the training domains, of how far the saturation falls behind the injected volume before
+    /// breakthrough, in pore volumes; the invading fluid is compressed. `None` for other time units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<f64>,
     /// Further datasets that were trained on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<AlsoTrainedOn>,

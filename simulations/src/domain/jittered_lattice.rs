@@ -120,7 +120,9 @@ impl JitteredLatticeConfig {
         }
         let solid = rasterize(grains, shape);
         if !solid.iter().any(|&solid| solid) {
-            return Err(Error::simulation(format!("no grain of the lattice fits {shape:?} between the buffers")));
+            return Err(Error::simulation(format!(
+                "no grain of the lattice fits {shape:?} between the buffers"
+            )));
         }
         Ok(Domain { solid, voxel_size_m })
     }

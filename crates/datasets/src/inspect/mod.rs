@@ -3,13 +3,15 @@
 mod json;
 mod segmentation;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 use ndarray::Axis;
 
-use porecast_base::{Error, Result, Verbosity, lock};
+use crate::import::doubtful;
+use porecast_base::{Error, Result, Verbosity, lock, output};
 use porecast_simulations::domain::Polarity;
 use porecast_simulations::domain::connectivity::percolates;
 use porecast_simulations::{Domain, Side};
@@ -68,11 +70,8 @@ pub struct InspectOptions {
 /// The file is missing, damaged or of unknown kind, or the picture exists or cannot be drawn or written.
 pub fn run(options: &InspectOptions, verbosity: Verbosity) -> Result<String> {
     let InspectOptions { path, page, augment, png, force } = options;
-    if let Some(png) = png
-        && png.exists()
-        && !force
-    {
-        return Err(Error::exists(png));
+    if let Some(png) = png {
+        output::check(png, &[path], *force)?;
     }
     let _held = png.as_deref().map(lock::hold).transpose()?;
     if let (Some(config), Some(png)) = (augment, png) {
@@ -153,8 +152,10 @@ fn dataset(path: &Path) -> Result<Inspection> {
     let mut rows = Vec::new();
     let mut sheet = Vec::new();
     let (mut porosity, mut last) = (Vec::new(), Vec::new());
+    let mut doubts: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, id) in dataset.domain_ids().iter().enumerate() {
         let sequence = dataset.recorded(index)?.trajectory;
+        doubtful(&sequence).into_iter().for_each(|doubt| *doubts.entry(doubt).or_default() += 1);
         let saturation = sequence.saturation();
         let breakthrough = sequence.breakthrough_time();
         let end = saturation.last().copied().unwrap_or(f64::NAN);
@@ -206,6 +207,9 @@ fn dataset(path: &Path) -> Result<Inspection> {
     if !besides.is_empty() {
         inspection.facts.push(("also contains", besides.join(", ")));
     }
+    let doubts =
+        doubts.iter().map(|(doubt, count)| ("but", format!("{doubt}: {count} of {} domains", dataset.len())));
+    inspection.facts.extend(doubts);
     Ok(inspection)
 }
 

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use porecast_imaging::Warning;
 use porecast_imaging::split::{Member, Split};
 
+use porecast_base::output::check;
 use porecast_base::progress::Progress;
 use porecast_base::{Error, Result, Verbosity, atomic, interrupt, lock};
 use porecast_store::config::segmentation::{SegmentationConfig, SourceConfig};
@@ -63,9 +64,7 @@ pub fn run(options: &PrepareOptions, verbosity: Verbosity) -> Result<Prepared> {
     let outputs = [Some(&output), options.clean.as_ref()];
     let _held = outputs.into_iter().flatten().map(|path| lock::hold(path)).collect::<Result<Vec<_>>>()?;
     for path in outputs.into_iter().flatten() {
-        if path.exists() && !options.force {
-            return Err(Error::exists(path));
-        }
+        check(path, &[], options.force)?;
     }
     if let Some(source) = &options.source {
         config.source.path.clone_from(source);

@@ -29,7 +29,7 @@ use crate::simd::{Kernel, Level, Simd};
 
 /// Pixels summed in registers before the sums in memory are updated. With more pixels a tile does not fit
 /// into the cache.
-const PIXELS: usize = 512;
+const PIXELS: usize = 256;
 /// Approximate number of tasks, constant so that the result is deterministic.
 const TASKS: usize = 16;
 /// Smallest number of input channels for a separate task, because each task transposes the output gradient
@@ -56,19 +56,36 @@ pub(crate) fn weight_gradient(
         return matrix_gradient::weight_gradient(shape, x, out_gradient, gradient);
     }
     let plan = Plan::new(shape);
+    let gradients =
+        (plan.is_winograd && plan.parts > 1).then(|| components(level, shape, &plan, out_gradient));
+    let gradients = gradients.as_deref();
     let mut partials = Buffer::uninitialised(plan.tasks() * plan.partial);
     let shared = Shared::new(&mut partials);
     (0..plan.tasks()).into_par_iter().for_each(|task| {
         // SAFETY: each task has its own part.
         let sums = unsafe { shared.slice(task * plan.partial, plan.partial) };
         with_scratch(plan.scratch().iter().sum(), |scratch| {
-            level.run(Task { shape, plan: &plan, x, out_gradient, task, sums, scratch });
+            level.run(Task { shape, plan: &plan, x, out_gradient, gradients, task, sums, scratch });
         });
     });
     let part = shape.in_channels * shape.taps();
     gradient.par_chunks_mut(LINE * part).enumerate().for_each(|(index, gradient)| {
         level.run(Collect { shape, plan: &plan, partials: &partials, first_out: index * LINE, gradient });
     });
+}
+
+/// The components of the whole output gradient, for parts of the input channels that all need them: a list for each step of
+/// each chunk.
+fn components(level: Level, shape: &ConvShape, plan: &Plan, out_gradient: &[f32]) -> Buffer {
+    let [_, len, scratch] = plan.scratch();
+    let mut all = Buffer::uninitialised(plan.chunks * plan.steps(shape) * len);
+    all.par_chunks_exact_mut(len).enumerate().for_each(|(index, transposed)| {
+        let units = plan.units(shape, index / plan.steps(shape), index % plan.steps(shape));
+        with_scratch(scratch, |components| {
+            level.run(Gradient { shape, plan, out_gradient, units, components, transposed });
+        });
+    });
+    all
 }
 
 /// Split of the work: chunks of units (some rows of an image) times parts of the input channels.
@@ -83,7 +100,7 @@ struct Plan {
     /// Rows per image.
     rows: usize,
     /// Units per image.
-    units: usize,
+    image_units: usize,
     /// Units packed and multiplied together.
     together: usize,
     chunks: usize,
@@ -103,11 +120,11 @@ impl Plan {
         // Overlapping rows of neighbouring units are packed twice, so a unit should have several rows.
         let least = if is_winograd { 1 } else { 8 };
         let panel = Panel::new(&panel_shape, (PIXELS / width).max(least).min(rows));
-        let units = rows.div_ceil(panel.rows);
+        let image_units = rows.div_ceil(panel.rows);
         let parts = shape.in_channels.div_ceil(PART).min(TASKS / 2);
         let part_channels = shape.in_channels.div_ceil(parts);
         let parts = shape.in_channels.div_ceil(part_channels);
-        let all_units = shape.batch * units;
+        let all_units = shape.batch * image_units;
         let full = (shape.batch * rows * width).div_ceil(PIXELS);
         let chunks = full.clamp((TASKS / 2).div_ceil(parts), TASKS.div_ceil(parts)).min(all_units);
         let together = (PIXELS / (panel.rows * width)).clamp(1, all_units.div_ceil(chunks));
@@ -120,7 +137,7 @@ impl Plan {
             taps,
             components,
             rows,
-            units,
+            image_units,
             together,
             chunks,
             parts,
@@ -134,10 +151,28 @@ impl Plan {
         self.chunks * self.parts
     }
 
+    /// Steps of a chunk, at most.
+    fn steps(&self, shape: &ConvShape) -> usize {
+        (shape.batch * self.image_units).div_ceil(self.chunks).div_ceil(self.together)
+    }
+
+    /// The units of a step of a chunk; none after its last step.
+    fn units(&self, shape: &ConvShape, chunk: usize, step: usize) -> Range<usize> {
+        let all = shape.batch * self.image_units;
+        let end = (chunk + 1) * all / self.chunks;
+        let first = chunk * all / self.chunks + step * self.together;
+        first.min(end)..(first + self.together).min(end)
+    }
+
     /// First row of a unit in its image, and how many rows it has.
     fn unit_rows(&self, unit: usize) -> (usize, usize) {
-        let first = unit % self.units * self.panel.rows;
+        let first = unit % self.image_units * self.panel.rows;
         (first, self.panel.rows.min(self.rows - first))
+    }
+
+    /// The rows of some units.
+    fn rows(&self, units: Range<usize>) -> Rows {
+        Rows { count: units.map(|unit| self.unit_rows(unit).1).sum(), width: self.panel.width() }
     }
 
     /// Rows of all units that are multiplied together, at most.
@@ -163,12 +198,48 @@ impl Plan {
     }
 }
 
+/// Writes the components of the output gradient of some units.
+struct Gradient<'a> {
+    shape: &'a ConvShape,
+    plan: &'a Plan,
+    out_gradient: &'a [f32],
+    units: Range<usize>,
+    /// Scratch for a group of rows.
+    components: &'a mut [f32],
+    transposed: &'a mut [f32],
+}
+
+impl Kernel for Gradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { shape, plan, out_gradient, units, components, transposed } = self;
+        let rows = plan.rows(units.clone());
+        let len = shape.out_channels * shape.out_plane();
+        let mut row = 0;
+        for unit in units {
+            let (first, groups) = plan.unit_rows(unit);
+            let planes = &out_gradient[unit / plan.image_units * len..][..len];
+            // SAFETY: the caller ensures the instructions.
+            unsafe {
+                along_height::take_gradient::<S>(
+                    shape, planes, first, groups, rows, row, components, transposed,
+                );
+            }
+            row += groups;
+        }
+    }
+}
+
 /// Sums a chunk of units for a part of the input channels.
 struct Task<'a> {
     shape: &'a ConvShape,
     plan: &'a Plan,
     x: Images<'a>,
     out_gradient: &'a [f32],
+    /// Its components, if several tasks need the same.
+    gradients: Option<&'a [f32]>,
     task: usize,
     sums: &'a mut [f32],
     scratch: &'a mut [f32],
@@ -184,15 +255,15 @@ impl Kernel for Task<'_> {
         let first = part * plan.part_channels;
         let channels = first..(first + plan.part_channels).min(shape.in_channels);
         self.sums.fill(0.0);
-        let all = shape.batch * plan.units;
-        let (mut unit, end) = (chunk * all / plan.chunks, (chunk + 1) * all / plan.chunks);
-        while unit < end {
-            let units = unit..(unit + plan.together).min(end);
-            unit = units.end;
+        for step in 0..plan.steps(shape) {
+            let units = plan.units(shape, chunk, step);
+            if units.is_empty() {
+                break;
+            }
             // SAFETY: the caller ensures the instructions.
             unsafe {
                 match plan.is_winograd {
-                    true => self.add_components::<S>(units, channels.clone()),
+                    true => self.add_components::<S>(chunk, step, units, channels.clone()),
                     false => self.add_rows::<S>(units, channels.clone()),
                 }
             }
@@ -206,30 +277,36 @@ impl Task<'_> {
     /// # Safety
     /// The processor has the instructions of `S`.
     #[inline(always)]
-    unsafe fn add_components<S: Simd>(&mut self, units: Range<usize>, channels: Range<usize>) {
+    unsafe fn add_components<S: Simd>(
+        &mut self,
+        chunk: usize,
+        step: usize,
+        units: Range<usize>,
+        channels: Range<usize>,
+    ) {
         let (shape, plan) = (self.shape, self.plan);
         let [input, gradient, _] = plan.scratch();
         let (packed, rest) = self.scratch.split_at_mut(input);
-        let (transposed, components) = rest.split_at_mut(gradient);
-        let count = units.clone().map(|unit| plan.unit_rows(unit).1).sum();
-        let rows = Rows { count, width: plan.panel.width() };
+        let rows = plan.rows(units.clone());
         let mut row = 0;
-        for unit in units {
+        for unit in units.clone() {
             let (first, groups) = plan.unit_rows(unit);
-            let image = self.x.image(unit / plan.units, [shape.in_channels, shape.in_plane()]);
+            let image = self.x.image(unit / plan.image_units, [shape.in_channels, shape.in_plane()]);
             along_height::take_input(shape, image, channels.clone(), first, groups, rows, row, packed);
-            let len = shape.out_channels * shape.out_plane();
-            let planes = &self.out_gradient[unit / plan.units * len..][..len];
-            // SAFETY: the caller's promise.
-            unsafe {
-                along_height::take_gradient::<S>(
-                    shape, planes, first, groups, rows, row, components, transposed,
-                );
-            }
             row += groups;
         }
         // SAFETY: the caller's promise.
         unsafe {
+            let transposed = match self.gradients {
+                Some(all) => &all[(chunk * plan.steps(shape) + step) * gradient..][..gradient],
+                None => {
+                    let (transposed, components) = rest.split_at_mut(gradient);
+                    let out_gradient = self.out_gradient;
+                    let own = Gradient { shape, plan, out_gradient, units, components, transposed };
+                    own.run::<S>();
+                    &rest[..gradient]
+                }
+            };
             let line = plan.padded_out;
             along_height::accumulate::<S>(shape, channels.len(), rows, packed, transposed, line, self.sums);
         }
@@ -245,11 +322,11 @@ impl Task<'_> {
         let width = panel.width();
         let [input, ..] = plan.scratch();
         let (packed, transposed) = self.scratch.split_at_mut(input);
-        let pixels = width * units.clone().map(|unit| plan.unit_rows(unit).1).sum::<usize>();
+        let pixels = plan.rows(units.clone()).input_len();
         let (mut first_pixel, mut runs) = (0, Vec::new());
         for (index, unit) in units.enumerate() {
             let (first, rows) = plan.unit_rows(unit);
-            let image = self.x.image(unit / plan.units, [shape.in_channels, shape.in_plane()]);
+            let image = self.x.image(unit / plan.image_units, [shape.in_channels, shape.in_plane()]);
             let base = index * plan.unit_panel();
             for (index, channel) in channels.clone().enumerate() {
                 let to = &mut packed[base + index * panel.channel..][..panel.channel];
@@ -257,7 +334,7 @@ impl Task<'_> {
             }
             let to = Transposed { all: &mut *transposed, pixels, first_pixel };
             let len = shape.out_channels * shape.out_plane();
-            let planes = &self.out_gradient[unit / plan.units * len..][..len];
+            let planes = &self.out_gradient[unit / plan.image_units * len..][..len];
             // SAFETY: the caller's promise.
             unsafe { to.take::<S>(shape, planes, first * width, rows * width) };
             let unit_runs = panel.runs(rows);
@@ -270,5 +347,33 @@ impl Task<'_> {
         let product = Product { panel, sum_rows, packed, transposed, runs: &runs, pixels };
         // SAFETY: the caller's promise; the panels hold every offset of the runs.
         unsafe { accumulate::<S>(&product, plan.padded_out, shape.out_channels, self.sums) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::{assert_sums, noise, tolerance, weight_gradient as expected};
+
+    /// Chunks with fewer steps than others; parts that share the components of the output gradient, and one that does not.
+    #[test]
+    fn chunks_may_have_fewer_steps() {
+        for [batch, channels, height, width] in [[21, 40, 24, 8], [17, 9, 16, 64], [3, 33, 36, 128]] {
+            let size = [batch, channels, height, width];
+            let shape = ConvShape::new(size, [9, 3, 3], [1, 1], [1, 1], [1, 1]).expect("fits");
+            let plan = Plan::new(&shape);
+            let steps = (0..plan.chunks).map(|chunk| {
+                (0..plan.steps(&shape)).map(|step| plan.units(&shape, chunk, step).len()).collect::<Vec<_>>()
+            });
+            let steps: Vec<Vec<usize>> = steps.collect();
+            assert!(steps.iter().any(|units| units.contains(&0)), "{steps:?}");
+            assert_eq!(steps.concat().iter().sum::<usize>(), batch * plan.image_units, "{steps:?}");
+            let (x, out_gradient) = (noise(1, shape.in_len()), noise(2, shape.out_len()));
+            for level in Level::available() {
+                let mut found = vec![f32::NAN; shape.weight_len()];
+                weight_gradient(level, &shape, Images::whole(&x), &out_gradient, &mut found);
+                assert_sums(&found, &expected(&shape, &x, &out_gradient), tolerance(level, 1.5e-6));
+            }
+        }
     }
 }

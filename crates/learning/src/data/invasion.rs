@@ -41,6 +41,14 @@ struct Sequence {
     porosity: f64,
     /// See [`Domain::mean_chord_length`].
     chord_length: Option<f64>,
+    /// See [`Trajectory::lag`](porecast_simulations::Trajectory::lag).
+    lag: f64,
+}
+
+/// The values at some shares of a list, in ascending order of the list; it is not empty.
+fn percentiles<const N: usize>(mut values: Vec<f64>, shares: [f64; N]) -> [f64; N] {
+    values.sort_by(f64::total_cmp);
+    shares.map(|share| values[(share * (values.len() - 1) as f64).round() as usize])
 }
 
 impl Sequence {
@@ -69,6 +77,7 @@ impl Sequence {
             physics: self.physics,
             porosity: other.porosity(),
             chord_length: other.mean_chord_length(),
+            lag: self.lag,
         }
     }
 }
@@ -90,6 +99,7 @@ impl InvasionData {
                 let width = size.1;
                 let porosity = trajectory.domain.porosity();
                 let chord_length = trajectory.domain.mean_chord_length();
+                let lag = trajectory.lag();
                 let sequence = Sequence {
                     id: dataset.domain_ids()[index].clone(),
                     size,
@@ -104,6 +114,7 @@ impl InvasionData {
                     physics: Physics::from(&trajectory.parameters),
                     porosity,
                     chord_length,
+                    lag,
                 };
                 geometries.push(trajectory.domain);
                 Ok(sequence)
@@ -175,11 +186,16 @@ impl InvasionData {
     /// First and 99th percentile, over the domains, of the mean chord length of the pores in pixels; `None` if no domain has
     /// pores.
     pub fn chord_lengths(&self, domains: &[usize]) -> Option<[f64; 2]> {
-        let mut lengths: Vec<f64> =
+        let lengths: Vec<f64> =
             domains.iter().filter_map(|&index| self.domains[index].chord_length).collect();
-        lengths.sort_by(f64::total_cmp);
-        let last = lengths.len().checked_sub(1)?;
-        Some([0.01, 0.99].map(|share| lengths[(share * last as f64).round() as usize]))
+        (!lengths.is_empty()).then(|| percentiles(lengths, [0.01, 0.99]))
+    }
+
+    /// 99th percentile, over the domains, of how far the saturation falls behind the injected volume before breakthrough.
+    /// Times are pore volumes.
+    pub fn lag(&self, domains: &[usize]) -> f64 {
+        let [lag] = percentiles(domains.iter().map(|&index| self.domains[index].lag).collect(), [0.99]);
+        lag
     }
 
     /// A physical quantity of some domains.

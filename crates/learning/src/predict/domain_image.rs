@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use porecast_base::progress::say;
-use porecast_base::{Error, Result, Verbosity};
+use porecast_base::{Error, Result};
 use porecast_simulations::domain::{Polarity, connectivity::percolates};
 use porecast_simulations::{Domain, Side};
 use porecast_store::grey_image::{self, FORMATS, GreyImage};
@@ -54,15 +53,15 @@ pub(super) fn voxel_size_m(options: &PredictOptions) -> f64 {
     options.voxel_size_m.unwrap_or(f64::NAN)
 }
 
-/// Reads the domain in the image of `options`, and says what was read.
+/// Reads the domain in the image of `options`; `note` takes what was read, in words.
 ///
 /// # Errors
 /// The image cannot be read, is not divided by the threshold, or has no path from the inlet to the other edge.
-pub(super) fn read(options: &PredictOptions, inlet: Side, verbosity: Verbosity) -> Result<Domain> {
+pub(super) fn read(options: &PredictOptions, inlet: Side, note: impl FnOnce(String)) -> Result<Domain> {
     let image = GreyImage::read(&options.input, options.page)?;
     let polarity = if options.invert { Polarity::PoreDark } else { Polarity::PoreBright };
     let solid = image.solid(polarity, options.threshold, "--threshold")?;
-    say(verbosity, &format!("{}, inlet {inlet}", image.describe(polarity, options.threshold)));
+    note(format!("{}, inlet {inlet}", image.describe(polarity, options.threshold)));
     let domain = Domain { solid, voxel_size_m: voxel_size_m(options) };
     require_path(&domain, inlet, &options.input)?;
     Ok(domain)

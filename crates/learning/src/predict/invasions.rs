@@ -6,7 +6,7 @@ use std::path::Path;
 use ::image::RgbImage;
 use ndarray::{Array2, ArrayView2, s};
 use porecast_base::progress::{Progress, say};
-use porecast_base::{Error, Result, Verbosity};
+use porecast_base::{Error, Result, Verbosity, atomic};
 use porecast_simulations::{Domain, Side, TimeUnit};
 use porecast_store::plate::{Plate, time_text};
 use porecast_store::prediction::{self, PredictionHeader, PredictionWriter};
@@ -201,14 +201,17 @@ fn predict_dataset(
         progress.finish();
         Ok(())
     })?;
-    if let Some((count, first)) = rescaled {
-        say(
-            verbosity,
-            &format!("{count} of {} domains in another resolution, the first is {first}", ids.len()),
-        );
-    }
-    for (count, first) in warnings.into_values() {
-        say(verbosity, &format!("warning: {count} of {} domains, the first is {first}", ids.len()));
+    let rescaled = rescaled.map(|(count, first)| {
+        format!("{count} of {} domains in another resolution, the first is {first}", ids.len())
+    });
+    let warnings = warnings.into_values();
+    let warnings = warnings
+        .map(|(count, first)| format!("warning: {count} of {} domains, the first is {first}", ids.len()));
+    for text in rescaled.into_iter().chain(warnings) {
+        match &mut shown {
+            Some(shown) => shown.note(verbosity, text),
+            None => say(verbosity, &text),
+        }
     }
     Ok(())
 }
@@ -233,25 +236,25 @@ fn predict_image(
         let what = "single-frame networks know their own frames only; leave it out";
         return Err(Error::config("--times", what));
     };
-    let domain = domain_image::read(options, inlet, verbosity)?;
+    let domain = domain_image::read(options, inlet, |read| shown.note(verbosity, read))?;
     let told = predictor.told(&domain, physics)?;
     if !told.is_empty() {
-        say(verbosity, &predictor.describe(&domain, physics, &options.physics));
+        shown.note(verbosity, predictor.describe(&domain, physics, &options.physics));
     }
     let (seen, factor) = predictor.seen(&domain);
     if let Some(rescaled) = range::rescaled(&card.dataset, &domain, factor) {
-        say(verbosity, &rescaled);
+        shown.note(verbosity, rescaled);
     }
     let outside =
         range::outside(&card.dataset, &domain, &seen, inlet, physics).into_iter().map(|one| one.text);
     let late = range::late(&card.dataset, &options.times, predictor.is_sequence());
     let warnings: Vec<String> = outside.chain(late).collect();
-    warnings.iter().for_each(|warning| say(verbosity, &format!("warning: {warning}")));
+    warnings.iter().for_each(|warning| shown.note(verbosity, format!("warning: {warning}")));
     let stem = options.input.file_stem();
     let id = stem.map_or_else(|| "domain".into(), |stem| stem.to_string_lossy().into_owned());
     let (height, width) = domain.shape();
     if let Some(narrow) = predictor.narrow_tiles(seen.shape()) {
-        say(verbosity, &format!("warning: {narrow}"));
+        shown.note(verbosity, format!("warning: {narrow}"));
     }
     prediction::write_frames(
         path,
@@ -268,13 +271,13 @@ fn predict_image(
     let rows =
         shown.rows.iter().zip(at_outlet).map(|(row, at_outlet)| (row.time, row.saturation, *at_outlet));
     let wrong = range::wrong_volumes(&card.dataset, rows);
-    wrong.iter().for_each(|warning| say(verbosity, &format!("warning: {warning}")));
     if !wrong.is_empty() {
         shown.withdraw_intervals();
     }
+    wrong.into_iter().for_each(|warning| shown.note(verbosity, format!("warning: {warning}")));
     let spacing = card.dataset.time_scale / (card.dataset.shape.0.max(2) - 1) as f64;
     if let Some(expected) = shown.expected(spacing) {
-        say(verbosity, &expected);
+        shown.note(verbosity, expected);
     }
     Ok(())
 }
@@ -331,6 +334,8 @@ pub(super) struct Shown {
     rows: Vec<SaturationRow>,
     /// Whether fluid is at the outlet, for each row.
     at_outlet: Vec<bool>,
+    /// See [`PredictionFolder::notes_path`].
+    notes: Vec<String>,
 }
 
 impl Shown {
@@ -344,7 +349,14 @@ impl Shown {
             pictures: None,
             rows: Vec::new(),
             at_outlet: Vec::new(),
+            notes: Vec::new(),
         }
+    }
+
+    /// Says something, and keeps it with the prediction.
+    pub(super) fn note(&mut self, verbosity: Verbosity, text: String) {
+        say(verbosity, &text);
+        self.notes.push(text);
     }
 
     pub(super) fn add(
@@ -426,6 +438,9 @@ impl Shown {
             _ => format!("predicted {}", counted(self.rows.len(), "frame")),
         };
         self.pictures.map_or(Ok(()), |(_, pictures)| pictures.finish())?;
+        if !self.notes.is_empty() {
+            atomic::write(&self.folder.notes_path(), (self.notes.join("\n") + "\n").as_bytes())?;
+        }
         table::write_csv(&self.folder.saturation_path(), self.rows)?;
         Ok(what)
     }

@@ -22,11 +22,11 @@ mod volume;
 use std::path::{Path, PathBuf};
 
 use porecast_base::progress::say;
-use porecast_base::{Error, ErrorKind, Result, Verbosity, atomic, interrupt, lock};
+use porecast_base::{Error, ErrorKind, Result, Verbosity, atomic, interrupt, lock, output};
 use porecast_simulations::Side;
 use porecast_store::config::segmentation::SegmentationConfig;
 use porecast_store::config::train::TrainConfig;
-use porecast_store::{MissingPredictions, Physics, RunFolder, Task};
+use porecast_store::{MissingPredictions, Physics, PredictionFolder, RunFolder, Task};
 
 use crate::device::Device;
 use predictor::config_of;
@@ -118,9 +118,11 @@ pub fn run(
     let device = Device::parse(&options.device)?;
     check(options)?;
     let _held = lock::hold(&options.output)?;
-    if options.output.exists() && !options.force {
-        return Err(Error::exists(&options.output));
-    }
+    output::check(&options.output, &[&options.input], options.force)?;
+    output::check_folder(&options.output, "predictions", |place| {
+        let place = PredictionFolder::new(place);
+        place.predictions_path().exists() || place.masks_path().exists()
+    })?;
     interrupt::listen();
     let done = atomic::fill_folder(&options.output, |folder| match &options.model {
         Model::Physical(model) => each_image(options, folder, verbosity, |options, folder| {
@@ -128,8 +130,9 @@ pub fn run(
             finish(folder).map(|()| done)
         }),
         Model::Shipped => {
-            if options.physics.capillary_number.is_none() {
-                say(verbosity, "no --capillary-number: 0.01 is taken unless the input has its own");
+            let is_dataset = options.input.is_file() && !domain_image::is_one(&options.input)?;
+            if options.physics.capillary_number.is_none() && is_dataset {
+                say(verbosity, "no --capillary-number: 0.01 is taken unless the dataset has its own");
             }
             let predictor = Predictor::shipped(device)?.with_tile(options.tile).with_rescale(options.rescale);
             each_image(options, folder, verbosity, |options, folder| {

@@ -8,7 +8,7 @@ use porecast_base::progress::{Progress, say};
 use porecast_base::{Error, ErrorKind, Result, Verbosity, interrupt};
 use porecast_simulations::lattice_boltzmann::{self, Injection, LatticeBoltzmannConfig, Units};
 use porecast_simulations::percolation::{self, PercolationConfig};
-use porecast_simulations::{Domain, FluidPair, Side, Trajectory};
+use porecast_simulations::{Domain, FluidPair, Side, TimeUnit, Trajectory};
 use porecast_store::prediction::{self, PredictionHeader};
 use porecast_store::{Physics, PredictionFolder};
 
@@ -76,7 +76,9 @@ pub(super) fn run(
         return Err(Error::config("--frames", format!("{frames} is below 2")));
     }
     let inlet = options.inlet.unwrap_or_default();
-    let domain = Domain { voxel_size_m: VOXEL_SIZE_M, ..domain_image::read(options, inlet, verbosity)? };
+    let mut shown = Shown::new(folder, TimeUnit::PoreVolumes, domain_image::voxel_size_m(options));
+    let domain = domain_image::read(options, inlet, |read| shown.note(verbosity, read))?;
+    let domain = Domain { voxel_size_m: VOXEL_SIZE_M, ..domain };
     let sequence = match model {
         Physical::Percolation => percolate(&domain, inlet, options, frames, verbosity),
         Physical::LatticeBoltzmann => drain(&domain, inlet, options, frames, verbosity),
@@ -89,7 +91,6 @@ pub(super) fn run(
         inlet,
         voxel_size_m: domain_image::voxel_size_m(options),
     };
-    let mut shown = Shown::new(folder, sequence.time_unit, header.voxel_size_m);
     prediction::write_frames(
         &PredictionFolder::new(folder).predictions_path(),
         &header,
@@ -107,7 +108,7 @@ pub(super) fn run(
     )?;
     // The last frame is that of breakthrough.
     if let Some(expected) = shown.expected(f64::INFINITY) {
-        say(verbosity, &expected);
+        shown.note(verbosity, expected);
     }
     shown.finish()
 }

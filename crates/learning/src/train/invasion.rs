@@ -17,6 +17,7 @@ use crate::train::TrainOptions;
 use porecast_base::Verbosity;
 use porecast_base::progress::say;
 use porecast_base::{Error, Result};
+use porecast_simulations::TimeUnit;
 use porecast_store::config;
 use porecast_store::config::loss::ClassWeights;
 use porecast_store::config::train::{Conditioning, TrainConfig, TrainingConfig};
@@ -294,9 +295,11 @@ fn make_card(
         let scales = || config.also_rescaled_by.iter().copied().chain([1.0]);
         [least * scales().fold(1.0, f64::min), most * scales().fold(1.0, f64::max)]
     });
+    let lag = (dataset.time_unit() == TimeUnit::PoreVolumes).then(|| data.lag(&train));
     let dataset = DatasetCard {
         physics,
         chord_length,
+        lag,
         porosity: Some([porosity.least, porosity.most]),
         path: config.dataset.clone(),
         fingerprint: data.fingerprint().to_owned(),

@@ -3,6 +3,9 @@
 use super::table::number;
 use crate::metric::Interval;
 
+/// Fewest samples over which a bootstrap interval is stated.
+const FEWEST: usize = 5;
+
 /// Two predictors beside each other, on the same samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Duel<'a> {
@@ -10,8 +13,8 @@ pub struct Duel<'a> {
     pub measure: &'a str,
     /// Whether a higher value is a better one.
     pub higher_is_better: bool,
-    /// The samples, such as `12 test domains`.
-    pub samples: String,
+    /// The samples, such as `12 test domains`, and their number.
+    pub samples: (String, usize),
     /// The names.
     pub names: [&'a str; 2],
     /// The mean of each.
@@ -24,6 +27,7 @@ impl Duel<'_> {
     /// The answer in one sentence.
     pub fn sentence(&self) -> String {
         let Interval { mean, low, high } = self.difference;
+        let (samples, count) = &self.samples;
         let is_clear = low > 0.0 || high < 0.0;
         let first_wins = (self.means[0] > self.means[1]) == self.higher_is_better;
         let (ahead, behind) = if first_wins { (0, 1) } else { (1, 0) };
@@ -33,6 +37,16 @@ impl Duel<'_> {
         });
         let [ours, theirs] = [ahead, behind].map(|index| self.means[index]);
         let (low, high) = if mean < 0.0 { (-high, -low) } else { (low, high) };
+        if *count < FEWEST {
+            return format!(
+                "{} has {} {}, {} {}, mean of {samples}: too few to tell whether they differ.",
+                capitalised(self.names[ahead].to_owned()).trim_end_matches(','),
+                self.measure,
+                number(ours),
+                self.names[behind].trim_end_matches(','),
+                number(theirs),
+            );
+        }
         format!(
             "{}: {} {} against {}{}, mean of {} (difference {}, 95\u{a0}% interval {} to {}).",
             verdict.trim_end_matches(','),
@@ -40,7 +54,7 @@ impl Duel<'_> {
             number(ours),
             number(theirs),
             share(ours, theirs),
-            self.samples,
+            samples,
             number(mean.abs()),
             number(low),
             number(high)
@@ -56,9 +70,10 @@ pub fn called(name: &str, is_baseline: bool) -> String {
     }
 }
 
-/// A number of samples of a part, such as `12 test domains`.
+/// A number of samples of a part, such as `12 test domains`; the part `all` goes without saying.
 pub fn counted(count: usize, part: &str, sample: &str) -> String {
-    format!("{count} {part} {sample}{}", if count == 1 { "" } else { "s" })
+    let part = if part == "all" { String::new() } else { format!("{part} ") };
+    format!("{count} {part}{sample}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Where runs are compared with each other, a sentence on the best baseline.
@@ -98,7 +113,7 @@ mod tests {
         Duel {
             measure: "mean squared error",
             higher_is_better: false,
-            samples: "12 test domains".into(),
+            samples: ("12 test domains".into(), 12),
             names: ["a", "b"],
             means,
             difference: Interval { mean, low, high },
@@ -123,7 +138,7 @@ mod tests {
         let duel = |names| Duel {
             measure: "Dice coefficient",
             higher_is_better: true,
-            samples: "2 images".into(),
+            samples: ("20 images".into(), 20),
             names,
             means: [0.9, 0.8],
             difference: Interval { mean: 0.1, low: 0.05, high: 0.15 },
@@ -132,6 +147,22 @@ mod tests {
         assert!(text.starts_with("The best baseline, mean mask, is better than a: Dice"), "{text}");
         let text = duel(["a", "the best baseline, mean mask,"]).sentence();
         assert!(text.starts_with("a is better than the best baseline, mean mask: Dice"), "{text}");
+    }
+
+    #[test]
+    fn few_samples_decide_nothing() {
+        let duel = Duel {
+            measure: "mean squared error",
+            higher_is_better: false,
+            samples: (counted(2, "test", "domain"), 2),
+            names: ["a", "b"],
+            means: [0.03, 0.04],
+            difference: Interval { mean: -0.01, low: -0.011, high: -0.009 },
+        };
+        assert_eq!(
+            duel.sentence(),
+            "a has mean squared error 0.0300, b 0.0400, mean of 2 test domains: too few to tell whether they differ."
+        );
     }
 
     #[test]

@@ -18,10 +18,10 @@ pub mod sheet;
 pub mod table;
 pub mod training;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use porecast_base::lock::Held;
-use porecast_base::{Error, Result, atomic};
+use porecast_base::{Error, Result, atomic, output};
 use porecast_store::run::{ComparisonFolder, EvaluationFolder};
 use porecast_store::{InvasionDataset, MissingPredictions, Task};
 
@@ -138,9 +138,11 @@ impl Evaluation {
 /// # Errors
 /// A run or its dataset is missing, or the output exists and is not to be replaced.
 pub fn unscored(options: &CompareOptions) -> Result<Vec<Evaluation>> {
-    if !options.force && ComparisonFolder::new(&options.output).comparison_path().exists() {
+    let has_comparison = |place: &Path| ComparisonFolder::new(place).comparison_path().exists();
+    if !options.force && has_comparison(&options.output) {
         return Err(Error::exists(&options.output));
     }
+    output::check_folder(&options.output, "a comparison", has_comparison)?;
     let plan = |run: &PathBuf| {
         Evaluation::plan(&EvaluateOptions { input: run.clone(), dataset: None, output: None, force: false })
     };

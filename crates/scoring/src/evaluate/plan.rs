@@ -1,11 +1,11 @@
 //! What is to be scored, and where its files are.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::evaluate::EvaluateOptions;
 use porecast_base::lock::{self, Held};
-use porecast_base::{Error, Result};
+use porecast_base::{Error, Result, output};
 use porecast_store::run::{Card, EvaluationFolder, TrainedOn};
 use porecast_store::{Dataset, MissingPredictions, Predictions, RunFolder};
 
@@ -57,9 +57,11 @@ impl<D: Dataset> Plan<D> {
     /// or cannot be scored on, or the output exists and is not to be replaced.
     pub fn new(args: &EvaluateOptions, is_like: fn(&D, &D) -> bool) -> Result<Self> {
         let plan = if args.input.is_dir() { Self::of_run(args, is_like)? } else { Self::of_file(args)? };
-        if !args.force && EvaluationFolder::new(&plan.output).scores_path().exists() {
+        let has_scores = |place: &Path| EvaluationFolder::new(place).scores_path().exists();
+        if !args.force && has_scores(&plan.output) {
             return Err(Error::exists(&plan.output));
         }
+        output::check_folder(&plan.output, "scores", has_scores)?;
         Ok(plan)
     }
 
@@ -201,6 +203,16 @@ impl<D: Dataset> Plan<D> {
             args.output.clone().ok_or_else(|| needs("--output", "the folder for scores and figures"))?;
         let dataset = D::open(path)?;
         file.ids().iter().try_for_each(|id| dataset.place(id).map(drop))?;
+        let mut notes =
+            vec!["no baseline from the training data: a predictions file does not name it".to_owned()];
+        if file.ids().len() < dataset.ids().len() {
+            let sample = D::SAMPLE;
+            notes.push(format!(
+                "{} of {} {sample}s are predicted; only these are scored",
+                file.ids().len(),
+                dataset.ids().len()
+            ));
+        }
         Ok(Self {
             source: file.source().to_owned(),
             run: None,
@@ -210,7 +222,7 @@ impl<D: Dataset> Plan<D> {
             parts: parts_of(&dataset, vec![("all", file.ids().to_vec(), args.input.clone())]),
             dataset,
             output,
-            notes: Vec::new(),
+            notes,
         })
     }
 }

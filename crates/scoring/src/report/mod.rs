@@ -19,7 +19,7 @@ use crate::evaluate::table::Table;
 use crate::evaluate::training;
 use crate::figure::Drawing;
 use crate::figure::film::Film;
-use porecast_base::{Error, Result, atomic, lock};
+use porecast_base::{Error, Result, atomic, lock, output};
 use porecast_store::run::{Card, ComparisonFolder, DatasetCard, SegmentationCard, TrainedOn};
 use porecast_store::{PredictionFolder, RunFolder, Task, document, listing, mask_prediction, segmentation};
 
@@ -73,9 +73,7 @@ pub fn run(options: &ReportOptions) -> Result<PathBuf> {
         true => RunFolder::new(input).report_path(),
         false => input.with_extension("html"),
     });
-    if output.exists() && !options.force {
-        return Err(Error::exists(&output));
-    }
+    output::check(&output, &[input], options.force)?;
     let _held = lock::hold(&output)?;
     let run = RunFolder::new(input);
     let prediction = PredictionFolder::new(input);
@@ -220,7 +218,13 @@ fn files(path: &Path, output: &Path) -> Option<(&'static str, String)> {
         let words = words.unwrap_or(name);
         path.exists().then(|| format!("<a href=\"./{}\">{}</a>", escape(&address), escape(&words)))
     };
-    let names = [path, &beside.animation_path(), &beside.saturation_path(), &beside.sheet_path()];
+    let names = [
+        path,
+        &beside.notes_path(),
+        &beside.animation_path(),
+        &beside.saturation_path(),
+        &beside.sheet_path(),
+    ];
     let names: Vec<String> = names.into_iter().filter_map(|path| link(path, None)).collect();
     let frame = |t: usize| link(&beside.frame_path(t), Some(t.to_string()));
     let frames: Vec<String> = (0..).map_while(frame).collect();

@@ -8,7 +8,7 @@ use crate::figure::film::{Film, FilmedDomain, FilmedSequence, rounded};
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 use porecast_base::Result;
 use porecast_store::plate::time_text;
-use porecast_store::{InvasionDataset, Physics, PredictionFile};
+use porecast_store::{InvasionDataset, Physics, PredictionFile, PredictionFolder, document};
 
 /// Heading of the player.
 const PLAYER: &str = "Domain and sequence";
@@ -42,9 +42,12 @@ pub(super) fn of_predictions(path: &Path, output: &Path) -> Result<Content> {
         ));
     }
     film.shorten();
+    let beside = PredictionFolder::new(path.parent().unwrap_or(Path::new("")));
+    let notes = document::read_text_if_present(&beside.notes_path())?.unwrap_or_default();
     Ok(Content {
         title: format!("Invasion predicted by {}", header.source),
         answer: answer(&film),
+        notes: notes.lines().map(|line| line.trim_start_matches("warning: ").to_owned()).collect(),
         facts: vec![extent(&film, frames, (height, width)), read_from(path, output)],
         film: Some((PLAYER, film)),
         sections: files(path, output).into_iter().collect(),

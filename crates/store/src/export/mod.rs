@@ -13,7 +13,7 @@ mod xdmf;
 use std::path::Path;
 
 use ndarray::{Array2, Array3};
-use porecast_base::{Error, Result, atomic, lock};
+use porecast_base::{Error, Result, atomic, lock, output as outputs};
 use porecast_simulations::{Domain, Side, TimeUnit};
 
 use crate::prediction::{self, PredictionFile};
@@ -48,10 +48,8 @@ pub fn export(
 ) -> Result<String> {
     let source = Source::open(input)?;
     let _lock = lock::hold(output)?;
+    outputs::check(output, &[input], replace)?;
     if output.exists() {
-        if !replace {
-            return Err(Error::exists(output));
-        }
         if output.is_dir() != (format != Format::Npz) {
             let what = "must be a file for npz, a folder otherwise; choose another output";
             return Err(Error::output(output, what));
@@ -332,7 +330,9 @@ mod tests {
             export(input, Format::Npz, output, None, replace).unwrap_err().to_string()
         };
         assert!(refused(&dataset, &predictions, false).contains("exists already"));
-        assert!(refused(&dataset, folder.path(), true).contains("folder"));
+        assert!(refused(&dataset, folder.path(), true).contains("would replace the input"));
+        let other = tempfile::tempdir().unwrap();
+        assert!(refused(&dataset, other.path(), true).contains("folder"));
         let masks = folder.path().join("m.h5");
         mask_prediction::write(&masks, "test", &["a".into(), "b".into()], (1, 2, 2), |_| Ok(())).unwrap();
         assert!(refused(&masks, &folder.path().join("m.npz"), false).contains("holds images"));

@@ -250,8 +250,8 @@ impl InvasionDataset {
     /// Reads sequence `index`.
     ///
     /// # Errors
-    /// The file cannot be read or holds values other than 0 and 1, the invading phase inside solid,
-    /// or times that do not ascend.
+    /// The file cannot be read or holds values other than 0 and 1, a domain without pores, the invading phase inside solid,
+    /// or times that are negative or do not ascend.
     ///
     /// # Panics
     /// `index` is not below [`len`](Self::len).
@@ -383,6 +383,9 @@ impl Fingerprint {
 pub(super) fn check_times(times: &[f64]) -> std::result::Result<(), String> {
     if let Some(t) = times.iter().position(|time| !time.is_finite()) {
         return Err(format!("holds {} for frame {t}, expected a finite time", times[t]));
+    }
+    if let Some(first) = times.first().filter(|first| **first < 0.0) {
+        return Err(format!("begins at {first}; times are counted from the start of the injection"));
     }
     match times.windows(2).position(|pair| pair[1] <= pair[0]) {
         Some(t) => {
@@ -583,6 +586,19 @@ mod tests {
     }
 
     #[test]
+    fn an_impossible_size_of_a_pixel_and_a_domain_without_pores_are_named() {
+        for size in [f64::NAN, -1.0, 0.0] {
+            let error = damaged(|file| file.attr("voxel_size_m").unwrap().write_scalar(&size).unwrap());
+            assert_says(&error, "\"voxel_size_m\" is");
+        }
+        let error = damaged(|file| {
+            let solid = ndarray::Array3::<u8>::ones((1, 6, 5));
+            file.dataset("solid").unwrap().write_slice(&solid, ndarray::s![1..2, .., ..]).unwrap();
+        });
+        assert_says(&error, "/solid[1] has no pore space");
+    }
+
+    #[test]
     fn a_wrong_type_and_a_wrong_shape_are_named_with_what_was_expected() {
         let replace_by = |build: fn(&hdf5::File)| {
             damaged(move |file| {
@@ -626,6 +642,11 @@ mod tests {
             })
         };
         assert_says(&put(f64::NAN), "/time[1] holds NaN for frame 2");
+        let negative = damaged(|file| {
+            let one = Array2::from_elem((1, 1), -0.1);
+            file.dataset("time").unwrap().write_slice(&one, ndarray::s![1..2, 0..1]).unwrap();
+        });
+        assert_says(&negative, "/time[1] begins at -0.1");
         assert_says(&put(0.05), "/time[1] does not ascend: frame 1 is at 0.1, frame 2 at 0.05");
     }
 }

@@ -40,6 +40,11 @@ impl Shard {
         }
         file.expect_format(FORMAT, VERSION)?;
         let ids = file.texts("/domain_id")?;
+        let voxel_size_m = file.number("voxel_size_m")?;
+        if !(voxel_size_m > 0.0 && voxel_size_m.is_finite()) {
+            let what = format!("attribute \"voxel_size_m\" is {voxel_size_m}, expected metres above 0");
+            return Err(file.error("/", what));
+        }
         let n = Some(ids.len());
         let phase = file.numbers("/phase", &[n, None, None, None])?.shape();
         let (frames, height, width) = (phase[1], phase[2], phase[3]);
@@ -55,7 +60,7 @@ impl Shard {
                 shape: (frames, height, width),
                 inlet: file.keyword("inlet")?,
                 time_unit: file.keyword("time_unit")?,
-                voxel_size_m: file.number("voxel_size_m")?,
+                voxel_size_m,
                 extent: Extent::open(&file, ids.len(), (frames, height, width))?,
             },
             origin: Origin {
@@ -80,6 +85,9 @@ impl Shard {
     pub(super) fn sequence(&self, row: usize) -> Result<Trajectory> {
         let file = H5Reader::open(&self.path)?;
         let solid = file.mask::<Ix2>("/solid", "y, x", row)?;
+        if solid.iter().all(|&solid| solid) {
+            return Err(file.error(&format!("/solid[{row}]"), "has no pore space"));
+        }
         let phase = file.mask::<Ix3>("/phase", "time, y, x", row)?;
         let times: Array1<f64> = file.row::<_, Ix1>(&file.numbers("/time", &[None; 2])?, row)?;
         check_times(times.as_slice().expect("a row as read is contiguous"))

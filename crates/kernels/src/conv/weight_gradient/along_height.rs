@@ -106,7 +106,15 @@ pub(super) unsafe fn take_gradient<S: Simd>(
                 let (from, plane) = (component * width, COMPONENTS * width);
                 // SAFETY: the caller's promise.
                 unsafe {
-                    transpose_lanes::<S>(components, plane, from, width, live, &mut row[S::LANES..], S::LANES);
+                    transpose_lanes::<S>(
+                        components,
+                        plane,
+                        from,
+                        width,
+                        live,
+                        &mut row[S::LANES..],
+                        S::LANES,
+                    );
                 }
             }
         }

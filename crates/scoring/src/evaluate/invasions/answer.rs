@@ -40,7 +40,10 @@ pub(super) fn of_sources(
     let duel = Duel {
         measure: "mean squared error in the pore space",
         higher_is_better: false,
-        samples: format!("{} over {}", counted(best.1.domains.len(), part, "domain"), frames_text(frames)),
+        samples: (
+            format!("{} over {}", counted(best.1.domains.len(), part, "domain"), frames_text(frames)),
+            best.1.domains.len(),
+        ),
         names: [&names[0], &names[1]],
         means: [best.2.mean, rival.2.mean],
         difference,

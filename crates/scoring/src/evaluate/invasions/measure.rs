@@ -126,7 +126,9 @@ impl Measure {
             Self::Dice => "twice the intersection over the sum of both regions; 1 when both are empty",
             Self::Precision => "share of the predicted invasion that is true; 1 when nothing is predicted",
             Self::Recall => "share of the true invasion that is predicted; 1 when nothing is invaded",
-            Self::SaturationError => "absolute error of the saturation (the mean probability), a fraction of the pore space",
+            Self::SaturationError => {
+                "absolute error of the saturation (the mean probability), a fraction of the pore space"
+            }
             Self::FrontError => "absolute error of the furthest invaded position, a fraction of the length",
             Self::MeanFrontError => {
                 "absolute error of the front position averaged over the width, a fraction of the length"

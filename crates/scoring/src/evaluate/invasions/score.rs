@@ -1,6 +1,6 @@
 //! Scores of one predicted sequence against the true one.
 
-use ndarray::{Array3, Axis, s};
+use ndarray::{Array3, ArrayView2, Axis, s};
 use porecast_simulations::Trajectory;
 use serde::{Deserialize, Serialize};
 
@@ -69,8 +69,8 @@ pub struct DomainScore {
 
 /// Scores `prediction` against `truth`, at the frames that it predicts.
 ///
-/// Predicted and true frames belong together when their times agree to within 1e-6 of themselves: other
-/// programs store times in single precision.
+/// Predicted and true frames belong together when their times agree to within 1e-6 of the last one: other programs store
+/// times in single precision.
 ///
 /// # Errors
 /// A mismatch of shape, solid or times, or a domain without pore space.
@@ -100,6 +100,13 @@ pub fn score(truth: &Trajectory, prediction: &Prediction) -> Result<DomainScore>
     if truth.domain.pore_count() == 0 {
         return Err(mismatch("cannot be scored: the domain has no pore space".into()));
     }
+    let is_in_solid =
+        |frame: ArrayView2<'_, bool>| frame.iter().zip(&truth.domain.solid).any(|(&a, &b)| a && b);
+    if truth.phase.outer_iter().any(is_in_solid) {
+        return Err(mismatch(
+            "cannot be scored: the truth has invading fluid in solid; is solid inverted?".into(),
+        ));
+    }
     let matched = match_times(&truth.times, &prediction.times)
         .map_err(|time| {
             mismatch(format!(
@@ -115,7 +122,8 @@ pub fn score(truth: &Trajectory, prediction: &Prediction) -> Result<DomainScore>
     let mut reliability = Reliability::default();
     for (t, probability) in prediction.probability.outer_iter().enumerate() {
         reliability.add(probability, true_phase.index_axis(Axis(0), t), pore.view());
-        invaded.slice_mut(s![t, .., ..]).assign(&metric::mask(probability));
+        // What other programs predict in solid does not count.
+        invaded.slice_mut(s![t, .., ..]).assign(&(metric::mask(probability) & &pore));
     }
     let retreat = |phase: &Array3<bool>, t: usize| match t.checked_sub(1) {
         Some(before) => Retreat::count(phase.index_axis(Axis(0), before), phase.index_axis(Axis(0), t)),
@@ -163,7 +171,8 @@ pub fn score(truth: &Trajectory, prediction: &Prediction) -> Result<DomainScore>
 
 /// The true frame of each predicted time, or the first predicted time that is not a true one.
 pub fn match_times(truth: &[f64], predicted: &[f64]) -> std::result::Result<Vec<usize>, f64> {
-    let agree = |a: f64, b: f64| (a - b).abs() <= 1e-6 * a.abs().max(b.abs());
+    let last = truth.iter().fold(0.0, |last: f64, time| last.max(time.abs()));
+    let agree = |a: f64, b: f64| (a - b).abs() <= 1e-6 * last;
     predicted.iter().map(|&p| truth.iter().position(|&t| agree(t, p)).ok_or(p)).collect()
 }
 
@@ -194,6 +203,37 @@ mod tests {
         let score = score(&truth, &some).unwrap();
         assert_eq!(score.frames.iter().map(|f| f.frame).collect::<Vec<_>>(), [2, 4]);
         assert!(score.frames.iter().all(|f| f.mse == 0.0));
+    }
+
+    #[test]
+    fn what_is_predicted_in_solid_does_not_count() {
+        let truth = trajectory(3);
+        let clean = exact("a", &truth);
+        let mut spilt = clean.clone();
+        for mut frame in spilt.probability.outer_iter_mut() {
+            frame.zip_mut_with(&truth.domain.solid, |p, solid| *p = if *solid { 0.7 } else { *p });
+        }
+        let [clean, spilt] = [clean, spilt].map(|prediction| score(&truth, &prediction).unwrap());
+        for (clean, spilt) in clean.frames.iter().zip(spilt.frames) {
+            assert!(spilt.whole_image_mse > clean.whole_image_mse);
+            assert_eq!(*clean, FrameScore { whole_image_mse: clean.whole_image_mse, ..spilt });
+        }
+    }
+
+    #[test]
+    fn a_truth_in_solid_is_refused() {
+        let mut truth = trajectory(3);
+        let prediction = exact("a", &truth);
+        let (y, x) = truth.domain.solid.indexed_iter().find(|(_, solid)| **solid).unwrap().0;
+        truth.phase[(5, y, x)] = true;
+        let error = score(&truth, &prediction).unwrap_err().to_string();
+        assert!(error.contains("is solid inverted?"), "{error}");
+    }
+
+    #[test]
+    fn times_agree_to_rounding_at_time_zero_as_well() {
+        assert_eq!(match_times(&[0.0, 0.5], &[1e-12, 0.5 + 1e-8]), Ok(vec![0, 1]));
+        assert_eq!(match_times(&[0.0, 0.5], &[1e-5]), Err(1e-5));
     }
 
     #[test]

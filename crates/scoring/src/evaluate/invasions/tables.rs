@@ -7,6 +7,7 @@ use super::coverage;
 use super::measure::Measure;
 use super::scores::{SequenceScores, Summary, TimeStep};
 use super::{PartScores, Scores};
+use crate::evaluate::answer::counted;
 use crate::evaluate::sheet::{Sheet, cells, texts};
 use crate::evaluate::table::{Row, Table, interval, or_dash};
 use crate::metric::Interval;
@@ -129,7 +130,9 @@ pub(super) fn measures(
     let domains = sources.first().map_or(0, |(_, source)| source.domains.len());
     Table {
         title: format!(
-            "Measures, {domains} {part} domains, mean over {} ± half the 95 % bootstrap interval over domains",
+            "Measures, {}, mean over {} ± half the 95 % bootstrap interval over domains; in brackets: prediction and truth \
+             agree on whether there is breakthrough",
+            counted(domains, part, "domain"),
             frames_text(frames)
         ),
         headings,

@@ -34,7 +34,7 @@ pub(super) fn of_sources(sources: &[(&str, &MaskScores)], classes: &[u8], part: 
     let duel = Duel {
         measure: "Dice coefficient",
         higher_is_better: true,
-        samples: counted(best.1.images.len(), part, "image"),
+        samples: (counted(best.1.images.len(), part, "image"), best.1.images.len()),
         names: [&names[0], &names[1]],
         means: [best.2.mean, rival.2.mean],
         difference,
