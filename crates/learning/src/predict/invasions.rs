@@ -57,7 +57,7 @@ pub(super) fn run(
     let physics = options.physics.or(otherwise);
     let card = &predictor.card().dataset;
     let mut shown = Shown::new(folder, card.time_unit, domain_image::voxel_size_m(options));
-    shown.intervals = predictor.intervals().cloned();
+    shown.intervals = predictor.intervals()?;
     let path = PredictionFolder::new(folder).predictions_path();
     if domain_image::is_one(&options.input)? {
         refuse_part(options)?;
@@ -185,7 +185,7 @@ fn predict_dataset(
             }
             let outside = range::outside(learnt, &sequence.domain, &seen, dataset.inlet(), &physics);
             let is_like_validation =
-                outside.is_empty() && range::is_like_validation(learnt, &seen, dataset.inlet());
+                outside.is_empty() && range::unlike_validation(learnt, &seen, dataset.inlet()).is_none();
             for outside in outside {
                 let text = format!("{id}: {}", outside.text);
                 warnings.entry(outside.what).or_insert((0, text)).0 += 1;
@@ -261,8 +261,11 @@ fn predict_image(
         &header(card, inlet, shown.voxel_size_m),
         (moments.len(), height, width),
         |writer| {
-            let is_like_validation =
-                warnings.is_empty() && range::is_like_validation(&card.dataset, &seen, inlet);
+            shown.unlike = match warnings.is_empty() {
+                true => range::unlike_validation(&card.dataset, &seen, inlet),
+                false => Some("see the warning".to_owned()),
+            };
+            let is_like_validation = shown.unlike.is_none();
             let case = Case { domain: &domain, inlet, physics: *physics, told, is_like_validation };
             predict_domain(predictor, &case, &id, &moments, writer, Some(shown))
         },
@@ -272,7 +275,7 @@ fn predict_image(
         shown.rows.iter().zip(at_outlet).map(|(row, at_outlet)| (row.time, row.saturation, *at_outlet));
     let wrong = range::wrong_volumes(&card.dataset, rows);
     if !wrong.is_empty() {
-        shown.withdraw_intervals();
+        shown.withdraw_intervals("see the warning");
     }
     wrong.into_iter().for_each(|warning| shown.note(verbosity, format!("warning: {warning}")));
     let spacing = card.dataset.time_scale / (card.dataset.shape.0.max(2) - 1) as f64;
@@ -334,6 +337,8 @@ pub(super) struct Shown {
     rows: Vec<SaturationRow>,
     /// Whether fluid is at the outlet, for each row.
     at_outlet: Vec<bool>,
+    /// Why the intervals do not hold for the domain of an image.
+    unlike: Option<String>,
     /// See [`PredictionFolder::notes_path`].
     notes: Vec<String>,
 }
@@ -349,6 +354,7 @@ impl Shown {
             pictures: None,
             rows: Vec::new(),
             at_outlet: Vec::new(),
+            unlike: None,
             notes: Vec::new(),
         }
     }
@@ -381,8 +387,9 @@ impl Shown {
         if pictured == id { pictures.add(&time, frame) } else { Ok(()) }
     }
 
-    /// Leaves out the intervals: they hold for domains like those of the validation.
-    fn withdraw_intervals(&mut self) {
+    /// Leaves out the intervals, which hold for domains like those of the validation.
+    fn withdraw_intervals(&mut self, why: &str) {
+        self.unlike = Some(why.to_owned());
         for row in &mut self.rows {
             (row.saturation_low, row.saturation_high) = (None, None);
         }
@@ -422,7 +429,9 @@ impl Shown {
                 intervals.domains
             ),
             None if self.intervals.is_some() => {
-                " (no intervals: they hold for domains like those of the validation)".to_owned()
+                let why =
+                    self.unlike.as_deref().unwrap_or("they hold for domains like those of the validation");
+                format!(" (no intervals: {why})")
             }
             None => String::new(),
         };
@@ -534,7 +543,7 @@ mod tests {
             shown.at_outlet.push(frame[[1, 0]] > 0.5);
         }
         if !has_intervals {
-            shown.withdraw_intervals();
+            shown.withdraw_intervals("see the warning");
         }
         shown.expected(0.1).expect("a frame")
     }
@@ -555,7 +564,7 @@ mod tests {
             expected(&[0.3], true),
             format!("{start} ± 0.100{more} at 0.3 pore volumes or before{source}")
         );
-        let none = " (no intervals: they hold for domains like those of the validation)";
+        let none = " (no intervals: see the warning)";
         assert_eq!(expected(&[0.2, 0.3], false), format!("{start}{more} at 0.3 pore volumes{none}"));
     }
 }

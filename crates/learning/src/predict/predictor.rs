@@ -1,7 +1,7 @@
 //! Predicts the frames of domains with the networks of a run.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array3, ArrayView3, Axis};
 use porecast_base::{Error, Result};
@@ -53,8 +53,8 @@ const HELD_AT_ONCE: usize = 8 * 4096 * 4096;
 pub struct Predictor {
     config: TrainConfig,
     card: RunCard,
-    /// Prediction intervals, where the run was evaluated.
-    intervals: Option<Intervals>,
+    /// The file of a run's intervals; `None` for the model that comes with porecast.
+    intervals: Option<PathBuf>,
     /// One for any time, or one per frame, in the order of the frames.
     networks: Vec<Averaged>,
     /// Largest tile edge in pixels, if it was set.
@@ -107,9 +107,7 @@ impl Predictor {
                 None => networks.push(Averaged { frame, networks: vec![network] }),
             }
         }
-        let path = run.intervals_path();
-        let intervals = if path.exists() { Some(Intervals::read(&path)?) } else { None };
-        let intervals = intervals.filter(|intervals| intervals.hold_for(&card.members));
+        let intervals = Some(run.intervals_path());
         Ok(Self { config, card, intervals, networks, tile: None, rescale: None })
     }
 
@@ -123,14 +121,12 @@ impl Predictor {
         let config: TrainConfig = config::parse("models/drainage/config.toml", SHIPPED_CONFIG, &[])?;
         let card: RunCard =
             serde_json::from_str(SHIPPED_CARD).map_err(|e| Error::input(path, e.to_string()))?;
-        let intervals =
-            serde_json::from_str(SHIPPED_INTERVALS).map_err(|e| Error::input(path, e.to_string()))?;
         let ends = ends_of(&config, &card);
         let network = trained::place(SHIPPED_WEIGHTS.to_vec(), path, &config.model, ends, device)?;
         Ok(Self {
             config,
             card,
-            intervals: Some(intervals),
+            intervals: None,
             networks: vec![Averaged { frame: None, networks: vec![network] }],
             tile: None,
             rescale: None,
@@ -181,8 +177,17 @@ impl Predictor {
     }
 
     /// Prediction intervals from the validation domains; `None` where the run was not evaluated since its training.
-    pub fn intervals(&self) -> Option<&Intervals> {
-        self.intervals.as_ref()
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn intervals(&self) -> Result<Option<Intervals>> {
+        let found = match &self.intervals {
+            Some(path) if path.exists() => Intervals::read(path)?,
+            Some(_) => return Ok(None),
+            None => serde_json::from_str(SHIPPED_INTERVALS)
+                .map_err(|e| Error::input(Path::new("models/drainage/intervals.json"), e.to_string()))?,
+        };
+        Ok(Some(found).filter(|intervals| intervals.hold_for(&self.card.members)))
     }
 
     /// Times that the run can predict: the mean time of each frame over the training domains, in

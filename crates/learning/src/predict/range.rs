@@ -7,9 +7,9 @@ use porecast_store::run::DatasetCard;
 
 /// Largest factor between the size of a domain and that of the training domains without a warning.
 const SIZE_FACTOR: f64 = 2.0;
-/// Largest factor between the width of a domain and that of the validation domains with which intervals are stated. In wide
-/// domains more fingers compete, and breakthrough is predicted late.
-const VALIDATION_WIDTH_FACTOR: f64 = 1.5;
+/// Largest factor between length or width of a domain and those of the validation domains with which intervals are stated. In
+/// wide domains more fingers compete, and breakthrough is predicted late; in short ones the saturation lags more.
+const VALIDATION_FACTOR: f64 = 1.5;
 /// Least and largest factor by which a domain is rescaled, and the relative change that is not worth it.
 pub(super) const RESCALED: [f64; 2] = [1.0 / 16.0, 4.0];
 const NEGLIGIBLE: f64 = 0.05;
@@ -97,19 +97,25 @@ pub(super) fn outside(
     found
 }
 
-/// Whether a domain, in the resolution in which it is predicted, is like the validation domains, whose errors the intervals
-/// come from: of about their length and width, with grains as coarse as in the training in its own resolution.
-pub(super) fn is_like_validation(card: &DatasetCard, seen: &Domain, inlet: Side) -> bool {
+/// Where a domain, in the resolution in which it is predicted, is unlike the validation domains, whose errors the intervals
+/// come from: they have about its length and width, and grains as coarse as in the training in its own resolution.
+pub(super) fn unlike_validation(card: &DatasetCard, seen: &Domain, inlet: Side) -> Option<String> {
     let (_, height, width) = card.shape;
     let (own, validation) = (lengths(seen.shape(), inlet), lengths((height, width), card.inlet));
-    let is_near = |axis: usize, factor: f64| {
+    for (axis, what) in ["length", "width"].into_iter().enumerate() {
         let ratio = own[axis] as f64 / validation[axis] as f64;
-        (1.0 / factor..=factor).contains(&ratio)
-    };
+        if !(1.0 / VALIDATION_FACTOR..=VALIDATION_FACTOR).contains(&ratio) {
+            return Some(format!(
+                "{what} {} pixels, of the validation domains {}",
+                own[axis], validation[axis]
+            ));
+        }
+    }
     let finest = card.also_rescaled_by.iter().copied().fold(1.0, f64::min);
     let chord = seen.mean_chord_length().zip(card.chord_length);
-    let is_coarse = chord.is_none_or(|(own, [least, _])| own >= least / finest * (1.0 - NEGLIGIBLE));
-    is_near(0, SIZE_FACTOR) && is_near(1, VALIDATION_WIDTH_FACTOR) && is_coarse
+    let (own, [least, _]) = chord?;
+    (own < least / finest * (1.0 - NEGLIGIBLE))
+        .then(|| "the grains are finer than in the validation domains".to_owned())
 }
 
 /// Length and width of a domain along and across the flow.
@@ -290,11 +296,14 @@ mod tests {
         let card = DatasetCard { chord_length: Some([2.0, 20.0]), also_rescaled_by: vec![0.5], ..card() };
         let is_like = |height: usize, width: usize, period: usize, inlet| {
             let solid = Array2::from_shape_fn((height, width), |(y, x)| y % period == 0 || x % period == 0);
-            is_like_validation(&card, &Domain { solid, voxel_size_m: 1e-6 }, inlet)
+            unlike_validation(&card, &Domain { solid, voxel_size_m: 1e-6 }, inlet).is_none()
         };
         assert!(is_like(256, 64, 10, Side::Top) && is_like(64, 256, 10, Side::Left));
-        assert!(is_like(128, 64, 10, Side::Top) && is_like(512, 90, 10, Side::Top));
-        assert!(!is_like(100, 64, 10, Side::Top), "shorter than half");
+        assert!(is_like(171, 64, 10, Side::Top) && is_like(384, 90, 10, Side::Top));
+        assert!(!is_like(128, 64, 10, Side::Top), "shorter");
+        let short = Domain { solid: Array2::from_elem((64, 100), false), voxel_size_m: 1e-6 };
+        let text = "length 100 pixels, of the validation domains 256";
+        assert_eq!(unlike_validation(&card, &short, Side::Left).as_deref(), Some(text));
         assert!(!is_like(256, 128, 10, Side::Top), "wider");
         assert!(
             !is_like(256, 64, 4, Side::Top),

@@ -455,7 +455,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(16))]
         #[test]
         fn sequences_read_back_as_written(
-            n in 1..4_u64, frames in 1..4_usize, height in 1..9_usize, width in 1..9_usize,
+            n in 1..4_u64, frames in 1..4_usize, height in 2..9_usize, width in 1..9_usize,
         ) {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("d.h5");
