@@ -141,15 +141,17 @@ pub(super) unsafe fn accumulate<S: Simd>(
         for lanes in (0..padded_out::<S>(shape)).step_by(S::LANES) {
             let start = (component * padded_out::<S>(shape) + lanes) * rows.padded_len();
             let gradient = &transposed[start..][..rows.padded_len() * S::LANES];
-            for first in (0..channels).step_by(S::ROWS) {
+            // Three sums for each channel, three vectors of gradients and an input fit into 32 or 16 registers.
+            let together = if S::ROWS == 8 { 8 } else { 3 };
+            for first in (0..channels).step_by(together) {
                 let sums = &mut sums[(component * channels + first) * TAPS * line + lanes..];
-                let live = S::ROWS.min(channels - first);
+                let live = together.min(channels - first);
                 let packed = &packed[first * rows.input_len()..][..live * rows.input_len()];
                 // SAFETY: the caller's promise.
                 unsafe {
-                    match S::ROWS {
+                    match together {
                         8 => tile::<S, 8>(rows, packed, gradient, line, sums),
-                        _ => tile::<S, 4>(rows, packed, gradient, line, sums),
+                        _ => tile::<S, 3>(rows, packed, gradient, line, sums),
                     }
                 }
             }
