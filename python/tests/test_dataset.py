@@ -6,6 +6,7 @@ import pytest
 
 import porecast
 from conftest import CAMPAIGN
+from program import run
 
 
 def test_dimensions_have_names_and_values_are_read_when_used(dataset):
@@ -47,6 +48,13 @@ def test_files_that_do_not_fit_together_are_refused(dataset, tmp_path):
         porecast.open_dataset([dataset, wide])
     with pytest.raises(FileNotFoundError, match="no file has such a name"):
         porecast.open_dataset(str(tmp_path / "none-*.h5"))
+
+
+def test_predictions_of_an_image_have_no_pixel_size(solid, tmp_path):
+    np.save(tmp_path / "domain.npy", (~solid).astype(np.uint8))
+    run(tmp_path, "predict", "domain.npy", "-o", "out")
+    with porecast.open_dataset(tmp_path / "out" / "predictions.h5") as opened:
+        assert np.isnan(opened.attrs["voxel_size_m"]) and opened.probability.shape == (1, 26, *solid.shape)
 
 
 def test_damaged_files_are_refused_before_they_are_opened(dataset, tmp_path):

@@ -64,6 +64,8 @@ def test_what_lies_outside_the_training_is_warned_about(solid):
         ({"solid": np.zeros((0, 8))}, "is empty"),
         ({"times": [0.9]}, "0.9 is after 0.801, the last time of the training domains; add extrapolate=True"),
         ({"times": [-1.0]}, "-1 is not a time"),
+        ({"times": 0.3}, r"times: has shape \(\), expected at least one time"),
+        ({"times": []}, r"times: has shape \(0,\), expected at least one time"),
         ({"inlet": "north"}, '"north" is not top, bottom, left or right'),
         ({"contact_angle_deg": 300.0}, "contact_angle_deg: 300 is no contact angle"),
     ],

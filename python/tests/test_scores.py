@@ -15,7 +15,7 @@ def test_measures_agree_with_a_calculation_by_hand():
     np.testing.assert_allclose(scores["iou"], [1, 1 / 2])
     np.testing.assert_allclose(scores["precision"], [1, 1 / 2])
     np.testing.assert_allclose(scores["recall"], [1, 1])
-    np.testing.assert_allclose(scores["saturation_error"], [0, 1 / 3])
+    np.testing.assert_allclose(scores["saturation_error"], [0, (0.8 + 0.6) / 3 - 1 / 3], rtol=1e-6)
     np.testing.assert_allclose(scores["front_error"], [0, 1 / 2])
     assert len(scores) == 12
 
@@ -33,6 +33,7 @@ def test_the_truth_is_perfect():
         (TRUTH, np.full(TRUTH.shape, np.nan), SOLID, "prediction: holds values outside 0 to 1"),
         (TRUTH[:0], TRUTH[:0], SOLID, "has no frames"),
         (TRUTH, TRUTH, SOLID | True, "has no pore space"),
+        (TRUTH, TRUTH, ~SOLID, "is solid inverted"),
     ],
 )
 def test_what_cannot_be_scored_is_a_value_error(truth, prediction, solid, text):

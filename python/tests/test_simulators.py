@@ -20,6 +20,7 @@ def test_a_trajectory_tells_saturation_arrival_and_breakthrough(solid):
     drainage = porecast.percolation(solid, frames=6)
     assert drainage.phase.shape == (6, 64, 32) and drainage.phase.dtype == bool
     assert drainage.time_unit == "pore-volumes"
+    assert repr(drainage).startswith("<Trajectory: 6 frames of 64 x 32 pixels until ")
     assert drainage.saturation[0] == 0 and (np.diff(drainage.saturation) >= 0).all()
     np.testing.assert_allclose(drainage.saturation, drainage.times, atol=0.02)
     assert drainage.breakthrough_time == drainage.times[-1]

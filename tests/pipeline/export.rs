@@ -31,7 +31,7 @@ fn predictions_are_exported_with_the_channels_of_their_network() {
     project.trained("inputs = ['pore', 'depth']", "run");
     project.assert_done("predict --run run data.h5 --part test -o out");
     let said = project.assert_done("export out/predictions.h5 --format npz --channels run -o out.npz");
-    assert!(said.contains("exported 1 domains with 5 frames of 32 x 32 pixels to out.npz"), "{said}");
+    assert!(said.contains("exported 1 domain with 5 frames of 32 x 32 pixels to out.npz"), "{said}");
     let mut archive = NpzReader::new(File::open(project.path("out.npz")).unwrap()).unwrap();
     let probability: Array4<f32> = archive.by_name("probability").unwrap();
     let file = PredictionFile::open(&project.path("out/predictions.h5")).unwrap();

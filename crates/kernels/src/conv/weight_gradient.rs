@@ -78,9 +78,9 @@ pub(crate) fn weight_gradient(
 /// each chunk.
 fn components(level: Level, shape: &ConvShape, plan: &Plan, out_gradient: &[f32]) -> Buffer {
     let [_, len, scratch] = plan.scratch();
-    let mut all = Buffer::uninitialised(plan.chunks * plan.steps(shape) * len);
+    let mut all = Buffer::uninitialised(plan.chunks * plan.steps() * len);
     all.par_chunks_exact_mut(len).enumerate().for_each(|(index, transposed)| {
-        let units = plan.units(shape, index / plan.steps(shape), index % plan.steps(shape));
+        let units = plan.units(index / plan.steps(), index % plan.steps());
         with_scratch(scratch, |components| {
             level.run(Gradient { shape, plan, out_gradient, units, components, transposed });
         });
@@ -99,8 +99,9 @@ struct Plan {
     components: usize,
     /// Rows per image.
     rows: usize,
-    /// Units per image.
+    /// Units per image, and of all images.
     image_units: usize,
+    all_units: usize,
     /// Units packed and multiplied together.
     together: usize,
     chunks: usize,
@@ -138,6 +139,7 @@ impl Plan {
             components,
             rows,
             image_units,
+            all_units,
             together,
             chunks,
             parts,
@@ -152,15 +154,14 @@ impl Plan {
     }
 
     /// Steps of a chunk, at most.
-    fn steps(&self, shape: &ConvShape) -> usize {
-        (shape.batch * self.image_units).div_ceil(self.chunks).div_ceil(self.together)
+    fn steps(&self) -> usize {
+        self.all_units.div_ceil(self.chunks).div_ceil(self.together)
     }
 
     /// The units of a step of a chunk; none after its last step.
-    fn units(&self, shape: &ConvShape, chunk: usize, step: usize) -> Range<usize> {
-        let all = shape.batch * self.image_units;
-        let end = (chunk + 1) * all / self.chunks;
-        let first = chunk * all / self.chunks + step * self.together;
+    fn units(&self, chunk: usize, step: usize) -> Range<usize> {
+        let [start, end] = [chunk, chunk + 1].map(|chunk| chunk * self.all_units / self.chunks);
+        let first = start + step * self.together;
         first.min(end)..(first + self.together).min(end)
     }
 
@@ -255,8 +256,8 @@ impl Kernel for Task<'_> {
         let first = part * plan.part_channels;
         let channels = first..(first + plan.part_channels).min(shape.in_channels);
         self.sums.fill(0.0);
-        for step in 0..plan.steps(shape) {
-            let units = plan.units(shape, chunk, step);
+        for step in 0..plan.steps() {
+            let units = plan.units(chunk, step);
             if units.is_empty() {
                 break;
             }
@@ -298,7 +299,7 @@ impl Task<'_> {
         // SAFETY: the caller's promise.
         unsafe {
             let transposed = match self.gradients {
-                Some(all) => &all[(chunk * plan.steps(shape) + step) * gradient..][..gradient],
+                Some(all) => &all[(chunk * plan.steps() + step) * gradient..][..gradient],
                 None => {
                     let (transposed, components) = rest.split_at_mut(gradient);
                     let out_gradient = self.out_gradient;
@@ -362,12 +363,11 @@ mod tests {
             let size = [batch, channels, height, width];
             let shape = ConvShape::new(size, [9, 3, 3], [1, 1], [1, 1], [1, 1]).expect("fits");
             let plan = Plan::new(&shape);
-            let steps = (0..plan.chunks).map(|chunk| {
-                (0..plan.steps(&shape)).map(|step| plan.units(&shape, chunk, step).len()).collect::<Vec<_>>()
-            });
+            let steps = (0..plan.chunks)
+                .map(|chunk| (0..plan.steps()).map(|step| plan.units(chunk, step).len()).collect::<Vec<_>>());
             let steps: Vec<Vec<usize>> = steps.collect();
             assert!(steps.iter().any(|units| units.contains(&0)), "{steps:?}");
-            assert_eq!(steps.concat().iter().sum::<usize>(), batch * plan.image_units, "{steps:?}");
+            assert_eq!(steps.concat().iter().sum::<usize>(), plan.all_units, "{steps:?}");
             let (x, out_gradient) = (noise(1, shape.in_len()), noise(2, shape.out_len()));
             for level in Level::available() {
                 let mut found = vec![f32::NAN; shape.weight_len()];

@@ -64,7 +64,8 @@ pub fn export(
     }
     let (frames, height, width) = source.shape();
     let count = source.ids().len();
-    Ok(format!("exported {count} domains with {frames} frames of {height} x {width} pixels"))
+    let plural = if count == 1 { "" } else { "s" };
+    Ok(format!("exported {count} domain{plural} with {frames} frames of {height} x {width} pixels"))
 }
 
 /// What is exported.
