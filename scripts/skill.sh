@@ -57,7 +57,9 @@ if [ "$study" = two-ca ]; then
     variant two-ca-pore two-ca 'inputs=["pore","depth"]'
     variant two-ca-all-channels two-ca \
         'inputs=["pore","depth","wall-distance","thickness","wall-percolation","pressure","speed"]'
-    variant two-ca-recipe recipe "dataset='data/two-ca'" "split.file='$committed/lbm-256x64/held-out.toml'"
+    # As many steps, and frames seen, as passes of two-ca.
+    variant two-ca-recipe recipe "dataset='data/two-ca'" "split.file='$committed/lbm-256x64/held-out.toml'" \
+        training.epochs=12 training.samples_per_epoch=1200 optimizer.ema=0.995 schedule.warmup_steps=100
 else
     "$program" simulate configs/simulate/physics-256x64.toml -o data/skill/physics.h5 \
         --set domains="$domains"

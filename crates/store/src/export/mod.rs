@@ -49,11 +49,9 @@ pub fn export(
     let source = Source::open(input)?;
     let _lock = lock::hold(output)?;
     outputs::check(output, &[input], replace)?;
-    if output.exists() {
-        if output.is_dir() != (format != Format::Npz) {
-            let what = "must be a file for npz, a folder otherwise; choose another output";
-            return Err(Error::output(output, what));
-        }
+    if output.exists() && output.is_dir() != (format != Format::Npz) {
+        let what = "must be a file for npz, a folder otherwise; choose another output";
+        return Err(Error::output(output, what));
     }
     match format {
         Format::Npz => {
