@@ -358,6 +358,8 @@ fn an_evaluated_run_predicts_intervals() {
     }
     std::fs::write(project.path("run/intervals.json"), "{}").expect("written");
     fails(&mut project.predict("run", "domain.png", "no"), 2, &["intervals.json", "evaluate --force"]);
+    project.assert_done("evaluate run --force");
+    project.predict("run", "domain.png", "again").succeeds();
 }
 
 #[test]
