@@ -101,7 +101,7 @@ impl Error {
 
     /// The user stopped the work on `path`.
     pub fn stopped(path: &Path) -> Self {
-        let what = "stopped; it is as it was, start again";
+        let what = "stopped; the output is as it was, start again";
         Self::new(ErrorKind::Interrupted, path.display().to_string(), what)
     }
 

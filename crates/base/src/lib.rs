@@ -1,6 +1,6 @@
 //! Shared foundations of all porecast crates: [`Error`], atomic writes ([`atomic`]), file locks ([`lock`]),
-//! what an [`output`] may replace, random generators with named seeds ([`seed`]), Euclidean distances ([`distance`]), free [`memory`], limits of
-//! [`processor_time`], [`progress`] and [`interrupt`]ion.
+//! what an [`output`] may replace, random generators with named seeds ([`seed`]), Euclidean distances ([`distance`]),
+//! free [`memory`], limits of [`processor_time`], [`progress`] and [`interrupt`]ion.
 
 pub mod atomic;
 pub mod distance;

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use crate::{Error, ErrorKind, Result, atomic};
 
-/// Refuses an output that exists, unless it may be replaced, and one that is an input or the folder of one.
+/// Checks that an output is not there yet or may be replaced, and that this replaces no input.
 ///
 /// # Errors
-/// As said.
+/// The output exists and may not be replaced, or it is an input or a folder around one.
 pub fn check(output: &Path, inputs: &[&Path], may_replace: bool) -> Result<()> {
     if !output.exists() {
         return Ok(());
@@ -26,10 +26,11 @@ pub fn check(output: &Path, inputs: &[&Path], may_replace: bool) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a folder that holds other files: neither it nor a folder in it is one of `kind`, by `is_one`.
+/// Checks that a folder holds nothing but what the program wrote: it is empty, or `is_one` finds that it or a folder in it
+/// is one of `kind`.
 ///
 /// # Errors
-/// The folder is of something else, or cannot be read.
+/// The folder holds other files, or cannot be read.
 pub fn check_folder(folder: &Path, kind: &str, is_one: impl Fn(&Path) -> bool) -> Result<()> {
     if !folder.is_dir() {
         return Ok(());

@@ -167,10 +167,9 @@ impl QuantityScale {
         ((self.quantity.transformed(value) - self.mean) / self.standard_deviation) as f32
     }
 
-    /// Whether the training domains cover a value, to a relative margin of 1 %: values drawn from a range come near its
-    /// ends, but do not reach them.
+    /// Whether the training domains cover a value, to a relative margin of 10⁻⁶.
     pub fn covers(&self, value: f64) -> bool {
-        let margin = 0.01 * value.abs();
+        let margin = 1e-6 * value.abs();
         (self.least - margin..=self.most + margin).contains(&value)
     }
 }

@@ -208,7 +208,7 @@ fn dataset(path: &Path) -> Result<Inspection> {
         inspection.facts.push(("also contains", besides.join(", ")));
     }
     let doubts =
-        doubts.iter().map(|(doubt, count)| ("but", format!("{doubt}: {count} of {} domains", dataset.len())));
+        doubts.iter().map(|(doubt, count)| ("but", format!("{count} of {} domains: {doubt}", dataset.len())));
     inspection.facts.extend(doubts);
     Ok(inspection)
 }

@@ -15,9 +15,8 @@ use std::path::{Path, PathBuf};
 use porecast_imaging::Warning;
 use porecast_imaging::split::{Member, Split};
 
-use porecast_base::output::check;
 use porecast_base::progress::Progress;
-use porecast_base::{Error, Result, Verbosity, atomic, interrupt, lock};
+use porecast_base::{Error, Result, Verbosity, atomic, interrupt, lock, output};
 use porecast_store::config::segmentation::{SegmentationConfig, SourceConfig};
 use porecast_store::config::{self, to_toml};
 use porecast_store::image_split;
@@ -64,7 +63,7 @@ pub fn run(options: &PrepareOptions, verbosity: Verbosity) -> Result<Prepared> {
     let outputs = [Some(&output), options.clean.as_ref()];
     let _held = outputs.into_iter().flatten().map(|path| lock::hold(path)).collect::<Result<Vec<_>>>()?;
     for path in outputs.into_iter().flatten() {
-        check(path, &[], options.force)?;
+        output::check(path, &[], options.force)?;
     }
     if let Some(source) = &options.source {
         config.source.path.clone_from(source);

@@ -32,8 +32,8 @@ use crate::simd::{Kernel, Level, Simd};
 const PIXELS: usize = 256;
 /// Approximate number of tasks, constant so that the result is deterministic.
 const TASKS: usize = 16;
-/// Smallest number of input channels for a separate task, because each task transposes the output gradient
-/// again.
+/// Smallest number of input channels for a separate task: without Winograd's components, each task transposes the output
+/// gradient again.
 const PART: usize = 32;
 /// Output channels are padded to a multiple of two of the widest vectors.
 const OUT_BLOCK: usize = 32;

@@ -64,6 +64,10 @@ pub(super) fn run(
         predict_image(predictor, options, &physics, &path, &mut shown, verbosity)?;
     } else {
         let dataset = open_dataset(options)?;
+        if let (None, Some(assumed)) = (options.physics.capillary_number, otherwise.capillary_number) {
+            let what = format!("no --capillary-number: {assumed} is taken unless the dataset has its own");
+            shown.note(verbosity, what);
+        }
         shown.voxel_size_m = dataset.voxel_size_m();
         let ids = ids_of_part(predictor.card().parts(), dataset.domain_ids(), options.part.as_deref())?;
         predict_dataset(predictor, &dataset, &ids, &path, &physics, Some(&mut shown), verbosity)?;

@@ -130,10 +130,6 @@ pub fn run(
             finish(folder).map(|()| done)
         }),
         Model::Shipped => {
-            let is_dataset = options.input.is_file() && !domain_image::is_one(&options.input)?;
-            if options.physics.capillary_number.is_none() && is_dataset {
-                say(verbosity, "no --capillary-number: 0.01 is taken unless the dataset has its own");
-            }
             let predictor = Predictor::shipped(device)?.with_tile(options.tile).with_rescale(options.rescale);
             each_image(options, folder, verbosity, |options, folder| {
                 let done = invasions::run(options, &SHIPPED_PHYSICS, folder, &predictor, verbosity)?;

@@ -13,7 +13,7 @@ mod xdmf;
 use std::path::Path;
 
 use ndarray::{Array2, Array3};
-use porecast_base::{Error, Result, atomic, lock, output as outputs};
+use porecast_base::{Error, Result, atomic, lock, output};
 use porecast_simulations::{Domain, Side, TimeUnit};
 
 use crate::prediction::{self, PredictionFile};
@@ -48,7 +48,7 @@ pub fn export(
 ) -> Result<String> {
     let source = Source::open(input)?;
     let _lock = lock::hold(output)?;
-    outputs::check(output, &[input], replace)?;
+    output::check(output, &[input], replace)?;
     if output.exists() && output.is_dir() != (format != Format::Npz) {
         let what = "must be a file for npz, a folder otherwise; choose another output";
         return Err(Error::output(output, what));
