@@ -11,6 +11,7 @@
 
 mod activation;
 pub mod adam;
+mod ahead;
 mod autodiff;
 mod backend;
 mod concat;

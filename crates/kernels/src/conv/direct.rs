@@ -392,7 +392,7 @@ impl InTiles for Product<'_> {
         unsafe {
             let weights = self.weights.values.as_ptr().add(block * self.terms.weights() + first);
             let start = self.weights.bias.as_ptr().add(channel);
-            let sums = self.terms.sum::<S, R, C>(self.packed.as_ptr(), vectors, weights, start);
+            let sums = self.terms.sum::<S, R, C>(self.packed.as_ptr(), vectors, weights, start, &[]);
             for (row, sums) in sums.iter().enumerate() {
                 if row >= live {
                     continue;

@@ -7,6 +7,7 @@
 //! narrow they are.
 
 use super::shape::ConvShape;
+use crate::ahead::LINE;
 
 /// Floats that may be read beyond the last output pixel of a panel: at most one vector minus one.
 const OVERHANG: usize = 16;
@@ -30,8 +31,9 @@ pub(crate) struct Panel {
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     /// One copy with zeros on the left and right. Input rows are `line` floats apart; in them, columns with the same
-    /// remainder by the stride are neighbours, and remainders `phase` floats apart.
-    Padded { line: usize, phase: usize },
+    /// remainder by the stride are neighbours, and remainders `phase` floats apart. A row begins after `lead` unused floats, so
+    /// that its first pixel is at the beginning of a cache line; with a stride there are none.
+    Padded { line: usize, phase: usize, lead: usize },
     /// One copy for each horizontal tap, `copy` floats apart; vertical taps share rows.
     Shifted { copy: usize },
     /// One copy for each tap, `copy` floats apart.
@@ -69,9 +71,13 @@ impl Panel {
             _ => 4 * width >= 3 * width.next_multiple_of(16),
         };
         let (kind, floats) = if wide {
-            let phase = phase_len(shape).next_multiple_of(16);
+            let lead = match shape.stride[1] {
+                1 => shape.padding[1].next_multiple_of(LINE) - shape.padding[1],
+                _ => 0,
+            };
+            let phase = (lead + phase_len(shape)).next_multiple_of(LINE);
             let line = shape.stride[1] * phase;
-            (Kind::Padded { line, phase }, in_rows * line)
+            (Kind::Padded { line, phase, lead }, in_rows * line)
         } else if shape.stride[0] == 1 {
             let copy = odd_lines(in_rows * width);
             (Kind::Shifted { copy }, kernel_width * copy)
@@ -83,10 +89,10 @@ impl Panel {
         for y in 0..kernel_height {
             for x in 0..kernel_width {
                 taps.push(match kind {
-                    Kind::Padded { line, phase } => {
+                    Kind::Padded { line, phase, lead } => {
                         let [column, remainder] =
                             [x * across / shape.stride[1], x * across % shape.stride[1]];
-                        y * down * line + remainder * phase + column
+                        lead + y * down * line + remainder * phase + column
                     }
                     Kind::Shifted { copy } => x * copy + y * down * width,
                     Kind::Gathered { copy } => (y * kernel_width + x) * copy,
@@ -161,11 +167,11 @@ impl Panel {
                 .map(|row| &plane[row * in_width..][..in_width])
         };
         match self.kind {
-            Kind::Padded { line, phase } => {
+            Kind::Padded { line, phase, lead } => {
                 let [stride, stride_across] = self.shape.stride;
                 for row in 0..(rows - 1) * stride + down * (kernel_height - 1) + 1 {
                     for remainder in 0..stride_across {
-                        let to = &mut to[row * line + remainder * phase..][..phase_len(&self.shape)];
+                        let to = &mut to[lead + row * line + remainder * phase..][..phase_len(&self.shape)];
                         copy_row(source(first_row * stride + row), pad_left, remainder, stride_across, to);
                     }
                 }

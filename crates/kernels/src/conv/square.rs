@@ -25,9 +25,8 @@ use crate::simd::{Kernel, Level, Simd};
 const CHANNELS: usize = 32;
 /// Tiles for which the weights are worth their transform.
 const TILES: usize = 32;
-/// Bytes of the components of a list of tiles: most of a large second-level cache. Shorter lists read shorter pieces of
-/// each channel.
-const BYTES: usize = 1600 * 1024;
+/// Bytes of the components of a list of tiles: together with the products they fit into the second-level cache.
+const BYTES: usize = 400 * 1024;
 /// Blocks of output channels multiplied before they are transformed back.
 const BLOCKS: usize = 4;
 /// Input channels transformed by one task.
@@ -299,7 +298,7 @@ unsafe fn rows<S: Simd, const R: usize, const C: usize>(
     // SAFETY: by the caller's promise and the assertions.
     unsafe {
         let weights = weights.as_ptr().add(channel);
-        let sums = terms.sum::<S, R, C>(packed.as_ptr(), &vectors, weights, zeros.as_ptr());
+        let sums = terms.sum::<S, R, C>(packed.as_ptr(), &vectors, weights, zeros.as_ptr(), &[]);
         for (row, sums) in sums.iter().enumerate() {
             for (&sum, vector) in sums.iter().zip(&vectors) {
                 S::store(products.as_mut_ptr().add((channel + row) * line + vector.to), sum);

@@ -3,10 +3,15 @@
 use std::ops::Range;
 
 use super::panel::Vector;
+use crate::ahead::{LINE, fetch};
 use crate::simd::Simd;
 
 /// Output channels whose weights are interleaved.
 pub(crate) const BLOCK: usize = 8;
+
+/// Vectors of sums from which on lines are fetched between the products: with fewer, a channel takes too little time to hide
+/// it.
+const BETWEEN: usize = 16;
 
 /// The terms summed for an output: channels of a panel, `channel` floats apart, and in each the taps at their
 /// offsets. The weights are `[channel][tap][BLOCK]`.
@@ -28,7 +33,8 @@ impl Terms<'_> {
         self.channels * self.taps.len() * BLOCK
     }
 
-    /// The sums of R output channels for C vectors of pixels, added to `start`.
+    /// The sums of R output channels for C vectors of pixels, added to `start`. Meanwhile, `ahead` is
+    /// fetched, a cache line with each channel.
     ///
     /// # Safety
     /// The processor has the instructions of `S`. The panel is valid for [`reach`](Self::reach) + LANES
@@ -41,6 +47,7 @@ impl Terms<'_> {
         vectors: &[Vector; C],
         weights: *const f32,
         start: *const f32,
+        ahead: &[f32],
     ) -> [[S::Vector; C]; R] {
         // SAFETY: every address is inside the ranges ensured by the caller.
         unsafe {
@@ -52,11 +59,14 @@ impl Terms<'_> {
             for (from, vector) in from.iter_mut().zip(vectors) {
                 *from = from.add(vector.from);
             }
+            if R * C < BETWEEN {
+                ahead.iter().step_by(LINE).for_each(fetch);
+            }
             // A constant number of taps needs no inner loop.
             match *self.taps {
-                [a] => self.add_products::<S, R, C>([a].iter(), from, weights, &mut sums),
-                [a, b, c] => self.add_products::<S, R, C>([a, b, c].iter(), from, weights, &mut sums),
-                _ => self.add_products::<S, R, C>(self.taps.iter(), from, weights, &mut sums),
+                [a] => self.add_products::<S, R, C>([a].iter(), from, weights, ahead, &mut sums),
+                [a, b, c] => self.add_products::<S, R, C>([a, b, c].iter(), from, weights, ahead, &mut sums),
+                _ => self.add_products::<S, R, C>(self.taps.iter(), from, weights, ahead, &mut sums),
             }
             sums
         }
@@ -70,9 +80,13 @@ impl Terms<'_> {
         taps: impl Iterator<Item = &'t usize> + Clone,
         mut from: [*const f32; C],
         mut weights: *const f32,
+        ahead: &[f32],
         sums: &mut [[S::Vector; C]; R],
     ) {
-        for _ in 0..self.channels {
+        for channel in 0..self.channels {
+            if R * C >= BETWEEN && let Some(line) = ahead.get(channel * LINE) {
+                fetch(line);
+            }
             for &tap in taps.clone() {
                 // SAFETY: every address is inside the ranges ensured by the caller.
                 unsafe {

@@ -293,7 +293,19 @@ impl Task<'_> {
         for unit in units.clone() {
             let (first, groups) = plan.unit_rows(unit);
             let image = self.x.image(unit / plan.image_units, [shape.in_channels, shape.in_plane()]);
-            along_height::take_input(shape, image, channels.clone(), first, groups, rows, row, packed);
+            // SAFETY: the caller's promise.
+            unsafe {
+                along_height::take_input::<S>(
+                    shape,
+                    image,
+                    channels.clone(),
+                    first,
+                    groups,
+                    rows,
+                    row,
+                    packed,
+                )
+            };
             row += groups;
         }
         // SAFETY: the caller's promise.

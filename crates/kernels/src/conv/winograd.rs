@@ -9,6 +9,7 @@
 //! Vectors run along the width, so that the transforms are sums of rows. Lavin and Gray, "Fast algorithms for
 //! convolutional neural networks" (2016), equations 5 to 11; interpolation points 0, ±1, ±2, ∞.
 
+use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -22,6 +23,7 @@ use super::panel::{Panel, Vector};
 use super::shape::ConvShape;
 use super::square;
 use super::tile::{BLOCK, InTiles, Terms};
+use crate::ahead::Ahead;
 use crate::memory::{Buffer, with_scratch};
 use crate::simd::{Kernel, Level, Simd};
 
@@ -31,8 +33,8 @@ pub(crate) const COMPONENTS: usize = 6;
 pub(crate) const GROUP: usize = 4;
 /// Kernel rows.
 const KERNEL: usize = 3;
-/// Bytes of a panel: most of a second-level cache.
-const PANEL_BYTES: usize = 800 * 1024;
+/// Bytes of a panel: a part of the second-level cache, where the input of the next tile has to fit too.
+const PANEL_BYTES: usize = 300 * 1024;
 
 /// G
 pub(crate) const KERNEL_TO_COMPONENTS: [[f32; KERNEL]; COMPONENTS] = [
@@ -230,14 +232,30 @@ pub(crate) fn convolve(
     let (parts, part) = task_split(shape.batch * tiles, blocks, 4);
     let panel_len = panel.len(COMPONENTS * shape.in_channels);
     (0..shape.batch * tiles * parts).into_par_iter().for_each(|task| {
-        let (task, first_block) = (task / parts, task % parts * part);
-        let (image, first_group) = (task / tiles, task % tiles * panel.rows);
+        let (tile, following) = (task / parts, (task + 1) / parts);
+        let first_block = task % parts * part;
+        let (image, first_group) = (tile / tiles, tile % tiles * panel.rows);
+        let size = [shape.in_channels, shape.in_plane()];
+        let next = match following != tile && following < shape.batch * tiles {
+            true => {
+                let image = x.image(following / tiles, size);
+                let [first, end] = [0, 1].map(|more| {
+                    let row = (following % tiles + more) * panel.rows * GROUP;
+                    row.min(shape.in_size[0]) * shape.in_size[1]
+                });
+                let pixels = |channel| &image.channel(channel)[first..end];
+                (0..shape.in_channels).rev().map(pixels).collect()
+            }
+            false => Vec::new(),
+        };
         with_scratch(panel_len + component_plane(shape, &panel), |scratch| {
             let (packed, components) = scratch.split_at_mut(panel_len);
             level.run(Tile {
                 shape,
                 panel: &panel,
-                image: x.image(image, [shape.in_channels, shape.in_plane()]),
+                image: x.image(image, size),
+                next,
+                ahead: RefCell::default(),
                 weights: &weights,
                 starts: &starts,
                 packed,
@@ -279,8 +297,11 @@ pub(crate) fn tile_groups(
 
 /// Components of the six input rows of a group of one channel, `stride` apart from `start` on. Rows outside
 /// the image are `zeros`.
+///
+/// # Safety
+/// The processor has the instructions of `S`.
 #[inline(always)]
-pub(crate) fn input_components(
+pub(crate) unsafe fn input_components<S: Simd>(
     plane: &[f32],
     [height, width]: [usize; 2],
     zeros: &[f32],
@@ -288,60 +309,108 @@ pub(crate) fn input_components(
     to: &mut [f32],
     [start, stride]: [usize; 2],
 ) {
-    let mut rows = [zeros; COMPONENTS];
+    let mut rows = [&zeros[..width]; COMPONENTS];
     for (index, to) in rows.iter_mut().enumerate() {
         let row = group * GROUP + index;
         if (1..=height).contains(&row) {
             *to = &plane[(row - 1) * width..][..width];
         }
     }
-    let [v0, v1, v2, v3, v4, v5] = component_rows_mut(to, start, stride, width);
-    let [d0, d1, d2, d3, d4, d5] = rows;
-    for x in 0..width {
-        let (even, odd) = (d4[x] - 4.0 * d2[x], d3[x] - 4.0 * d1[x]);
-        let (near, twice) = (d4[x] - d2[x], 2.0 * (d3[x] - d1[x]));
-        v0[x] = 4.0 * d0[x] - 5.0 * d2[x] + d4[x];
-        v1[x] = even + odd;
-        v2[x] = even - odd;
-        v3[x] = near + twice;
-        v4[x] = near - twice;
-        v5[x] = 4.0 * d1[x] - 5.0 * d3[x] + d5[x];
+    assert!(start + (COMPONENTS - 1) * stride + width <= to.len());
+    for x in (0..width).step_by(S::LANES) {
+        let live = S::LANES.min(width - x);
+        // SAFETY: the caller ensures the instructions; the rows have `width` floats, and the output was checked.
+        unsafe {
+            let values = vertical_input::<S>(rows.map(|row| load::<S>(row.as_ptr().add(x), live)));
+            for (component, value) in values.into_iter().enumerate() {
+                store::<S>(to.as_mut_ptr().add(start + component * stride + x), live, value);
+            }
+        }
+    }
+}
+
+/// Bᵀ d
+///
+/// # Safety
+/// The processor has the instructions of `S`.
+#[inline(always)]
+unsafe fn vertical_input<S: Simd>([d0, d1, d2, d3, d4, d5]: [S::Vector; 6]) -> [S::Vector; COMPONENTS] {
+    // SAFETY: ensured by the caller.
+    unsafe {
+        let times = |factor: f32, a, b| S::fma(S::splat(factor), a, b);
+        let (even, odd) = (times(-4.0, d2, d4), times(-4.0, d1, d3));
+        let (near, far) = (S::sub(d4, d2), S::sub(d3, d1));
+        [
+            times(4.0, d0, times(-5.0, d2, d4)),
+            S::add(even, odd),
+            S::sub(even, odd),
+            times(2.0, far, near),
+            times(-2.0, far, near),
+            times(4.0, d1, times(-5.0, d3, d5)),
+        ]
     }
 }
 
 /// The components `[component][column]` of four rows of an output gradient.
+///
+/// # Safety
+/// The processor has the instructions of `S`.
 #[inline(always)]
-pub(crate) fn output_components(rows: [&[f32]; GROUP], to: &mut [f32]) {
-    let [y0, y1, y2, y3] = rows;
-    let width = y0.len();
-    let (y1, y2, y3) = (&y1[..width], &y2[..width], &y3[..width]);
-    let [v0, v1, v2, v3, v4, v5] = component_rows_mut(to, 0, width, width);
-    for x in 0..width {
-        let (even, odd) = (y0[x] + y2[x], y1[x] + y3[x]);
-        let (far_even, far_odd) = (y0[x] + 4.0 * y2[x], 2.0 * y1[x] + 8.0 * y3[x]);
-        v0[x] = y0[x];
-        v1[x] = even + odd;
-        v2[x] = even - odd;
-        v3[x] = far_even + far_odd;
-        v4[x] = far_even - far_odd;
-        v5[x] = y3[x];
+pub(crate) unsafe fn output_components<S: Simd>(rows: [&[f32]; GROUP], to: &mut [f32]) {
+    let width = rows[0].len();
+    assert!(rows.iter().all(|row| row.len() == width) && to.len() >= COMPONENTS * width);
+    for x in (0..width).step_by(S::LANES) {
+        let live = S::LANES.min(width - x);
+        // SAFETY: the caller ensures the instructions; the lengths were checked.
+        unsafe {
+            let values = vertical_output::<S>(rows.map(|row| load::<S>(row.as_ptr().add(x), live)));
+            for (component, value) in values.into_iter().enumerate() {
+                store::<S>(to.as_mut_ptr().add(component * width + x), live, value);
+            }
+        }
     }
 }
 
-/// Six rows of `width` from `start`, `stride` apart.
+/// A y
+///
+/// # Safety
+/// The processor has the instructions of `S`.
 #[inline(always)]
-fn component_rows_mut(
-    all: &mut [f32],
-    start: usize,
-    stride: usize,
-    width: usize,
-) -> [&mut [f32]; COMPONENTS] {
-    let (a, rest) = all[start..].split_at_mut(stride);
-    let (b, rest) = rest.split_at_mut(stride);
-    let (c, rest) = rest.split_at_mut(stride);
-    let (d, rest) = rest.split_at_mut(stride);
-    let (e, f) = rest.split_at_mut(stride);
-    [&mut a[..width], &mut b[..width], &mut c[..width], &mut d[..width], &mut e[..width], &mut f[..width]]
+unsafe fn vertical_output<S: Simd>([y0, y1, y2, y3]: [S::Vector; GROUP]) -> [S::Vector; COMPONENTS] {
+    // SAFETY: ensured by the caller.
+    unsafe {
+        let times = |factor: f32, a, b| S::fma(S::splat(factor), a, b);
+        let (even, odd) = (S::add(y0, y2), S::add(y1, y3));
+        let (far_even, far_odd) = (times(4.0, y2, y0), times(4.0, y3, y1));
+        [
+            y0,
+            S::add(even, odd),
+            S::sub(even, odd),
+            times(2.0, far_odd, far_even),
+            times(-2.0, far_odd, far_even),
+            y3,
+        ]
+    }
+}
+
+/// The first `live` floats.
+///
+/// # Safety
+/// The processor has the instructions of `S`, and the floats exist.
+#[inline(always)]
+unsafe fn load<S: Simd>(from: *const f32, live: usize) -> S::Vector {
+    // SAFETY: ensured by the caller.
+    unsafe { if live == S::LANES { S::load(from) } else { S::load_first(from, live) } }
+}
+
+/// Stores the first `live` lanes.
+///
+/// # Safety
+/// As for `load`.
+#[inline(always)]
+unsafe fn store<S: Simd>(to: *mut f32, live: usize, value: S::Vector) {
+    // SAFETY: ensured by the caller.
+    unsafe { if live == S::LANES { S::store(to, value) } else { S::store_first(to, live, value) } }
 }
 
 /// One tile: packs the components of its input, multiplies, and transforms the products into output rows.
@@ -349,6 +418,9 @@ struct Tile<'a> {
     shape: &'a ConvShape,
     panel: &'a Panel,
     image: Image<'a>,
+    /// The pixels of the tile that probably comes next on this thread.
+    next: Vec<&'a [f32]>,
+    ahead: RefCell<Ahead<'a>>,
     weights: &'a [f32],
     starts: &'a [f32],
     /// Scratch for the panel.
@@ -369,9 +441,12 @@ struct Products {
 }
 
 /// Packs the components of some channels, component-major like the weights.
+///
+/// # Safety
+/// The processor has the instructions of `S`.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)] // Sizes, input, place, scratch, output.
-pub(crate) fn pack_components(
+pub(crate) unsafe fn pack_components<S: Simd>(
     shape: &ConvShape,
     panel: &Panel,
     image: Image,
@@ -387,11 +462,15 @@ pub(crate) fn pack_components(
     for (index, channel) in channels.enumerate() {
         let plane = image.channel(channel);
         if let Some(line) = panel.padded_line() {
-            // Writes directly into the panel, with a zero on either side.
+            // Writes directly into the panel, with a zero on either side. The middle tap is the pixel itself.
             let stride = count * panel.channel;
             for group in 0..groups {
-                let start = index * panel.channel + group * line + 1;
-                input_components(plane, shape.in_size, &zeros, first_group + group, packed, [start, stride]);
+                let start = index * panel.channel + group * line + panel.taps[1];
+                let place = [start, stride];
+                // SAFETY: ensured by the caller.
+                unsafe {
+                    input_components::<S>(plane, shape.in_size, &zeros, first_group + group, packed, place)
+                };
                 for component in 0..COMPONENTS {
                     packed[component * stride + start - 1] = 0.0;
                     packed[component * stride + start + width] = 0.0;
@@ -401,7 +480,10 @@ pub(crate) fn pack_components(
         }
         for group in 0..groups {
             let place = [group * width, groups * width];
-            input_components(plane, shape.in_size, &zeros, first_group + group, components, place);
+            // SAFETY: ensured by the caller.
+            unsafe {
+                input_components::<S>(plane, shape.in_size, &zeros, first_group + group, components, place)
+            };
         }
         for (component, rows) in components.chunks_exact(groups * width).enumerate().take(COMPONENTS) {
             let to = &mut packed[(component * count + index) * panel.channel..][..panel.channel];
@@ -414,21 +496,26 @@ impl Kernel for Tile<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(mut self) {
         let channels = 0..self.shape.in_channels;
         let (first, groups) = (self.first_group, self.groups);
-        pack_components(
-            self.shape,
-            self.panel,
-            self.image,
-            channels,
-            first,
-            groups,
-            self.components,
-            self.packed,
-        );
+        // SAFETY: the caller ensures the instructions.
+        unsafe {
+            pack_components::<S>(
+                self.shape,
+                self.panel,
+                self.image,
+                channels,
+                first,
+                groups,
+                self.components,
+                self.packed,
+            );
+        }
         let mut vectors = Vec::new();
         self.panel.vectors(self.groups, S::LANES, &mut vectors);
+        let sums = vectors.len().div_ceil(S::COLUMNS) * self.blocks.len() * BLOCK / S::ROWS * COMPONENTS;
+        self.ahead.replace(Ahead::new(std::mem::take(&mut self.next), sums));
         // SAFETY: the caller ensures the instructions; the vectors are those of the panel.
         unsafe { self.compute::<S>(&vectors) };
     }
@@ -464,11 +551,12 @@ impl InTiles for Tile<'_> {
             let place = |component: usize, row: usize, column: usize| {
                 products.add(((component * R + row) * C + column) * S::LANES)
             };
+            let mut ahead = self.ahead.borrow_mut();
             for component in 0..COMPONENTS {
                 let panel = self.packed.as_ptr().add(component * terms.channels * terms.channel);
                 let weights = (block * COMPONENTS + component) * terms.weights() + first;
                 let weights = self.weights.as_ptr().add(weights);
-                let sums = terms.sum::<S, R, C>(panel, vectors, weights, zeros.as_ptr());
+                let sums = terms.sum::<S, R, C>(panel, vectors, weights, zeros.as_ptr(), ahead.part());
                 for (row, sums) in sums.iter().enumerate() {
                     for (column, &sum) in sums.iter().enumerate() {
                         S::store(place(component, row, column), sum);

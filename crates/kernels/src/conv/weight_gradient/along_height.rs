@@ -40,9 +40,12 @@ fn padded_out<S: Simd>(shape: &ConvShape) -> usize {
 
 /// Writes the components `[component][channel][row][pixel]` of groups of rows of an input, from the row `first_row` on.
 /// `packed` has room for all rows of `channels` channels.
+///
+/// # Safety
+/// The processor has the instructions of `S`.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)] // Sizes, input, places, output.
-pub(super) fn take_input(
+pub(super) unsafe fn take_input<S: Simd>(
     shape: &ConvShape,
     image: Image,
     channels: std::ops::Range<usize>,
@@ -58,7 +61,17 @@ pub(super) fn take_input(
         for group in 0..groups {
             let start = index * rows.input_len() + (first_row + group) * rows.width;
             let (plane, place) = (image.channel(channel), [start, stride]);
-            winograd::input_components(plane, shape.in_size, &zeros, first_group + group, packed, place);
+            // SAFETY: ensured by the caller.
+            unsafe {
+                winograd::input_components::<S>(
+                    plane,
+                    shape.in_size,
+                    &zeros,
+                    first_group + group,
+                    packed,
+                    place,
+                )
+            };
         }
     }
 }
@@ -95,7 +108,8 @@ pub(super) unsafe fn take_gradient<S: Simd>(
                     }
                 }
                 let to = &mut components[lane * COMPONENTS * width..][..COMPONENTS * width];
-                winograd::output_components(from, to);
+                // SAFETY: the caller's promise.
+                unsafe { winograd::output_components::<S>(from, to) };
             }
             for component in 0..COMPONENTS {
                 let start = (component * padded_out::<S>(shape) + lanes) * rows.padded_len();
