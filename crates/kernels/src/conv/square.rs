@@ -24,7 +24,7 @@ use crate::simd::{Kernel, Level, Simd};
 /// Channels for which a quarter of the multiplications saves more than the transforms along the width cost.
 const CHANNELS: usize = 32;
 /// Tiles for which the weights are worth their transform.
-const TILES: usize = 32;
+const TILES: usize = 4;
 /// Bytes of the components of a list of tiles: together with the products they fit into the second-level cache.
 const BYTES: usize = 400 * 1024;
 /// Blocks of output channels multiplied before they are transformed back.
