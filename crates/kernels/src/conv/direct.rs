@@ -40,9 +40,10 @@ impl PackedWeights {
                 let (rows, _) = values.as_chunks_mut::<BLOCK>();
                 for lane in 0..BLOCK {
                     let out = block * BLOCK + lane;
-                    for (row, values) in rows.iter_mut().enumerate() {
-                        values[lane] =
-                            if out < out_channels { weight(out, row / taps, row % taps) } else { 0.0 };
+                    for (input, rows) in rows.chunks_exact_mut(taps).enumerate() {
+                        for (tap, values) in rows.iter_mut().enumerate() {
+                            values[lane] = if out < out_channels { weight(out, input, tap) } else { 0.0 };
+                        }
                     }
                 }
             });
@@ -201,13 +202,12 @@ fn strided_input_gradient(
     }
     for StridedPart { tap, pixel, shape: part } in parts {
         let Some(part) = part else { continue };
-        let taps_before =
-            |index: usize, kernel: usize, first: usize, stride| first + stride * (kernel - 1 - index);
-        let value = |input, out, index: usize| {
-            let y = taps_before(index / part.kernel[1], part.kernel[0], tap[0], down);
-            let x = taps_before(index % part.kernel[1], part.kernel[1], tap[1], across);
-            weight[(out * shape.in_channels + input) * shape.taps() + y * shape.kernel[1] + x]
-        };
+        let rows = (0..part.kernel[0]).rev().map(|index| tap[0] + down * index);
+        let columns = (0..part.kernel[1]).rev().map(|index| tap[1] + across * index);
+        let taps: Vec<usize> =
+            rows.flat_map(|y| columns.clone().map(move |x| y * shape.kernel[1] + x)).collect();
+        let value =
+            |input, out, tap: usize| weight[(out * shape.in_channels + input) * shape.taps() + taps[tap]];
         let mut gradient = Buffer::uninitialised(part.out_len());
         let (from, to) = (Images::whole(out_gradient), ImagesMut::whole(&mut gradient));
         convolve_with(level, part, from, value, None, Finish::default(), to);
@@ -260,25 +260,71 @@ fn convolve_packed(
     let panel = Panel::new(shape, tile_rows_within(shape, 8, bytes, PANEL_BYTES));
     let tiles = height.div_ceil(panel.rows);
     let (parts, part) = task_split(shape.batch * tiles, blocks, 4);
-    (0..shape.batch * tiles * parts).into_par_iter().for_each(|task| {
-        let (task, first_block) = (task / parts, task % parts * part);
-        let (image, first_row) = (task / tiles, task % tiles * panel.rows);
-        with_scratch(panel.len(shape.in_channels), |packed| {
-            level.run(Tile {
-                shape,
-                panel: &panel,
-                image: x.image(image, [shape.in_channels, shape.in_plane()]),
-                weights,
-                packed,
-                finish: finish.of_image(image, shape.batch, [shape.out_channels, shape.out_plane()]),
-                out: out.image(image, [shape.out_channels, shape.out_plane()]),
-                first_pixel: first_row * shape.out_size[1],
-                first_row,
-                rows: panel.rows.min(height - first_row),
-                blocks: first_block.min(blocks)..(first_block + part).min(blocks),
+    (0..shape.batch * tiles).into_par_iter().for_each(|tile| {
+        let (image, first_row) = (tile / tiles, tile % tiles * panel.rows);
+        let rows = panel.rows.min(height - first_row);
+        let from = x.image(image, [shape.in_channels, shape.in_plane()]);
+        with_packed(level, &panel, from, shape.in_channels, first_row..first_row + rows, |packed| {
+            (0..parts).into_par_iter().for_each(|index| {
+                level.run(Tile {
+                    shape,
+                    panel: &panel,
+                    packed,
+                    weights,
+                    finish: finish.of_image(image, shape.batch, [shape.out_channels, shape.out_plane()]),
+                    out: out.image(image, [shape.out_channels, shape.out_plane()]),
+                    first_pixel: first_row * shape.out_size[1],
+                    rows,
+                    blocks: (index * part).min(blocks)..((index + 1) * part).min(blocks),
+                });
             });
         });
     });
+}
+
+/// Input channels packed by one task.
+const PACKED: usize = 32;
+
+/// Packs the input of the output rows `rows` of an image into a panel and passes it on.
+pub(super) fn with_packed(
+    level: Level,
+    panel: &Panel,
+    image: Image,
+    channels: usize,
+    rows: Range<usize>,
+    work: impl FnOnce(&[f32]),
+) {
+    with_scratch(panel.len(channels), |packed| {
+        packed[..channels * panel.channel].par_chunks_mut(PACKED * panel.channel).enumerate().for_each(
+            |(task, packed)| {
+                let first = task * PACKED;
+                level.run(Pack { panel, image, first, rows: rows.clone(), packed });
+            },
+        );
+        work(packed);
+    });
+}
+
+/// Packs some channels.
+struct Pack<'a> {
+    panel: &'a Panel,
+    image: Image<'a>,
+    /// First channel.
+    first: usize,
+    rows: Range<usize>,
+    packed: &'a mut [f32],
+}
+
+impl Kernel for Pack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { panel, image, first, rows, packed } = self;
+        for (index, packed) in packed.chunks_exact_mut(panel.channel).enumerate() {
+            panel.pack(image.channel(first + index), rows.start, rows.len(), packed);
+        }
+    }
 }
 
 /// Output rows of a tile: as many as fit into `budget`, fewer if there would be too few tasks, but at least
@@ -305,19 +351,16 @@ pub(crate) fn task_split(tiles: usize, blocks: usize, least: usize) -> (usize, u
     (blocks.div_ceil(part), part)
 }
 
-/// One tile: packs its panel, then multiplies.
+/// Some output channels of a tile.
 pub(super) struct Tile<'a> {
     pub shape: &'a ConvShape,
     pub panel: &'a Panel,
-    pub image: Image<'a>,
+    pub packed: &'a [f32],
     pub weights: &'a PackedWeights,
-    /// Scratch for the panel.
-    pub packed: &'a mut [f32],
     pub finish: ImageFinish<'a>,
     pub out: ImageMut<'a>,
     /// Where the tile starts in each plane.
     pub first_pixel: usize,
-    pub first_row: usize,
     pub rows: usize,
     pub blocks: Range<usize>,
 }
@@ -327,16 +370,7 @@ impl Kernel for Tile<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { shape, panel, image, weights, packed, finish, out, first_pixel, first_row, rows, blocks } =
-            self;
-        for channel in 0..shape.in_channels {
-            panel.pack(
-                image.channel(channel),
-                first_row,
-                rows,
-                &mut packed[channel * panel.channel..][..panel.channel],
-            );
-        }
+        let Self { shape, panel, packed, weights, finish, out, first_pixel, rows, blocks } = self;
         let mut vectors = Vec::new();
         panel.vectors(rows, S::LANES, &mut vectors);
         let product = Product {

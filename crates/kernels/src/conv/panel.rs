@@ -168,29 +168,30 @@ impl Panel {
         };
         match self.kind {
             Kind::Padded { line, phase, lead } => {
-                let [stride, stride_across] = self.shape.stride;
-                for row in 0..(rows - 1) * stride + down * (kernel_height - 1) + 1 {
-                    for remainder in 0..stride_across {
-                        let to = &mut to[lead + row * line + remainder * phase..][..phase_len(&self.shape)];
-                        copy_row(source(first_row * stride + row), pad_left, remainder, stride_across, to);
+                let [stride, phases] = self.shape.stride;
+                for remainder in 0..phases {
+                    let columns = Columns::new(in_width, pad_left, remainder, phases, phase_len(&self.shape));
+                    for row in 0..(rows - 1) * stride + down * (kernel_height - 1) + 1 {
+                        let to = &mut to[lead + row * line + remainder * phase..];
+                        columns.copy(source(first_row * stride + row), to);
                     }
                 }
             }
             Kind::Shifted { copy } => {
                 for x in 0..kernel_width {
+                    let columns = Columns::new(in_width, pad_left, x * across, self.shape.stride[1], width);
                     for row in 0..rows + down * (kernel_height - 1) {
-                        let to = &mut to[x * copy + row * width..][..width];
-                        copy_row(source(first_row + row), pad_left, x * across, self.shape.stride[1], to);
+                        columns.copy(source(first_row + row), &mut to[x * copy + row * width..]);
                     }
                 }
             }
             Kind::Gathered { copy } => {
-                for y in 0..kernel_height {
-                    for x in 0..kernel_width {
+                for x in 0..kernel_width {
+                    let columns = Columns::new(in_width, pad_left, x * across, self.shape.stride[1], width);
+                    for y in 0..kernel_height {
                         for row in 0..rows {
-                            let to = &mut to[(y * kernel_width + x) * copy + row * width..][..width];
-                            let row = (first_row + row) * self.shape.stride[0] + y * down;
-                            copy_row(source(row), pad_left, x * across, self.shape.stride[1], to);
+                            let to = &mut to[(y * kernel_width + x) * copy + row * width..];
+                            columns.copy(source((first_row + row) * self.shape.stride[0] + y * down), to);
                         }
                     }
                 }
@@ -204,39 +205,64 @@ fn phase_len(shape: &ConvShape) -> usize {
     shape.out_size[1] + shape.dilation[1] * (shape.kernel[1] - 1) / shape.stride[1]
 }
 
-/// Copies columns `first`, `first + stride`, ... of a row, with `pad` zeros before it and as many as needed
-/// after it. A missing row is all zeros.
+/// Columns `first`, `first + stride`, ... of rows with zeros before them and after them.
+#[derive(Clone, Copy)]
+struct Columns {
+    /// Columns before the row, inside it, and in all.
+    before: usize,
+    inside: usize,
+    count: usize,
+    /// The first column inside the row.
+    start: usize,
+    stride: usize,
+}
+
+impl Columns {
+    /// `count` columns of a row of `width` pixels with `pad` zeros before it and as many as needed after it.
+    fn new(width: usize, pad: usize, first: usize, stride: usize, count: usize) -> Self {
+        let before = pad.saturating_sub(first).div_ceil(stride).min(count);
+        let start = (first + before * stride).saturating_sub(pad).min(width);
+        let inside = (width - start).div_ceil(stride).min(count - before);
+        Self { before, inside, count, start, stride }
+    }
+
+    /// Copies the columns of a row. A missing row is all zeros.
+    #[inline(always)]
+    fn copy(&self, from: Option<&[f32]>, to: &mut [f32]) {
+        let to = &mut to[..self.count];
+        let Some(from) = from else {
+            return to.fill(0.0);
+        };
+        let (left, rest) = to.split_at_mut(self.before);
+        let (middle, right) = rest.split_at_mut(self.inside);
+        let from = &from[self.start..];
+        zero(left);
+        if self.stride == 1 {
+            for (to, from) in middle.iter_mut().zip(from) {
+                *to = *from;
+            }
+        } else if self.stride == 2 {
+            // A constant stride is vectorised. The last column may have no neighbour.
+            for (to, pair) in middle.iter_mut().zip(from.as_chunks::<2>().0) {
+                *to = pair[0];
+            }
+            if let (Some(last), Some(from)) = (middle.last_mut(), from.get(2 * self.inside.saturating_sub(1)))
+            {
+                *last = *from;
+            }
+        } else {
+            for (to, from) in middle.iter_mut().zip(from.iter().step_by(self.stride)) {
+                *to = *from;
+            }
+        }
+        zero(right);
+    }
+}
+
+/// Copies columns `first`, `first + stride`, ... of a row with `pad` zeros before it and as many as needed after it.
 #[inline(always)]
 pub(crate) fn copy_row(from: Option<&[f32]>, pad: usize, first: usize, stride: usize, to: &mut [f32]) {
-    let Some(from) = from else {
-        return to.fill(0.0);
-    };
-    // Columns before the row, columns inside it, and the rest.
-    let before = pad.saturating_sub(first).div_ceil(stride).min(to.len());
-    let start = first + before * stride - pad.min(first + before * stride);
-    let inside = from.len().saturating_sub(start).div_ceil(stride).min(to.len() - before);
-    let (left, rest) = to.split_at_mut(before);
-    let (middle, right) = rest.split_at_mut(inside);
-    zero(left);
-    if stride == 1 {
-        for (to, from) in middle.iter_mut().zip(&from[start.min(from.len())..]) {
-            *to = *from;
-        }
-    } else if stride == 2 {
-        // A constant stride is vectorised. The last column may have no neighbour.
-        let from = &from[start.min(from.len())..];
-        for (to, pair) in middle.iter_mut().zip(from.as_chunks::<2>().0) {
-            *to = pair[0];
-        }
-        if let (Some(last), Some(from)) = (middle.last_mut(), from.get(2 * inside.saturating_sub(1))) {
-            *last = *from;
-        }
-    } else {
-        for (to, from) in middle.iter_mut().zip(from.iter().skip(start).step_by(stride)) {
-            *to = *from;
-        }
-    }
-    zero(right);
+    Columns::new(from.map_or(0, <[f32]>::len), pad, first, stride, to.len()).copy(from, to);
 }
 
 /// Usually there is a single value, for which a function call would take longer than the copy.

@@ -84,7 +84,9 @@ impl Terms<'_> {
         sums: &mut [[S::Vector; C]; R],
     ) {
         for channel in 0..self.channels {
-            if R * C >= BETWEEN && let Some(line) = ahead.get(channel * LINE) {
+            if R * C >= BETWEEN
+                && let Some(line) = ahead.get(channel * LINE)
+            {
                 fetch(line);
             }
             for &tap in taps.clone() {

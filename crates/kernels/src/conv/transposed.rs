@@ -6,7 +6,9 @@
 
 use rayon::prelude::*;
 
-use super::direct::{PackedWeights, Tile, convolve, convolve_with, in_tiles, task_split, tile_rows_within};
+use super::direct::{
+    PackedWeights, Tile, convolve, convolve_with, in_tiles, task_split, tile_rows_within, with_packed,
+};
 use super::finish::Finish;
 use super::images::{Images, ImagesMut};
 use super::panel::Panel;
@@ -142,35 +144,40 @@ fn convolve_tiles(
     let blocks = channels.div_ceil(BLOCK);
     let (parts, part) = task_split(shape.batch * tiles, blocks, 4);
     let out = Shared::new(out);
-    (0..shape.batch * tiles * parts).into_par_iter().for_each(|task| {
-        let (task, first_block) = (task / parts, task % parts * part);
-        let (image, first_row) = (task / tiles, task % tiles * panel.rows);
+    (0..shape.batch * tiles).into_par_iter().for_each(|tile| {
+        let (image, first_row) = (tile / tiles, tile % tiles * panel.rows);
         let rows = panel.rows.min(height - first_row);
-        let blocks = first_block.min(blocks)..(first_block + part).min(blocks);
-        let packed_len = panel.len(shape.in_channels);
-        with_scratch(packed_len + channels * rows * width, |scratch| {
-            let (packed, apart) = scratch.split_at_mut(packed_len);
-            level.run(Tile {
-                shape: pointwise,
-                panel: &panel,
-                image: Images::whole(x).image(image, [shape.in_channels, pointwise.in_plane()]),
-                weights,
-                packed,
-                finish: Finish::default().of_image(image, shape.batch, [channels, pointwise.out_plane()]),
-                out: ImagesMut::whole(apart).image(0, [channels, rows * width]),
-                first_pixel: 0,
-                first_row,
-                rows,
-                blocks: blocks.clone(),
+        let from = Images::whole(x).image(image, [shape.in_channels, pointwise.in_plane()]);
+        with_packed(level, &panel, from, shape.in_channels, first_row..first_row + rows, |packed| {
+            (0..parts).into_par_iter().for_each(|index| {
+                let blocks = (index * part).min(blocks)..((index + 1) * part).min(blocks);
+                with_scratch(channels * rows * width, |apart| {
+                    level.run(Tile {
+                        shape: pointwise,
+                        panel: &panel,
+                        packed,
+                        weights,
+                        finish: Finish::default().of_image(
+                            image,
+                            shape.batch,
+                            [channels, pointwise.out_plane()],
+                        ),
+                        out: ImagesMut::whole(apart).image(0, [channels, rows * width]),
+                        first_pixel: 0,
+                        rows,
+                        blocks: blocks.clone(),
+                    });
+                    let tile = places * rows * width;
+                    for channel in blocks.start * BLOCK / places..(blocks.end * BLOCK).min(channels) / places
+                    {
+                        let plane = (image * shape.out_channels + channel) * places * pointwise.out_plane();
+                        // SAFETY: each task has its own rows and channels.
+                        let out = unsafe { out.slice(plane + first_row * width * places, tile) };
+                        let apart = &apart[channel * tile..][..tile];
+                        level.run(JoinPlaces { stride: shape.stride, size: [rows, width], apart, out });
+                    }
+                });
             });
-            let tile = places * rows * width;
-            for channel in blocks.start * BLOCK / places..(blocks.end * BLOCK).min(channels) / places {
-                let plane = (image * shape.out_channels + channel) * places * pointwise.out_plane();
-                // SAFETY: each task has its own rows and channels.
-                let out = unsafe { out.slice(plane + first_row * width * places, tile) };
-                let apart = &apart[channel * tile..][..tile];
-                level.run(JoinPlaces { stride: shape.stride, size: [rows, width], apart, out });
-            }
         });
     });
 }
