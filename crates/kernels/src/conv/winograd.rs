@@ -317,13 +317,20 @@ pub(crate) unsafe fn input_components<S: Simd>(
         }
     }
     assert!(start + (COMPONENTS - 1) * stride + width <= to.len());
-    for x in (0..width).step_by(S::LANES) {
-        let live = S::LANES.min(width - x);
-        // SAFETY: the caller ensures the instructions; the rows have `width` floats, and the output was checked.
-        unsafe {
-            let values = vertical_input::<S>(rows.map(|row| load::<S>(row.as_ptr().add(x), live)));
-            for (component, value) in values.into_iter().enumerate() {
-                store::<S>(to.as_mut_ptr().add(start + component * stride + x), live, value);
+    let whole = width / S::LANES * S::LANES;
+    let (from, to) = (rows.map(<[f32]>::as_ptr), to[start..].as_mut_ptr());
+    // SAFETY: the caller ensures the instructions; the rows have `width` floats, and the output was checked.
+    unsafe {
+        for x in (0..whole).step_by(S::LANES) {
+            let pixels = from.map(|from| S::load(from.add(x)));
+            for (component, value) in vertical_input::<S>(pixels).into_iter().enumerate() {
+                S::store(to.add(component * stride + x), value);
+            }
+        }
+        if whole < width {
+            let pixels = from.map(|from| S::load_first(from.add(whole), width - whole));
+            for (component, value) in vertical_input::<S>(pixels).into_iter().enumerate() {
+                S::store_first(to.add(component * stride + whole), width - whole, value);
             }
         }
     }
@@ -359,13 +366,20 @@ unsafe fn vertical_input<S: Simd>([d0, d1, d2, d3, d4, d5]: [S::Vector; 6]) -> [
 pub(crate) unsafe fn output_components<S: Simd>(rows: [&[f32]; GROUP], to: &mut [f32]) {
     let width = rows[0].len();
     assert!(rows.iter().all(|row| row.len() == width) && to.len() >= COMPONENTS * width);
-    for x in (0..width).step_by(S::LANES) {
-        let live = S::LANES.min(width - x);
-        // SAFETY: the caller ensures the instructions; the lengths were checked.
-        unsafe {
-            let values = vertical_output::<S>(rows.map(|row| load::<S>(row.as_ptr().add(x), live)));
-            for (component, value) in values.into_iter().enumerate() {
-                store::<S>(to.as_mut_ptr().add(component * width + x), live, value);
+    let whole = width / S::LANES * S::LANES;
+    let (from, to) = (rows.map(<[f32]>::as_ptr), to.as_mut_ptr());
+    // SAFETY: the caller ensures the instructions; the lengths were checked.
+    unsafe {
+        for x in (0..whole).step_by(S::LANES) {
+            let pixels = from.map(|from| S::load(from.add(x)));
+            for (component, value) in vertical_output::<S>(pixels).into_iter().enumerate() {
+                S::store(to.add(component * width + x), value);
+            }
+        }
+        if whole < width {
+            let pixels = from.map(|from| S::load_first(from.add(whole), width - whole));
+            for (component, value) in vertical_output::<S>(pixels).into_iter().enumerate() {
+                S::store_first(to.add(component * width + whole), width - whole, value);
             }
         }
     }
@@ -391,26 +405,6 @@ unsafe fn vertical_output<S: Simd>([y0, y1, y2, y3]: [S::Vector; GROUP]) -> [S::
             y3,
         ]
     }
-}
-
-/// The first `live` floats.
-///
-/// # Safety
-/// The processor has the instructions of `S`, and the floats exist.
-#[inline(always)]
-unsafe fn load<S: Simd>(from: *const f32, live: usize) -> S::Vector {
-    // SAFETY: ensured by the caller.
-    unsafe { if live == S::LANES { S::load(from) } else { S::load_first(from, live) } }
-}
-
-/// Stores the first `live` lanes.
-///
-/// # Safety
-/// As for `load`.
-#[inline(always)]
-unsafe fn store<S: Simd>(to: *mut f32, live: usize, value: S::Vector) {
-    // SAFETY: ensured by the caller.
-    unsafe { if live == S::LANES { S::store(to, value) } else { S::store_first(to, live, value) } }
 }
 
 /// One tile: packs the components of its input, multiplies, and transforms the products into output rows.
