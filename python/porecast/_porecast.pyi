@@ -47,7 +47,7 @@ class Run:
         viscosity_ratio: float | None,
         contact_angle_deg: float | None,
         extrapolate: bool,
-    ) -> NDArray[np.float32]: ...
+    ) -> tuple[NDArray[np.float32], list[str]]: ...
 
 @final
 class SegmentationRun:
@@ -72,7 +72,7 @@ def lattice_boltzmann(
     capillary_number: float,
     viscosity_ratio: float,
     contact_angle_deg: float,
-    sites_per_pixel: int,
+    sites_per_pixel: int | None,
     threads: int,
 ) -> _Sequence: ...
 def scores(

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from porecast import _porecast
 from porecast._arrays import mask, moments
+from porecast._warnings import warn
 
 
 class Run:
@@ -131,7 +132,7 @@ class Run:
         ValueError
             No path from the inlet to the opposite edge, a missing quantity, a time that the networks do not know.
         """
-        return self._compiled.predict(
+        frames, warnings = self._compiled.predict(
             mask("solid", solid, "y, x"),
             list(self._compiled.times) if times is None else moments(times),
             self.inlet if inlet is None else inlet,
@@ -141,6 +142,8 @@ class Run:
             contact_angle_deg,
             extrapolate,
         )
+        warn(warnings)
+        return frames
 
     def __repr__(self) -> str:
         return f"<Run {self.name!r}: {len(self._compiled.times)} times until {self.last_time:.3g} {self.time_unit}>"

@@ -101,7 +101,7 @@ def lattice_boltzmann(
     frames: int = 26,
     until: float | None = None,
     inlet: str = "top",
-    sites_per_pixel: int = 1,
+    sites_per_pixel: int | None = None,
     threads: int | None = None,
 ) -> Trajectory:
     """Simulate drainage of a domain at a constant rate by two-phase lattice Boltzmann: seconds to hours.
@@ -126,7 +126,7 @@ def lattice_boltzmann(
     inlet
         Edge where the fluid enters: top, bottom, left or right.
     sites_per_pixel
-        Lattice sites along the edge of a pixel.
+        Lattice sites along the edge of a pixel; None takes as few as resolve the throats, at most 8.
     threads
         Threads; None takes all processors. The result does not depend on it.
 

@@ -7,7 +7,6 @@ use porecast::learning::predict::SHIPPED_PHYSICS;
 use porecast::simulations::domain::connectivity::percolates;
 use porecast::store::config::train::Channel;
 use porecast::{Device, Domain, Error, MaskPredictor, Physics, Predictor};
-use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -83,7 +82,7 @@ impl Run {
         Ok(ranges)
     }
 
-    /// Probability of the invading phase `[time, y, x]`.
+    /// Probability of the invading phase `[time, y, x]`, and what the caller should be warned about.
     #[allow(clippy::too_many_arguments, reason = "the arguments of the Python method")]
     fn predict<'py>(
         &self,
@@ -96,7 +95,7 @@ impl Run {
         viscosity_ratio: Option<f64>,
         contact_angle_deg: Option<f64>,
         extrapolate: bool,
-    ) -> PyResult<Bound<'py, PyArray3<f32>>> {
+    ) -> PyResult<(Bound<'py, PyArray3<f32>>, Vec<String>)> {
         let inlet = side(inlet)?;
         let domain = Domain { solid: solid.as_array().to_owned(), voxel_size_m };
         let physics = Physics { capillary_number, viscosity_ratio, contact_angle_deg }.or(&self.physics);
@@ -111,14 +110,10 @@ impl Run {
             return Err(exception(Error::config("solid", what)));
         }
         let frames = work::run(py, || self.predictor.frames(&domain, inlet, &physics, &times))?;
-        let category = py.get_type::<PyUserWarning>();
         let outside = self.predictor.warnings(&domain, inlet, &physics, &times);
         let volumes = self.predictor.volume_warnings(&domain, inlet, &times, frames.view());
-        for warning in outside.into_iter().chain(volumes) {
-            let text = std::ffi::CString::new(python_words(&warning))?;
-            PyErr::warn(py, &category, &text, 2)?;
-        }
-        Ok(frames.into_pyarray(py))
+        let warnings = outside.into_iter().chain(volumes).map(|warning| python_words(&warning));
+        Ok((frames.into_pyarray(py), warnings.collect()))
     }
 }
 

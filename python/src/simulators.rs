@@ -71,7 +71,7 @@ pub(crate) fn lattice_boltzmann<'py>(
     capillary_number: f64,
     viscosity_ratio: f64,
     contact_angle_deg: f64,
-    sites_per_pixel: usize,
+    sites_per_pixel: Option<usize>,
     threads: usize,
 ) -> PyResult<Sequence<'py>> {
     let inlet = side(inlet)?;
@@ -82,9 +82,13 @@ pub(crate) fn lattice_boltzmann<'py>(
         viscosity_ratio: Some(viscosity_ratio),
         frames,
         until: until(pore_volumes),
-        sites_per_pixel,
+        sites_per_pixel: sites_per_pixel.unwrap_or(1),
         threads,
         ..LatticeBoltzmannConfig::default()
+    };
+    let config = match sites_per_pixel {
+        Some(_) => config,
+        None => lbm::Units::resolving(&domain, inlet, &fluids, &config).map_err(exception)?.0,
     };
     let simulate = || {
         let watch = &mut |_: &lbm::Underway| match interrupt::is_requested() {

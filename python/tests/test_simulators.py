@@ -32,6 +32,14 @@ def test_a_trajectory_tells_saturation_arrival_and_breakthrough(solid):
         assert turned.breakthrough_time == pytest.approx(turned.times[-1])
 
 
+def test_lattice_boltzmann_resolves_narrow_throats():
+    solid = np.zeros((24, 12), dtype=bool)
+    solid[10:14, :4] = solid[10:14, 7:] = True
+    with pytest.raises(ValueError, match="3.0 pixels or 3.0 sites wide"):
+        porecast.lattice_boltzmann(solid, capillary_number=0.05, frames=3, until=0.1, sites_per_pixel=1)
+    assert porecast.lattice_boltzmann(solid, capillary_number=0.05, frames=3, until=0.1).phase.shape == (3, 24, 12)
+
+
 def test_lattice_boltzmann_drains(solid):
     drainage = porecast.lattice_boltzmann(solid, capillary_number=0.05, frames=5, until=0.3)
     assert drainage.phase.shape == (5, 64, 32)

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use image::{GrayImage, Luma};
 use porecast::InvasionDataset;
 
 use crate::support::{
@@ -445,4 +446,26 @@ fn ctrl_c_stops_a_prediction_with_exit_code_130_and_leaves_nothing() {
     interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(!project.path("out").exists() && leftovers(project.folder()).is_empty());
+}
+
+#[test]
+fn ctrl_c_keeps_the_images_of_a_folder_that_are_predicted() {
+    let project = project();
+    let images = project.path("images");
+    fs::create_dir(&images).unwrap();
+    let is_grain = |x, y| (y / 8 + x / 8) % 3 == 0;
+    let domain = GrayImage::from_fn(48, 64, |x, y| Luma([if is_grain(x, y) { 0 } else { 255 }]));
+    domain.save(images.join("0.png")).unwrap();
+    (1..300).for_each(|index| drop(fs::hard_link(images.join("0.png"), images.join(format!("{index}.png")))));
+    let predict = ["predict", "images", "--model", "percolation", "-o", "out"];
+    let mut child = quietly(&mut project.porecast(predict));
+    let begun = |folder: &PathBuf| fs::read_dir(folder).map_or(0, Iterator::count);
+    wait_until("three images", || leftovers(project.folder()).iter().any(|path| begun(path) > 2));
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let kept: Vec<PathBuf> =
+        fs::read_dir(project.path("out")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!((2..300).contains(&kept.len()), "{} folders", kept.len());
+    assert!(kept.iter().all(|folder| folder.join("predictions.h5").exists()));
+    assert_eq!(leftovers(project.folder()), [] as [PathBuf; 0]);
 }

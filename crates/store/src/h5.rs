@@ -301,8 +301,7 @@ impl H5Writer {
 
     /// Writes one word of a closed set.
     pub(crate) fn keyword<T: Serialize>(&self, name: &str, value: T) -> Result<()> {
-        let word = serde_json::to_value(value).map_err(|e| Error::output(&self.path, e))?;
-        self.text(name, word.as_str().expect("closed sets are serialised as words"))
+        self.text(name, &word(value, &self.path)?)
     }
 
     /// Creates a dataset without rows; `row` is the shape of a row and `chunk` that of a chunk.
@@ -400,4 +399,10 @@ pub(crate) fn last_cause(error: &hdf5::Error) -> String {
         .stack()
         .and_then(|stack| stack.last().map(|frame| frame.desc().to_owned()))
         .unwrap_or_else(|| error.to_string())
+}
+
+/// The word of a closed set, as files have it; errors name the file `path`.
+pub(crate) fn word<T: Serialize>(value: T, path: &Path) -> Result<String> {
+    let word = serde_json::to_value(value).map_err(|e| Error::output(path, e))?;
+    Ok(word.as_str().expect("closed sets are serialised as words").to_owned())
 }

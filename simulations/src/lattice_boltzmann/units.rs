@@ -85,7 +85,28 @@ pub struct Units {
     pub throat_width_lu: f64,
 }
 
+/// Most lattice sites along the edge of a pixel that are tried.
+const MOST_SITES: usize = 8;
+
 impl Units {
+    /// The configuration with the fewest lattice sites along the edge of a pixel, at most 8, that resolve the throats of the
+    /// domain, and its lattice parameters.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), for the most sites.
+    pub fn resolving(
+        domain: &Domain,
+        inlet: Side,
+        fluids: &FluidPair,
+        config: &LatticeBoltzmannConfig,
+    ) -> Result<(LatticeBoltzmannConfig, Self)> {
+        let with = |sites_per_pixel| {
+            let config = LatticeBoltzmannConfig { sites_per_pixel, ..*config };
+            Self::new(domain, inlet, fluids, &config).map(|units| (config, units))
+        };
+        (1..MOST_SITES).find_map(|sites| with(sites).ok()).map_or_else(|| with(MOST_SITES), Ok)
+    }
+
     /// Chooses lattice parameters.
     ///
     /// # Errors

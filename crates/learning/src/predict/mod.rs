@@ -124,14 +124,15 @@ pub fn run(
         place.predictions_path().exists() || place.masks_path().exists()
     })?;
     interrupt::listen();
+    let mut stopped = None;
     let done = atomic::fill_folder(&options.output, |folder| match &options.model {
-        Model::Physical(model) => each_image(options, folder, verbosity, |options, folder| {
+        Model::Physical(model) => each_image(options, folder, &mut stopped, verbosity, |options, folder| {
             let done = physical::run(*model, options, folder, verbosity)?;
             finish(folder).map(|()| done)
         }),
         Model::Shipped => {
             let predictor = Predictor::shipped(device)?.with_tile(options.tile).with_rescale(options.rescale);
-            each_image(options, folder, verbosity, |options, folder| {
+            each_image(options, folder, &mut stopped, verbosity, |options, folder| {
                 let done = invasions::run(options, &SHIPPED_PHYSICS, folder, &predictor, verbosity)?;
                 finish(folder).map(|()| done)
             })
@@ -141,7 +142,7 @@ pub fn run(
                 let predictor =
                     Predictor::on(run, device)?.with_tile(options.tile).with_rescale(options.rescale);
                 let unknown = Physics::default();
-                each_image(options, folder, verbosity, |options, folder| {
+                each_image(options, folder, &mut stopped, verbosity, |options, folder| {
                     let done = invasions::run(options, &unknown, folder, &predictor, verbosity)?;
                     finish(folder).map(|()| done)
                 })
@@ -153,17 +154,18 @@ pub fn run(
         },
     })?;
     say(verbosity, &format!("{done}: {}", options.output.display()));
-    Ok(())
+    stopped.map_or(Ok(()), Err)
 }
 
 /// Predicts the input, or each image of a folder into a folder of its name. Images that cannot be used are named and left
-/// out.
+/// out. If the user stops it after some images, these stay, and `stopped` is the error to end with.
 ///
 /// # Errors
 /// Those of `predict` for a single input, or if no image of a folder can be predicted.
 fn each_image(
     options: &PredictOptions,
     folder: &Path,
+    stopped: &mut Option<Error>,
     verbosity: Verbosity,
     predict: impl Fn(&PredictOptions, &Path) -> Result<String>,
 ) -> Result<String> {
@@ -172,7 +174,7 @@ fn each_image(
         return predict(options, folder);
     }
     let stem = |image: &PathBuf| image.file_stem().map(ToOwned::to_owned).unwrap_or_default();
-    let mut failed = Vec::new();
+    let (mut done, mut failed) = (0, Vec::new());
     for image in &images {
         // `a.png` and `a.tif` need different folders.
         let is_alone = images.iter().filter(|other| stem(other) == stem(image)).count() == 1;
@@ -180,7 +182,14 @@ fn each_image(
         let below = folder.join(name);
         std::fs::create_dir_all(&below).map_err(|e| Error::output(&below, e))?;
         match predict(&PredictOptions { input: image.clone(), ..options.clone() }, &below) {
-            Ok(_) => {}
+            Ok(_) => done += 1,
+            Err(error) if error.kind() == ErrorKind::Interrupted && done > 0 => {
+                atomic::remove(&below)?;
+                let what = "stopped; the images predicted before are there";
+                *stopped =
+                    Some(Error::new(ErrorKind::Interrupted, options.output.display().to_string(), what));
+                break;
+            }
             Err(error) if matches!(error.kind(), ErrorKind::Input | ErrorKind::Simulation) => {
                 atomic::remove(&below)?;
                 say(verbosity, &format!("warning: left out: {error}"));
@@ -189,9 +198,9 @@ fn each_image(
             Err(error) => return Err(error),
         }
     }
-    match (images.len() - failed.len(), failed.pop()) {
+    match (done, failed.pop()) {
         (0, Some(error)) => Err(error),
-        (count, _) => Ok(format!("predicted {count} of {} images", images.len())),
+        _ => Ok(format!("predicted {done} of {} images", images.len())),
     }
 }
 

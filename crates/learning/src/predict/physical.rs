@@ -18,8 +18,6 @@ use super::{PredictOptions, SHIPPED_PHYSICS, domain_image, refuse_part};
 
 /// Frames where their number is not given.
 const FRAMES: usize = 26;
-/// Most lattice sites along the edge of a pixel that are tried.
-const MOST_SITES: usize = 8;
 /// Edge length of a pixel in metres for the simulators: the sequence does not depend on it.
 const VOXEL_SIZE_M: f64 = 1.0;
 
@@ -148,7 +146,7 @@ fn drain(
         threads: rayon::current_num_threads(),
         ..LatticeBoltzmannConfig::default()
     };
-    let (config, units) = fitting(domain, inlet, &fluids, &coarse)?;
+    let (config, units) = Units::resolving(domain, inlet, &fluids, &coarse)?;
     say(
         verbosity,
         &format!(
@@ -175,24 +173,6 @@ fn drain(
         Err(error) if error.kind() == ErrorKind::Interrupted => Err(Error::stopped(&options.output)),
         other => Ok(other?.trajectory),
     }
-}
-
-/// The settings with the fewest lattice sites along a pixel that resolve the throats of the domain.
-fn fitting(
-    domain: &Domain,
-    inlet: Side,
-    fluids: &FluidPair,
-    coarse: &LatticeBoltzmannConfig,
-) -> Result<(LatticeBoltzmannConfig, Units)> {
-    let mut refused = None;
-    for sites_per_pixel in 1..=MOST_SITES {
-        let config = LatticeBoltzmannConfig { sites_per_pixel, ..*coarse };
-        match Units::new(domain, inlet, fluids, &config) {
-            Ok(units) => return Ok((config, units)),
-            Err(error) => refused = Some(error),
-        }
-    }
-    Err(refused.expect("at least one resolution was tried"))
 }
 
 /// The fluids of the benchmark with the given contact angle.

@@ -11,6 +11,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::{Channels, Frames, Source};
+use crate::h5;
 
 /// Writes `temporary`; errors name `path`.
 pub(super) fn write(
@@ -25,12 +26,11 @@ pub(super) fn write(
     let count = source.ids().len();
     let (frames, height, width) = source.shape();
 
-    // NumPy's texts have one length and 4 bytes for each character.
-    let longest = source.ids().iter().map(|id| id.chars().count()).max().unwrap_or(0).max(1);
-    archive.begin("domain_id", &format!("<U{longest}"), &[count])?;
-    for id in source.ids() {
-        let letters = id.chars().map(u32::from).chain(std::iter::repeat(0)).take(longest);
-        archive.put(letters.flat_map(u32::to_le_bytes))?;
+    archive.texts("domain_id", &[count], source.ids().iter().map(String::as_str))?;
+    for (name, word) in
+        [("time_unit", h5::word(source.time_unit(), path)?), ("inlet", h5::word(source.inlet(), path)?)]
+    {
+        archive.texts(name, &[], [word.as_str()].into_iter())?;
     }
     archive.begin("voxel_size_m", "<f8", &[])?;
     archive.put(source.voxel_size_m().to_le_bytes())?;
@@ -96,6 +96,22 @@ impl Archive<'_> {
         header = format!("{header:<width$}\n", width = length - 1);
         let bytes = [b"\x93NUMPY\x01\x00", &(length as u16).to_le_bytes()[..], header.as_bytes()].concat();
         self.put(bytes)
+    }
+
+    /// An array of texts. NumPy's have one length and 4 bytes for each character.
+    fn texts<'t>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        texts: impl Iterator<Item = &'t str> + Clone,
+    ) -> Result<()> {
+        let longest = texts.clone().map(|text| text.chars().count()).max().unwrap_or(0).max(1);
+        self.begin(name, &format!("<U{longest}"), shape)?;
+        for text in texts {
+            let letters = text.chars().map(u32::from).chain(std::iter::repeat(0)).take(longest);
+            self.put(letters.flat_map(u32::to_le_bytes))?;
+        }
+        Ok(())
     }
 
     fn put(&mut self, bytes: impl IntoIterator<Item = u8>) -> Result<()> {
