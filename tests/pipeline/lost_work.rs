@@ -453,7 +453,7 @@ fn ctrl_c_keeps_the_images_of_a_folder_that_are_predicted() {
     let project = project();
     let images = project.path("images");
     fs::create_dir(&images).unwrap();
-    let is_grain = |x, y| (y / 8 + x / 8) % 3 == 0;
+    let is_grain = |x, y| x / 8 % 2 == 1 && y / 8 % 2 == 1;
     let domain = GrayImage::from_fn(48, 64, |x, y| Luma([if is_grain(x, y) { 0 } else { 255 }]));
     domain.save(images.join("0.png")).unwrap();
     (1..300).for_each(|index| drop(fs::hard_link(images.join("0.png"), images.join(format!("{index}.png")))));

@@ -153,6 +153,9 @@ fn a_training_can_begin_with_the_weights_of_another_run() {
     };
     network("sequence", "sequence").succeeds();
     network("recurrent", "recurrent").arg("--init").arg(project.path("sequence")).succeeds();
+    // So does one that is told more.
+    let mut told = network("told", "sequence");
+    told.args(["--set", "physics=['contact-angle']"]).arg("--init").arg(project.path("sequence")).succeeds();
     fails(
         network("timed", "recurrent").arg("--init").arg(project.path("first")),
         2,

@@ -431,10 +431,9 @@ impl InTiles for Product<'_> {
                 if row >= live {
                     continue;
                 }
+                let out = self.finish.channel(channel + row, &self.out);
                 for (&sum, vector) in sums.iter().zip(vectors) {
-                    let (channel, pixel) = (channel + row, self.first_pixel + vector.to);
-                    let sum = self.finish.vector::<S>(sum, channel, pixel, vector.live);
-                    self.out.store::<S>(sum, channel, pixel, vector.live);
+                    out.store::<S>(sum, self.first_pixel + vector.to, vector.live);
                 }
             }
         }

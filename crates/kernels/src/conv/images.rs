@@ -2,7 +2,6 @@
 //! skip and its own channels need no concatenation.
 
 use crate::share::Shared;
-use crate::simd::Simd;
 
 /// Floats of an output that is stored past the caches: 2 MiB, the size of a second-level cache. A line that is only written
 /// then need not be read first.
@@ -113,7 +112,6 @@ pub(crate) struct ImageMut<'a> {
     rest: Shared<'a, f32>,
     channels: usize,
     plane: usize,
-    /// Whether it is stored past the caches.
     streams: bool,
 }
 
@@ -127,23 +125,10 @@ impl<'a> ImageMut<'a> {
         }
     }
 
-    /// Stores the first `live` lanes as pixels of a channel from `pixel` on.
-    ///
-    /// # Safety
-    /// The processor has the instructions of `S`; no other task has these pixels, and the task calls `S::fence` at its end.
+    /// Whether it is stored past the caches.
     #[inline(always)]
-    pub unsafe fn store<S: Simd>(&self, value: S::Vector, channel: usize, pixel: usize, live: usize) {
-        let to = self.channel(channel).pointer(pixel, live);
-        // SAFETY: ensured by the caller; the pointer is checked.
-        unsafe {
-            if live < S::LANES {
-                S::store_first(to, live, value);
-            } else if self.streams && to.cast::<S::Vector>().is_aligned() {
-                S::stream(to, value);
-            } else {
-                S::store(to, value);
-            }
-        }
+    pub fn streams(&self) -> bool {
+        self.streams
     }
 }
 

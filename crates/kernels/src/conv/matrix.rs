@@ -428,14 +428,13 @@ impl Tile<'_> {
         debug_assert!(S::LANES == SIDE && sums.len() >= TILE);
         for index in 0..SIDE.min(shape.out_channels - block * SIDE) {
             let channel = block * SIDE + index;
+            let out = self.finish.channel(channel, &self.out);
             // SAFETY: the caller ensures the instructions; the pointers cover all loads and stores, which the
             // caller ensures are only this task's.
             unsafe {
                 let row = S::add(S::load(sums.as_ptr().add(index * SIDE)), S::splat(self.starts[channel]));
                 if let Some((pixel, live)) = column.run {
-                    let pixel = first_pixel + pixel;
-                    let row = self.finish.vector::<S>(row, channel, pixel, live);
-                    self.out.store::<S>(row, channel, pixel, live);
+                    out.store::<S>(row, first_pixel + pixel, live);
                     continue;
                 }
                 // The tile spans pieces of rows, separated by columns that are not part of the output.
@@ -449,9 +448,7 @@ impl Tile<'_> {
                     if row < self.rows && x < width {
                         let wanted = here.min(width - x);
                         let pixel = first_pixel + row * width + x;
-                        let lanes = &mut lanes[lane..][..wanted];
-                        self.finish.slice(lanes, channel, pixel);
-                        self.out.channel(channel).slice(pixel, wanted).copy_from_slice(lanes);
+                        out.store_slice(&mut lanes[lane..][..wanted], pixel);
                     }
                     lane += here;
                 }

@@ -200,13 +200,12 @@ impl Kernel for Part<'_> {
             // SAFETY: the caller ensures the instructions; no other task has these strips and channels.
             unsafe {
                 strips.outputs::<S>(products, to, start, scratch, |row, values| {
-                    let out = out.image(row.image, [shape.out_channels, shape.out_plane()]);
-                    for x in (0..shape.out_size[1]).step_by(S::LANES) {
-                        let (pixel, live) =
-                            (row.y * shape.out_size[1] + x, S::LANES.min(shape.out_size[1] - x));
+                    let image = out.image(row.image, [shape.out_channels, shape.out_plane()]);
+                    let out = finishes[row.strip].channel(channel, &image);
+                    let width = shape.out_size[1];
+                    for x in (0..width).step_by(S::LANES) {
                         let value = S::load(values[x..][..S::LANES].as_ptr());
-                        let value = finishes[row.strip].vector::<S>(value, channel, pixel, live);
-                        out.store::<S>(value, channel, pixel, live);
+                        out.store::<S>(value, row.y * width + x, S::LANES.min(width - x));
                     }
                 });
             }

@@ -70,7 +70,10 @@ pub(crate) fn weight_gradient(
     });
     let part = shape.in_channels * shape.taps();
     gradient.par_chunks_mut(LINE * part).enumerate().for_each(|(index, gradient)| {
-        level.run(Collect { shape, plan: &plan, partials: &partials, first_out: index * LINE, gradient });
+        let (partials, first_out) = (&partials[..], index * LINE);
+        with_scratch(Collect::scratch(shape), |scratch| {
+            level.run(Collect { shape, plan: &plan, partials, first_out, scratch, gradient });
+        });
     });
 }
 

@@ -17,7 +17,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::direct::{task_split, tile_rows_within};
-use super::finish::{Finish, ImageFinish};
+use super::finish::{Channel, Finish, ImageFinish};
 use super::images::{Image, ImageMut, Images, ImagesMut};
 use super::panel::{Panel, Vector};
 use super::shape::ConvShape;
@@ -557,9 +557,11 @@ impl InTiles for Tile<'_> {
                     }
                 }
             }
+            let places = vectors.each_ref().map(|vector| (vector, self.first_pixel(vector)));
             for row in 0..R.min(shape.out_channels.saturating_sub(first_channel)) {
+                let out = self.finish.channel(first_channel + row, &self.out);
                 let start = S::splat(self.starts[first_channel + row]);
-                for (column, vector) in vectors.iter().enumerate() {
+                for (column, &(vector, pixel)) in places.iter().enumerate() {
                     let mut m = [start; COMPONENTS];
                     for (component, m) in m.iter_mut().enumerate() {
                         *m = S::load(place(component, row, column));
@@ -572,7 +574,7 @@ impl InTiles for Tile<'_> {
                         S::add(S::fma(S::splat(4.0), far_sum, sum), start),
                         S::add(S::add(m[5], start), S::fma(S::splat(8.0), far_difference, difference)),
                     ];
-                    self.store::<S>(rows, first_channel + row, vector);
+                    self.store::<S>(rows, out, vector.live, pixel);
                 }
             }
         }
@@ -580,36 +582,44 @@ impl InTiles for Tile<'_> {
 }
 
 impl Tile<'_> {
+    /// Row and column of the image where the first of four output rows of a vector begins.
+    #[inline(always)]
+    fn first_pixel(&self, vector: &Vector) -> [usize; 2] {
+        let width = self.shape.out_size[1];
+        [(self.first_group + vector.to / width) * GROUP, vector.to % width]
+    }
+
     /// Finishes and stores a vector of each of the four rows.
     ///
     /// # Safety
     /// The processor has the instructions of `S`; no other task writes these rows of the channel.
     #[inline(always)]
-    unsafe fn store<S: Simd>(&self, rows: [S::Vector; GROUP], channel: usize, vector: &Vector) {
+    unsafe fn store<S: Simd>(
+        &self,
+        rows: [S::Vector; GROUP],
+        out: Channel,
+        live: usize,
+        [first, column]: [usize; 2],
+    ) {
         let [height, width] = self.shape.out_size;
-        let (group, column) = (self.first_group + vector.to / width, vector.to % width);
-        let inside = column + vector.live <= width;
+        let inside = column + live <= width;
         for (index, row) in rows.into_iter().enumerate() {
-            // SAFETY: the pointers cover all stores, which the caller ensures are only this task's.
+            // SAFETY: the stores are checked, and the caller ensures that they are only this task's.
             unsafe {
-                if inside && group * GROUP + index < height {
-                    let pixel = (group * GROUP + index) * width + column;
-                    let row = self.finish.vector::<S>(row, channel, pixel, vector.live);
-                    self.out.store::<S>(row, channel, pixel, vector.live);
+                if inside && first + index < height {
+                    out.store::<S>(row, (first + index) * width + column, live);
                 } else if !inside {
                     // The vector continues into the next groups.
                     let mut lanes = [0.0f32; 16];
                     S::store(lanes.as_mut_ptr(), row);
-                    let (mut group, mut column, mut lanes) = (group, column, &mut lanes[..vector.live]);
+                    let (mut y, mut column, mut lanes) = (first + index, column, &mut lanes[..live]);
                     while !lanes.is_empty() {
                         let here = lanes.len().min(width - column);
                         let (here, rest) = lanes.split_at_mut(here);
-                        if group * GROUP + index < height {
-                            let pixel = (group * GROUP + index) * width + column;
-                            self.finish.slice(here, channel, pixel);
-                            self.out.channel(channel).slice(pixel, here.len()).copy_from_slice(here);
+                        if y < height {
+                            out.store_slice(here, y * width + column);
                         }
-                        (group, column, lanes) = (group + 1, 0, rest);
+                        (y, column, lanes) = (y + GROUP, 0, rest);
                     }
                 }
             }

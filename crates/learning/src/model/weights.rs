@@ -29,22 +29,30 @@ impl<B: Kernels> Network<B> {
     /// # Errors
     /// The bytes are damaged or belong to another architecture.
     pub fn with_weights(self, bytes: Vec<u8>, path: &Path) -> Result<Self> {
-        self.load(bytes, path, |_| true)
+        self.load(bytes, path, |_| false, |_| false)
     }
 
-    /// This network with the weights of another one. The layers after the UNet may differ: layers that only this network has
-    /// keep their weights. `path` names the file in errors.
+    /// This network with the weights of another one. The layers after the UNet may differ, and the other one may be told less,
+    /// time or physics: layers that only this network has keep their weights. `path` names the file in errors.
     ///
     /// # Errors
     /// The bytes are damaged, or another layer differs.
     pub fn started_from(self, bytes: Vec<u8>, path: &Path) -> Result<Self> {
         let is_end =
             |tensor: &str| ["Unet.head.", "Unet.recurrence."].iter().any(|end| tensor.starts_with(end));
-        self.load(bytes, path, |tensor| !is_end(tensor))
+        let tells = |tensor: &str| tensor.starts_with("Unet.physics.") || tensor.contains(".time.");
+        self.load(bytes, path, |tensor| is_end(tensor) || tells(tensor), is_end)
     }
 
-    /// This network with the weights in `bytes`; fails if only one of the two has a tensor that is `needed`.
-    fn load(mut self, bytes: Vec<u8>, path: &Path, needed: impl Fn(&str) -> bool) -> Result<Self> {
+    /// This network with the weights in `bytes`; fails if only one of the two has a tensor, unless `bytes` may lack it or this
+    /// network may do without it.
+    fn load(
+        mut self,
+        bytes: Vec<u8>,
+        path: &Path,
+        may_lack: impl Fn(&str) -> bool,
+        may_leave: impl Fn(&str) -> bool,
+    ) -> Result<Self> {
         // Mismatches are reported below, in one line instead of Burn's table.
         let mut store = SafetensorsStore::from_bytes(Some(bytes)).validate(false).allow_partial(true);
         let other = |what: String| {
@@ -56,9 +64,9 @@ impl<B: Kernels> Network<B> {
             .errors
             .iter()
             .map(|error| error.to_string().lines().next().unwrap_or_default().to_owned());
-        let missing = applied.missing.iter().map(|(tensor, _)| tensor).filter(|tensor| needed(tensor));
+        let missing = applied.missing.iter().map(|(tensor, _)| tensor).filter(|tensor| !may_lack(tensor));
         let missing = missing.map(|tensor| format!("it lacks tensor {tensor}"));
-        let unused = applied.unused.iter().filter(|tensor| needed(tensor));
+        let unused = applied.unused.iter().filter(|tensor| !may_leave(tensor));
         let unused = unused.map(|tensor| format!("tensor {tensor} has no place in it"));
         let mismatches: Vec<String> = wrong.chain(missing).chain(unused).collect();
         match mismatches.as_slice() {
