@@ -181,7 +181,8 @@ fn each_image(
         let name = if is_alone { stem(image) } else { image.file_name().unwrap_or_default().to_owned() };
         let below = folder.join(name);
         std::fs::create_dir_all(&below).map_err(|e| Error::output(&below, e))?;
-        match predict(&PredictOptions { input: image.clone(), ..options.clone() }, &below) {
+        let own = PredictOptions { input: image.clone(), ..options.clone() };
+        match go_on(&options.output).and_then(|()| predict(&own, &below)) {
             Ok(_) => done += 1,
             Err(error) if error.kind() == ErrorKind::Interrupted && done > 0 => {
                 atomic::remove(&below)?;
