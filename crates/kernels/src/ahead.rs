@@ -49,3 +49,21 @@ pub(crate) fn fetch(float: &f32) {
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = float;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_are_dealt_out_whole_the_last_one_first() {
+        let floats: Vec<f32> = (0..300).map(|index| index as f32).collect();
+        for parts in [1, 3, 7, 50] {
+            let mut ahead = Ahead::new(floats.chunks(100).collect(), parts);
+            let dealt: Vec<&[f32]> =
+                std::iter::repeat_with(|| ahead.part()).take_while(|part| !part.is_empty()).collect();
+            assert!(dealt.len() <= parts.max(3), "{} of {parts} parts", dealt.len());
+            let expected = [&floats[200..], &floats[100..200], &floats[..100]].concat();
+            assert_eq!(dealt.concat(), expected);
+        }
+    }
+}
