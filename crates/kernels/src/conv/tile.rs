@@ -9,8 +9,8 @@ use crate::simd::Simd;
 /// Output channels whose weights are interleaved.
 pub(crate) const BLOCK: usize = 8;
 
-/// Vectors of sums from which on lines are fetched between the products: with fewer, a channel takes too little time to hide
-/// it.
+/// With at least so many vectors of sums, lines are fetched between the products, else before them: the products of a channel
+/// then take too little time to hide a fetch.
 const BETWEEN: usize = 16;
 
 /// The terms summed for an output: channels of a panel, `channel` floats apart, and in each the taps at their

@@ -32,7 +32,7 @@ impl<B: Kernels> Network<B> {
         self.load(bytes, path, |_| false, |_| false)
     }
 
-    /// This network with the weights of another one. The layers after the UNet may differ, and the other one may be told less,
+    /// This network with the weights of another one. The layers after the UNet may differ, and the other network need not be told
     /// time or physics: layers that only this network has keep their weights. `path` names the file in errors.
     ///
     /// # Errors
@@ -44,8 +44,8 @@ impl<B: Kernels> Network<B> {
         self.load(bytes, path, |tensor| is_end(tensor) || tells(tensor), is_end)
     }
 
-    /// This network with the weights in `bytes`; fails if only one of the two has a tensor, unless `bytes` may lack it or this
-    /// network may do without it.
+    /// This network with the weights in `bytes`. `may_lack` says which of its tensors `bytes` need not have, `may_leave` which
+    /// tensors of `bytes` it need not have.
     fn load(
         mut self,
         bytes: Vec<u8>,
