@@ -456,7 +456,9 @@ fn ctrl_c_keeps_the_images_of_a_folder_that_are_predicted() {
     let is_grain = |x, y| x / 8 % 2 == 1 && y / 8 % 2 == 1;
     let domain = GrayImage::from_fn(48, 64, |x, y| Luma([if is_grain(x, y) { 0 } else { 255 }]));
     domain.save(images.join("0.png")).unwrap();
-    (1..300).for_each(|index| drop(fs::hard_link(images.join("0.png"), images.join(format!("{index}.png")))));
+    for index in 1..300 {
+        fs::hard_link(images.join("0.png"), images.join(format!("{index}.png"))).unwrap();
+    }
     let predict = ["predict", "images", "--model", "percolation", "-o", "out"];
     let mut child = quietly(&mut project.porecast(predict));
     let begun = |folder: &PathBuf| fs::read_dir(folder).map_or(0, Iterator::count);
