@@ -13,10 +13,10 @@ use self::points::KERNEL_TO_COMPONENTS;
 use self::strips::{SQUARE, Strips};
 use super::finish::{Finish, ImageFinish};
 use super::images::{Images, ImagesMut};
-use super::panel::Vector;
+use super::panel::{Vector, odd_lines};
 use super::shape::ConvShape;
 use super::tile::{BLOCK, Terms};
-use super::winograd::{self, Direction, Taps, Transform, combine, pack_weights};
+use super::winograd::{self, Direction, PAIR, Taps, Transform, combine, pack_blocks, pack_weights};
 use crate::memory::with_scratch;
 use crate::share::Shared;
 use crate::simd::{Kernel, Level, Simd};
@@ -29,6 +29,8 @@ const TILES: usize = 4;
 const BYTES: usize = 400 * 1024;
 /// Blocks of output channels multiplied before they are transformed back.
 const BLOCKS: usize = 4;
+/// The same where each part transforms its own weights.
+const OWN_BLOCKS: usize = 2;
 /// Input channels transformed by one task.
 const PACKED: usize = 8;
 
@@ -65,9 +67,12 @@ pub(crate) fn convolve(
     if out.len() == 0 {
         return;
     }
-    let weights = pack_weights::<BothAxes>(level, shape, direction, weight);
     let blocks = shape.out_channels.div_ceil(BLOCK);
     let lists = Strips::split(shape.batch, shape.out_size, tiles_within(shape.in_channels, BYTES));
+    // For a single list each part transforms its own weights, which then stay in the cache.
+    let shared = (lists.len() > 1).then(|| pack_weights::<BothAxes>(level, shape, direction, weight));
+    let of_block = BothAxes::len(shape.in_channels);
+    let together = if shared.is_some() { BLOCKS } else { OWN_BLOCKS };
     lists.par_iter().for_each(|strips| {
         let finishes: Vec<ImageFinish> = strips
             .images()
@@ -76,12 +81,21 @@ pub(crate) fn convolve(
         let component = strips.component(shape.in_channels);
         with_scratch(SQUARE * component, |packed| {
             pack(level, strips, x, shape.in_channels, packed);
-            (0..blocks.div_ceil(BLOCKS)).into_par_iter().for_each(|part| {
-                let blocks = part * BLOCKS..((part + 1) * BLOCKS).min(blocks);
+            (0..blocks.div_ceil(together)).into_par_iter().for_each(|part| {
+                let blocks = part * together..((part + 1) * together).min(blocks);
                 let products = SQUARE * strips.component(blocks.len() * BLOCK);
-                with_scratch(products + strips.scratch(), |scratch| {
+                let own = if shared.is_none() { blocks.len() * of_block } else { 0 };
+                with_scratch(own + products + strips.scratch(), |scratch| {
+                    let (own, scratch) = scratch.split_at_mut(own);
                     let (products, scratch) = scratch.split_at_mut(products);
-                    let (weights, finishes) = (&weights[..], &finishes[..]);
+                    let weights = match &shared {
+                        Some(all) => &all[blocks.start * of_block..],
+                        None => {
+                            pack_blocks::<BothAxes>(level, shape, direction, weight, blocks.start, own);
+                            own
+                        }
+                    };
+                    let finishes = &finishes[..];
                     level.run(Part {
                         shape,
                         strips,
@@ -140,19 +154,30 @@ impl Kernel for Pack<'_> {
 /// Components along both axes, G w Gᵀ.
 struct BothAxes;
 
-impl Transform for BothAxes {
-    const COMPONENTS: usize = SQUARE;
+impl BothAxes {
+    /// Floats from component to component: an odd number of cache lines, so that those of a channel are in different cache sets.
+    fn component(channels: usize) -> usize {
+        odd_lines(channels * BLOCK)
+    }
+}
 
-    /// `[component][in]`
+impl Transform for BothAxes {
+    fn len(channels: usize) -> usize {
+        SQUARE * Self::component(channels)
+    }
+
+    /// `[component][in][BLOCK]`
     #[inline(always)]
-    fn write(input: usize, channels: usize, taps: &Taps, packed: &mut [[f32; BLOCK]]) {
-        for (k, along_height) in KERNEL_TO_COMPONENTS.iter().enumerate() {
-            let row: [[f32; BLOCK]; 3] = std::array::from_fn(|column| {
-                combine(along_height, [&taps[column], &taps[3 + column], &taps[6 + column]])
-            });
-            for (j, along_width) in KERNEL_TO_COMPONENTS.iter().enumerate() {
-                packed[(k * points::COMPONENTS + j) * channels + input] =
-                    combine(along_width, row.each_ref());
+    fn write(input: usize, channels: usize, taps: &Taps, packed: &mut [f32]) {
+        let components = packed.chunks_exact_mut(Self::component(channels));
+        let mut components = components.map(|component| &mut component[input * BLOCK..][..PAIR * BLOCK]);
+        for along_height in &KERNEL_TO_COMPONENTS {
+            let mut row = [[0.0; PAIR * BLOCK]; 3];
+            for (column, row) in row.iter_mut().enumerate() {
+                *row = combine(along_height, [&taps[column], &taps[3 + column], &taps[6 + column]]);
+            }
+            for (along_width, to) in KERNEL_TO_COMPONENTS.iter().zip(&mut components) {
+                to.copy_from_slice(&combine(along_width, row.each_ref()));
             }
         }
     }
@@ -163,6 +188,7 @@ struct Part<'a> {
     shape: &'a ConvShape,
     strips: &'a Strips,
     packed: &'a [f32],
+    /// Of its blocks.
     weights: &'a [f32],
     bias: Option<&'a [f32]>,
     /// For the image of each strip.
@@ -182,12 +208,13 @@ impl Kernel for Part<'_> {
         let terms = Terms { channels: self.shape.in_channels, channel: line, taps: &[0] };
         let (from, to) =
             (self.strips.component(terms.channels), self.strips.component(self.blocks.len() * BLOCK));
+        let of_component = BothAxes::component(terms.channels);
         for component in 0..SQUARE {
             let packed = &self.packed[component * from..][..terms.channels * line];
             let products = &mut self.products[component * to..][..self.blocks.len() * BLOCK * line];
-            for (products, block) in products.chunks_exact_mut(BLOCK * line).zip(self.blocks.clone()) {
-                let weights =
-                    &self.weights[(block * SQUARE + component) * terms.weights()..][..terms.weights()];
+            for (index, products) in products.chunks_exact_mut(BLOCK * line).enumerate() {
+                let weights = index * BothAxes::len(terms.channels) + component * of_component;
+                let weights = &self.weights[weights..][..terms.weights()];
                 // SAFETY: the caller ensures the instructions.
                 unsafe { multiply::<S>(terms, line, packed, weights, products) };
             }

@@ -23,7 +23,7 @@ use super::panel::{Panel, Vector};
 use super::shape::ConvShape;
 use super::square;
 use super::tile::{BLOCK, InTiles, Terms};
-use crate::ahead::Ahead;
+use crate::ahead::{Ahead, LINE, fetch};
 use crate::memory::{Buffer, with_scratch};
 use crate::simd::{Kernel, Level, Simd};
 
@@ -68,50 +68,59 @@ pub(crate) enum Direction {
     Backward,
 }
 
-/// The nine taps of eight output channels.
-pub(crate) type Taps = [[f32; BLOCK]; KERNEL * KERNEL];
+/// Input channels whose kernels are transformed together, so that a vector is full and a cache line is written whole.
+pub(crate) const PAIR: usize = 2;
+/// The nine taps of eight output channels of each input channel of a pair.
+pub(crate) type Taps = [[f32; PAIR * BLOCK]; KERNEL * KERNEL];
 
 impl Direction {
-    /// Visits each input channel with its taps for the eight output channels from `first` on, zero for missing ones.
+    /// Visits each pair of input channels, by its first, with its taps for the eight output channels from `first` on. Missing
+    /// ones are zero.
     #[inline(always)]
-    fn for_each_input(
+    fn for_each_pair(
         self,
         shape: &ConvShape,
         weight: &[f32],
         first: usize,
         mut visit: impl FnMut(usize, &Taps),
     ) {
-        // Several channels at once: a vector that is loaded right after its floats were stored one by one waits.
+        // Several pairs at once: a vector that is loaded right after its floats were stored one by one waits.
         const TOGETHER: usize = 8;
         let (weight, _) = weight.as_chunks::<{ KERNEL * KERNEL }>();
-        let mut all = [[[0.0; BLOCK]; KERNEL * KERNEL]; TOGETHER];
         let lanes = BLOCK.min(shape.out_channels - first);
         for first_input in (0..shape.in_channels).step_by(TOGETHER) {
             let inputs = first_input..(first_input + TOGETHER).min(shape.in_channels);
+            let mut all = [[[0.0; PAIR * BLOCK]; KERNEL * KERNEL]; TOGETHER / PAIR];
+            let place = |index: usize, lane: usize| (index / PAIR, index % PAIR * BLOCK + lane);
             match self {
                 Direction::Forward => {
                     for lane in 0..lanes {
                         let from =
                             &weight[(first + lane) * shape.in_channels + first_input..][..inputs.len()];
-                        for (taps, from) in all.iter_mut().zip(from) {
-                            for (taps, &value) in taps.iter_mut().zip(from) {
+                        for (index, from) in from.iter().enumerate() {
+                            let (pair, lane) = place(index, lane);
+                            for (taps, &value) in all[pair].iter_mut().zip(from) {
                                 taps[lane] = value;
                             }
                         }
                     }
                 }
                 Direction::Backward => {
-                    for (taps, input) in all.iter_mut().zip(inputs.clone()) {
-                        let from = &weight[input * shape.out_channels + first..][..lanes];
-                        for (lane, from) in from.iter().enumerate() {
-                            for (taps, &value) in taps.iter_mut().rev().zip(from) {
+                    for (index, input) in inputs.clone().enumerate() {
+                        let of = |input: usize| &weight[input * shape.out_channels + first..][..lanes];
+                        if input + TOGETHER < shape.in_channels {
+                            of(input + TOGETHER).as_flattened().iter().step_by(LINE).for_each(fetch);
+                        }
+                        for (lane, from) in of(input).iter().enumerate() {
+                            let (pair, lane) = place(index, lane);
+                            for (taps, &value) in all[pair].iter_mut().rev().zip(from) {
                                 taps[lane] = value;
                             }
                         }
                     }
                 }
             }
-            for (taps, input) in all.iter().zip(inputs) {
+            for (taps, input) in all.iter().zip(inputs.step_by(PAIR)) {
                 visit(input, taps);
             }
         }
@@ -120,26 +129,33 @@ impl Direction {
 
 /// Transform of the kernels.
 pub(crate) trait Transform {
-    /// Components of a kernel.
-    const COMPONENTS: usize;
+    /// Floats of the transformed weights of so many input channels for eight output channels.
+    fn len(channels: usize) -> usize;
 
-    /// Writes the components of one of so many input channels for eight output channels.
-    fn write(input: usize, channels: usize, taps: &Taps, packed: &mut [[f32; BLOCK]]);
+    /// Writes the components of the pair of input channels that begins with `input`.
+    fn write(input: usize, channels: usize, taps: &Taps, packed: &mut [f32]);
 }
 
 /// Components along the height, for each kernel column.
 struct AlongHeight;
 
 impl Transform for AlongHeight {
-    const COMPONENTS: usize = COMPONENTS * KERNEL;
+    fn len(channels: usize) -> usize {
+        COMPONENTS * KERNEL * channels * BLOCK
+    }
 
-    /// `[component][in][kernel column]`
+    /// `[component][in][kernel column][BLOCK]`
     #[inline(always)]
-    fn write(input: usize, channels: usize, taps: &Taps, packed: &mut [[f32; BLOCK]]) {
+    fn write(input: usize, channels: usize, taps: &Taps, packed: &mut [f32]) {
+        let (packed, _) = packed.as_chunks_mut::<BLOCK>();
         for column in 0..KERNEL {
-            let rows = [taps[column], taps[KERNEL + column], taps[2 * KERNEL + column]];
+            let rows = [&taps[column], &taps[KERNEL + column], &taps[2 * KERNEL + column]];
             for (component, factors) in KERNEL_TO_COMPONENTS.iter().enumerate() {
-                packed[(component * channels + input) * KERNEL + column] = combine(factors, rows.each_ref());
+                let pair = combine(factors, rows);
+                let (pair, _) = pair.as_chunks::<BLOCK>();
+                for (input, of_input) in (input..channels).zip(pair) {
+                    packed[(component * channels + input) * KERNEL + column] = *of_input;
+                }
             }
         }
     }
@@ -148,7 +164,11 @@ impl Transform for AlongHeight {
 /// The sum of three vectors times their factors.
 #[inline(always)]
 pub(crate) fn combine<const N: usize>(factors: &[f32; 3], values: [&[f32; N]; 3]) -> [f32; N] {
-    std::array::from_fn(|i| factors[0] * values[0][i] + factors[1] * values[1][i] + factors[2] * values[2][i])
+    let mut sum = [0.0; N];
+    for (i, sum) in sum.iter_mut().enumerate() {
+        *sum = factors[0] * values[0][i] + factors[1] * values[1][i] + factors[2] * values[2][i];
+    }
+    sum
 }
 
 /// Transformed weights of each eight output channels, `[out / BLOCK][as written][BLOCK]`.
@@ -158,20 +178,26 @@ pub(crate) fn pack_weights<T: Transform>(
     direction: Direction,
     weight: &[f32],
 ) -> Buffer {
-    let block_len = T::COMPONENTS * shape.in_channels * BLOCK;
-    let mut packed = Buffer::uninitialised(shape.out_channels.div_ceil(BLOCK) * block_len);
-    packed.par_chunks_mut(block_len).enumerate().for_each(|(block, packed)| {
-        let (packed, _) = packed.as_chunks_mut();
-        level.run(PackBlock {
-            shape,
-            direction,
-            weight,
-            first: block * BLOCK,
-            packed,
-            how: PhantomData::<T>,
-        });
-    });
+    let of_block = T::len(shape.in_channels);
+    let mut packed = Buffer::uninitialised(shape.out_channels.div_ceil(BLOCK) * of_block);
+    pack_blocks::<T>(level, shape, direction, weight, 0, &mut packed);
     packed
+}
+
+/// Transformed weights of the blocks from `first` on that `packed` holds.
+pub(crate) fn pack_blocks<T: Transform>(
+    level: Level,
+    shape: &ConvShape,
+    direction: Direction,
+    weight: &[f32],
+    first: usize,
+    packed: &mut [f32],
+) {
+    let of_block = T::len(shape.in_channels);
+    packed.par_chunks_mut(of_block).enumerate().for_each(|(index, packed)| {
+        let first = (first + index) * BLOCK;
+        level.run(PackBlock { shape, direction, weight, first, packed, how: PhantomData::<T> });
+    });
 }
 
 struct PackBlock<'a, T> {
@@ -180,7 +206,7 @@ struct PackBlock<'a, T> {
     weight: &'a [f32],
     /// First output channel.
     first: usize,
-    packed: &'a mut [[f32; BLOCK]],
+    packed: &'a mut [f32],
     how: PhantomData<T>,
 }
 
@@ -190,7 +216,7 @@ impl<T: Transform> Kernel for PackBlock<'_, T> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let Self { shape, direction, weight, first, packed, .. } = self;
-        direction.for_each_input(shape, weight, first, |input, taps| {
+        direction.for_each_pair(shape, weight, first, |input, taps| {
             T::write(input, shape.in_channels, taps, packed);
         });
     }
