@@ -3,7 +3,8 @@
 //! The output gradient of some rows is transposed to `[pixel][out]`, so that a vector holds output channels. The input is
 //! broadcast: for 3x3 kernels from the components of [`winograd`](super::winograd), for others from the panels of the
 //! forward pass. Each task sums its rows into its own weights. These are added in the order of the tasks, and at the end
-//! Winograd's components are converted to kernel rows.
+//! Winograd's components are converted to kernel rows. If there are few pixels, each task sums all of them for its input
+//! channels, and its sums are converted while they are in the cache.
 
 mod along_height;
 mod collect;
@@ -30,6 +31,8 @@ use crate::simd::{Kernel, Level, Simd};
 /// Pixels summed in registers before the sums in memory are updated. With more pixels a tile does not fit
 /// into the cache.
 const PIXELS: usize = 256;
+/// Pixels up to which a task sums all of them: with more, its input does not fit into the second-level cache.
+const FEW_PIXELS: usize = 512;
 /// Approximate number of tasks, constant so that the result is deterministic.
 const TASKS: usize = 16;
 /// Smallest number of input channels for a separate task: without Winograd's components, each task transposes the output
@@ -59,20 +62,42 @@ pub(crate) fn weight_gradient(
     let gradients =
         (plan.is_winograd && plan.parts > 1).then(|| components(level, shape, &plan, out_gradient));
     let gradients = gradients.as_deref();
+    let plan = &plan;
+    if plan.is_whole {
+        let (sums, gradient) =
+            (plan.components * plan.part_channels * plan.taps * LINE, Shared::new(gradient));
+        return (0..plan.parts).into_par_iter().for_each(|task| {
+            with_scratch(sums + Collect::scratch(shape) + plan.scratch().iter().sum::<usize>(), |scratch| {
+                let (sums, scratch) = scratch.split_at_mut(sums);
+                let (collect, scratch) = scratch.split_at_mut(Collect::scratch(shape));
+                let task = Task { shape, plan, x, out_gradient, gradients, task, sums, scratch };
+                level.run(Whole { task, collect, gradient });
+            });
+        });
+    }
     let mut partials = Buffer::uninitialised(plan.tasks() * plan.partial);
     let shared = Shared::new(&mut partials);
     (0..plan.tasks()).into_par_iter().for_each(|task| {
         // SAFETY: each task has its own part.
         let sums = unsafe { shared.slice(task * plan.partial, plan.partial) };
         with_scratch(plan.scratch().iter().sum(), |scratch| {
-            level.run(Task { shape, plan: &plan, x, out_gradient, gradients, task, sums, scratch });
+            level.run(Task { shape, plan, x, out_gradient, gradients, task, sums, scratch });
         });
     });
+    let sums: Vec<&[f32]> = partials.chunks_exact(plan.partial).collect();
     let part = shape.in_channels * shape.taps();
     gradient.par_chunks_mut(LINE * part).enumerate().for_each(|(index, gradient)| {
-        let (partials, first_out) = (&partials[..], index * LINE);
         with_scratch(Collect::scratch(shape), |scratch| {
-            level.run(Collect { shape, plan: &plan, partials, first_out, scratch, gradient });
+            level.run(Collect {
+                shape,
+                plan,
+                inputs: 0..shape.in_channels,
+                sums: &sums,
+                line: plan.padded_out,
+                first_out: index * LINE,
+                scratch,
+                gradient: Shared::new(gradient),
+            });
         });
     });
 }
@@ -95,6 +120,8 @@ fn components(level: Level, shape: &ConvShape, plan: &Plan, out_gradient: &[f32]
 struct Plan {
     /// Whether Winograd components are used. If so, the rows are groups of output rows.
     is_winograd: bool,
+    /// Whether each task sums all pixels for its input channels.
+    is_whole: bool,
     /// Of some rows; used without Winograd components.
     panel: Panel,
     /// Taps whose products are summed.
@@ -125,18 +152,29 @@ impl Plan {
         let least = if is_winograd { 1 } else { 8 };
         let panel = Panel::new(&panel_shape, (PIXELS / width).max(least).min(rows));
         let image_units = rows.div_ceil(panel.rows);
-        let parts = shape.in_channels.div_ceil(PART).min(TASKS / 2);
+        let is_whole = is_winograd && shape.batch * image_units * panel.rows * width <= FEW_PIXELS;
+        let parts = match is_whole {
+            true => shape.in_channels.div_ceil((shape.in_channels / (TASKS / 2)).clamp(PART / 2, PART)),
+            false => shape.in_channels.div_ceil(PART).min(TASKS / 2),
+        };
         let part_channels = shape.in_channels.div_ceil(parts);
         let parts = shape.in_channels.div_ceil(part_channels);
         let all_units = shape.batch * image_units;
         let full = (shape.batch * rows * width).div_ceil(PIXELS);
-        let chunks = full.clamp((TASKS / 2).div_ceil(parts), TASKS.div_ceil(parts)).min(all_units);
-        let together = (PIXELS / (panel.rows * width)).clamp(1, all_units.div_ceil(chunks));
+        let chunks = match is_whole {
+            true => 1,
+            false => full.clamp((TASKS / 2).div_ceil(parts), TASKS.div_ceil(parts)).min(all_units),
+        };
+        let together = match is_whole {
+            true => all_units,
+            false => (PIXELS / (panel.rows * width)).clamp(1, all_units.div_ceil(chunks)),
+        };
         let padded_out = shape.out_channels.next_multiple_of(if is_winograd { LINE } else { OUT_BLOCK });
         let (taps, components) = (panel.taps.len(), if is_winograd { COMPONENTS } else { 1 });
         let partial = odd_lines(components * part_channels * taps * padded_out);
         Self {
             is_winograd,
+            is_whole,
             panel,
             taps,
             components,
@@ -254,10 +292,9 @@ impl Kernel for Task<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
-        let Self { shape, plan, task, .. } = self;
-        let (chunk, part) = (task / plan.parts, task % plan.parts);
-        let first = part * plan.part_channels;
-        let channels = first..(first + plan.part_channels).min(shape.in_channels);
+        let Self { plan, task, .. } = self;
+        let chunk = task / plan.parts;
+        let channels = self.channels();
         self.sums.fill(0.0);
         for step in 0..plan.steps() {
             let units = plan.units(chunk, step);
@@ -276,6 +313,12 @@ impl Kernel for Task<'_> {
 }
 
 impl Task<'_> {
+    /// The input channels of its part.
+    fn channels(&self) -> Range<usize> {
+        let first = self.task % self.plan.parts * self.plan.part_channels;
+        first..(first + self.plan.part_channels).min(self.shape.in_channels)
+    }
+
     /// Adds the products of Winograd's components.
     ///
     /// # Safety
@@ -288,6 +331,28 @@ impl Task<'_> {
         units: Range<usize>,
         channels: Range<usize>,
     ) {
+        let (shape, count, line) = (self.shape, channels.len(), self.plan.padded_out);
+        let sums = std::mem::take(&mut self.sums);
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (rows, packed, transposed) = self.components::<S>(chunk, step, units, channels);
+            along_height::accumulate::<S>(shape, count, 0..line, rows, packed, transposed, line, sums);
+        }
+        self.sums = sums;
+    }
+
+    /// Winograd's components of some input channels and of the output gradient, in some units.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `S`.
+    #[inline(always)]
+    unsafe fn components<S: Simd>(
+        &mut self,
+        chunk: usize,
+        step: usize,
+        units: Range<usize>,
+        channels: Range<usize>,
+    ) -> (Rows, &[f32], &[f32]) {
         let (shape, plan) = (self.shape, self.plan);
         let [input, gradient, _] = plan.scratch();
         let (packed, rest) = self.scratch.split_at_mut(input);
@@ -311,21 +376,18 @@ impl Task<'_> {
             };
             row += groups;
         }
-        // SAFETY: the caller's promise.
-        unsafe {
-            let transposed = match self.gradients {
-                Some(all) => &all[(chunk * plan.steps() + step) * gradient..][..gradient],
-                None => {
-                    let (transposed, components) = rest.split_at_mut(gradient);
-                    let out_gradient = self.out_gradient;
-                    let own = Gradient { shape, plan, out_gradient, units, components, transposed };
-                    own.run::<S>();
-                    &rest[..gradient]
-                }
-            };
-            let line = plan.padded_out;
-            along_height::accumulate::<S>(shape, channels.len(), rows, packed, transposed, line, self.sums);
-        }
+        let transposed = match self.gradients {
+            Some(all) => &all[(chunk * plan.steps() + step) * gradient..][..gradient],
+            None => {
+                let (transposed, components) = rest.split_at_mut(gradient);
+                let own =
+                    Gradient { shape, plan, out_gradient: self.out_gradient, units, components, transposed };
+                // SAFETY: the caller's promise.
+                unsafe { own.run::<S>() };
+                &rest[..gradient]
+            }
+        };
+        (rows, packed, transposed)
     }
 
     /// Adds the products of the input's panels.
@@ -363,6 +425,58 @@ impl Task<'_> {
         let product = Product { panel, sum_rows, packed, transposed, runs: &runs, pixels };
         // SAFETY: the caller's promise; the panels hold every offset of the runs.
         unsafe { accumulate::<S>(&product, plan.padded_out, shape.out_channels, self.sums) };
+    }
+}
+
+/// Sums all pixels for a part of the input channels and writes their weights.
+struct Whole<'a> {
+    /// Its sums have room for [`LINE`] output channels.
+    task: Task<'a>,
+    /// Scratch.
+    collect: &'a mut [f32],
+    gradient: Shared<'a, f32>,
+}
+
+impl Kernel for Whole<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        let Task { shape, plan, .. } = self.task;
+        let inputs = self.task.channels();
+        let sums = std::mem::take(&mut self.task.sums);
+        // SAFETY: the caller ensures the instructions.
+        let (rows, packed, transposed) =
+            unsafe { self.task.components::<S>(0, 0, 0..plan.all_units, inputs.clone()) };
+        let row = shape.in_channels * shape.taps();
+        for first in (0..shape.out_channels).step_by(LINE) {
+            let (outs, live) = (first..first + LINE, LINE.min(shape.out_channels - first));
+            sums.fill(0.0);
+            // SAFETY: the caller ensures the instructions; each task has its own input channels.
+            unsafe {
+                along_height::accumulate::<S>(
+                    shape,
+                    inputs.len(),
+                    outs,
+                    rows,
+                    packed,
+                    transposed,
+                    LINE,
+                    sums,
+                );
+                let collect = Collect {
+                    shape,
+                    plan,
+                    inputs: inputs.clone(),
+                    sums: &[&*sums],
+                    line: LINE,
+                    first_out: 0,
+                    scratch: &mut *self.collect,
+                    gradient: self.gradient.part(first * row, live * row),
+                };
+                collect.run::<S>();
+            }
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 //! A vector holds the output channels of a pixel. An input pixel is multiplied with the output gradients of its left
 //! neighbour, of itself and of its right neighbour, which are three taps of the kernel.
 
+use std::ops::Range;
+
 use super::transposed::transpose_lanes;
 use crate::conv::images::Image;
 use crate::conv::shape::ConvShape;
@@ -48,7 +50,7 @@ fn padded_out<S: Simd>(shape: &ConvShape) -> usize {
 pub(super) unsafe fn take_input<S: Simd>(
     shape: &ConvShape,
     image: Image,
-    channels: std::ops::Range<usize>,
+    channels: Range<usize>,
     first_group: usize,
     groups: usize,
     rows: Rows,
@@ -135,15 +137,17 @@ pub(super) unsafe fn take_gradient<S: Simd>(
     }
 }
 
-/// Adds the products of the components of `channels` input channels and of the output gradient to the sums
+/// Adds the products of the components of `channels` input channels and of the output channels `outs` to the sums
 /// `[component][channel][tap][out]`, whose rows have `line` floats.
 ///
 /// # Safety
 /// The processor has the instructions of `S`.
 #[inline(always)]
+#[allow(clippy::too_many_arguments)] // Sizes, places, inputs, output.
 pub(super) unsafe fn accumulate<S: Simd>(
     shape: &ConvShape,
     channels: usize,
+    outs: Range<usize>,
     rows: Rows,
     packed: &[f32],
     transposed: &[f32],
@@ -152,13 +156,13 @@ pub(super) unsafe fn accumulate<S: Simd>(
 ) {
     for component in 0..COMPONENTS {
         let packed = &packed[component * channels * rows.input_len()..][..channels * rows.input_len()];
-        for lanes in (0..padded_out::<S>(shape)).step_by(S::LANES) {
+        for lanes in (outs.start..outs.end.min(padded_out::<S>(shape))).step_by(S::LANES) {
             let start = (component * padded_out::<S>(shape) + lanes) * rows.padded_len();
             let gradient = &transposed[start..][..rows.padded_len() * S::LANES];
             // Three sums for each channel, three vectors of gradients and an input fit into 32 or 16 registers.
             let together = if S::ROWS == 8 { 8 } else { 3 };
             for first in (0..channels).step_by(together) {
-                let sums = &mut sums[(component * channels + first) * TAPS * line + lanes..];
+                let sums = &mut sums[(component * channels + first) * TAPS * line + lanes - outs.start..];
                 let live = together.min(channels - first);
                 let packed = &packed[first * rows.input_len()..][..live * rows.input_len()];
                 // SAFETY: the caller's promise.
