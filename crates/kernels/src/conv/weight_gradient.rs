@@ -32,7 +32,7 @@ use crate::simd::{Kernel, Level, Simd};
 /// into the cache.
 const PIXELS: usize = 256;
 /// Pixels up to which a task sums all of them: with more, its input does not fit into the second-level cache.
-const FEW_PIXELS: usize = 512;
+const FEW_PIXELS: usize = 1200;
 /// Approximate number of tasks, constant so that the result is deterministic.
 const TASKS: usize = 16;
 /// Smallest number of input channels for a separate task: without Winograd's components, each task transposes the output
@@ -488,7 +488,7 @@ mod tests {
     /// Chunks with fewer steps than others; parts that share the components of the output gradient, and one that does not.
     #[test]
     fn chunks_may_have_fewer_steps() {
-        for [batch, channels, height, width] in [[21, 40, 24, 8], [17, 9, 16, 64], [3, 33, 36, 128]] {
+        for [batch, channels, height, width] in [[41, 40, 24, 8], [17, 9, 16, 64], [3, 33, 36, 128]] {
             let size = [batch, channels, height, width];
             let shape = ConvShape::new(size, [9, 3, 3], [1, 1], [1, 1], [1, 1]).expect("fits");
             let plan = Plan::new(&shape);
