@@ -26,6 +26,7 @@ VARIANTS = {
     "recipe-told": "the recipe, told the physics",
     "two-ca": "as sequence, on the campaign with two capillary numbers alone",
     "two-ca-untold": "not told the physics",
+    "two-ca-pretrained": "after training on 1,428 percolation sequences",
     "two-ca-pore": "pore mask and depth as only channels",
     "two-ca-all-channels": "thickness, pressure and speed as further channels",
     "two-ca-recipe": "the published study's recipe",

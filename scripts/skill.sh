@@ -57,6 +57,16 @@ if [ "$study" = two-ca ]; then
     variant two-ca-pore two-ca 'inputs=["pore","depth"]'
     variant two-ca-all-channels two-ca \
         'inputs=["pore","depth","wall-distance","thickness","wall-percolation","pressure","speed"]'
+    # Pretraining on percolation, the limit of a vanishing capillary number, in the same geometries.
+    sed -e 's/"lattice-boltzmann"/"percolation"/; s/^\[lattice_boltzmann\]/[percolation]/' \
+        -e '/^viscosity_ratio/d; /^capillary_numbers/d' configs/simulate/lbm-256x64.toml >data/percolation.toml
+    "$program" simulate data/percolation.toml -o data/percolation.h5 --set seed=9009 --set domains=1486
+    for ((seed = 1; seed <= seeds; seed++)); do
+        "$program" train configs/invasion/skill/two-ca.toml -o "$runs/percolation-$seed" --resume \
+            --set "name='percolation-$seed'" --set seed="$seed" --set "dataset='data/percolation.h5'" --set 'physics=[]' \
+            --set 'split={validation=0.02,test=0.01}' --set training.epochs=6
+    done
+    begin=percolation variant two-ca-pretrained two-ca
     # As many steps, and frames seen, as passes of two-ca.
     variant two-ca-recipe recipe "dataset='data/two-ca'" "split.file='$committed/lbm-256x64/held-out.toml'" \
         training.epochs=12 training.samples_per_epoch=1200 optimizer.ema=0.995 schedule.warmup_steps=100
