@@ -188,7 +188,7 @@ struct Part<'a> {
     shape: &'a ConvShape,
     strips: &'a Strips,
     packed: &'a [f32],
-    /// Of its blocks.
+    /// Those of its blocks.
     weights: &'a [f32],
     bias: Option<&'a [f32]>,
     /// For the image of each strip.
