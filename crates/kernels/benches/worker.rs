@@ -61,12 +61,15 @@ fn main() {
     let mut optimizer = Adam::new(1e-8, Decay::Penalty(0.0)).init();
     println!("{} parameters, {:?}", model.num_params(), porecast_kernels::Level::current());
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-        let frozen = model.valid();
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
-            ["forward"] => timed(|| drop(frozen.forward(x.clone().inner(), by).into_data())),
+            ["forward"] => {
+                let frozen = model.valid();
+                timed(|| drop(frozen.forward(x.clone().inner(), by).into_data()));
+            }
             ["sequence", frames] => {
                 let frames = frames.parse().expect("a number of frames");
+                let frozen = model.valid();
                 timed(|| frozen.sequence(x.clone().inner(), frames));
             }
             ["step"] => timed(|| {

@@ -274,9 +274,11 @@ fn convolution<B: Backend>(
     options: &ConvOptions<2>,
     [for_x, for_weight]: [bool; 2],
 ) -> Found<B, 2> {
-    let of_x = for_x
-        .then(|| B::convolve2d_input_gradient(x.clone(), weight.clone(), gradient.clone(), options.clone()));
-    [of_x, for_weight.then(|| B::convolve2d_weight_gradient(x, weight, gradient, options.clone()))]
+    let size = x.shape();
+    let of_weight = for_weight
+        .then(|| B::convolve2d_weight_gradient(x, weight.clone(), gradient.clone(), options.clone()));
+    // The memory of `x` is free by now.
+    [for_x.then(|| B::convolve2d_input_gradient(size, weight, gradient, options.clone())), of_weight]
 }
 
 /// The gradients of a convolution with a bias, given those of input and weight.

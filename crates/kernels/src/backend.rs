@@ -1,7 +1,7 @@
 //! The operations as a trait that extends Burn's backends.
 
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, FloatTensor};
-use burn::tensor::{Scalar, TensorMetadata, backend};
+use burn::tensor::{Scalar, Shape, TensorMetadata, backend};
 
 use crate::activation::Activation;
 use crate::adam;
@@ -50,14 +50,14 @@ pub trait Backend: backend::Backend {
         Self::conv2d(x, weight, bias, options)
     }
 
-    /// Gradient of [`convolve2d`](Self::convolve2d) with respect to its input.
+    /// Gradient of [`convolve2d`](Self::convolve2d) with respect to its input, of the shape `input`.
     fn convolve2d_input_gradient(
-        x: FloatTensor<Self>,
+        input: Shape,
         weight: FloatTensor<Self>,
         out_gradient: FloatTensor<Self>,
         options: ConvOptions<2>,
     ) -> FloatTensor<Self> {
-        Self::conv2d_x_backward(x, weight, out_gradient, options)
+        fallback::convolve2d_input_gradient::<Self>(input, weight, out_gradient, options)
     }
 
     /// Gradient of [`convolve2d`](Self::convolve2d) with respect to its weight.

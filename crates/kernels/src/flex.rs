@@ -7,7 +7,7 @@ use std::ops::Deref;
 
 use burn::backend::Flex;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, ModuleOps};
-use burn::tensor::{DType, TensorMetadata};
+use burn::tensor::{DType, Shape, TensorMetadata};
 use burn_flex::FlexTensor;
 
 use crate::activation::Activation;
@@ -160,22 +160,22 @@ impl Backend for Flex {
     }
 
     fn convolve2d_input_gradient(
-        x: FlexTensor,
+        input: Shape,
         weight: FlexTensor,
         out_gradient: FlexTensor,
         options: ConvOptions<2>,
     ) -> FlexTensor {
-        let shapes = conv_shape(&x, &weight, &options)
+        let shapes = shape_of_size(input.dims(), &weight, &options)
             .filter(|_| is_single!(out_gradient))
             .and_then(|shape| Some((shape, shape.dense().input_gradient()?)));
         let Some((shape, backward)) = shapes else {
-            return Self::conv2d_x_backward(x, weight, out_gradient, options);
+            return fallback::convolve2d_input_gradient::<Self>(input, weight, out_gradient, options);
         };
         let mut gradient = Buffer::uninitialised(backward.out_len());
         let (out_gradient, weight) = (Floats::of(&out_gradient), Floats::of(&weight));
         let to = ImagesMut::whole(&mut gradient);
         convolve_input_gradient(Level::current(), &shape, &backward, &out_gradient, &weight, to);
-        gradient.into_tensor(x.shape())
+        gradient.into_tensor(input)
     }
 
     fn convolve2d_weight_gradient(
@@ -292,7 +292,7 @@ impl Backend for Flex {
         let Some(shape) = shape.filter(|_| is_single!(gamma, beta, mean, variance, out_gradient)) else {
             return fallback::normalize_gradients::<Self>(x, gamma, beta, moments, out_gradient, options);
         };
-        let mut for_x = Buffer::uninitialised(shape.len());
+        let mut for_x = owned(out_gradient);
         let affine_shape = gamma.shape();
         let mut for_gamma = Buffer::uninitialised(affine_shape.num_elements());
         let mut for_beta = Buffer::uninitialised(affine_shape.num_elements());
@@ -305,16 +305,11 @@ impl Backend for Flex {
             &Floats::of(&x),
             Affine { gamma: &gamma, beta: &beta },
             Moments { mean: &mean, variance: &variance },
-            &Floats::of(&out_gradient),
-            &mut for_x,
+            for_x.storage_mut(),
             &mut for_gamma,
             &mut for_beta,
         );
-        [
-            for_x.into_tensor(x.shape()),
-            for_gamma.into_tensor(affine_shape.clone()),
-            for_beta.into_tensor(affine_shape),
-        ]
+        [for_x, for_gamma.into_tensor(affine_shape.clone()), for_beta.into_tensor(affine_shape)]
     }
 
     fn normalize_with(
@@ -561,6 +556,19 @@ impl Deref for Floats<'_> {
             }
         }
     }
+}
+
+/// The tensor with values that no other tensor shares, copied only if necessary.
+fn owned(tensor: FlexTensor) -> FlexTensor {
+    let len = tensor.shape().num_elements();
+    let is_whole = tensor.layout().contiguous_offsets() == Some((0, len))
+        && tensor.bytes().len() == len * size_of::<f32>();
+    if tensor.is_unique() && is_whole {
+        return tensor;
+    }
+    let mut copy = Buffer::uninitialised(len);
+    copy.copy_from_slice(&Floats::of(&tensor));
+    copy.into_tensor(tensor.shape())
 }
 
 /// The output of a convolution.

@@ -170,7 +170,7 @@ pub(crate) fn normalize_with(
     );
 }
 
-/// Writes the gradients with respect to the input, γ and β.
+/// Writes the gradients with respect to γ and β, and turns `gradient` from that of the output into that of the input.
 #[allow(clippy::too_many_arguments)] // Inputs, then outputs.
 pub(crate) fn normalize_gradient(
     level: Level,
@@ -179,25 +179,26 @@ pub(crate) fn normalize_gradient(
     x: &[f32],
     affine: Affine,
     moments: Moments,
-    out_gradient: &[f32],
-    x_gradient: &mut [f32],
+    gradient: &mut [f32],
     gamma_gradient: &mut [f32],
     beta_gradient: &mut [f32],
 ) {
-    assert_eq!((x.len(), out_gradient.len()), (x_gradient.len(), x_gradient.len()));
-    assert_eq!(x.len(), shape.len());
+    assert_eq!((x.len(), gradient.len()), (shape.len(), shape.len()));
     // For each plane: the sum of f'(z) ∂L/∂y, and the sum of the same times x̂.
     let mut sums = vec![[0.0f64; 2]; shape.planes()];
     let shared_sums = Shared::new(&mut sums);
-    let x_gradient = Shared::new(x_gradient);
+    let gradient = Shared::new(gradient);
     (0..shape.sets()).into_par_iter().for_each(|set| {
         let (mean, variance) = (moments.mean[set], moments.variance[set]);
-        let values = |plane: usize| plane * shape.plane..(plane + 1) * shape.plane;
+        // SAFETY: a plane belongs to one set.
+        let of = |plane: usize| unsafe {
+            (&x[plane * shape.plane..][..shape.plane], gradient.slice(plane * shape.plane, shape.plane))
+        };
         let mut totals = [0.0f64; 2];
         for index in 0..shape.planes_in_set() {
             let plane = shape.plane_of(set, index);
             let line = Line::new(affine, plane, mean, variance, options.epsilon);
-            let (x, gradient) = (&x[values(plane)], &out_gradient[values(plane)]);
+            let (x, gradient) = of(plane);
             let found = with_function!(options.activation, gradient_sums, level, line, x, gradient);
             // SAFETY: a plane belongs to one set.
             unsafe { shared_sums.slice(plane, 1)[0] = found };
@@ -210,10 +211,8 @@ pub(crate) fn normalize_gradient(
         for index in 0..shape.planes_in_set() {
             let plane = shape.plane_of(set, index);
             let line = Line::new(affine, plane, mean, variance, options.epsilon);
-            let (x, gradient) = (&x[values(plane)], &out_gradient[values(plane)]);
-            // SAFETY: a plane belongs to one set.
-            let to = unsafe { x_gradient.slice(plane * shape.plane, shape.plane) };
-            with_function!(options.activation, apply_gradient, level, line, means, x, gradient, to);
+            let (x, gradient) = of(plane);
+            with_function!(options.activation, apply_gradient, level, line, means, x, gradient);
         }
     });
     let affines = gamma_gradient.len();
@@ -390,15 +389,8 @@ impl<F: Function> Kernel for GradientSums<'_, F> {
     }
 }
 
-fn apply_gradient<F: Function>(
-    level: Level,
-    line: Line,
-    means: [f32; 2],
-    x: &[f32],
-    gradient: &[f32],
-    to: &mut [f32],
-) {
-    level.run(ApplyGradient { line, means, x, gradient, to, function: PhantomData::<F> });
+fn apply_gradient<F: Function>(level: Level, line: Line, means: [f32; 2], x: &[f32], gradient: &mut [f32]) {
+    level.run(ApplyGradient { line, means, x, gradient, function: PhantomData::<F> });
 }
 
 struct ApplyGradient<'a, F> {
@@ -406,8 +398,8 @@ struct ApplyGradient<'a, F> {
     /// Means of δ and of δ x̂ over the set.
     means: [f32; 2],
     x: &'a [f32],
-    gradient: &'a [f32],
-    to: &'a mut [f32],
+    /// ∂L/∂y, then ∂L/∂x.
+    gradient: &'a mut [f32],
     function: PhantomData<F>,
 }
 
@@ -418,10 +410,10 @@ impl<F: Function> Kernel for ApplyGradient<'_, F> {
     unsafe fn run<S: Simd>(self) {
         let line = self.line;
         let [mean, weighted_mean] = self.means;
-        for ((to, &x), &gradient) in self.to.iter_mut().zip(self.x).zip(self.gradient) {
+        for (gradient, &x) in self.gradient.iter_mut().zip(self.x) {
             let normalised = line.normalised(x);
-            let inner = line.gamma * gradient * F::slope(line.gamma * normalised + line.beta);
-            *to = line.inverse_deviation * (inner - mean - normalised * weighted_mean);
+            let inner = line.gamma * *gradient * F::slope(line.gamma * normalised + line.beta);
+            *gradient = line.inverse_deviation * (inner - mean - normalised * weighted_mean);
         }
     }
 }

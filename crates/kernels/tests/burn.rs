@@ -254,6 +254,18 @@ fn scaled(
     normalised * spread(gamma) + spread(beta)
 }
 
+/// Batch norm of the first tensor, with γ and β in the others.
+fn normed(of: &[Tensor<Train, 4>], activation: Activation) -> Tensor<Train, 4> {
+    kernels::batch_norm(of[0].clone(), vector(&of[1]), vector(&of[2]), 1e-5, activation).output
+}
+
+/// The same, by Burn's operations.
+fn normed_by_definition(of: &[Tensor<Train, 4>], activation: Activation) -> Tensor<Train, 4> {
+    let centred = of[0].clone() - of[0].clone().mean_dims(&[0, 2, 3]);
+    let variance = centred.clone().square().mean_dims(&[0, 2, 3]);
+    activate(activation, scaled(centred / (variance + 1e-5).sqrt(), &of[1], &of[2]))
+}
+
 #[test]
 fn batch_norm_equals_its_definition() {
     for shape in [[3, 5, 7, 9], [1, 1, 1, 8], [2, 4, 65, 80]] {
@@ -261,15 +273,22 @@ fn batch_norm_equals_its_definition() {
             let parameters = [shape[1], 1, 1, 1];
             assert_same_operation(
                 vec![random(shape) * 3.0 + 2.0, random(parameters), random(parameters)],
-                |i| kernels::batch_norm(i[0].clone(), vector(&i[1]), vector(&i[2]), 1e-5, activation).output,
-                |i| {
-                    let centred = i[0].clone() - i[0].clone().mean_dims(&[0, 2, 3]);
-                    let variance = centred.clone().square().mean_dims(&[0, 2, 3]);
-                    activate(activation, scaled(centred / (variance + 1e-5).sqrt(), &i[1], &i[2]))
-                },
+                |i| normed(i, activation),
+                |i| normed_by_definition(i, activation),
             );
         }
     }
+}
+
+/// The gradient of a norm's input replaces that of its output, if nothing else needs this.
+#[test]
+fn the_gradient_of_a_norm_leaves_that_of_a_sum_as_it_is() {
+    let parameters = [5, 1, 1, 1];
+    assert_same_operation(
+        vec![random([3, 5, 7, 9]) * 3.0 + 2.0, random(parameters), random(parameters)],
+        |i| i[0].clone() + normed(i, Activation::Relu),
+        |i| i[0].clone() + normed_by_definition(i, Activation::Relu),
+    );
 }
 
 #[test]

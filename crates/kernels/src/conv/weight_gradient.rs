@@ -102,15 +102,17 @@ pub(crate) fn weight_gradient(
     });
 }
 
-/// The components of the whole output gradient, for parts of the input channels that all need them: a list for each step of
-/// each chunk.
-fn components(level: Level, shape: &ConvShape, plan: &Plan, out_gradient: &[f32]) -> Buffer {
+/// The components of the whole output gradient, for parts of the input channels that all need them: for each chunk, a list
+/// of each step. Buffers for one chunk find room in idle memory where one for all would not.
+fn components(level: Level, shape: &ConvShape, plan: &Plan, out_gradient: &[f32]) -> Vec<Buffer> {
     let [_, len, scratch] = plan.scratch();
-    let mut all = Buffer::uninitialised(plan.chunks * plan.steps() * len);
-    all.par_chunks_exact_mut(len).enumerate().for_each(|(index, transposed)| {
-        let units = plan.units(index / plan.steps(), index % plan.steps());
-        with_scratch(scratch, |components| {
-            level.run(Gradient { shape, plan, out_gradient, units, components, transposed });
+    let mut all: Vec<_> = (0..plan.chunks).map(|_| Buffer::uninitialised(plan.steps() * len)).collect();
+    all.par_iter_mut().enumerate().for_each(|(chunk, steps)| {
+        steps.par_chunks_exact_mut(len).enumerate().for_each(|(step, transposed)| {
+            let units = plan.units(chunk, step);
+            with_scratch(scratch, |components| {
+                level.run(Gradient { shape, plan, out_gradient, units, components, transposed });
+            });
         });
     });
     all
@@ -281,7 +283,7 @@ struct Task<'a> {
     x: Images<'a>,
     out_gradient: &'a [f32],
     /// Its components, if several tasks need the same.
-    gradients: Option<&'a [f32]>,
+    gradients: Option<&'a [Buffer]>,
     task: usize,
     sums: &'a mut [f32],
     scratch: &'a mut [f32],
@@ -377,7 +379,7 @@ impl Task<'_> {
             row += groups;
         }
         let transposed = match self.gradients {
-            Some(all) => &all[(chunk * plan.steps() + step) * gradient..][..gradient],
+            Some(all) => &all[chunk][step * gradient..][..gradient],
             None => {
                 let (transposed, components) = rest.split_at_mut(gradient);
                 let own =

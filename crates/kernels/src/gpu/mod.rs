@@ -12,8 +12,8 @@ mod pool;
 mod recurrent;
 mod softmax;
 
-use burn::tensor::TensorMetadata;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, FloatTensor, ModuleOps};
+use burn::tensor::{Shape, TensorMetadata};
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::cubecl::tf32;
 use burn_cubecl::kernel::conv::{ConvStrategy, conv_forward};
@@ -68,14 +68,14 @@ impl<R: CubeRuntime, BT: BoolElement> Backend for CubeBackend<R, f32, i32, BT> {
     }
 
     fn convolve2d_input_gradient(
-        x: FloatTensor<Self>,
+        input: Shape,
         weight: FloatTensor<Self>,
         out_gradient: FloatTensor<Self>,
         options: ConvOptions<2>,
     ) -> FloatTensor<Self> {
         match convolution::input_gradient(&weight, &options) {
             Some((turned, own)) => Self::convolve2d(out_gradient, turned, None, own),
-            None => Self::conv2d_x_backward(x, weight, out_gradient, options),
+            None => fallback::convolve2d_input_gradient::<Self>(input, weight, out_gradient, options),
         }
     }
 
