@@ -15,6 +15,7 @@ from pathlib import Path
 VARIANTS = {
     "recurrent": "the model that comes with porecast: a recurrent UNet, told the physics, trained on domains of several sizes and "
     "resolutions",
+    "recurrent-first": "as it was after half of its training in three resolutions",
     "recurrent-one-resolution": "as it was before it was trained in other resolutions",
     "recurrent-one-size": "on domains of one size, from scratch",
     "recurrent-from-scratch": "from fresh weights",

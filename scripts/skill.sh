@@ -5,8 +5,8 @@
 #
 #   scripts/skill.sh two-ca [SEEDS]     405 domains of two capillary numbers: an hour of simulation, half an hour a training
 #   scripts/skill.sh physics [SEEDS] [DOMAINS]
-#       the first DOMAINS (1500) domains of the campaign over physics and domains of other sizes as well: 347 and those of
-#       other sizes are some three hours of simulation on two cores; hours of training. `physics 1 347` makes the model that comes
+#       the first DOMAINS (1500) domains of the campaign over physics and domains of other sizes as well: 470 and those of
+#       other sizes are some four hours of simulation on two cores; hours of training. `physics 1 470` makes the model that comes
 #       with porecast, runs/skill/recurrent-1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -81,14 +81,16 @@ else
     variant sequence sequence
     one_resolution=('also_rescaled_by=[]' rescaled_prediction=false optimizer.ema=0.998)
     begin=sequence variant recurrent-one-resolution recurrent "${one_resolution[@]}" training.epochs=12
-    begin=recurrent-one-resolution variant recurrent recurrent
+    first=(optimizer.learning_rate=1.5e-3 training.epochs=24)
+    begin=recurrent-one-resolution variant recurrent-first recurrent "${first[@]}"
+    begin=recurrent-first variant recurrent recurrent
     variant recipe recipe
     variant recipe-told recipe 'physics=["capillary-number","viscosity-ratio","contact-angle","porosity"]'
     variant recurrent-one-size recurrent "${one_resolution[@]}" 'also_train_on=[]' training.epochs=16 \
         optimizer.learning_rate=2e-3
-    variant recurrent-from-scratch recurrent
-    begin=recurrent-one-resolution variant recurrent-one-view recurrent mirrored_prediction=false
-    begin=recurrent-one-resolution variant recurrent-one-scale recurrent rescaled_prediction=false
-    begin=sequence variant recurrent-wide recurrent 'conditioning={recurrent={knots=26,channels=48}}'
+    variant recurrent-from-scratch recurrent "${first[@]}"
+    begin=recurrent-one-resolution variant recurrent-one-view recurrent "${first[@]}" mirrored_prediction=false
+    begin=recurrent-one-resolution variant recurrent-one-scale recurrent "${first[@]}" rescaled_prediction=false
+    begin=sequence variant recurrent-wide recurrent "${first[@]}" 'conditioning={recurrent={knots=26,channels=48}}'
 fi
 python3 scripts/skill.py "$runs" "$runs/tables.md"

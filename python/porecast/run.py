@@ -161,7 +161,7 @@ def predict(
 ) -> NDArray[np.float32]:
     """:meth:`Run.predict` of the model that comes with porecast: probability of the invading phase [time, y, x].
 
-    Times are in pore volumes injected; without them 26 times from 0 to 0.73.
+    Times are in pore volumes injected; without them 26 times from 0 to 0.76.
     """
     return _shipped().predict(
         solid,

@@ -64,7 +64,7 @@ impl Device {
             #[allow(unreachable_patterns, reason = "the features above read them")]
             ("cuda" | "wgpu", _) => Err(Error::config(
                 "--device",
-                format!("{text:?} needs a build with `cargo build --release --features {name}`; use cpu"),
+                format!("{text:?} needs a build with `cargo install --path . --features {name}`; use cpu"),
             )),
             _ => Err(Error::config(
                 "--device",

@@ -149,7 +149,7 @@ impl Predictor {
     /// The domain as the networks are given it, in another resolution where [`with_rescale`](Self::with_rescale) says so,
     /// and how many times finer that is.
     pub(super) fn seen<'a>(&self, domain: &'a Domain) -> (Cow<'a, Domain>, f64) {
-        let off = |domain: &Domain| range::fitting_scale(&self.card.dataset, domain);
+        let off = |domain: &Domain| range::fitting_scale(&self.card.dataset, domain.mean_chord_length());
         let factor = self.rescale.unwrap_or_else(|| off(domain));
         if factor == 1.0 {
             return (Cow::Borrowed(domain), 1.0);
@@ -407,16 +407,11 @@ impl Predictor {
     /// if the configuration asks for them, no resolution is set, and the pores stay as fine as in the training.
     fn resolutions(&self, domain: &Domain) -> Vec<Domain> {
         let (seen, factor) = self.seen(domain);
-        let card = &self.card.dataset;
-        let further = if self.config.rescaled_prediction && self.rescale.is_none() {
-            card.also_rescaled_by.as_slice()
-        } else {
-            &[]
+        let scales = match self.config.rescaled_prediction && self.rescale.is_none() {
+            true => range::known_scales(&self.card.dataset, domain, factor),
+            false => Vec::new(),
         };
-        let further = further
-            .iter()
-            .map(|scale| rescaled(domain, factor * scale))
-            .filter(|domain| range::fitting_scale(card, domain) == 1.0);
+        let further = scales.into_iter().map(|scale| rescaled(domain, scale));
         std::iter::once(seen.into_owned()).chain(further).collect()
     }
 

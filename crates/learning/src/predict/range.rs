@@ -81,7 +81,7 @@ pub(super) fn outside(
     }
     let chord = seen.mean_chord_length().zip(card.chord_length);
     if let Some((own, [least, most])) = chord
-        && fitting_scale(card, seen) != 1.0
+        && fitting_scale(card, Some(own)) != 1.0
     {
         found.push(outside("mean chord length of the pores (pixels)", own, least, most));
     }
@@ -126,12 +126,21 @@ fn lengths((height, width): (usize, usize), inlet: Side) -> [usize; 2] {
     }
 }
 
-/// The factor that brings the mean chord length of a domain's pores into the range of the training domains; 1 where it lies
-/// there, or is not known.
-pub(super) fn fitting_scale(card: &DatasetCard, domain: &Domain) -> f64 {
-    let chord = domain.mean_chord_length().zip(card.chord_length);
-    let factor = chord.map_or(1.0, |(own, [least, most])| own.clamp(least, most) / own);
+/// The factor that brings a mean chord length of pores into the range of the training domains; 1 where it lies there, or is
+/// not known.
+pub(super) fn fitting_scale(card: &DatasetCard, chord: Option<f64>) -> f64 {
+    let factor =
+        chord.zip(card.chord_length).map_or(1.0, |(own, [least, most])| own.clamp(least, most) / own);
     if (factor - 1.0).abs() < NEGLIGIBLE { 1.0 } else { factor.clamp(RESCALED[0], RESCALED[1]) }
+}
+
+/// The resolutions of the training, besides that of `factor`, in which the pores of a domain are as fine as in the training.
+///
+/// The chords of the domain itself count: in a coarse resolution thin grains vanish, and the chords that remain are longer.
+pub(super) fn known_scales(card: &DatasetCard, domain: &Domain, factor: f64) -> Vec<f64> {
+    let chord = domain.mean_chord_length();
+    let scales = card.also_rescaled_by.iter().map(|scale| factor * scale);
+    scales.filter(|scale| fitting_scale(card, chord.map(|chord| chord * scale)) == 1.0).collect()
 }
 
 /// Says in which resolution a domain is predicted, if not in its own.
@@ -200,7 +209,7 @@ pub(super) fn wrong_volumes(
     let above = above.map(|row| format!("{} exceeds the injected volume{unlike}", at(row)));
     let below = below.map(|row| {
         let training = card.lag.map_or(String::new(), |lag| {
-            format!(" by more than {}, the largest lag of the training domains", significant(lag))
+            format!(" by more than {} (99 % of the training domains lag less)", significant(lag))
         });
         format!("{} is below the injected volume{training}, and none has left at the outlet{unlike}", at(row))
     });
@@ -324,7 +333,8 @@ mod tests {
         assert_eq!(text, wanted);
         assert_eq!(rescaled(&card, &domain, 1.0), None);
         let scale = |range: [f64; 2]| {
-            fitting_scale(&DatasetCard { chord_length: Some(range), ..card.clone() }, &domain)
+            let card = DatasetCard { chord_length: Some(range), ..card.clone() };
+            fitting_scale(&card, domain.mean_chord_length())
         };
         assert_eq!([[2.0, 4.0], [4.5, 9.0], [1.0, 1.5]].map(scale), [1.0, 1.5, 0.5]);
         assert_eq!(scale([3.1, 9.0]), 1.0, "not worth it");
@@ -332,6 +342,24 @@ mod tests {
         let found = outside(&card, &domain, &domain, Side::Left, &Physics::default());
         assert!(found.iter().any(|one| one.text.starts_with("mean chord length of the pores")), "{found:?}");
         assert!(!found.iter().any(|one| one.what == "pixel size"), "the chords say how coarse it is");
+    }
+
+    #[test]
+    fn a_resolution_in_which_thin_grains_vanish_is_not_known() {
+        // Chords of three pixels, some of them cut by grains of a single pixel.
+        let solid = Array2::from_shape_fn((64, 64), |(y, x)| x % 4 == 0 || (y % 4 == 0 && x % 8 == 2));
+        let domain = Domain { solid, voxel_size_m: 1e-6 };
+        let own = domain.mean_chord_length().expect("pores");
+        let coarse = crate::rescale::rescaled(&domain, 0.5).mean_chord_length().expect("pores");
+        assert!(coarse > 0.75 * own, "{coarse} is about as long as {own}, not half of it");
+        let card = |least: f64| DatasetCard {
+            chord_length: Some([least, 20.0]),
+            also_rescaled_by: vec![0.5, 0.75],
+            ..card()
+        };
+        assert_eq!(known_scales(&card(0.7 * own), &domain, 1.0), [0.75]);
+        assert_eq!(known_scales(&card(0.4 * own), &domain, 1.0), [0.5, 0.75]);
+        assert_eq!(known_scales(&card(0.7 * own), &domain, 2.0), [1.0, 1.5]);
     }
 
     #[test]

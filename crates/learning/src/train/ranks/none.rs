@@ -10,7 +10,7 @@ impl World {
         Err(Error::config(
             "mpirun",
             format!(
-                "{count} processes need a build with `cargo build --release --features mpi`; start one process"
+                "{count} processes need a build with `cargo install --path . --features mpi`; start one process"
             ),
         ))
     }
