@@ -277,7 +277,7 @@ fn convolution<B: Backend>(
     let size = x.shape();
     let of_weight = for_weight
         .then(|| B::convolve2d_weight_gradient(x, weight.clone(), gradient.clone(), options.clone()));
-    // The memory of `x` is free by now.
+    // `x` is freed by now, unless something else holds it.
     [for_x.then(|| B::convolve2d_input_gradient(size, weight, gradient, options.clone())), of_weight]
 }
 

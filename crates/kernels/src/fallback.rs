@@ -29,7 +29,7 @@ pub(crate) fn convolve2d_input_gradient<B: Backend>(
     out_gradient: FloatTensor<B>,
     options: ConvOptions<2>,
 ) -> FloatTensor<B> {
-    // Burn reads its shape only.
+    // Burn reads only its shape.
     let x = B::float_empty(input, &B::float_device(&weight), weight.dtype().into());
     B::conv2d_x_backward(x, weight, out_gradient, options)
 }
