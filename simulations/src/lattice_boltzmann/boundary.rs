@@ -37,11 +37,12 @@
 //! Lattice Boltzmann Method (2017), equation 5.53: anti-bounce-back as it is here, but with u of the wall. S.
 //! Khirevich, T. Patzek, Phys. Fluids 30 (2018) 093604: the order on staircases.
 
+use std::ops::Range;
+
 use ndarray::Array2;
 
 use super::collision::density_and_momentum;
 use super::layout::{Layout, Site};
-use super::populations::Populations;
 use super::real::Real;
 use super::stencil::{OPPOSITE, Q, VELOCITIES, WEIGHTS};
 
@@ -111,6 +112,12 @@ struct Link {
     to: u32,
 }
 
+impl Link {
+    fn is_within(&self, memory: &Range<usize>) -> bool {
+        [self.from, self.to].iter().all(|&site| memory.contains(&(site as usize)))
+    }
+}
+
 /// A link that the wall cuts at a given fraction of its length.
 #[derive(Debug, Clone, Copy)]
 struct CutLink {
@@ -122,7 +129,7 @@ struct CutLink {
 }
 
 /// All copies between collision and streaming.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Links {
     /// For each outgoing direction: links into walls.
     walls: [Vec<Link>; Q],
@@ -138,13 +145,7 @@ pub(super) struct Links {
 
 impl Links {
     pub fn new(layout: &Layout, ends: Ends) -> Self {
-        let mut links = Self {
-            walls: std::array::from_fn(|_| Vec::new()),
-            cut: std::array::from_fn(|_| Vec::new()),
-            moving: std::array::from_fn(|_| Vec::new()),
-            open: std::array::from_fn(|_| Vec::new()),
-            images: std::array::from_fn(|_| Vec::new()),
-        };
+        let mut links = Self::default();
         let end = |edge: Edge| match (ends, edge) {
             (Ends::Periodic | Ends::Cell, _) => End::Wall,
             (Ends::Between { top, .. }, Edge::Top) => top,
@@ -230,9 +231,27 @@ impl Links {
         self.moving.iter().flatten().map(|(_, added)| added).sum()
     }
 
-    pub fn apply<T: Real>(&self, populations: &mut Populations<T>) {
-        self.apply_open(populations);
-        let mut all = populations.all_mut();
+    /// The links into walls that stay within a range of the memory, with indices from its start.
+    pub fn within(&self, memory: &Range<usize>) -> Self {
+        let first = memory.start as u32;
+        let walls = self.walls.each_ref().map(|walls| {
+            let inside = walls.iter().filter(|link| link.is_within(memory));
+            inside.map(|link| Link { from: link.from - first, to: link.to - first }).collect()
+        });
+        Self { walls, ..Self::default() }
+    }
+
+    /// All links that are [`within`](Self::within) none of the ranges.
+    pub fn across(&self, memories: &[Range<usize>]) -> Self {
+        let mut across = self.clone();
+        for walls in &mut across.walls {
+            walls.retain(|link| !memories.iter().any(|memory| link.is_within(memory)));
+        }
+        across
+    }
+
+    pub fn apply<T: Real>(&self, mut all: [&mut [T]; Q]) {
+        self.apply_open(&mut all);
         for (i, &opposite) in OPPOSITE.iter().enumerate().skip(1) {
             let [from, to] = all.get_disjoint_mut([i, opposite]).expect("e_i is not its own opposite");
             for link in &self.walls[i] {
@@ -255,8 +274,7 @@ impl Links {
         }
     }
 
-    fn apply_open<T: Real>(&self, populations: &mut Populations<T>) {
-        let all = populations.all_mut();
+    fn apply_open<T: Real>(&self, all: &mut [&mut [T]; Q]) {
         for i in 1..Q {
             for &(link, excess) in &self.open[i] {
                 let h = std::array::from_fn(|i| all[i][link.from as usize]);

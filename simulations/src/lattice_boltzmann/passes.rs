@@ -16,14 +16,43 @@ use super::stripes::Stripe;
 use super::two_phase::LatticeFluids;
 
 /// A sweep over one stripe.
-pub(super) trait Pass {
+trait Pass {
     /// Runs the sweep. Every function it calls must be inlined, so that all code is compiled for the
     /// processor's vectors.
     fn run(self);
 }
 
+/// The passes in one precision. They are compiled once, here: a generic function is compiled again in each crate that
+/// calls it.
+pub trait Passes: Sized {
+    /// Collision with surface tension.
+    fn collide(pass: CollisionPass<'_, Self>);
+    /// Recolouring.
+    fn recolour(pass: RecolouringPass<'_, Self>);
+    /// Normal and steepness of the interface.
+    fn find_interface(pass: InterfacePass<'_, Self>);
+}
+
+macro_rules! passes {
+    ($($float:ty)*) => {$(
+        impl Passes for $float {
+            fn collide(pass: CollisionPass<'_, Self>) {
+                vectorised(pass);
+            }
+            fn recolour(pass: RecolouringPass<'_, Self>) {
+                vectorised(pass);
+            }
+            fn find_interface(pass: InterfacePass<'_, Self>) {
+                vectorised(pass);
+            }
+        }
+    )*};
+}
+
+passes!(f32 f64);
+
 /// Runs a pass compiled for the widest vectors of this processor.
-pub(super) fn vectorised(pass: impl Pass) {
+fn vectorised(pass: impl Pass) {
     struct Vectorised<P>(P);
     impl<P: Pass> WithSimd for Vectorised<P> {
         type Output = ();
@@ -37,7 +66,7 @@ pub(super) fn vectorised(pass: impl Pass) {
 
 /// Material constants in the precision of the solver.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Constants<T> {
+pub struct Constants<T> {
     fluidity_defending: T,
     fluidity_excess: T,
     surface_tension: T,
@@ -58,17 +87,17 @@ impl<T: Real> Constants<T> {
 }
 
 /// Collision with surface tension; also computes the vector V of the recolouring.
-pub(super) struct CollisionPass<'a, T> {
-    pub stripe: &'a Stripe,
-    pub layout: &'a Layout,
-    pub constants: Constants<T>,
-    pub share: &'a [T],
-    pub normal: [&'a [T]; 2],
-    pub steepness: &'a [T],
-    pub pore: &'a [T],
-    pub populations: [&'a mut [T]; Q],
-    pub gathering: [&'a mut [T]; 2],
-    pub curvature: &'a mut [T],
+pub struct CollisionPass<'a, T> {
+    pub(super) stripe: &'a Stripe<T>,
+    pub(super) layout: &'a Layout,
+    pub(super) constants: Constants<T>,
+    pub(super) share: &'a [T],
+    pub(super) normal: [&'a [T]; 2],
+    pub(super) steepness: &'a [T],
+    pub(super) pore: &'a [T],
+    pub(super) populations: [&'a mut [T]; Q],
+    pub(super) gathering: [&'a mut [T]; 2],
+    pub(super) curvature: &'a mut [T],
 }
 
 impl<T: Real> Pass for CollisionPass<'_, T> {
@@ -123,17 +152,17 @@ impl<T: Real> Pass for CollisionPass<'_, T> {
 }
 
 /// Computes C after streaming.
-pub(super) struct RecolouringPass<'a, T> {
-    pub stripe: &'a Stripe,
-    pub layout: &'a Layout,
-    pub populations: [&'a [T]; Q],
-    pub share: &'a [T],
-    pub gathering: [&'a [T]; 2],
-    pub open: &'a [T],
-    pub wall_moment: [&'a [T]; 2],
-    pub pore: &'a [T],
-    pub next_share: &'a mut [T],
-    pub residue: &'a mut [T],
+pub struct RecolouringPass<'a, T> {
+    pub(super) stripe: &'a Stripe<T>,
+    pub(super) layout: &'a Layout,
+    pub(super) populations: [&'a [T]; Q],
+    pub(super) share: &'a [T],
+    pub(super) gathering: [&'a [T]; 2],
+    pub(super) open: &'a [T],
+    pub(super) wall_moment: [&'a [T]; 2],
+    pub(super) pore: &'a [T],
+    pub(super) next_share: &'a mut [T],
+    pub(super) residue: &'a mut [T],
 }
 
 impl<T: Real> Pass for RecolouringPass<'_, T> {
@@ -175,12 +204,12 @@ impl<T: Real> Pass for RecolouringPass<'_, T> {
 }
 
 /// Normal and steepness of the interface, before the wall correction.
-pub(super) struct InterfacePass<'a, T> {
-    pub stripe: &'a Stripe,
-    pub layout: &'a Layout,
-    pub share: &'a [T],
-    pub normal: [&'a mut [T]; 2],
-    pub steepness: &'a mut [T],
+pub struct InterfacePass<'a, T> {
+    pub(super) stripe: &'a Stripe<T>,
+    pub(super) layout: &'a Layout,
+    pub(super) share: &'a [T],
+    pub(super) normal: [&'a mut [T]; 2],
+    pub(super) steepness: &'a mut [T],
 }
 
 impl<T: Real> Pass for InterfacePass<'_, T> {

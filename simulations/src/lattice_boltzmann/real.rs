@@ -2,6 +2,8 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
+use super::passes::Passes;
+
 /// A floating-point number: `f32` for speed, `f64` as the reference.
 pub trait Real:
     Copy
@@ -14,6 +16,7 @@ pub trait Real:
     + Mul<Output = Self>
     + Div<Output = Self>
     + Neg<Output = Self>
+    + Passes
     + 'static
 {
     /// Bytes per number in a saved state.

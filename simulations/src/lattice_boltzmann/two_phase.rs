@@ -6,14 +6,14 @@ use super::boundary::{Edge, Ends, Links, framed};
 use super::collision::density_and_momentum;
 use super::interface::curvature;
 use super::layout::{Layout, Site};
-use super::passes::{CollisionPass, Constants, InterfacePass, RecolouringPass, vectorised};
+use super::passes::{CollisionPass, Constants, InterfacePass, RecolouringPass};
 use super::populations::Populations;
 use super::real::Real;
 use super::recolouring::MAX_SHARPNESS;
 use super::state::{Reader, Writer};
 use super::stencil::{Q, VELOCITIES, WEIGHTS};
 use super::stripes::Stripes;
-use super::wetting::{Wettability, Wetting};
+use super::wetting::{BesideWalls, Wettability, Wetting};
 use crate::{Error, ErrorKind, Result};
 
 /// Two fluids of equal density, in lattice units.
@@ -56,7 +56,7 @@ pub struct TwoPhase<T> {
     constants: Constants<T>,
     links: Links,
     wetting: Wetting<T>,
-    stripes: Stripes,
+    stripes: Stripes<T>,
     pub(super) populations: Populations<T>,
     /// C at every site.
     pub(super) share: Vec<T>,
@@ -72,6 +72,8 @@ pub struct TwoPhase<T> {
     /// V of the recolouring.
     gathering_x: Vec<T>,
     gathering_y: Vec<T>,
+    /// The normal on the far side of the wall, beside walls.
+    mirrored: Vec<[T; 2]>,
     /// 1 in pores, 0 elsewhere.
     pore: Vec<T>,
     /// 0 where a site returns populations that are sent into it, else 1.
@@ -124,12 +126,14 @@ impl<T: Real> TwoPhase<T> {
                 *share = T::of(1.0);
             }
         }
+        let links = Links::new(&layout, ends);
+        let wetting = Wetting::new(&layout, wettability, fluids.sharpness);
         let mut simulation = Self {
             fluids,
             constants: Constants::new(&fluids),
-            links: Links::new(&layout, ends),
-            wetting: Wetting::new(&layout, wettability, fluids.sharpness),
-            stripes: Stripes::new(&layout, 1),
+            stripes: Stripes::new(&layout, 1, &links, &wetting),
+            links,
+            wetting,
             populations: Populations::at_rest(&layout),
             next_share: share.clone(),
             share,
@@ -140,6 +144,7 @@ impl<T: Real> TwoPhase<T> {
             curvature: zeros(),
             gathering_x: zeros(),
             gathering_y: zeros(),
+            mirrored: vec![[T::default(); 2]; layout.len()],
             pore: indicator(&|site| site == Site::Pore),
             open: indicator(&|site| !reflects(site)),
             wall_moment_x: wall_moment(|e| e.0),
@@ -147,6 +152,7 @@ impl<T: Real> TwoPhase<T> {
             steps: 0,
             layout,
         };
+        simulation.extend_share();
         simulation.find_interface();
         simulation
     }
@@ -154,7 +160,7 @@ impl<T: Real> TwoPhase<T> {
     /// Processes this many stripes of rows in parallel, in the surrounding rayon pool. The result is bitwise
     /// the same.
     pub fn with_threads(mut self, threads: usize) -> Self {
-        self.stripes = Stripes::new(&self.layout, threads);
+        self.stripes = Stripes::new(&self.layout, threads, &self.links, &self.wetting);
         self
     }
 
@@ -167,13 +173,13 @@ impl<T: Real> TwoPhase<T> {
     /// integer coordinates.
     pub fn with_walls(mut self, distance: impl Fn(f64, f64) -> f64) -> Self {
         self.links.cut(&self.layout, distance);
-        self
+        let stripes = self.stripes.count();
+        self.with_threads(stripes)
     }
 
     /// Advances by one time step.
     pub fn step(&mut self) {
         self.collide();
-        self.links.apply(&mut self.populations);
         self.populations.stream();
         self.recolour();
         self.find_interface();
@@ -246,6 +252,7 @@ impl<T: Real> TwoPhase<T> {
                 field[site] = value;
             }
         }
+        self.extend_share();
         self.find_interface();
         Ok(())
     }
@@ -253,8 +260,8 @@ impl<T: Real> TwoPhase<T> {
     fn collide(&mut self) {
         let fields = [&mut self.gathering_x[..], &mut self.gathering_y[..], &mut self.curvature[..]];
         let outputs = (self.populations.all_mut(), fields);
-        self.stripes.run(outputs, |stripe, (populations, [gathering_x, gathering_y, curvature])| {
-            vectorised(CollisionPass {
+        self.stripes.run(outputs, |stripe, (mut populations, [gathering_x, gathering_y, curvature])| {
+            T::collide(CollisionPass {
                 stripe,
                 layout: &self.layout,
                 constants: self.constants,
@@ -262,11 +269,13 @@ impl<T: Real> TwoPhase<T> {
                 normal: [&self.normal_x, &self.normal_y],
                 steepness: &self.steepness,
                 pore: &self.pore,
-                populations,
+                populations: populations.each_mut().map(|population| &mut **population),
                 gathering: [gathering_x, gathering_y],
                 curvature,
             });
+            stripe.links.apply(populations);
         });
+        self.stripes.links.apply(self.populations.all_mut());
         self.wetting.copy_to_images(&mut self.gathering_x);
         self.wetting.copy_to_images(&mut self.gathering_y);
     }
@@ -275,7 +284,7 @@ impl<T: Real> TwoPhase<T> {
         let populations = self.populations.all();
         let outputs = [&mut self.next_share[..], &mut self.residue[..]];
         self.stripes.run(outputs, |stripe, [next_share, residue]| {
-            vectorised(RecolouringPass {
+            T::recolour(RecolouringPass {
                 stripe,
                 layout: &self.layout,
                 populations,
@@ -284,22 +293,34 @@ impl<T: Real> TwoPhase<T> {
                 open: &self.open,
                 wall_moment: [&self.wall_moment_x, &self.wall_moment_y],
                 pore: &self.pore,
-                next_share,
+                next_share: &mut *next_share,
                 residue,
             });
+            stripe.wetting.extend_share(next_share);
         });
         std::mem::swap(&mut self.share, &mut self.next_share);
+        self.stripes.wetting.extend_share(&mut self.share);
     }
 
-    pub(super) fn find_interface(&mut self) {
+    fn extend_share(&mut self) {
         self.wetting.extend_share(&mut self.share);
-        let outputs = [&mut self.normal_x[..], &mut self.normal_y[..], &mut self.steepness[..]];
-        self.stripes.run(outputs, |stripe, [normal_x, normal_y, steepness]| {
-            let normal = [normal_x, normal_y];
-            vectorised(InterfacePass { stripe, layout: &self.layout, share: &self.share, normal, steepness });
+    }
+
+    fn find_interface(&mut self) {
+        let fields = [&mut self.normal_x[..], &mut self.normal_y[..], &mut self.steepness[..]];
+        let outputs = (fields, &mut self.mirrored[..]);
+        self.stripes.run(outputs, |stripe, ([normal_x, normal_y, steepness], mirrored)| {
+            let (layout, share) = (&self.layout, &self.share);
+            let normal = [&mut *normal_x, &mut *normal_y];
+            T::find_interface(InterfacePass { stripe, layout, share, normal, steepness: &mut *steepness });
+            let (share, curvature) = (&share[stripe.first..], &self.curvature[stripe.first..]);
+            let beside = BesideWalls { share, steepness, curvature };
+            stripe.wetting.correct_normals(beside, [normal_x, normal_y], mirrored);
         });
+        let (share, steepness, curvature) = (&self.share[..], &self.steepness[..], &self.curvature[..]);
         let normals = [&mut self.normal_x[..], &mut self.normal_y[..]];
-        self.wetting.correct_normals(&self.share, normals, &self.steepness, &self.curvature);
+        let beside = BesideWalls { share, steepness, curvature };
+        self.stripes.wetting.correct_normals(beside, normals, &mut self.mirrored);
     }
 
     /// Solid mask `[y, x]`.

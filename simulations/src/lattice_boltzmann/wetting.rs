@@ -45,6 +45,8 @@
 //! normal from it) and 4 (the two candidate directions, the nearer one). The normal extrapolated into solid:
 //! M. Sedahmed, R. Coelho, Phys. Fluids 36 (2024) 092117, equation 35. The terms in δ, s and κ_w are ours.
 
+use std::ops::Range;
+
 use super::boundary::Edge;
 use super::layout::{Layout, Site};
 use super::real::Real;
@@ -95,29 +97,29 @@ pub(super) struct Wetting<T> {
     contacts: Vec<ContactSite<T>>,
     /// Solid sites next to pores.
     ghosts: Vec<u32>,
-    /// Index in `neighbours` at which each ghost starts.
+    /// Index in `neighbours` at which each ghost starts, and the end of the last.
     first: Vec<u32>,
+    /// The pore sites next to each ghost, which are contact sites, and their weights.
     neighbours: Vec<(u32, T)>,
-    /// Like `neighbours`, but with indices of contact sites.
-    mirrors: Vec<(u32, T)>,
-    /// The normal on the far side of the wall, for each contact site.
-    mirrored: Vec<[T; 2]>,
     images: Vec<(u32, u32)>,
     /// 1/β.
     width: T,
+}
+
+/// What turns the normals beside walls.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BesideWalls<'a, T> {
+    pub share: &'a [T],
+    pub steepness: &'a [T],
+    pub curvature: &'a [T],
 }
 
 impl<T: Real> Wetting<T> {
     pub fn new(layout: &Layout, wettability: Wettability, sharpness: f64) -> Self {
         let mut wetting = Self {
             contacts: contacts(layout, wettability),
-            ghosts: Vec::new(),
-            first: vec![0],
-            neighbours: Vec::new(),
-            mirrors: Vec::new(),
-            mirrored: Vec::new(),
             images: Vec::new(),
-            width: T::of(if sharpness > 0.0 { 1.0 / sharpness } else { 0.0 }),
+            ..Self::empty(T::of(if sharpness > 0.0 { 1.0 / sharpness } else { 0.0 }))
         };
         let (first, last) = (layout.stride, layout.len() - layout.stride);
         for (index, site) in layout.sites.iter().enumerate() {
@@ -140,26 +142,58 @@ impl<T: Real> Wetting<T> {
             }
             if !neighbours.is_empty() {
                 let total: f64 = neighbours.iter().map(|(_, weight)| weight).sum();
-                wetting
-                    .neighbours
-                    .extend(neighbours.iter().map(|&(next, weight)| (next, T::of(weight / total))));
-                wetting.ghosts.push(index as u32);
-                wetting.first.push(wetting.neighbours.len() as u32);
+                let weighted = neighbours.iter().map(|&(next, weight)| (next, T::of(weight / total)));
+                wetting.push_ghost(index as u32, weighted);
             }
         }
-        let number = |site: u32| {
-            let found = wetting.contacts.binary_search_by_key(&site, |contact| contact.site);
-            found.expect("whatever lies next to a ghost is a contact site") as u32
-        };
-        wetting.mirrors = wetting.neighbours.iter().map(|&(site, weight)| (number(site), weight)).collect();
-        wetting.mirrored = vec![[T::default(); 2]; wetting.contacts.len()];
         wetting
+    }
+
+    fn empty(width: T) -> Self {
+        let (contacts, ghosts, neighbours) = (Vec::new(), Vec::new(), Vec::new());
+        Self { contacts, ghosts, first: vec![0], neighbours, images: Vec::new(), width }
+    }
+
+    fn push_ghost(&mut self, ghost: u32, neighbours: impl Iterator<Item = (u32, T)>) {
+        self.ghosts.push(ghost);
+        self.neighbours.extend(neighbours);
+        self.first.push(self.neighbours.len() as u32);
+    }
+
+    /// Each ghost with its neighbours.
+    fn ghosts(&self) -> impl Iterator<Item = (u32, &[(u32, T)])> {
+        let neighbours = |range: &[u32]| &self.neighbours[range[0] as usize..range[1] as usize];
+        self.ghosts.iter().copied().zip(self.first.windows(2).map(neighbours))
+    }
+
+    /// The contact sites in a range of the memory and the ghosts that have all their neighbours there, with indices from its
+    /// start.
+    pub fn within(&self, memory: &Range<usize>) -> Self {
+        let first = memory.start as u32;
+        let inside = self.contacts.iter().filter(|contact| memory.contains(&(contact.site as usize)));
+        let contacts = inside.map(|contact| ContactSite { site: contact.site - first, ..*contact }).collect();
+        let mut within = Self { contacts, ..Self::empty(self.width) };
+        for (ghost, neighbours) in self.ghosts().filter(|ghost| is_within(*ghost, memory)) {
+            within.push_ghost(ghost - first, neighbours.iter().map(|&(next, weight)| (next - first, weight)));
+        }
+        within
+    }
+
+    /// The ghosts that are [`within`](Self::within) none of the ranges, and the periodic images.
+    pub fn across(&self, memories: &[Range<usize>]) -> Self {
+        let mut across = Self { images: self.images.clone(), ..Self::empty(self.width) };
+        let is_across = |ghost: &(u32, &[(u32, T)])| !memories.iter().any(|memory| is_within(*ghost, memory));
+        for (ghost, neighbours) in self.ghosts().filter(is_across) {
+            across.push_ghost(ghost, neighbours.iter().copied());
+        }
+        across
     }
 
     /// Extrapolates C into the walls and copies it to the periodic images.
     pub fn extend_share(&self, share: &mut [T]) {
-        for (&ghost, range) in self.ghosts.iter().zip(self.first.windows(2)) {
-            share[ghost as usize] = self.mean(share, range);
+        for (ghost, neighbours) in self.ghosts() {
+            let add = |sum, &(next, weight): &(u32, T)| sum + weight * share[next as usize];
+            share[ghost as usize] = neighbours.iter().fold(T::of(0.0), add);
         }
         self.copy_to_images(share);
     }
@@ -171,18 +205,17 @@ impl<T: Real> Wetting<T> {
         }
     }
 
-    /// Turns the normals beside walls to the contact angle, and extends them into the walls and the periodic
-    /// images.
+    /// Turns the normals beside walls to the contact angle, and extends them into the walls and the periodic images.
+    /// `mirrored` takes the normals on the far side of the wall, at the contact sites.
     pub fn correct_normals(
-        &mut self,
-        share: &[T],
+        &self,
+        BesideWalls { share, steepness, curvature }: BesideWalls<'_, T>,
         [nx, ny]: [&mut [T]; 2],
-        steepness: &[T],
-        curvature: &[T],
+        mirrored: &mut [[T; 2]],
     ) {
-        for (contact, mirrored) in self.contacts.iter().zip(&mut self.mirrored) {
+        for contact in &self.contacts {
             let site = contact.site as usize;
-            *mirrored = [nx[site], ny[site]];
+            mirrored[site] = [nx[site], ny[site]];
             if contact.has_normal && steepness[site] > T::of(0.0) {
                 let [wx, wy] = contact.wall_normal;
                 let (tx, ty) = (-wy, wx);
@@ -197,16 +230,16 @@ impl<T: Real> Wetting<T> {
                 let x = share[site] + share[site] - T::of(1.0);
                 let level = self.width * x * (T::of(1.0) - x * x);
                 [nx[site], ny[site]] = direction(contact.cos_at(contact.distance, level, kappa));
-                *mirrored = direction(contact.cos_at(-contact.distance, level, kappa));
+                mirrored[site] = direction(contact.cos_at(-contact.distance, level, kappa));
             }
         }
-        for (&ghost, range) in self.ghosts.iter().zip(self.first.windows(2)) {
+        for (ghost, neighbours) in self.ghosts() {
             let ghost = ghost as usize;
             let is_pure = !(share[ghost] > T::of(0.0) && share[ghost] < T::of(1.0));
             let [mut x, mut y] = [T::of(0.0); 2];
             if !is_pure {
-                for &(contact, weight) in &self.mirrors[range[0] as usize..range[1] as usize] {
-                    let [mx, my] = self.mirrored[contact as usize];
+                for &(contact, weight) in neighbours {
+                    let [mx, my] = mirrored[contact as usize];
                     x = x + weight * mx;
                     y = y + weight * my;
                 }
@@ -217,12 +250,12 @@ impl<T: Real> Wetting<T> {
         self.copy_to_images(nx);
         self.copy_to_images(ny);
     }
+}
 
-    #[inline(always)]
-    fn mean(&self, values: &[T], range: &[u32]) -> T {
-        let neighbours = &self.neighbours[range[0] as usize..range[1] as usize];
-        neighbours.iter().fold(T::of(0.0), |sum, &(next, weight)| sum + weight * values[next as usize])
-    }
+/// Whether a ghost and all its neighbours lie in a range of the memory.
+fn is_within<T>((ghost, neighbours): (u32, &[(u32, T)]), memory: &Range<usize>) -> bool {
+    let holds = |site: u32| memory.contains(&(site as usize));
+    holds(ghost) && neighbours.iter().all(|&(next, _)| holds(next))
 }
 
 /// Whether C and the normal are extrapolated into a site.
