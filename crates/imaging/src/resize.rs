@@ -1,6 +1,6 @@
 //! Resizes images and masks.
 
-use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, s};
+use ndarray::{Array2, Array3, Axis};
 
 use crate::annotated::AnnotatedImage;
 
@@ -31,11 +31,13 @@ pub fn resize_image(image: &Array3<f32>, (height, width): (usize, usize)) -> Arr
     }
     let (rows, columns) = (weights(old_height, height), weights(old_width, width));
     let mut resized = Array3::zeros((channels, height, width));
+    let image = image.as_standard_layout();
     for (plane, mut out) in image.axis_iter(Axis(0)).zip(resized.axis_iter_mut(Axis(0))) {
-        let wide = across(plane, &columns);
+        let lines = plane.to_slice().expect("planes of the standard layout are contiguous");
+        let wide = across(lines, old_width, &columns);
         for (mut line, (first, weights)) in out.axis_iter_mut(Axis(0)).zip(&rows) {
-            for (k, &weight) in weights.iter().enumerate() {
-                line.scaled_add(weight, &wide.row(first + k));
+            for (&weight, old) in weights.iter().zip(wide[first * width..].chunks_exact(width)) {
+                line.iter_mut().zip(old).for_each(|(new, old)| *new += weight * old);
             }
         }
     }
@@ -43,7 +45,7 @@ pub fn resize_image(image: &Array3<f32>, (height, width): (usize, usize)) -> Arr
 }
 
 /// For each new pixel, the index of the first old pixel with a weight, and the weights from there on.
-type Weights = Vec<(usize, Array1<f32>)>;
+type Weights = Vec<(usize, Vec<f32>)>;
 
 fn weights(old: usize, new: usize) -> Weights {
     let scale = old as f64 / new as f64;
@@ -61,14 +63,13 @@ fn weights(old: usize, new: usize) -> Weights {
         .collect()
 }
 
-fn across(plane: ArrayView2<'_, f32>, columns: &Weights) -> Array2<f32> {
-    let mut wide = Array2::zeros((plane.nrows(), columns.len()));
-    for (old, mut new) in plane.axis_iter(Axis(0)).zip(wide.axis_iter_mut(Axis(0))) {
-        for (value, (first, weights)) in new.iter_mut().zip(columns) {
-            *value = old.slice(s![*first..*first + weights.len()]).dot(weights);
-        }
-    }
-    wide
+/// The pixels of each line of `width`, combined to one for each of `columns`.
+fn across(lines: &[f32], width: usize, columns: &Weights) -> Vec<f32> {
+    let combined = |line: &[f32], first: usize, weights: &[f32]| -> f32 {
+        weights.iter().zip(&line[first..]).map(|(weight, old)| weight * old).sum()
+    };
+    let new = |line| columns.iter().map(move |(first, weights)| combined(line, *first, weights));
+    lines.chunks_exact(width).flat_map(new).collect()
 }
 
 /// Takes the class of the old pixel under the centre of each new pixel, so that no new class appears.

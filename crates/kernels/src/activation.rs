@@ -1,4 +1,8 @@
-//! Activations fused with a norm.
+//! Activations, fused with a norm or alone.
+
+use rayon::prelude::*;
+
+use crate::simd::{Kernel, Level, Simd};
 
 /// The function applied after a norm, element by element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -59,6 +63,50 @@ impl Function for Silu {
     fn slope(z: f32) -> f32 {
         let sigmoid = 1.0 / (1.0 + exp(-z));
         sigmoid * (1.0 + z * (1.0 - sigmoid))
+    }
+}
+
+/// Values that a thread rectifies at a time.
+const CHUNK: usize = 1 << 14;
+
+/// max(x, 0) in place; NaN stays NaN.
+pub(crate) fn rectify(level: Level, x: &mut [f32]) {
+    x.par_chunks_mut(CHUNK).for_each(|x| level.run(Rectify(x)));
+}
+
+/// Sets the gradients to zero where the output of [`rectify`] is.
+pub(crate) fn rectify_gradient(level: Level, out: &[f32], gradient: &mut [f32]) {
+    assert_eq!(out.len(), gradient.len());
+    let parts = gradient.par_chunks_mut(CHUNK).zip(out.par_chunks(CHUNK));
+    parts.for_each(|(gradient, out)| level.run(RectifyGradient { out, gradient }));
+}
+
+struct Rectify<'a>(&'a mut [f32]);
+
+impl Kernel for Rectify<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        for x in self.0 {
+            *x = Relu::value(*x);
+        }
+    }
+}
+
+struct RectifyGradient<'a> {
+    out: &'a [f32],
+    gradient: &'a mut [f32],
+}
+
+impl Kernel for RectifyGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        for (gradient, &out) in self.gradient.iter_mut().zip(self.out) {
+            *gradient = if out > 0.0 { *gradient } else { 0.0 };
+        }
     }
 }
 

@@ -148,6 +148,10 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
         [loss, Self::from_inner(total)]
     }
 
+    fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        Tape::<C>::record_output(x, B::rectify, B::rectify_gradient)
+    }
+
     fn silu(x: FloatTensor<Self>) -> FloatTensor<Self> {
         Tape::<C>::record([x], |[x]| B::silu(x), |[x], gradient, _| [Some(B::silu_gradient(x, gradient))])
     }
@@ -226,15 +230,7 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
     }
 
     fn log_softmax_channels(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        let (output, _) = Tape::<C>::record_with(
-            [x],
-            |[x]| {
-                let output = B::log_softmax_channels(x);
-                (output.clone(), output)
-            },
-            |[]: [_; 0], output, gradient, _| [Some(B::log_softmax_channels_gradient(output, gradient))],
-        );
-        output
+        Tape::<C>::record_output(x, B::log_softmax_channels, B::log_softmax_channels_gradient)
     }
 
     fn join_channels(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -334,6 +330,21 @@ impl<C: CheckpointStrategy> Tape<C> {
                 (prep.finish(output), besides)
             }
         }
+    }
+
+    /// An operation of one input, whose `gradient` takes the output and its gradient.
+    fn record_output<B: Backend>(
+        x: FloatTensor<Autodiff<B, C>>,
+        forward: fn(FloatTensor<B>) -> FloatTensor<B>,
+        gradient: fn(FloatTensor<B>, FloatTensor<B>) -> FloatTensor<B>,
+    ) -> FloatTensor<Autodiff<B, C>> {
+        let forward = |[x]: [_; 1]| {
+            let output = forward(x);
+            (output.clone(), output)
+        };
+        let gradients =
+            move |[]: [_; 0], output, out_gradient, _: [_; 1]| [Some(gradient(output, out_gradient))];
+        Self::record_with([x], forward, gradients).0
     }
 
     /// A norm: `forward` gives output and moments, `gradients` the gradients of the inputs.

@@ -275,6 +275,16 @@ pub trait Backend: backend::Backend {
         fallback::join_channels::<Self>(a, b)
     }
 
+    /// max(x, 0) of any shape.
+    fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::relu(x)
+    }
+
+    /// Gradient of [`rectify`](Self::rectify), given its output.
+    fn rectify_gradient(out: FloatTensor<Self>, out_gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::relu_backward(out, out_gradient)
+    }
+
     /// x / (1 + exp(-x)) of any shape.
     fn silu(x: FloatTensor<Self>) -> FloatTensor<Self> {
         fallback::silu::<Self>(x)

@@ -6,11 +6,11 @@
 use std::ops::Deref;
 
 use burn::backend::Flex;
-use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, ModuleOps};
+use burn::tensor::ops::{ActivationOps, ConvOptions, ConvTransposeOptions, ModuleOps};
 use burn::tensor::{DType, Shape, TensorMetadata};
 use burn_flex::FlexTensor;
 
-use crate::activation::Activation;
+use crate::activation::{self, Activation};
 use crate::adam;
 use crate::backend::{Backend, Normalized};
 use crate::concat;
@@ -418,6 +418,24 @@ impl Backend for Flex {
         let mut out = Buffer::uninitialised(batch * (images[0] + images[1]));
         concat::join(&Floats::of(&a), &Floats::of(&b), images, &mut out);
         out.into_tensor([batch, a_channels + b_channels, height, width])
+    }
+
+    fn rectify(x: FlexTensor) -> FlexTensor {
+        if !is_single!(x) {
+            return Self::relu(x);
+        }
+        let mut out = owned(x);
+        activation::rectify(Level::current(), out.storage_mut());
+        out
+    }
+
+    fn rectify_gradient(out: FlexTensor, out_gradient: FlexTensor) -> FlexTensor {
+        if !is_single!(out, out_gradient) {
+            return Self::relu_backward(out, out_gradient);
+        }
+        let mut gradient = owned(out_gradient);
+        activation::rectify_gradient(Level::current(), &Floats::of(&out), gradient.storage_mut());
+        gradient
     }
 
     fn gated_change(state: FlexTensor, change: FlexTensor) -> FlexTensor {

@@ -196,6 +196,11 @@ pub fn combine<B: Backend>(coefficients: Tensor<B, 4>, x: Tensor<B, 4>) -> Tenso
     tensor(B::combine(primitive(coefficients), primitive(x)))
 }
 
+/// max(x, 0).
+pub fn relu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+    tensor(B::rectify(primitive(x)))
+}
+
 /// x / (1 + exp(-x)) in one operation.
 pub fn silu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     tensor(B::silu(primitive(x)))

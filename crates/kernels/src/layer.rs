@@ -18,6 +18,18 @@ pub fn conv2d<B: Backend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
     functions::conv2d(x, layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()), options)
 }
 
+/// `layer.forward(x)` in two tensors, the first `[b, first, h, w]`. A slice of the whole output would be copied wherever it is
+/// used.
+pub fn conv2d_split<B: Backend>(layer: &Conv2d<B>, x: Tensor<B, 4>, first: usize) -> [Tensor<B, 4>; 2] {
+    assert_eq!(layer.groups, 1, "conv2d_split: channels in groups");
+    let outputs = layer.weight.dims()[0];
+    [(0, first), (first, outputs - first)].map(|(start, length)| {
+        let weight = layer.weight.val().narrow(0, start, length);
+        let bias = layer.bias.as_ref().map(|bias| bias.val().narrow(0, start, length));
+        functions::conv2d(x.clone(), weight, bias, options(layer, &x))
+    })
+}
+
 /// `layer.forward(x)` without the bias, added to `onto`.
 pub fn conv2d_onto<B: Backend>(layer: &Conv2d<B>, x: Tensor<B, 4>, onto: Tensor<B, 4>) -> Tensor<B, 4> {
     let options = options(layer, &x);

@@ -42,7 +42,7 @@ pub use backend::{AutodiffBackend, Backend, Normalized};
 pub use functions::{
     BatchNormOutput, Finish, batch_norm, batch_norm_inference, combine, concat_channels, conv_transpose2d,
     conv2d, conv2d_finished, conv2d_onto, cross_entropy, gated_change, group_norm, log_softmax_channels,
-    max_pool2x2, max_pool3x3, silu, upsample2x,
+    max_pool2x2, max_pool3x3, relu, silu, upsample2x,
 };
 pub use norm::{NormOptions, Statistics};
 pub use precision::{Precision, with_precision};

@@ -501,6 +501,23 @@ fn adam_takes_the_steps_of_burns() {
 }
 
 #[test]
+fn a_rectifier_is_that_of_burn() {
+    // Several chunks, and an empty tensor.
+    for shape in [[2, 3, 5, 7], [1, 2, 130, 130], [1, 0, 2, 2]] {
+        assert_same_operation(
+            vec![random(shape)],
+            |x| kernels::relu(x[0].clone()),
+            |x| activation::relu(x[0].clone()),
+        );
+    }
+    // The values of a tensor that is still used stay as they are.
+    let x = Tensor::<Flex, 1>::from_data([-1.0, 2.0, f32::NAN], &Default::default());
+    let rectified: Vec<f32> = kernels::relu(x.clone()).into_data().iter().collect();
+    assert!(rectified[..2] == [0.0, 2.0] && rectified[2].is_nan(), "{rectified:?}");
+    assert_eq!(x.into_data().iter::<f32>().next(), Some(-1.0));
+}
+
+#[test]
 fn a_gated_change_is_that_of_burn() {
     for (batch, channels, size) in [(2, 3, [5, 7]), (1, 1, [1, 1])] {
         let inputs = vec![

@@ -180,6 +180,7 @@ fn operations<B: Backend>() -> Vec<(String, TensorData)> {
         results.differentiate("log-softmax", &[size], |inputs| {
             kernels::log_softmax_channels(inputs[0].clone() * 5.0)
         });
+        results.differentiate("relu", &[size], |inputs| kernels::relu(inputs[0].clone()));
         results.differentiate("silu", &[size], |inputs| kernels::silu(inputs[0].clone() * 5.0));
         for weights in [[0.5, 0.0, 2.0], [0.0; 3]] {
             let logits = [size[0], 3, size[2], size[3]];

@@ -34,38 +34,47 @@ pub(super) fn slope(z: f32, #[comptime] activation: Activation) -> f32 {
 }
 
 #[cube(launch)]
-fn silu_kernel(x: &Array<f32>, out: &mut Array<f32>) {
+fn values_kernel(x: &Array<f32>, out: &mut Array<f32>, #[comptime] activation: Activation) {
     if ABSOLUTE_POS >= out.len() {
         terminate!();
     }
-    out[ABSOLUTE_POS] = activate(x[ABSOLUTE_POS], Activation::Silu);
+    out[ABSOLUTE_POS] = activate(x[ABSOLUTE_POS], activation);
 }
 
 #[cube(launch)]
-fn silu_gradient_kernel(x: &Array<f32>, gradient: &Array<f32>, out: &mut Array<f32>) {
+fn gradients_kernel(
+    x: &Array<f32>,
+    gradient: &Array<f32>,
+    out: &mut Array<f32>,
+    #[comptime] activation: Activation,
+) {
     if ABSOLUTE_POS >= out.len() {
         terminate!();
     }
-    out[ABSOLUTE_POS] = gradient[ABSOLUTE_POS] * slope(x[ABSOLUTE_POS], Activation::Silu);
+    out[ABSOLUTE_POS] = gradient[ABSOLUTE_POS] * slope(x[ABSOLUTE_POS], activation);
 }
 
-/// x / (1 + exp(-x)).
-pub(super) fn silu<R: CubeRuntime>(x: CubeTensor<R>) -> CubeTensor<R> {
+/// The activation of each value.
+pub(super) fn values<R: CubeRuntime>(x: CubeTensor<R>, activation: Activation) -> CubeTensor<R> {
     let x = dense(x);
     let out = empty_like(&x);
     let (cubes, size) = one_unit_each(&x, out.meta.num_elements());
-    let client = x.client.clone();
-    silu_kernel::launch::<R>(&client, cubes, size, x.into_array_arg(), out.clone().into_array_arg());
+    let (client, out_arg) = (x.client.clone(), out.clone().into_array_arg());
+    values_kernel::launch::<R>(&client, cubes, size, x.into_array_arg(), out_arg, activation);
     out
 }
 
-/// Gradient of [`silu`].
-pub(super) fn silu_gradient<R: CubeRuntime>(x: CubeTensor<R>, out_gradient: CubeTensor<R>) -> CubeTensor<R> {
+/// Gradients of [`values`]. The output of a rectifier has the slopes of its input, so `x` can be either.
+pub(super) fn gradients<R: CubeRuntime>(
+    x: CubeTensor<R>,
+    out_gradient: CubeTensor<R>,
+    activation: Activation,
+) -> CubeTensor<R> {
     let x = dense(x);
     let gradient = in_order_of(out_gradient, &x).into_array_arg();
     let out = empty_like(&x);
     let (cubes, size) = one_unit_each(&x, out.meta.num_elements());
     let (client, out_arg) = (x.client.clone(), out.clone().into_array_arg());
-    silu_gradient_kernel::launch::<R>(&client, cubes, size, x.into_array_arg(), gradient, out_arg);
+    gradients_kernel::launch::<R>(&client, cubes, size, x.into_array_arg(), gradient, out_arg, activation);
     out
 }

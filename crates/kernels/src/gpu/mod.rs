@@ -19,6 +19,7 @@ use burn_cubecl::cubecl::tf32;
 use burn_cubecl::kernel::conv::{ConvStrategy, conv_forward};
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime};
 
+use crate::activation::Activation;
 use crate::adam::Step;
 use crate::backend::{Backend, Normalized};
 use crate::fallback::{self, primitive, tensor};
@@ -215,12 +216,20 @@ impl<R: CubeRuntime, BT: BoolElement> Backend for CubeBackend<R, f32, i32, BT> {
         channels::split(joined, channels)
     }
 
+    fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        activation::values(x, Activation::Relu)
+    }
+
+    fn rectify_gradient(out: FloatTensor<Self>, out_gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        activation::gradients(out, out_gradient, Activation::Relu)
+    }
+
     fn silu(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        activation::silu(x)
+        activation::values(x, Activation::Silu)
     }
 
     fn silu_gradient(x: FloatTensor<Self>, out_gradient: FloatTensor<Self>) -> FloatTensor<Self> {
-        activation::silu_gradient(x, out_gradient)
+        activation::gradients(x, out_gradient, Activation::Silu)
     }
 
     fn log_softmax_channels(x: FloatTensor<Self>) -> FloatTensor<Self> {
