@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long, value_name = "I")]
     pub fold: Option<usize>,
     /// Begin with the best weights of another run, to fine-tune them; networks and inputs must be the same, but a recurrent
-    /// network can begin with the layers of a network of whole sequences.
+    /// network can begin with the layers of a network of whole sequences, and its state can have more channels.
     #[arg(long, value_name = "RUN")]
     pub init: Option<PathBuf>,
     /// Print the resolved configuration, parameters, memory, steps and time, and train nothing.

@@ -5,6 +5,7 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 
 use half::{bf16, f16};
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use zip::ZipArchive;
 
@@ -46,7 +47,7 @@ pub fn read(path: &Path) -> Result<Weights> {
     let read = match bytes.as_slice() {
         [b'P', b'K', 3, 4, ..] => read_archive(&bytes),
         [0x80, ..] => read_sequence(&bytes),
-        _ => read_safetensors(&bytes),
+        _ => from_safetensors(&bytes),
     };
     let weights = without_prefix(read.map_err(|what| {
         Error::input(
@@ -88,7 +89,11 @@ pub fn write_network(path: &Path, bytes: &[u8]) -> Result<()> {
     atomic::write(path, bytes)
 }
 
-fn read_safetensors(bytes: &[u8]) -> std::result::Result<Weights, String> {
+/// Reads every floating-point tensor in the bytes of a safetensors file.
+///
+/// # Errors
+/// What is wrong with the bytes.
+pub fn from_safetensors(bytes: &[u8]) -> std::result::Result<Weights, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| format!("is damaged or no weight file ({e})"))?;
     let mut weights = Weights::new();
     for (name, view) in file.iter() {
@@ -102,6 +107,17 @@ fn read_safetensors(bytes: &[u8]) -> std::result::Result<Weights, String> {
         weights.insert(name.to_owned(), single(view.data(), view.shape().to_vec(), dtype));
     }
     Ok(weights)
+}
+
+/// The bytes of a safetensors file with these tensors.
+pub fn to_safetensors(weights: &Weights) -> Vec<u8> {
+    let bytes = |tensor: &WeightTensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let stored: Vec<Vec<u8>> = weights.values().map(bytes).collect();
+    let views = weights.iter().zip(&stored).map(|((name, tensor), bytes)| {
+        let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes);
+        (name, view.expect("a tensor has as many values as its shape says"))
+    });
+    safetensors::serialize(views, None).expect("names and shapes are text")
 }
 
 /// The format since PyTorch 1.6: a zip archive with the pickle and a file for each storage.

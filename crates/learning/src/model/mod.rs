@@ -14,6 +14,7 @@ pub mod time_embedding;
 pub mod unet;
 pub mod vit;
 mod weights;
+mod widening;
 
 use std::path::Path;
 

@@ -30,6 +30,11 @@ impl<B: Kernels> Conv<B> {
         layer::conv2d(&self.inner, x)
     }
 
+    /// [`forward`](Self::forward) in two tensors, the first of `first` channels.
+    pub fn forward_split(&self, x: Tensor<B, 4>, first: usize) -> [Tensor<B, 4>; 2] {
+        layer::conv2d_split(&self.inner, x, first)
+    }
+
     /// [`forward`](Self::forward) without the bias, added to `onto`.
     pub fn forward_onto(&self, x: Tensor<B, 4>, onto: Tensor<B, 4>) -> Tensor<B, 4> {
         layer::conv2d_onto(&self.inner, x, onto)
@@ -101,7 +106,7 @@ fn unfused<B: Kernels>(kind: ActivationKind, x: Tensor<B, 4>) -> Tensor<B, 4> {
 /// Applies an activation.
 pub fn activate<B: Kernels>(kind: ActivationKind, x: Tensor<B, 4>) -> Tensor<B, 4> {
     match kind {
-        ActivationKind::Relu => burn::tensor::activation::relu(x),
+        ActivationKind::Relu => porecast_kernels::relu(x),
         ActivationKind::Silu if B::PREFERS_FEW_OPERATIONS => porecast_kernels::silu(x),
         ActivationKind::Silu => burn::tensor::activation::silu(x),
         ActivationKind::LeakyRelu | ActivationKind::Mish => unfused(kind, x),
@@ -128,6 +133,9 @@ impl<B: Kernels> PatchConv<B> {
     }
 }
 
+/// Channels that a group norm normalises together.
+pub(super) const GROUP: usize = 8;
+
 /// Normalisation of channels.
 #[derive(Module, Debug)]
 pub enum Norm<B: Backend> {
@@ -138,13 +146,13 @@ pub enum Norm<B: Backend> {
 }
 
 impl<B: Kernels> Norm<B> {
-    /// A normalisation of `channels`. Groups hold 8 channels; a number that 8 does not divide makes
+    /// A normalisation of `channels`. Groups hold [`GROUP`] channels; a number that this does not divide makes
     /// one group.
     pub fn init(kind: NormKind, channels: usize, device: &B::Device) -> Self {
         match kind {
             NormKind::Batch => Self::Batch(BatchNormConfig::new(channels).init(device)),
             NormKind::Group => {
-                let groups = if channels.is_multiple_of(8) { channels / 8 } else { 1 };
+                let groups = if channels.is_multiple_of(GROUP) { channels / GROUP } else { 1 };
                 Self::Group(GroupNormConfig::new(groups, channels).init(device))
             }
         }

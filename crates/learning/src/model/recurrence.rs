@@ -2,9 +2,8 @@
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::activation::relu;
 use burn::tensor::{Tensor, backend::Backend};
-use porecast_kernels::{combine, gated_change, upsample2x};
+use porecast_kernels::{combine, gated_change, relu, upsample2x};
 
 use super::crop;
 use super::ends::{Recurrent, interpolate};
@@ -111,9 +110,7 @@ impl<B: Kernels> Recurrence<B> {
         told: Option<Tensor<B, 2>>,
         size: [usize; 2],
     ) -> Course<B> {
-        let fixed = self.fixed.forward(coarse.clone());
-        let mut entering = fixed.clone().narrow(1, 0, self.channels);
-        let changing = fixed.narrow(1, self.channels, 2 * self.channels);
+        let [mut entering, changing] = self.fixed.forward_split(coarse.clone(), self.channels);
         if let Some((linear, told)) = self.physics.as_ref().zip(told) {
             let told = linear.forward(told);
             let [domains, channels] = told.dims();

@@ -220,6 +220,26 @@ fn a_recurrent_network_takes_more_steps_through_a_longer_domain() {
 }
 
 #[test]
+fn a_state_with_more_channels_begins_as_the_narrower_one() {
+    let _alone = seeded();
+    let (config, narrow) = recurrent();
+    let state = narrow.recurrent.expect("it is recurrent");
+    let before = Network::<Flex>::init(&config, narrow, &Default::default());
+    let path = Path::new("narrow.safetensors");
+    let bytes = before.to_bytes(path).expect("its weights");
+    let wider = |channels| {
+        let ends = Ends { recurrent: Some(Recurrent { channels, ..state }), ..narrow };
+        Network::<Flex>::init(&config, ends, &Default::default()).started_from(bytes.clone(), path)
+    };
+    let after = wider(3 * state.channels).expect("it takes them");
+    let (input, physics, times) = (random([1, 1, 32, 20]), random([1, 2]), random([5]));
+    let run = |network: &Network<Flex>| network.forward(input.clone(), Some(physics.clone()), times.clone());
+    let worst = (run(&before) - run(&after)).abs().max().into_scalar();
+    assert!(worst < 1e-5, "{worst}");
+    assert!(wider(state.channels / 2).is_err(), "fewer channels");
+}
+
+#[test]
 fn encoding_once_gives_the_same_as_encoding_for_each_frame() {
     let _alone = seeded();
     for (name, config) in variants().into_iter().chain(on_encoders()) {

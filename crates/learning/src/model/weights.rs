@@ -8,6 +8,7 @@ use burn::tensor::{DType, FloatDType, Tensor, backend::Backend};
 
 use super::Network;
 use super::ops::{Kernels, TrainBackend};
+use super::widening::widened;
 use porecast_base::{Error, Result};
 
 impl<B: Kernels> Network<B> {
@@ -32,8 +33,9 @@ impl<B: Kernels> Network<B> {
         self.load(bytes, path, |_| false, |_| false)
     }
 
-    /// This network with the weights of another one. The layers after the UNet may differ, and the other network need not be told
-    /// time or physics: layers that only this network has keep their weights. `path` names the file in errors.
+    /// This network with the weights of another one. The layers after the UNet may differ, the state of a recurrent network may
+    /// have had fewer channels, and the other network need not be told time or physics: layers and channels that only this
+    /// network has keep their weights. `path` names the file in errors.
     ///
     /// # Errors
     /// The bytes are damaged, or another layer differs.
@@ -41,7 +43,8 @@ impl<B: Kernels> Network<B> {
         let is_end =
             |tensor: &str| ["Unet.head.", "Unet.recurrence."].iter().any(|end| tensor.starts_with(end));
         let tells = |tensor: &str| tensor.starts_with("Unet.physics.") || tensor.contains(".time.");
-        self.load(bytes, path, |tensor| is_end(tensor) || tells(tensor), is_end)
+        let widened = widened(&bytes, &self.to_bytes(path)?);
+        self.load(widened.unwrap_or(bytes), path, |tensor| is_end(tensor) || tells(tensor), is_end)
     }
 
     /// This network with the weights in `bytes`. `may_lack` says which of its tensors `bytes` need not have, `may_leave` which

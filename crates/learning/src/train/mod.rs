@@ -99,7 +99,8 @@ pub struct TrainOptions {
     /// Train only the network of this fold of a segmentation split; [`IfExists::Resume`] trains the
     /// others later.
     pub fold: Option<usize>,
-    /// Run folder whose best weights the training begins with; the networks must have the same shape.
+    /// Run folder whose best weights the training begins with. The networks must have the same shape, but the layers after the
+    /// UNet may differ, and the state of a recurrent network may have had fewer channels.
     pub init: Option<PathBuf>,
     /// What to do if the folder already holds a run.
     pub if_exists: IfExists,

@@ -1,11 +1,11 @@
 //! ResNet18, ResNet34 and ResNet50 without the classifier.
 
 use burn::module::Module;
-use burn::tensor::activation::relu;
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::{Library, parameter};
 use crate::model::ops::{ConvNorm, ConvShape, Kernels, drop_samples, max_pool_overlapping};
+use porecast_kernels::relu;
 use porecast_store::config::model::{ActivationKind, EncoderKind, NormKind};
 
 /// A 7x7 convolution, maximum pooling and four stages of residual blocks.
