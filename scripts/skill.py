@@ -15,13 +15,13 @@ from pathlib import Path
 VARIANTS = {
     "recurrent": "the model that comes with porecast: a recurrent UNet, told the physics, trained on domains of several sizes and "
     "resolutions",
-    "recurrent-first": "as it was after half of its training in three resolutions",
+    "recurrent-narrower": "as it was before its state got 64 channels, with 32",
+    "recurrent-first": "as it was after half of its training with 32 channels in three resolutions",
     "recurrent-one-resolution": "as it was before it was trained in other resolutions",
     "recurrent-one-size": "on domains of one size, from scratch",
     "recurrent-from-scratch": "from fresh weights",
     "recurrent-one-view": "without averaging the mirror image",
     "recurrent-one-scale": "predicted in one resolution",
-    "recurrent-wide": "48 instead of 32 channels of the state",
     "sequence": "the whole sequence in one pass, told the physics; the recurrent network begins with its layers",
     "recipe": "the published study's recipe on the same domains: pore mask, time-embedded, three classes",
     "recipe-told": "the recipe, told the physics",

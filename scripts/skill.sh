@@ -5,8 +5,8 @@
 #
 #   scripts/skill.sh two-ca [SEEDS]     405 domains of two capillary numbers: an hour of simulation, half an hour a training
 #   scripts/skill.sh physics [SEEDS] [DOMAINS]
-#       the first DOMAINS (1500) domains of the campaign over physics and domains of other sizes as well: 470 and those of
-#       other sizes are some four hours of simulation on two cores; hours of training. `physics 1 470` makes the model that comes
+#       the first DOMAINS (1500) domains of the campaign over physics and domains of other sizes as well: 617 and those of
+#       other sizes are some five hours of simulation on two cores; hours of training. `physics 1 617` makes the model that comes
 #       with porecast, runs/skill/recurrent-1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,7 +16,7 @@ readonly program=${CARGO_TARGET_DIR:-target}/release/porecast
 readonly committed=simulations/datasets runs=runs/skill
 # Height, width, number of domains and seed of the training domains of other sizes.
 readonly sizes='64 64 40 16
-128 64 90 11
+128 64 630 11
 192 96 30 12
 256 128 7 14
 512 64 10 13
@@ -79,11 +79,13 @@ else
             --set height="$height" --set width="$width" --set domains="$count" --set seed="$seed"
     done <<<"$sizes"
     variant sequence sequence
-    one_resolution=('also_rescaled_by=[]' rescaled_prediction=false optimizer.ema=0.998)
+    narrow='conditioning={recurrent={knots=26}}'
+    one_resolution=("$narrow" 'also_rescaled_by=[]' rescaled_prediction=false optimizer.ema=0.998)
     begin=sequence variant recurrent-one-resolution recurrent "${one_resolution[@]}" training.epochs=12
-    first=(optimizer.learning_rate=1.5e-3 training.epochs=24)
+    first=("$narrow" optimizer.learning_rate=1.5e-3 training.epochs=24)
     begin=recurrent-one-resolution variant recurrent-first recurrent "${first[@]}"
-    begin=recurrent-first variant recurrent recurrent
+    begin=recurrent-first variant recurrent-narrower recurrent "$narrow" training.epochs=22
+    begin=recurrent-narrower variant recurrent recurrent
     variant recipe recipe
     variant recipe-told recipe 'physics=["capillary-number","viscosity-ratio","contact-angle","porosity"]'
     variant recurrent-one-size recurrent "${one_resolution[@]}" 'also_train_on=[]' training.epochs=16 \
@@ -91,6 +93,5 @@ else
     variant recurrent-from-scratch recurrent "${first[@]}"
     begin=recurrent-one-resolution variant recurrent-one-view recurrent "${first[@]}" mirrored_prediction=false
     begin=recurrent-one-resolution variant recurrent-one-scale recurrent "${first[@]}" rescaled_prediction=false
-    begin=sequence variant recurrent-wide recurrent "${first[@]}" 'conditioning={recurrent={knots=26,channels=48}}'
 fi
 python3 scripts/skill.py "$runs" "$runs/tables.md"

@@ -51,7 +51,7 @@ def test_the_inlet_turns_the_prediction(solid):
 
 
 def test_what_lies_outside_the_training_is_warned_about(solid):
-    with pytest.warns(UserWarning, match="capillary number 0.5 is outside 0.001 to 0.0298") as warned:
+    with pytest.warns(UserWarning, match="capillary number 0.5 is outside 0.001 to 0.0299") as warned:
         porecast.predict(solid, [0.1], capillary_number=0.5)
         porecast.Run.shipped().predict(solid, [0.1], capillary_number=0.5)
     assert {warning.filename for warning in warned} == {__file__}
