@@ -132,14 +132,13 @@ impl<T: Real> Pass for CollisionPass<'_, T> {
                 let fluidity = constants.fluidity_defending + share[k] * constants.fluidity_excess;
                 let (density, _, _) = density_and_momentum(here);
                 let after = collide(here, force, fluidity);
-                let is_pore = pore[k] > zero;
                 for i in 0..Q {
-                    h[i][k] = if is_pore { after[i] } else { zero };
+                    h[i][k] = after[i] * pore[k];
                 }
                 let mixed = share[k] * (T::of(1.0) - share[k]);
-                let amount = constants.sharpness * (T::of(1.0) + density) * mixed;
-                gathering_x[k] = if is_pore { amount * normal_x[k] } else { zero };
-                gathering_y[k] = if is_pore { amount * normal_y[k] } else { zero };
+                let amount = constants.sharpness * (T::of(1.0) + density) * mixed * pore[k];
+                gathering_x[k] = amount * normal_x[k];
+                gathering_y[k] = amount * normal_y[k];
             }
             for (population, h) in self.populations.iter_mut().zip(h) {
                 *block_mut(population, own) = h;
@@ -193,9 +192,8 @@ impl<T: Real> Pass for RecolouringPass<'_, T> {
                 let here = share[0][k];
                 let change = recolouring::change(&arriving) + residue[k];
                 let sum = here + change;
-                let is_pore = pore[k] > zero;
-                residue[k] = if is_pore { change - (sum - here) } else { zero };
-                next[k] = if is_pore { sum } else { zero };
+                residue[k] = (change - (sum - here)) * pore[k];
+                next[k] = sum * pore[k];
             }
             *block_mut(self.next_share, own) = next;
             *block_mut(self.residue, own) = residue;
@@ -240,11 +238,10 @@ impl<T: Real> Pass for InterfacePass<'_, T> {
 
 #[inline(always)]
 fn has_interface<T: Real>(steepness: &[T; LANES]) -> bool {
-    let mut sum = T::of(0.0);
-    for &steepness in steepness {
-        sum = sum + steepness;
-    }
-    sum > T::of(0.0)
+    let zero = T::of(0.0);
+    // Few blocks pass the first test, which is fast.
+    steepness.iter().fold(false, |any, &steepness| any | (steepness > zero))
+        && steepness.iter().fold(zero, |sum, &steepness| sum + steepness) > zero
 }
 
 /// The blocks at x + e_i.
