@@ -11,8 +11,13 @@ venv=$cache/venv-$(sha256sum "$requirements" | cut -c1-12)
 
 if [ ! -e "$venv/complete" ]; then
     "$(dirname "$0")/setup.sh" python >&2
-    echo "setup: Python packages of $requirements into $venv" >&2
     mkdir -p "$cache"
+    exec 9>"$venv.lock"
+    # One at a time, where the system has flock.
+    if command -v flock >/dev/null; then flock 9; fi
+fi
+if [ ! -e "$venv/complete" ]; then
+    echo "setup: Python packages of $requirements into $venv" >&2
     rm -rf "$venv"
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" >&2

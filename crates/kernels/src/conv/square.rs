@@ -21,8 +21,6 @@ use crate::memory::with_scratch;
 use crate::share::Shared;
 use crate::simd::{Kernel, Level, Simd};
 
-/// Channels for which a quarter of the multiplications saves more than the transforms along the width cost.
-const CHANNELS: usize = 32;
 /// Tiles for which the weights are worth their transform.
 const TILES: usize = 4;
 /// Bytes of the components of a list of tiles: together with the products they fit into the second-level cache.
@@ -34,11 +32,19 @@ const OWN_BLOCKS: usize = 2;
 /// Input channels transformed by one task.
 const PACKED: usize = 8;
 
+/// Channels from which a quarter of the multiplications saves more than the transforms along the width cost.
+fn least_channels(level: Level) -> usize {
+    match level {
+        Level::Avx2 => 16,
+        _ => 32,
+    }
+}
+
 /// Whether this method is possible and worthwhile.
-pub(crate) fn is_suitable(shape: &ConvShape) -> bool {
+pub(crate) fn is_suitable(level: Level, shape: &ConvShape) -> bool {
     let tiles = shape.batch * Strips::per_image(shape.out_size) * shape.out_size[1].div_ceil(points::SIDE);
     winograd::is_suitable(shape)
-        && shape.in_channels.min(shape.out_channels) >= CHANNELS
+        && shape.in_channels.min(shape.out_channels) >= least_channels(level)
         && shape.out_size[1] >= points::SIDE
         && tiles >= TILES
 }

@@ -241,7 +241,7 @@ pub(crate) fn convolve(
     if out.len() == 0 {
         return;
     }
-    if square::is_suitable(shape) {
+    if square::is_suitable(level, shape) {
         return square::convolve(level, shape, direction, x, weight, bias, finish, out);
     }
     let weights = pack_weights::<AlongHeight>(level, shape, direction, weight);

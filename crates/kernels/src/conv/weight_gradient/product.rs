@@ -58,8 +58,6 @@ pub(super) unsafe fn accumulate<S: Simd>(
                 match (group, line == S::LANES) {
                     (12, true) => tile::<S, 12, 1, 2>(product, gradient, first, live, padded_out, sums),
                     (12, false) => tile::<S, 12, 2, 1>(product, gradient, first, live, padded_out, sums),
-                    (6, true) => tile::<S, 6, 1, 2>(product, gradient, first, live, padded_out, sums),
-                    (6, false) => tile::<S, 6, 2, 1>(product, gradient, first, live, padded_out, sums),
                     (_, true) => tile::<S, 4, 1, 2>(product, gradient, first, live, padded_out, sums),
                     (_, false) => tile::<S, 4, 2, 1>(product, gradient, first, live, padded_out, sums),
                 }
