@@ -41,7 +41,7 @@ pub fn squared_distance(set: ArrayView2<'_, bool>, spacing: (f64, f64)) -> Array
 
 /// Distance in pixels to the nearest pixel of the set in the same column; infinite if the column has none.
 fn vertical_distance(set: ArrayView2<'_, bool>) -> Array2<f64> {
-    let mut distance = Array2::from_shape_fn(set.dim(), |at| if set[at] { 0.0 } else { f64::INFINITY });
+    let mut distance = set.mapv(|inside| if inside { 0.0 } else { f64::INFINITY });
     let height = set.dim().0;
     // Both sweeps go row by row, so that the inner loop runs along memory.
     for y in 1..height {
