@@ -15,7 +15,8 @@ use super::stencil::{Q, VELOCITIES, each};
 use super::stripes::Stripe;
 use super::two_phase::LatticeFluids;
 
-/// A sweep over one stripe.
+/// A sweep over one stripe. Sites of a block that are no pores are multiplied by zero: a condition would become a masked
+/// store, which takes many cycles with AVX2.
 trait Pass {
     /// Runs the sweep. Every function it calls must be inlined, so that all code is compiled for the
     /// processor's vectors.
