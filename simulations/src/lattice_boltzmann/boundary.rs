@@ -112,12 +112,6 @@ struct Link {
     to: u32,
 }
 
-impl Link {
-    fn is_within(&self, memory: &Range<usize>) -> bool {
-        [self.from, self.to].iter().all(|&site| memory.contains(&(site as usize)))
-    }
-}
-
 /// A link that the wall cuts at a given fraction of its length.
 #[derive(Debug, Clone, Copy)]
 struct CutLink {
@@ -131,8 +125,10 @@ struct CutLink {
 /// All copies between collision and streaming.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Links {
-    /// For each outgoing direction: links into walls.
-    walls: [Vec<Link>; Q],
+    /// For each outgoing direction: the sites with a link into a wall.
+    walls: [Vec<u32>; Q],
+    /// Distance in memory to the neighbour in each direction.
+    offsets: [isize; Q],
     /// For each outgoing direction: links into walls whose position is given.
     cut: [Vec<CutLink>; Q],
     /// For each outgoing direction: links into an end of given velocity, with the mass they add.
@@ -145,7 +141,8 @@ pub(super) struct Links {
 
 impl Links {
     pub fn new(layout: &Layout, ends: Ends) -> Self {
-        let mut links = Self::default();
+        let mut links =
+            Self { offsets: VELOCITIES.map(|velocity| layout.offset(velocity)), ..Self::default() };
         let end = |edge: Edge| match (ends, edge) {
             (Ends::Periodic | Ends::Cell, _) => End::Wall,
             (Ends::Between { top, .. }, Edge::Top) => top,
@@ -157,9 +154,9 @@ impl Links {
                 let link = Link { from: from as u32, to: to as u32 };
                 match layout.sites[to] {
                     Site::Pore | Site::Image(_) => {}
-                    Site::Wall => links.walls[i].push(link),
+                    Site::Wall => links.walls[i].push(link.from),
                     Site::Beyond(edge) => match end(edge) {
-                        End::Wall => links.walls[i].push(link),
+                        End::Wall => links.walls[i].push(link.from),
                         End::Velocity(velocity) => links.moving[i].push((link, 6.0 * WEIGHTS[i] * velocity)),
                         End::Density(excess) => links.open[i].push((link, excess)),
                     },
@@ -182,9 +179,11 @@ impl Links {
             distance((index / layout.stride) as f64 - 1.0, (index % layout.stride) as f64 - 1.0)
         };
         for ((walls, cut), velocity) in self.walls.iter_mut().zip(&mut self.cut).zip(VELOCITIES) {
-            walls.retain(|&link| {
-                let (near, far) = (at(link.from as usize), at(link.to as usize));
-                let behind = (link.from as usize).wrapping_add_signed(-layout.offset(velocity));
+            walls.retain(|&from| {
+                let to = (from as usize).wrapping_add_signed(layout.offset(velocity));
+                let link = Link { from, to: to as u32 };
+                let (near, far) = (at(from as usize), at(to));
+                let behind = (from as usize).wrapping_add_signed(-layout.offset(velocity));
                 let behind = match layout.sites[behind] {
                     Site::Pore => behind as u32,
                     Site::Image(site) => site,
@@ -233,29 +232,36 @@ impl Links {
 
     /// The links into walls that stay within a range of the memory, with indices from its start.
     pub fn within(&self, memory: &Range<usize>) -> Self {
-        let first = memory.start as u32;
-        let walls = self.walls.each_ref().map(|walls| {
-            let inside = walls.iter().filter(|link| link.is_within(memory));
-            inside.map(|link| Link { from: link.from - first, to: link.to - first }).collect()
-        });
-        Self { walls, ..Self::default() }
+        let mut within = Self { offsets: self.offsets, ..Self::default() };
+        for (i, walls) in within.walls.iter_mut().enumerate() {
+            let inside = self.walls[i].iter().filter(|&&from| self.is_within(from, i, memory));
+            walls.extend(inside.map(|from| from - memory.start as u32));
+        }
+        within
     }
 
     /// All links that are [`within`](Self::within) none of the ranges.
     pub fn across(&self, memories: &[Range<usize>]) -> Self {
         let mut across = self.clone();
-        for walls in &mut across.walls {
-            walls.retain(|link| !memories.iter().any(|memory| link.is_within(memory)));
+        for (i, walls) in across.walls.iter_mut().enumerate() {
+            walls.retain(|&from| !memories.iter().any(|memory| self.is_within(from, i, memory)));
         }
         across
+    }
+
+    /// Whether both ends of the link from a site in direction `i` lie in a range of the memory.
+    fn is_within(&self, from: u32, i: usize, memory: &Range<usize>) -> bool {
+        let from = from as usize;
+        memory.contains(&from) && memory.contains(&from.wrapping_add_signed(self.offsets[i]))
     }
 
     pub fn apply<T: Real>(&self, mut all: [&mut [T]; Q]) {
         self.apply_open(&mut all);
         for (i, &opposite) in OPPOSITE.iter().enumerate().skip(1) {
             let [from, to] = all.get_disjoint_mut([i, opposite]).expect("e_i is not its own opposite");
-            for link in &self.walls[i] {
-                to[link.to as usize] = from[link.from as usize];
+            for &site in &self.walls[i] {
+                let site = site as usize;
+                to[site.wrapping_add_signed(self.offsets[i])] = from[site];
             }
             for &CutLink { link, behind, share } in &self.cut[i] {
                 let (out, double) = (from[link.from as usize], 2.0 * share);

@@ -55,11 +55,15 @@ pub(super) fn gradient<T: Real>(values: [T; Q]) -> [T; 2] {
 #[inline(always)]
 pub(super) fn normal<T: Real>(gradient: [T; 2]) -> [T; 2] {
     let [gx, gy] = gradient;
-    let squared = gx * gx + gy * gy;
-    let is_interface = squared > T::of(GRADIENT_FLOOR * GRADIENT_FLOOR);
-    let length = (if is_interface { squared } else { T::of(1.0) }).sqrt();
-    let keep = if is_interface { T::of(1.0) / length } else { T::of(0.0) };
+    let length = (if is_interface(gradient) { gx * gx + gy * gy } else { T::of(1.0) }).sqrt();
+    let keep = if is_interface(gradient) { T::of(1.0) / length } else { T::of(0.0) };
     [gx * keep, gy * keep]
+}
+
+/// Whether a gradient of C is more than rounding.
+#[inline(always)]
+pub(super) fn is_interface<T: Real>([gx, gy]: [T; 2]) -> bool {
+    gx * gx + gy * gy > T::of(GRADIENT_FLOOR * GRADIENT_FLOOR)
 }
 
 /// χ(C).

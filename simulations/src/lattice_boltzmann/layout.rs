@@ -33,6 +33,16 @@ pub(super) struct Layout {
     blocks: Vec<u32>,
     /// Index in `blocks` at which each row starts.
     rows: Vec<usize>,
+    surroundings: Vec<Surroundings>,
+}
+
+/// The blocks with a site next to those of a block, itself among them.
+#[derive(Debug, Clone)]
+pub(super) struct Surroundings {
+    /// Indices in `blocks`, of three rows.
+    blocks: [Range<u32>; 3],
+    /// Whether a periodic image, of a site anywhere else, is among the sites.
+    has_images: bool,
 }
 
 impl Layout {
@@ -58,7 +68,32 @@ impl Layout {
             }
             rows.push(blocks.len());
         }
-        Self { height, width, stride, sites, blocks, rows }
+        let surroundings = (0..height).flat_map(|y| {
+            let (blocks, rows, sites) = (&blocks, &rows, &sites);
+            blocks[rows[y]..rows[y + 1]].iter().map(move |&at| {
+                let around = |row: usize| {
+                    let first = (at as usize + row * stride).wrapping_sub(stride + 1);
+                    first..first + LANES + 2
+                };
+                let near = |row: usize| {
+                    let in_row = if (1..=height).contains(&(y + row)) {
+                        rows[y + row - 1]..rows[y + row]
+                    } else {
+                        0..0
+                    };
+                    let from =
+                        |site: usize| blocks[in_row.clone()].partition_point(|&at| (at as usize) < site);
+                    let sites = around(row);
+                    let (start, end) = (from((sites.start + 1).saturating_sub(LANES)), from(sites.end));
+                    (in_row.start + start) as u32..(in_row.start + end) as u32
+                };
+                let has_image =
+                    |row: usize| sites[around(row)].iter().any(|site| matches!(site, Site::Image(_)));
+                Surroundings { blocks: [0, 1, 2].map(near), has_images: (0..3).any(has_image) }
+            })
+        });
+        let surroundings = surroundings.collect();
+        Self { height, width, stride, sites, blocks, rows, surroundings }
     }
 
     /// Index of a site of the framed lattice, in rows and columns of the frame.
@@ -93,6 +128,25 @@ impl Layout {
     /// First sites of the blocks in some rows.
     pub fn blocks(&self, rows: &Range<usize>) -> &[u32] {
         &self.blocks[self.rows[rows.start]..self.rows[rows.end]]
+    }
+
+    /// The blocks of a range of rows, each with those around it.
+    #[inline(always)]
+    pub fn blocks_with_surroundings(
+        &self,
+        rows: &Range<usize>,
+    ) -> impl Iterator<Item = (&u32, &Surroundings)> {
+        let range = self.rows[rows.start]..self.rows[rows.end];
+        self.blocks[range.clone()].iter().zip(&self.surroundings[range])
+    }
+
+    /// Whether a condition on its first site is true for a block of some surroundings, or may be, because of an image.
+    #[inline(always)]
+    pub fn any(&self, surroundings: &Surroundings, is: impl Fn(usize) -> bool) -> bool {
+        surroundings.has_images
+            || surroundings.blocks.iter().any(|row| {
+                self.blocks[row.start as usize..row.end as usize].iter().any(|&at| is(at as usize))
+            })
     }
 
     /// Row that splits the blocks of `rows` into two halves of about equal number.

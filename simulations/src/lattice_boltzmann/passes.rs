@@ -7,13 +7,18 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::collision::{collide, density_and_momentum};
-use super::interface::{curvature, gradient, middle, normal};
+use super::interface::{curvature, gradient, is_interface, middle, normal};
 use super::layout::{LANES, Layout, block, block_mut};
 use super::real::Real;
-use super::recolouring::{self, Arriving};
+use super::recolouring::{change, gathered};
 use super::stencil::{Q, VELOCITIES, each};
 use super::stripes::Stripe;
 use super::two_phase::LatticeFluids;
+
+/// The largest count of `calm`: of the sweeps for the interface, one after another, that found none in the pores of a block.
+/// The count is kept at the first site of the block. In a calm block the normal and V are zero, and after the first such sweep
+/// they are zero in memory, too.
+pub(super) const CALM: u8 = 2;
 
 /// A sweep over one stripe. Sites of a block that are no pores are multiplied by zero: a condition would become a masked
 /// store, which takes many cycles with AVX2.
@@ -95,6 +100,7 @@ pub struct CollisionPass<'a, T> {
     pub(super) share: &'a [T],
     pub(super) normal: [&'a [T]; 2],
     pub(super) steepness: &'a [T],
+    pub(super) calm: &'a [u8],
     pub(super) pore: &'a [T],
     pub(super) populations: [&'a mut [T]; Q],
     pub(super) gathering: [&'a mut [T]; 2],
@@ -111,42 +117,50 @@ impl<T: Real> Pass for CollisionPass<'_, T> {
             let at = at as usize;
             let own = at - self.stripe.first;
             let share = block(self.share, at);
-            let steepness = block(self.steepness, at);
             let pore = block(self.pore, at);
-            let (normal_x, normal_y) = (block(self.normal[0], at), block(self.normal[1], at));
-            let mut pull = [zero; LANES];
-            let mut kappa = [zero; LANES];
-            if has_interface(steepness) {
-                let nx = neighbourhood(self.layout, self.normal[0], at);
-                let ny = neighbourhood(self.layout, self.normal[1], at);
-                for k in 0..LANES {
-                    kappa[k] = curvature(each(|i| nx[i][k]), each(|i| ny[i][k]));
-                    pull[k] = constants.surface_tension * kappa[k] * steepness[k];
-                }
-            }
             let mut h = each(|i| *block(self.populations[i], own));
-            let mut gathering_x = [zero; LANES];
-            let mut gathering_y = [zero; LANES];
+            let mut force_x = [body_x; LANES];
+            let mut force_y = [body_y; LANES];
+            let calm = self.calm[at];
+            if calm < CALM {
+                let mut kappa = [zero; LANES];
+                let mut gathering_x = [zero; LANES];
+                let mut gathering_y = [zero; LANES];
+                if calm == 0 {
+                    let steepness = block(self.steepness, at);
+                    let (normal_x, normal_y) = (block(self.normal[0], at), block(self.normal[1], at));
+                    if has_interface(steepness) {
+                        let nx = neighbourhood(self.layout, self.normal[0], at);
+                        let ny = neighbourhood(self.layout, self.normal[1], at);
+                        for k in 0..LANES {
+                            kappa[k] = curvature(each(|i| nx[i][k]), each(|i| ny[i][k]));
+                            let pull = constants.surface_tension * kappa[k] * steepness[k];
+                            force_x[k] = body_x + pull * normal_x[k];
+                            force_y[k] = body_y + pull * normal_y[k];
+                        }
+                    }
+                    for k in 0..LANES {
+                        let (density, _, _) = density_and_momentum(each(|i| h[i][k]));
+                        let mixed = share[k] * (T::of(1.0) - share[k]);
+                        let amount = constants.sharpness * (T::of(1.0) + density) * mixed * pore[k];
+                        gathering_x[k] = amount * normal_x[k];
+                        gathering_y[k] = amount * normal_y[k];
+                    }
+                }
+                *block_mut(self.curvature, own) = kappa;
+                *block_mut(self.gathering[0], own) = gathering_x;
+                *block_mut(self.gathering[1], own) = gathering_y;
+            }
             for k in 0..LANES {
-                let here = each(|i| h[i][k]);
-                let force = [body_x + pull[k] * normal_x[k], body_y + pull[k] * normal_y[k]];
                 let fluidity = constants.fluidity_defending + share[k] * constants.fluidity_excess;
-                let (density, _, _) = density_and_momentum(here);
-                let after = collide(here, force, fluidity);
+                let after = collide(each(|i| h[i][k]), [force_x[k], force_y[k]], fluidity);
                 for i in 0..Q {
                     h[i][k] = after[i] * pore[k];
                 }
-                let mixed = share[k] * (T::of(1.0) - share[k]);
-                let amount = constants.sharpness * (T::of(1.0) + density) * mixed * pore[k];
-                gathering_x[k] = amount * normal_x[k];
-                gathering_y[k] = amount * normal_y[k];
             }
             for (population, h) in self.populations.iter_mut().zip(h) {
                 *block_mut(population, own) = h;
             }
-            *block_mut(self.curvature, own) = kappa;
-            *block_mut(self.gathering[0], own) = gathering_x;
-            *block_mut(self.gathering[1], own) = gathering_y;
         }
     }
 }
@@ -160,6 +174,7 @@ pub struct RecolouringPass<'a, T> {
     pub(super) gathering: [&'a [T]; 2],
     pub(super) open: &'a [T],
     pub(super) wall_moment: [&'a [T]; 2],
+    pub(super) calm: &'a [u8],
     pub(super) pore: &'a [T],
     pub(super) next_share: &'a mut [T],
     pub(super) residue: &'a mut [T],
@@ -169,29 +184,30 @@ impl<T: Real> Pass for RecolouringPass<'_, T> {
     #[inline(always)]
     fn run(self) {
         let zero = T::of(0.0);
-        for &at in self.layout.blocks(&self.stripe.rows) {
+        for (&at, around) in self.layout.blocks_with_surroundings(&self.stripe.rows) {
             let at = at as usize;
             let own = at - self.stripe.first;
+            let mut gathering = [[zero; LANES]; 2];
+            if self.layout.any(around, |at| self.calm[at] == 0) {
+                let gathering_x = upstream(self.layout, self.gathering[0], at);
+                let gathering_y = upstream(self.layout, self.gathering[1], at);
+                let (wall_x, wall_y) = (block(self.wall_moment[0], at), block(self.wall_moment[1], at));
+                for k in 0..LANES {
+                    let (x, y) = (each(|i| gathering_x[i][k]), each(|i| gathering_y[i][k]));
+                    [gathering[0][k], gathering[1][k]] = gathered(x, y, [wall_x[k], wall_y[k]]);
+                }
+            }
             let h = each(|i| block(self.populations[i], at));
             let share = upstream(self.layout, self.share, at);
             let open = upstream(self.layout, self.open, at);
-            let gathering_x = upstream(self.layout, self.gathering[0], at);
-            let gathering_y = upstream(self.layout, self.gathering[1], at);
-            let (wall_x, wall_y) = (block(self.wall_moment[0], at), block(self.wall_moment[1], at));
             let pore = block(self.pore, at);
             let mut next = [zero; LANES];
             let mut residue = *block(self.residue, own);
             for k in 0..LANES {
-                let arriving = Arriving {
-                    h: each(|i| h[i][k]),
-                    share: each(|i| share[i][k]),
-                    open: each(|i| open[i][k]),
-                    gathering_x: each(|i| gathering_x[i][k]),
-                    gathering_y: each(|i| gathering_y[i][k]),
-                    wall_moment: [wall_x[k], wall_y[k]],
-                };
                 let here = share[0][k];
-                let change = recolouring::change(&arriving) + residue[k];
+                let gathered = [gathering[0][k], gathering[1][k]];
+                let change = change(each(|i| h[i][k]), each(|i| share[i][k]), each(|i| open[i][k]), gathered);
+                let change = change + residue[k];
                 let sum = here + change;
                 residue[k] = (change - (sum - here)) * pore[k];
                 next[k] = sum * pore[k];
@@ -207,8 +223,10 @@ pub struct InterfacePass<'a, T> {
     pub(super) stripe: &'a Stripe<T>,
     pub(super) layout: &'a Layout,
     pub(super) share: &'a [T],
+    pub(super) pore: &'a [T],
     pub(super) normal: [&'a mut [T]; 2],
     pub(super) steepness: &'a mut [T],
+    pub(super) calm: &'a mut [u8],
 }
 
 impl<T: Real> Pass for InterfacePass<'_, T> {
@@ -219,11 +237,24 @@ impl<T: Real> Pass for InterfacePass<'_, T> {
             let at = at as usize;
             let own = at - self.stripe.first;
             let share = neighbourhood(self.layout, self.share, at);
+            let pore = block(self.pore, at);
             let mut nx = [T::of(0.0); LANES];
             let mut ny = [T::of(0.0); LANES];
             let mut steepness = [T::of(0.0); LANES];
+            let mut found = false;
             for k in 0..LANES {
-                let [x, y] = normal(gradient(each(|i| share[i][k])));
+                let [x, y] = gradient(each(|i| share[i][k]));
+                found |= is_interface([x, y]) & (pore[k] > T::of(0.0));
+                nx[k] = x;
+                ny[k] = y;
+            }
+            let calm = &mut self.calm[own];
+            *calm = if found { 0 } else { CALM.min(*calm + 1) };
+            if *calm == CALM {
+                continue;
+            }
+            for k in 0..LANES {
+                let [x, y] = normal([nx[k], ny[k]]);
                 let [gx, gy] = gradient(each(|i| middle(share[i][k])));
                 nx[k] = x;
                 ny[k] = y;

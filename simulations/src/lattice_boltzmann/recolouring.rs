@@ -41,41 +41,31 @@ use super::stencil::{Q, WEIGHTS};
 /// Largest β: beyond it β w_i |e_i| C(1 - C) exceeds C w_i along the diagonals.
 pub const MAX_SHARPNESS: f64 = 0.7;
 
-/// The values a site receives from its nine neighbours x - e_i.
-pub(super) struct Arriving<T> {
-    /// Populations that have streamed in, as deviations from w_i.
-    pub h: [T; Q],
-    /// C at x - e_i before streaming.
-    pub share: [T; Q],
-    /// 0 where x - e_i is a wall that returns the population of x, else 1.
-    pub open: [T; Q],
-    /// The x component of V at x - e_i before streaming; zero in walls.
-    pub gathering_x: [T; Q],
-    /// The y component of V at x - e_i before streaming; zero in walls.
-    pub gathering_y: [T; Q],
-    /// Σ w_i e_i over the walls: the direction in which the V terms arrive that bounced back.
-    pub wall_moment: [T; 2],
+/// The mass of invading fluid that the terms w_i e_i·V bring, and take back at the walls: what arrives from the
+/// neighbours x - e_i, and what bounces back. `wall_moment` is Σ w_i e_i over the walls.
+#[inline(always)]
+pub(super) fn gathered<T: Real>(x: [T; Q], y: [T; Q], wall_moment: [T; 2]) -> [T; 2] {
+    let side = (x[1] - x[3]) + (y[2] - y[4]);
+    let along = (x[5] - x[7]) + (y[5] - y[7]);
+    let across = (y[6] - y[8]) - (x[6] - x[8]);
+    let arriving = T::of(1.0 / 9.0) * side + T::of(1.0 / 36.0) * (along + across);
+    [arriving, wall_moment[0] * x[0] + wall_moment[1] * y[0]]
 }
 
 /// Change of C by streaming.
 ///
-/// It is exactly zero where all neighbours have the same C, so that pure fluids stay pure.
+/// It is exactly zero where all neighbours have the same C, so that pure fluids stay pure. `h` are the populations that
+/// have streamed in, as deviations from w_i, `share` is C at x - e_i before streaming, `open` is 0 where x - e_i is a wall that
+/// returns the population of x, else 1, and `gathered` what [`gathered`] returns.
 #[inline(always)]
-pub(super) fn change<T: Real>(arriving: &Arriving<T>) -> T {
-    let Arriving { h, share, open, gathering_x, gathering_y, wall_moment } = arriving;
-    let here = share[0];
+pub(super) fn change<T: Real>(h: [T; Q], share: [T; Q], open: [T; Q], gathered: [T; 2]) -> T {
     let mut density = T::of(1.0) + h[0];
     let mut change = T::of(0.0);
     for i in 1..Q {
         density = density + h[i];
-        change = change + open[i] * (share[i] - here) * (h[i] + T::of(WEIGHTS[i]));
+        change = change + open[i] * (share[i] - share[0]) * (h[i] + T::of(WEIGHTS[i]));
     }
-    let side = (gathering_x[1] - gathering_x[3]) + (gathering_y[2] - gathering_y[4]);
-    let along = (gathering_x[5] - gathering_x[7]) + (gathering_y[5] - gathering_y[7]);
-    let across = (gathering_y[6] - gathering_y[8]) - (gathering_x[6] - gathering_x[8]);
-    let gathered = T::of(1.0 / 9.0) * side + T::of(1.0 / 36.0) * (along + across);
-    let bounced = wall_moment[0] * gathering_x[0] + wall_moment[1] * gathering_y[0];
-    (change + gathered - bounced) / density
+    (change + gathered[0] - gathered[1]) / density
 }
 
 #[cfg(test)]
@@ -86,28 +76,16 @@ mod tests {
     #[test]
     fn a_pure_fluid_stays_pure_to_the_last_bit() {
         let h = std::array::from_fn(|i| 1e-3 * (i as f32 * 1.7).sin());
-        let arriving = Arriving {
-            h,
-            share: [1.0_f32; Q],
-            open: [1.0; Q],
-            gathering_x: [0.0; Q],
-            gathering_y: [0.0; Q],
-            wall_moment: [0.0; 2],
-        };
-        assert_eq!(change(&arriving), 0.0);
+        let gathered = gathered([0.0; Q], [0.0; Q], [0.0; 2]);
+        assert_eq!(change(h, [1.0_f32; Q], [1.0; Q], gathered), 0.0);
     }
 
     #[test]
     fn what_gathers_is_the_first_moment() {
-        let uniform = Arriving {
-            h: [0.0_f64; Q],
-            share: [0.5; Q],
-            open: [1.0; Q],
-            gathering_x: VELOCITIES.map(|(x, _)| x as f64),
-            gathering_y: VELOCITIES.map(|(_, y)| y as f64),
-            wall_moment: [0.0; 2],
-        };
+        let x = VELOCITIES.map(|(x, _)| x as f64);
+        let y = VELOCITIES.map(|(_, y)| y as f64);
         // Σ w_i e_i·e_i = 2/3
-        assert!((change(&uniform) - 2.0 / 3.0).abs() < 1e-15);
+        let change = change([0.0; Q], [0.5; Q], [1.0; Q], gathered(x, y, [0.0; 2]));
+        assert!((change - 2.0 / 3.0).abs() < 1e-15);
     }
 }

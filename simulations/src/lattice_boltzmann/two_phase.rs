@@ -6,7 +6,7 @@ use super::boundary::{Edge, Ends, Links, framed};
 use super::collision::density_and_momentum;
 use super::interface::curvature;
 use super::layout::{Layout, Site};
-use super::passes::{CollisionPass, Constants, InterfacePass, RecolouringPass};
+use super::passes::{CALM, CollisionPass, Constants, InterfacePass, RecolouringPass};
 use super::populations::Populations;
 use super::real::Real;
 use super::recolouring::MAX_SHARPNESS;
@@ -67,6 +67,8 @@ pub struct TwoPhase<T> {
     normal_y: Vec<T>,
     /// |∇χ|.
     steepness: Vec<T>,
+    /// Whether there is an interface, for each block: see [`CALM`].
+    calm: Vec<u8>,
     /// κ at the last collision.
     pub(super) curvature: Vec<T>,
     /// V of the recolouring.
@@ -141,6 +143,7 @@ impl<T: Real> TwoPhase<T> {
             normal_x: zeros(),
             normal_y: zeros(),
             steepness: zeros(),
+            calm: vec![CALM; layout.len()],
             curvature: zeros(),
             gathering_x: zeros(),
             gathering_y: zeros(),
@@ -253,6 +256,8 @@ impl<T: Real> TwoPhase<T> {
             }
         }
         self.extend_share();
+        // Nothing is known about what is in memory.
+        self.calm.fill(0);
         self.find_interface();
         Ok(())
     }
@@ -268,6 +273,7 @@ impl<T: Real> TwoPhase<T> {
                 share: &self.share,
                 normal: [&self.normal_x, &self.normal_y],
                 steepness: &self.steepness,
+                calm: &self.calm,
                 pore: &self.pore,
                 populations: populations.each_mut().map(|population| &mut **population),
                 gathering: [gathering_x, gathering_y],
@@ -292,6 +298,7 @@ impl<T: Real> TwoPhase<T> {
                 gathering: [&self.gathering_x, &self.gathering_y],
                 open: &self.open,
                 wall_moment: [&self.wall_moment_x, &self.wall_moment_y],
+                calm: &self.calm,
                 pore: &self.pore,
                 next_share: &mut *next_share,
                 residue,
@@ -308,19 +315,18 @@ impl<T: Real> TwoPhase<T> {
 
     fn find_interface(&mut self) {
         let fields = [&mut self.normal_x[..], &mut self.normal_y[..], &mut self.steepness[..]];
-        let outputs = (fields, &mut self.mirrored[..]);
-        self.stripes.run(outputs, |stripe, ([normal_x, normal_y, steepness], mirrored)| {
-            let (layout, share) = (&self.layout, &self.share);
-            let normal = [&mut *normal_x, &mut *normal_y];
-            T::find_interface(InterfacePass { stripe, layout, share, normal, steepness: &mut *steepness });
+        let outputs = (fields, (&mut self.mirrored[..], &mut self.calm[..]));
+        self.stripes.run(outputs, |stripe, ([normal_x, normal_y, steepness], (mirrored, calm))| {
+            let (layout, share, pore) = (&self.layout, &self.share, &self.pore);
+            let (normal, steepness) = ([&mut *normal_x, &mut *normal_y], &mut *steepness);
+            let sweep = InterfacePass { stripe, layout, share, pore, normal, steepness, calm: &mut *calm };
+            T::find_interface(sweep);
             let (share, curvature) = (&share[stripe.first..], &self.curvature[stripe.first..]);
-            let beside = BesideWalls { share, steepness, curvature };
+            let beside = BesideWalls { share, steepness, curvature, calm };
             stripe.wetting.correct_normals(beside, [normal_x, normal_y], mirrored);
         });
-        let (share, steepness, curvature) = (&self.share[..], &self.steepness[..], &self.curvature[..]);
         let normals = [&mut self.normal_x[..], &mut self.normal_y[..]];
-        let beside = BesideWalls { share, steepness, curvature };
-        self.stripes.wetting.correct_normals(beside, normals, &mut self.mirrored);
+        self.stripes.wetting.extend_normals(&self.share, normals, &self.mirrored);
     }
 
     /// Solid mask `[y, x]`.

@@ -45,10 +45,12 @@
 //! normal from it) and 4 (the two candidate directions, the nearer one). The normal extrapolated into solid:
 //! M. Sedahmed, R. Coelho, Phys. Fluids 36 (2024) 092117, equation 35. The terms in δ, s and κ_w are ours.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::boundary::Edge;
-use super::layout::{Layout, Site};
+use super::layout::{LANES, Layout, Site};
+use super::passes::CALM;
 use super::real::Real;
 use super::stencil::{Q, VELOCITIES, WEIGHTS};
 use super::wall::{self, Wall};
@@ -66,6 +68,8 @@ pub struct Wettability {
 #[derive(Debug, Clone, Copy)]
 struct ContactSite<T> {
     site: u32,
+    /// The first site of its block.
+    block: u32,
     wall_normal: [T; 2],
     /// Whether the wall normal is defined. It is not between two walls; the interface normal is then
     /// unchanged.
@@ -92,6 +96,17 @@ impl<T: Real> ContactSite<T> {
     }
 }
 
+/// A block with contact sites.
+#[derive(Debug, Clone)]
+struct WettedBlock {
+    /// Its first site.
+    first: u32,
+    /// Indices of its contact sites.
+    contacts: Range<usize>,
+    /// Indices of the ghosts next to them and of those that the block covers.
+    ghosts: Vec<u32>,
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Wetting<T> {
     contacts: Vec<ContactSite<T>>,
@@ -101,6 +116,7 @@ pub(super) struct Wetting<T> {
     first: Vec<u32>,
     /// The pore sites next to each ghost, which are contact sites, and their weights.
     neighbours: Vec<(u32, T)>,
+    blocks: Vec<WettedBlock>,
     images: Vec<(u32, u32)>,
     /// 1/β.
     width: T,
@@ -112,6 +128,7 @@ pub(super) struct BesideWalls<'a, T> {
     pub share: &'a [T],
     pub steepness: &'a [T],
     pub curvature: &'a [T],
+    pub calm: &'a [u8],
 }
 
 impl<T: Real> Wetting<T> {
@@ -150,8 +167,15 @@ impl<T: Real> Wetting<T> {
     }
 
     fn empty(width: T) -> Self {
-        let (contacts, ghosts, neighbours) = (Vec::new(), Vec::new(), Vec::new());
-        Self { contacts, ghosts, first: vec![0], neighbours, images: Vec::new(), width }
+        Self {
+            contacts: Vec::new(),
+            ghosts: Vec::new(),
+            first: vec![0],
+            neighbours: Vec::new(),
+            blocks: Vec::new(),
+            images: Vec::new(),
+            width,
+        }
     }
 
     fn push_ghost(&mut self, ghost: u32, neighbours: impl Iterator<Item = (u32, T)>) {
@@ -160,10 +184,42 @@ impl<T: Real> Wetting<T> {
         self.first.push(self.neighbours.len() as u32);
     }
 
+    /// A ghost and its neighbours.
+    fn ghost(&self, index: usize) -> (u32, &[(u32, T)]) {
+        (self.ghosts[index], &self.neighbours[self.first[index] as usize..self.first[index + 1] as usize])
+    }
+
     /// Each ghost with its neighbours.
     fn ghosts(&self) -> impl Iterator<Item = (u32, &[(u32, T)])> {
-        let neighbours = |range: &[u32]| &self.neighbours[range[0] as usize..range[1] as usize];
-        self.ghosts.iter().copied().zip(self.first.windows(2).map(neighbours))
+        (0..self.ghosts.len()).map(|index| self.ghost(index))
+    }
+
+    /// Finds the blocks of the contact sites, which are in the order of the memory.
+    fn find_blocks(&mut self) {
+        let mut end = 0;
+        for contacts in self.contacts.chunk_by(|a, b| a.block == b.block) {
+            let start = end;
+            end += contacts.len();
+            self.blocks.push(WettedBlock {
+                first: contacts[0].block,
+                contacts: start..end,
+                ghosts: Vec::new(),
+            });
+        }
+        for index in 0..self.ghosts.len() {
+            let (ghost, neighbours) = self.ghost(index);
+            let beside = neighbours.iter().map(|&(next, _)| {
+                self.contacts[self.contacts.partition_point(|contact| contact.site < next)].block
+            });
+            let covering = self.blocks.partition_point(|block| block.first <= ghost).checked_sub(1);
+            let covering =
+                covering.map(|at| self.blocks[at].first).filter(|&first| ghost < first + LANES as u32);
+            let firsts: BTreeSet<u32> = beside.chain(covering).collect();
+            for first in firsts {
+                let block = self.blocks.partition_point(|block| block.first < first);
+                self.blocks[block].ghosts.push(index as u32);
+            }
+        }
     }
 
     /// The contact sites in a range of the memory and the ghosts that have all their neighbours there, with indices from its
@@ -171,11 +227,17 @@ impl<T: Real> Wetting<T> {
     pub fn within(&self, memory: &Range<usize>) -> Self {
         let first = memory.start as u32;
         let inside = self.contacts.iter().filter(|contact| memory.contains(&(contact.site as usize)));
-        let contacts = inside.map(|contact| ContactSite { site: contact.site - first, ..*contact }).collect();
+        let moved = |contact: &ContactSite<T>| ContactSite {
+            site: contact.site - first,
+            block: contact.block - first,
+            ..*contact
+        };
+        let contacts = inside.map(moved).collect();
         let mut within = Self { contacts, ..Self::empty(self.width) };
         for (ghost, neighbours) in self.ghosts().filter(|ghost| is_within(*ghost, memory)) {
             within.push_ghost(ghost - first, neighbours.iter().map(|&(next, weight)| (next - first, weight)));
         }
+        within.find_blocks();
         within
     }
 
@@ -205,15 +267,16 @@ impl<T: Real> Wetting<T> {
         }
     }
 
-    /// Turns the normals beside walls to the contact angle, and extends them into the walls and the periodic images.
-    /// `mirrored` takes the normals on the far side of the wall, at the contact sites.
+    /// Turns the normals beside walls to the contact angle, and extends them into the walls. `mirrored` takes the normals on
+    /// the far side of the wall, at the contact sites.
     pub fn correct_normals(
         &self,
-        BesideWalls { share, steepness, curvature }: BesideWalls<'_, T>,
+        BesideWalls { share, steepness, curvature, calm }: BesideWalls<'_, T>,
         [nx, ny]: [&mut [T]; 2],
         mirrored: &mut [[T; 2]],
     ) {
-        for contact in &self.contacts {
+        let not_calm = || self.blocks.iter().filter(|block| calm[block.first as usize] < CALM);
+        for contact in not_calm().flat_map(|block| &self.contacts[block.contacts.clone()]) {
             let site = contact.site as usize;
             mirrored[site] = [nx[site], ny[site]];
             if contact.has_normal && steepness[site] > T::of(0.0) {
@@ -233,23 +296,41 @@ impl<T: Real> Wetting<T> {
                 mirrored[site] = direction(contact.cos_at(-contact.distance, level, kappa));
             }
         }
-        for (ghost, neighbours) in self.ghosts() {
-            let ghost = ghost as usize;
-            let is_pure = !(share[ghost] > T::of(0.0) && share[ghost] < T::of(1.0));
-            let [mut x, mut y] = [T::of(0.0); 2];
-            if !is_pure {
-                for &(contact, weight) in neighbours {
-                    let [mx, my] = mirrored[contact as usize];
-                    x = x + weight * mx;
-                    y = y + weight * my;
-                }
-            }
-            nx[ghost] = x;
-            ny[ghost] = y;
+        for &index in not_calm().flat_map(|block| &block.ghosts) {
+            extend_normal(self.ghost(index as usize), share, [&mut *nx, &mut *ny], mirrored);
+        }
+    }
+
+    /// Extends the normals into all ghosts and the periodic images, after [`correct_normals`](Self::correct_normals).
+    pub fn extend_normals(&self, share: &[T], [nx, ny]: [&mut [T]; 2], mirrored: &[[T; 2]]) {
+        for ghost in self.ghosts() {
+            extend_normal(ghost, share, [&mut *nx, &mut *ny], mirrored);
         }
         self.copy_to_images(nx);
         self.copy_to_images(ny);
     }
+}
+
+/// The normal in a ghost.
+#[inline(always)]
+fn extend_normal<T: Real>(
+    (ghost, neighbours): (u32, &[(u32, T)]),
+    share: &[T],
+    [nx, ny]: [&mut [T]; 2],
+    mirrored: &[[T; 2]],
+) {
+    let ghost = ghost as usize;
+    let is_pure = !(share[ghost] > T::of(0.0) && share[ghost] < T::of(1.0));
+    let [mut x, mut y] = [T::of(0.0); 2];
+    if !is_pure {
+        for &(contact, weight) in neighbours {
+            let [mx, my] = mirrored[contact as usize];
+            x = x + weight * mx;
+            y = y + weight * my;
+        }
+    }
+    nx[ghost] = x;
+    ny[ghost] = y;
 }
 
 /// Whether a ghost and all its neighbours lie in a range of the memory.
@@ -279,6 +360,7 @@ fn contacts<T: Real>(layout: &Layout, wettability: Wettability) -> Vec<ContactSi
     let is_contact = |&site: &usize| {
         VELOCITIES.into_iter().any(|e| is_ghost(layout.sites[site.wrapping_add_signed(layout.offset(e))]))
     };
+    let blocks = layout.blocks(&(0..layout.height));
     let contact = |site: usize| {
         let y = site / layout.stride - 1;
         let is_neutral = y < wettability.neutral_rows || y + wettability.neutral_rows >= layout.height;
@@ -286,6 +368,7 @@ fn contacts<T: Real>(layout: &Layout, wettability: Wettability) -> Vec<ContactSi
         let Wall { normal, distance, curvature } = wall.unwrap_or_default();
         ContactSite {
             site: site as u32,
+            block: blocks[blocks.partition_point(|&first| first as usize <= site) - 1],
             wall_normal: normal.map(T::of),
             has_normal: wall.is_some(),
             cos: T::of(if is_neutral { 0.0 } else { wetted }),
