@@ -15,7 +15,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut1, s};
 /// A. Meijster, J. Roerdink, W. Hesselink, *A general algorithm for computing distance transforms in linear
 /// time*, in Mathematical Morphology and its Applications (2000): distances along columns, then the lower
 /// envelope of parabolas along rows, here as in P. Felzenszwalb, D. Huttenlocher, Theory of Computing 8
-/// (2012) 415.
+/// (2012) 415. Rows without a long distance take the least over the near parabolas instead.
 pub fn squared_distance(set: ArrayView2<'_, bool>, spacing: (f64, f64)) -> Array2<f64> {
     let mut squared = vertical_distance(set);
     squared.mapv_inplace(|pixels| (spacing.0 * pixels) * (spacing.0 * pixels));
@@ -24,6 +24,11 @@ pub fn squared_distance(set: ArrayView2<'_, bool>, spacing: (f64, f64)) -> Array
     for mut row in squared.outer_iter_mut() {
         line.clear();
         line.extend(row.iter().copied());
+        if let Some(row) = row.as_slice_mut()
+            && least_of_near(&line, spacing.1, row)
+        {
+            continue;
+        }
         lower_envelope(&line, spacing.1, &mut envelope);
         let mut current = 0;
         for (x, value) in row.iter_mut().enumerate() {
@@ -56,7 +61,55 @@ fn vertical_distance(set: ArrayView2<'_, bool>) -> Array2<f64> {
 }
 
 fn relax(mut row: ArrayViewMut1<'_, f64>, neighbour: ArrayViewMut1<'_, f64>) {
-    row.zip_mut_with(&neighbour, |here, &there| *here = here.min(there + 1.0));
+    row.zip_mut_with(&neighbour, |here, &there| *here = lesser(*here, there + 1.0));
+}
+
+/// The lesser of two numbers that are not NaN, in one instruction.
+#[inline(always)]
+fn lesser(a: f64, b: f64) -> f64 {
+    if b < a { b } else { a }
+}
+
+/// The greatest of the numbers, none of which is NaN or negative.
+#[inline(always)]
+fn largest(values: &[f64]) -> f64 {
+    let greater = |a: f64, b: f64| if b > a { b } else { a };
+    // Independent maxima, so that the processor need not wait for the one before.
+    let mut lanes = [0.0; 8];
+    let (chunks, rest) = values.as_chunks::<8>();
+    for chunk in chunks {
+        for k in 0..8 {
+            lanes[k] = greater(lanes[k], chunk[k]);
+        }
+    }
+    let mut largest = 0.0;
+    for &value in lanes.iter().chain(rest) {
+        largest = greater(largest, value);
+    }
+    largest
+}
+
+/// How many pixels to each side [`least_of_near`] looks.
+const NEAR: usize = 24;
+
+/// Adds the squared distances along a row to `squares`, those along columns, as far as parabolas that are near decide.
+/// Returns whether they decided all.
+fn least_of_near(squares: &[f64], step: f64, row: &mut [f64]) -> bool {
+    for pixels in 1..=NEAR.min(squares.len()) {
+        let distance = step * pixels as f64;
+        let add = distance * distance;
+        if largest(row) <= add {
+            return true;
+        }
+        let (before, after) = (&squares[..squares.len() - pixels], &squares[pixels..]);
+        for (value, &square) in row[pixels..].iter_mut().zip(before) {
+            *value = lesser(*value, square + add);
+        }
+        for (value, &square) in row.iter_mut().zip(after) {
+            *value = lesser(*value, square + add);
+        }
+    }
+    squares.len() <= NEAR
 }
 
 /// A parabola with its vertex at pixel `vertex`; it is the lowest one from pixel `from` on.

@@ -1,4 +1,4 @@
-//! Stripes of rows, one per thread.
+//! Stripes of rows, which threads process in parallel.
 
 use std::ops::Range;
 
@@ -64,9 +64,9 @@ impl<A: Split, B: Split> Split for (A, B) {
 }
 
 impl<T: Real> Stripes<T> {
-    pub fn new(layout: &Layout, threads: usize, links: &Links, wetting: &Wetting<T>) -> Self {
+    pub fn new(layout: &Layout, count: usize, links: &Links, wetting: &Wetting<T>) -> Self {
         let mut parts = Vec::new();
-        cut(layout, 0..layout.height, threads, &mut parts);
+        cut(layout, 0..layout.height, count, &mut parts);
         let first = |rows: &Range<usize>| if rows.start == 0 { 0 } else { layout.index(rows.start, 0) - 1 };
         let ends = parts.iter().skip(1).map(first).chain([layout.len()]);
         let memories: Vec<_> = parts.iter().map(first).zip(ends).map(|(first, end)| first..end).collect();

@@ -48,6 +48,9 @@ const MAX_DENSITY_EXCESS: f64 = 0.5;
 /// Speed beyond which a simulation counts as diverged; the speed of sound is 0.58.
 const MAX_SPEED: f64 = 0.4;
 
+/// A stripe with much interface takes longer than one without; a thread that has finished its own helps with others.
+const STRIPES_PER_THREAD: usize = 4;
+
 /// Two fluids in a medium.
 #[derive(Debug, Clone)]
 pub struct TwoPhase<T> {
@@ -160,10 +163,14 @@ impl<T: Real> TwoPhase<T> {
         simulation
     }
 
-    /// Processes this many stripes of rows in parallel, in the surrounding rayon pool. The result is bitwise
+    /// Divides the rows into stripes for this many threads of the surrounding rayon pool. The result is bitwise
     /// the same.
-    pub fn with_threads(mut self, threads: usize) -> Self {
-        self.stripes = Stripes::new(&self.layout, threads, &self.links, &self.wetting);
+    pub fn with_threads(self, threads: usize) -> Self {
+        self.with_stripes(if threads > 1 { STRIPES_PER_THREAD * threads } else { 1 })
+    }
+
+    fn with_stripes(mut self, count: usize) -> Self {
+        self.stripes = Stripes::new(&self.layout, count, &self.links, &self.wetting);
         self
     }
 
@@ -177,7 +184,7 @@ impl<T: Real> TwoPhase<T> {
     pub fn with_walls(mut self, distance: impl Fn(f64, f64) -> f64) -> Self {
         self.links.cut(&self.layout, distance);
         let stripes = self.stripes.count();
-        self.with_threads(stripes)
+        self.with_stripes(stripes)
     }
 
     /// Advances by one time step.

@@ -33,8 +33,8 @@ impl Grid {
 
     /// `(y, x)` of a pixel inside the frame.
     pub fn coordinates(self, index: u32) -> (usize, usize) {
-        let index = index as usize;
-        (index / self.stride() - 1, index % self.stride() - 1)
+        let stride = self.stride() as u32;
+        ((index / stride) as usize - 1, (index % stride) as usize - 1)
     }
 
     pub fn neighbours(self, index: usize) -> [usize; 4] {
