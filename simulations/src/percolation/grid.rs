@@ -18,6 +18,7 @@ impl Grid {
         Self { height, width }
     }
 
+    #[inline]
     pub fn stride(self) -> usize {
         self.width + 2
     }
@@ -27,16 +28,19 @@ impl Grid {
         (self.height + 2) * self.stride()
     }
 
+    #[inline]
     pub fn index(self, y: usize, x: usize) -> usize {
         (y + 1) * self.stride() + x + 1
     }
 
     /// `(y, x)` of a pixel inside the frame.
+    #[inline]
     pub fn coordinates(self, index: u32) -> (usize, usize) {
         let stride = self.stride() as u32;
         ((index / stride) as usize - 1, (index % stride) as usize - 1)
     }
 
+    #[inline]
     pub fn neighbours(self, index: usize) -> [usize; 4] {
         [index - self.stride(), index - 1, index + 1, index + self.stride()]
     }

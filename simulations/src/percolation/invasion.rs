@@ -112,6 +112,7 @@ fn traverse(
     invasion
 }
 
+#[inline]
 fn open(closed: &mut [u32], queue: &mut WidestFirst, pixel: usize) {
     let squared_radius = std::mem::take(&mut closed[pixel]);
     if squared_radius > 0 {
@@ -143,6 +144,7 @@ impl Invasion {
     }
 
     /// Number of steps.
+    #[inline]
     pub fn steps(&self) -> usize {
         self.ends.len()
     }
@@ -214,7 +216,11 @@ impl Invasion {
         let mut batches = self.batches();
         kept.order.extend(batches.next().into_iter().flatten());
         for (pixels, &squared_radius) in batches.zip(&self.squared_radii) {
-            kept.order.extend(pixels.iter().filter(|&&pixel| escapes[pixel as usize]));
+            for &pixel in pixels {
+                if escapes[pixel as usize] {
+                    kept.order.push(pixel);
+                }
+            }
             kept.close_step(squared_radius);
         }
         kept

@@ -27,6 +27,7 @@ impl WidestFirst {
         }
     }
 
+    #[inline]
     pub fn push(&mut self, pixel: usize, squared_radius: u32) {
         let bucket = squared_radius as usize;
         self.next[pixel] = self.head[bucket];
