@@ -44,7 +44,7 @@ use ndarray::Array2;
 use super::collision::density_and_momentum;
 use super::layout::{Layout, Site};
 use super::real::Real;
-use super::stencil::{OPPOSITE, Q, VELOCITIES, WEIGHTS};
+use super::stencil::{OPPOSITE, Q, VELOCITIES, WEIGHTS, each};
 
 /// One end of the medium.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -283,7 +283,7 @@ impl Links {
     fn apply_open<T: Real>(&self, all: &mut [&mut [T]; Q]) {
         for i in 1..Q {
             for &(link, excess) in &self.open[i] {
-                let h = std::array::from_fn(|i| all[i][link.from as usize]);
+                let h = each(|i| all[i][link.from as usize]);
                 let (density, jx, jy) = density_and_momentum(h);
                 let inverse = T::of(1.0) / (density + T::of(1.0));
                 let (ux, uy) = (jx * inverse, jy * inverse);

@@ -119,30 +119,42 @@ impl<T: Real> Pass for CollisionPass<'_, T> {
             let share = block(self.share, at);
             let pore = block(self.pore, at);
             let mut h = each(|i| *block(self.populations[i], own));
+            let mut density = [zero; LANES];
+            let mut kappa = [zero; LANES];
             let mut force_x = [body_x; LANES];
             let mut force_y = [body_y; LANES];
             let calm = self.calm[at];
+            let steepness = block(self.steepness, at);
+            let (normal_x, normal_y) = (block(self.normal[0], at), block(self.normal[1], at));
+            if calm == 0 && has_interface(steepness) {
+                let nx = neighbourhood(self.layout, self.normal[0], at);
+                let ny = neighbourhood(self.layout, self.normal[1], at);
+                for k in 0..LANES {
+                    kappa[k] = curvature(each(|i| nx[i][k]), each(|i| ny[i][k]));
+                    let pull = constants.surface_tension * kappa[k] * steepness[k];
+                    force_x[k] = body_x + pull * normal_x[k];
+                    force_y[k] = body_y + pull * normal_y[k];
+                }
+            }
+            for k in 0..LANES {
+                let fluidity = constants.fluidity_defending + share[k] * constants.fluidity_excess;
+                let here = each(|i| h[i][k]);
+                let after = collide(here, [force_x[k], force_y[k]], fluidity);
+                (density[k], _, _) = density_and_momentum(here);
+                for i in 0..Q {
+                    h[i][k] = after[i] * pore[k];
+                }
+            }
+            for i in 0..Q {
+                *block_mut(self.populations[i], own) = h[i];
+            }
             if calm < CALM {
-                let mut kappa = [zero; LANES];
                 let mut gathering_x = [zero; LANES];
                 let mut gathering_y = [zero; LANES];
                 if calm == 0 {
-                    let steepness = block(self.steepness, at);
-                    let (normal_x, normal_y) = (block(self.normal[0], at), block(self.normal[1], at));
-                    if has_interface(steepness) {
-                        let nx = neighbourhood(self.layout, self.normal[0], at);
-                        let ny = neighbourhood(self.layout, self.normal[1], at);
-                        for k in 0..LANES {
-                            kappa[k] = curvature(each(|i| nx[i][k]), each(|i| ny[i][k]));
-                            let pull = constants.surface_tension * kappa[k] * steepness[k];
-                            force_x[k] = body_x + pull * normal_x[k];
-                            force_y[k] = body_y + pull * normal_y[k];
-                        }
-                    }
                     for k in 0..LANES {
-                        let (density, _, _) = density_and_momentum(each(|i| h[i][k]));
                         let mixed = share[k] * (T::of(1.0) - share[k]);
-                        let amount = constants.sharpness * (T::of(1.0) + density) * mixed * pore[k];
+                        let amount = constants.sharpness * (T::of(1.0) + density[k]) * mixed * pore[k];
                         gathering_x[k] = amount * normal_x[k];
                         gathering_y[k] = amount * normal_y[k];
                     }
@@ -150,16 +162,6 @@ impl<T: Real> Pass for CollisionPass<'_, T> {
                 *block_mut(self.curvature, own) = kappa;
                 *block_mut(self.gathering[0], own) = gathering_x;
                 *block_mut(self.gathering[1], own) = gathering_y;
-            }
-            for k in 0..LANES {
-                let fluidity = constants.fluidity_defending + share[k] * constants.fluidity_excess;
-                let after = collide(each(|i| h[i][k]), [force_x[k], force_y[k]], fluidity);
-                for i in 0..Q {
-                    h[i][k] = after[i] * pore[k];
-                }
-            }
-            for i in 0..Q {
-                *block_mut(self.populations[i], own) = h[i];
             }
         }
     }

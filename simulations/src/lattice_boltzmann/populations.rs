@@ -8,7 +8,7 @@
 
 use super::layout::Layout;
 use super::real::Real;
-use super::stencil::{Q, VELOCITIES};
+use super::stencil::{Q, VELOCITIES, each};
 
 const STEPS_BETWEEN_MOVES: usize = 32;
 
@@ -42,7 +42,7 @@ impl<T: Real> Populations<T> {
 
     /// Population i of all sites, including the frame.
     pub fn all(&self) -> [&[T]; Q] {
-        std::array::from_fn(|i| &self.values[i][self.origins[i]..][..self.sites])
+        each(|i| &self.values[i][self.origins[i]..][..self.sites])
     }
 
     /// Like [`all`](Self::all), but mutable.

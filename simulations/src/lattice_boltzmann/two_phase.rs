@@ -11,7 +11,7 @@ use super::populations::Populations;
 use super::real::Real;
 use super::recolouring::MAX_SHARPNESS;
 use super::state::{Reader, Writer};
-use super::stencil::{Q, VELOCITIES, WEIGHTS};
+use super::stencil::{Q, VELOCITIES, WEIGHTS, each};
 use super::stripes::Stripes;
 use super::wetting::{BesideWalls, Wettability, Wetting};
 use crate::{Error, ErrorKind, Result};
@@ -214,7 +214,7 @@ impl<T: Real> TwoPhase<T> {
         let all = self.populations.all();
         // Written such that NaN fails every comparison.
         let is_sound = |site: usize| {
-            let (density, jx, jy) = density_and_momentum(all.map(|h| h[site]));
+            let (density, jx, jy) = density_and_momentum(each(|i| all[i][site]));
             let share = self.share[site];
             let (limit, fast) = (T::of(MAX_DENSITY_EXCESS), T::of(MAX_SPEED * MAX_SPEED));
             density < limit
@@ -375,7 +375,8 @@ impl<T: Real> TwoPhase<T> {
     }
 
     pub(super) fn moments(&self, site: usize) -> (f64, f64, f64) {
-        density_and_momentum(self.populations.all().map(|h| h[site].to_f64()))
+        let all = self.populations.all();
+        density_and_momentum(each(|i| all[i][site].to_f64()))
     }
 
     fn force(&self, site: usize) -> [f64; 2] {

@@ -275,29 +275,39 @@ impl<T: Real> Wetting<T> {
         [nx, ny]: [&mut [T]; 2],
         mirrored: &mut [[T; 2]],
     ) {
-        let not_calm = || self.blocks.iter().filter(|block| calm[block.first as usize] < CALM);
-        for contact in not_calm().flat_map(|block| &self.contacts[block.contacts.clone()]) {
-            let site = contact.site as usize;
-            mirrored[site] = [nx[site], ny[site]];
-            if contact.has_normal && steepness[site] > T::of(0.0) {
-                let [wx, wy] = contact.wall_normal;
-                let (tx, ty) = (-wy, wx);
-                let is_along = nx[site] * tx + ny[site] * ty >= T::of(0.0);
-                let direction = |cos: T| {
-                    let cos = clamp(cos);
-                    let sin = (T::of(1.0) - cos * cos).sqrt();
-                    let sin = if is_along { sin } else { -sin };
-                    [cos * wx + sin * tx, cos * wy + sin * ty]
-                };
-                let kappa = curvature[site];
-                let x = share[site] + share[site] - T::of(1.0);
-                let level = self.width * x * (T::of(1.0) - x * x);
-                [nx[site], ny[site]] = direction(contact.cos_at(contact.distance, level, kappa));
-                mirrored[site] = direction(contact.cos_at(-contact.distance, level, kappa));
+        let is_calm = |block: &WettedBlock| calm[block.first as usize] == CALM;
+        for block in &self.blocks {
+            if is_calm(block) {
+                continue;
+            }
+            for contact in &self.contacts[block.contacts.clone()] {
+                let site = contact.site as usize;
+                mirrored[site] = [nx[site], ny[site]];
+                if contact.has_normal && steepness[site] > T::of(0.0) {
+                    let [wx, wy] = contact.wall_normal;
+                    let (tx, ty) = (-wy, wx);
+                    let is_along = nx[site] * tx + ny[site] * ty >= T::of(0.0);
+                    let direction = |cos: T| {
+                        let cos = clamp(cos);
+                        let sin = (T::of(1.0) - cos * cos).sqrt();
+                        let sin = if is_along { sin } else { -sin };
+                        [cos * wx + sin * tx, cos * wy + sin * ty]
+                    };
+                    let kappa = curvature[site];
+                    let x = share[site] + share[site] - T::of(1.0);
+                    let level = self.width * x * (T::of(1.0) - x * x);
+                    [nx[site], ny[site]] = direction(contact.cos_at(contact.distance, level, kappa));
+                    mirrored[site] = direction(contact.cos_at(-contact.distance, level, kappa));
+                }
             }
         }
-        for &index in not_calm().flat_map(|block| &block.ghosts) {
-            extend_normal(self.ghost(index as usize), share, [&mut *nx, &mut *ny], mirrored);
+        for block in &self.blocks {
+            if is_calm(block) {
+                continue;
+            }
+            for &index in &block.ghosts {
+                extend_normal(self.ghost(index as usize), share, [&mut *nx, &mut *ny], mirrored);
+            }
         }
     }
 
