@@ -63,23 +63,24 @@ fn traverse(
     sources: impl IntoIterator<Item = usize>,
     initial: Vec<u32>,
 ) -> Invasion {
-    // Squared distance of pixels that are not yet accessible; 0 in solid, on the frame and in accessible
-    // pixels.
-    let mut closed = vec![0; grid.len()];
-    let squared = squared_distance(&domain.solid);
-    for (y, row) in squared.outer_iter().enumerate() {
-        let start = grid.index(y, 0);
-        for (closed, &squared) in closed[start..start + grid.width].iter_mut().zip(row) {
-            *closed = squared;
+    // The squared distance and `CLOSED` while a pixel is not accessible; 0 in solid and on the frame. Once it is accessible:
+    // the radius of a disc around it that is known to be invaded. Most discs lie within the disc of a neighbour.
+    let mut state = vec![0; grid.len()];
+    let mut widest = 0;
+    for (y, row) in squared_distance(&domain.solid).outer_iter().enumerate() {
+        for (state, &squared) in state[grid.index(y, 0)..].iter_mut().zip(row) {
+            if squared > 0 {
+                *state = squared.min(CLOSED - 1) | CLOSED;
+                widest = widest.max(*state ^ CLOSED);
+            }
         }
     }
-    let widest = closed.iter().copied().max().unwrap_or(0);
     let mut queue = WidestFirst::new(grid.len(), widest);
     let mut discs = Discs::new(grid, widest.isqrt());
     let mut invasion = Invasion {
         grid,
         initial: initial.len(),
-        order: Vec::with_capacity(squared.len()),
+        order: Vec::with_capacity(domain.solid.len()),
         ends: Vec::new(),
         squared_radii: Vec::new(),
     };
@@ -88,23 +89,20 @@ fn traverse(
         discs.cover(y, x, x, &mut invasion.order);
     }
     for source in sources {
-        open(&mut closed, &mut queue, source);
+        open(&mut state, &mut queue, source);
     }
-    // Radius of a disc around each pixel that is known to be invaded. Most discs lie within the disc of a
-    // neighbour.
-    let mut invaded_radius = vec![0u32; grid.len()];
     let mut batch = Vec::new();
     while let Some(squared_radius) = queue.pop_widest(&mut batch) {
         let radius = squared_radius.isqrt();
         for &site in &batch {
-            let known = invaded_radius[site as usize];
+            let known = state[site as usize];
             if known < radius {
                 discs.insert(site, radius, &mut invasion.order);
             }
             let inherited = known.max(radius) - 1;
             for neighbour in grid.neighbours(site as usize) {
-                open(&mut closed, &mut queue, neighbour);
-                invaded_radius[neighbour] = invaded_radius[neighbour].max(inherited);
+                open(&mut state, &mut queue, neighbour);
+                state[neighbour] = state[neighbour].max(inherited);
             }
         }
         invasion.close_step(squared_radius);
@@ -112,11 +110,15 @@ fn traverse(
     invasion
 }
 
+/// Marks a pixel that is not yet accessible.
+const CLOSED: u32 = 1 << 31;
+
+/// Makes a pixel accessible.
 #[inline]
-fn open(closed: &mut [u32], queue: &mut WidestFirst, pixel: usize) {
-    let squared_radius = std::mem::take(&mut closed[pixel]);
-    if squared_radius > 0 {
-        queue.push(pixel, squared_radius);
+fn open(state: &mut [u32], queue: &mut WidestFirst, pixel: usize) {
+    if state[pixel] >= CLOSED {
+        queue.push(pixel, state[pixel] ^ CLOSED);
+        state[pixel] = 0;
     }
 }
 
