@@ -68,32 +68,34 @@ impl Layout {
             }
             rows.push(blocks.len());
         }
-        let surroundings = (0..height).flat_map(|y| {
-            let (blocks, rows, sites) = (&blocks, &rows, &sites);
-            blocks[rows[y]..rows[y + 1]].iter().map(move |&at| {
-                let around = |row: usize| {
-                    let first = (at as usize + row * stride).wrapping_sub(stride + 1);
-                    first..first + LANES + 2
-                };
-                let near = |row: usize| {
-                    let in_row = if (1..=height).contains(&(y + row)) {
-                        rows[y + row - 1]..rows[y + row]
-                    } else {
-                        0..0
-                    };
-                    let from =
-                        |site: usize| blocks[in_row.clone()].partition_point(|&at| (at as usize) < site);
-                    let sites = around(row);
-                    let (start, end) = (from((sites.start + 1).saturating_sub(LANES)), from(sites.end));
-                    (in_row.start + start) as u32..(in_row.start + end) as u32
-                };
-                let has_image =
-                    |row: usize| sites[around(row)].iter().any(|site| matches!(site, Site::Image(_)));
-                Surroundings { blocks: [0, 1, 2].map(near), has_images: (0..3).any(has_image) }
-            })
-        });
-        let surroundings = surroundings.collect();
-        Self { height, width, stride, sites, blocks, rows, surroundings }
+        let mut layout = Self { height, width, stride, sites, blocks, rows, surroundings: Vec::new() };
+        let around = |y: usize| layout.blocks(&(y..y + 1)).iter().map(move |&at| (y, at as usize));
+        layout.surroundings =
+            (0..height).flat_map(around).map(|(y, at)| layout.surroundings_of(y, at)).collect();
+        layout
+    }
+
+    /// The surroundings of the block of row `y` that starts at a site.
+    fn surroundings_of(&self, y: usize, at: usize) -> Surroundings {
+        // In the rows above, of and below the block.
+        let sites = |row: usize| {
+            let first = at + row * self.stride - self.stride - 1;
+            first..first + LANES + 2
+        };
+        let blocks = |row: usize| {
+            let Some(y) = (y + row).checked_sub(1).filter(|&y| y < self.height) else { return 0..0 };
+            let (first, end) = (self.rows[y], self.rows[y + 1]);
+            let before = |site: usize| {
+                (first + self.blocks[first..end].partition_point(|&at| (at as usize) < site)) as u32
+            };
+            let sites = sites(row);
+            before((sites.start + 1).saturating_sub(LANES))..before(sites.end)
+        };
+        let is_image = |site: &Site| matches!(site, Site::Image(_));
+        Surroundings {
+            blocks: [0, 1, 2].map(blocks),
+            has_images: (0..3).any(|row| self.sites[sites(row)].iter().any(is_image)),
+        }
     }
 
     /// Index of a site of the framed lattice, in rows and columns of the frame.
@@ -167,4 +169,45 @@ pub(super) fn block<T>(values: &[T], at: usize) -> &[T; LANES] {
 #[inline(always)]
 pub(super) fn block_mut<T>(values: &mut [T], at: usize) -> &mut [T; LANES] {
     values[at..].first_chunk_mut().expect("the frame is a block wide")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::stencil::VELOCITIES;
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn surroundings_are_the_blocks_with_a_neighbour(
+            pores in proptest::collection::vec(proptest::bool::weighted(0.4), 5 * 70),
+        ) {
+            let (height, width) = (5, 70);
+            let framed = Array2::from_shape_fn((height + 2, width + 2), |(row, column)| {
+                let is_inside = (1..=height).contains(&row) && (1..=width).contains(&column);
+                if is_inside && pores[(row - 1) * width + column - 1] { Site::Pore } else { Site::Wall }
+            });
+            let layout = Layout::new(&framed);
+            let sites = |at: u32| (at as usize..at as usize + LANES).collect::<Vec<_>>();
+            for (&at, around) in layout.blocks_with_surroundings(&(0..height)) {
+                let near: Vec<usize> = sites(at)
+                    .into_iter()
+                    .flat_map(|site| VELOCITIES.map(|e| site.wrapping_add_signed(layout.offset(e))))
+                    .collect();
+                let expected: Vec<usize> = layout
+                    .blocks(&(0..height))
+                    .iter()
+                    .filter(|&&other| sites(other).iter().any(|site| near.contains(site)))
+                    .map(|&other| other as usize)
+                    .collect();
+                let found = std::cell::RefCell::new(Vec::new());
+                layout.any(around, |at| {
+                    found.borrow_mut().push(at);
+                    false
+                });
+                prop_assert_eq!(found.into_inner(), expected);
+            }
+        }
+    }
 }

@@ -15,9 +15,8 @@ use super::stencil::{Q, VELOCITIES, each};
 use super::stripes::Stripe;
 use super::two_phase::LatticeFluids;
 
-/// The largest count of `calm`: of the sweeps for the interface, one after another, that found none in the pores of a block.
-/// The count is kept at the first site of the block. In a calm block the normal and V are zero, and after the first such sweep
-/// they are zero in memory, too.
+/// `calm` counts for each block, at its first site, the sweeps for the interface since one found an interface in its pores,
+/// up to this number. From 1 on, the normal, V and κ of these pores are zero; at 2 the zeros are in memory, too.
 pub(super) const CALM: u8 = 2;
 
 /// A sweep over one stripe. Sites of a block that are no pores are multiplied by zero: a condition would become a masked
