@@ -49,7 +49,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::boundary::Edge;
-use super::layout::{LANES, Layout, Site};
+use super::layout::{Layout, Site};
 use super::passes::CALM;
 use super::real::Real;
 use super::stencil::{Q, VELOCITIES, WEIGHTS};
@@ -103,7 +103,7 @@ struct WettedBlock {
     first: u32,
     /// Indices of its contact sites.
     contacts: Range<usize>,
-    /// Indices of the ghosts next to them and of those that the block covers.
+    /// Indices of the ghosts next to them. A ghost may be next to several blocks.
     ghosts: Vec<u32>,
 }
 
@@ -207,16 +207,12 @@ impl<T: Real> Wetting<T> {
             });
         }
         for index in 0..self.ghosts.len() {
-            let (ghost, neighbours) = self.ghost(index);
-            let beside = neighbours.iter().map(|&(next, _)| {
-                self.contacts[self.contacts.partition_point(|contact| contact.site < next)].block
-            });
-            let covering = self.blocks.partition_point(|block| block.first <= ghost).checked_sub(1);
-            let covering =
-                covering.map(|at| self.blocks[at].first).filter(|&first| ghost < first + LANES as u32);
-            let firsts: BTreeSet<u32> = beside.chain(covering).collect();
-            for first in firsts {
-                let block = self.blocks.partition_point(|block| block.first < first);
+            let (_, neighbours) = self.ghost(index);
+            let block = |&(next, _): &(u32, T)| {
+                let contact = self.contacts.partition_point(|contact| contact.site < next);
+                self.blocks.partition_point(|block| block.first < self.contacts[contact].block)
+            };
+            for block in neighbours.iter().map(block).collect::<BTreeSet<_>>() {
                 self.blocks[block].ghosts.push(index as u32);
             }
         }
@@ -268,7 +264,8 @@ impl<T: Real> Wetting<T> {
     }
 
     /// Turns the normals beside walls to the contact angle, and extends them into the walls. `mirrored` takes the normals on
-    /// the far side of the wall, at the contact sites.
+    /// the far side of the wall, at the contact sites. Walls beside calm blocks alone are left out: nothing reads their
+    /// normals.
     pub fn correct_normals(
         &self,
         BesideWalls { share, steepness, curvature, calm }: BesideWalls<'_, T>,
