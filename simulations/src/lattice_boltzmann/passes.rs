@@ -108,7 +108,7 @@ pub struct CollisionPass<'a, T> {
 
 impl<T: Real> Pass for CollisionPass<'_, T> {
     #[inline(always)]
-    fn run(self) {
+    fn run(mut self) {
         let zero = T::of(0.0);
         let constants = self.constants;
         let [body_x, body_y] = constants.body_force;
@@ -144,8 +144,8 @@ impl<T: Real> Pass for CollisionPass<'_, T> {
                     h[i][k] = after[i] * pore[k];
                 }
             }
-            for i in 0..Q {
-                *block_mut(self.populations[i], own) = h[i];
+            for (population, h) in self.populations.iter_mut().zip(&h) {
+                *block_mut(population, own) = *h;
             }
             if calm < CALM {
                 let mut gathering_x = [zero; LANES];
