@@ -18,12 +18,8 @@ use porecast_base::distance;
 pub fn squared_distance(solid: &Array2<bool>) -> Array2<u32> {
     let (height, width) = solid.dim();
     let far = u32::try_from((height + width).pow(2)).unwrap_or(u32::MAX);
-    let squared = distance::squared_distance(solid.view(), (1.0, 1.0));
-    let mut whole = Array2::zeros(squared.dim());
-    for (whole, &squared) in whole.iter_mut().zip(&squared) {
-        *whole = if squared.is_finite() { squared as u32 } else { far };
-    }
-    whole
+    distance::squared_distance(solid.view(), (1.0, 1.0))
+        .mapv(|squared| if squared.is_finite() { squared as u32 } else { far })
 }
 
 #[cfg(test)]

@@ -142,9 +142,10 @@ impl Layout {
         self.blocks[range.clone()].iter().zip(&self.surroundings[range])
     }
 
-    /// Whether a condition on its first site is true for a block of some surroundings, or may be, because of an image.
+    /// Whether a condition on the first site is true for any block of some surroundings. With a periodic image among them
+    /// the answer is yes, since its block may be anywhere.
     #[inline(always)]
-    pub fn any(&self, surroundings: &Surroundings, is: impl Fn(usize) -> bool) -> bool {
+    pub fn any_block(&self, surroundings: &Surroundings, is: impl Fn(usize) -> bool) -> bool {
         surroundings.has_images
             || surroundings.blocks.iter().any(|row| {
                 self.blocks[row.start as usize..row.end as usize].iter().any(|&at| is(at as usize))
@@ -202,7 +203,7 @@ mod tests {
                     .map(|&other| other as usize)
                     .collect();
                 let found = std::cell::RefCell::new(Vec::new());
-                layout.any(around, |at| {
+                layout.any_block(around, |at| {
                     found.borrow_mut().push(at);
                     false
                 });

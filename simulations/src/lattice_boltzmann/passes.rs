@@ -189,7 +189,7 @@ impl<T: Real> Pass for RecolouringPass<'_, T> {
             let at = at as usize;
             let own = at - self.stripe.first;
             let mut gathering = [[zero; LANES]; 2];
-            if self.layout.any(around, |at| self.calm[at] == 0) {
+            if self.layout.any_block(around, |at| self.calm[at] == 0) {
                 let gathering_x = upstream(self.layout, self.gathering[0], at);
                 let gathering_y = upstream(self.layout, self.gathering[1], at);
                 let (wall_x, wall_y) = (block(self.wall_moment[0], at), block(self.wall_moment[1], at));

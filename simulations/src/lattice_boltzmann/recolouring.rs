@@ -54,9 +54,10 @@ pub(super) fn gathered<T: Real>(x: [T; Q], y: [T; Q], wall_moment: [T; 2]) -> [T
 
 /// Change of C by streaming.
 ///
-/// It is exactly zero where all neighbours have the same C, so that pure fluids stay pure. `h` are the populations that
-/// have streamed in, as deviations from w_i, `share` is C at x - e_i before streaming, `open` is 0 where x - e_i is a wall that
-/// returns the population of x, else 1, and `gathered` what [`gathered`] returns.
+/// It is exactly zero where all neighbours have the same C, so that pure fluids stay pure.
+///
+/// `h` are the populations that have streamed in, as deviations from w_i; `share` is C at x - e_i before streaming; `open`
+/// is 0 where x - e_i is a wall that returns the population of x, else 1; `gathered` is the result of [`gathered`].
 #[inline(always)]
 pub(super) fn change<T: Real>(h: [T; Q], share: [T; Q], open: [T; Q], gathered: [T; 2]) -> T {
     let mut density = T::of(1.0) + h[0];

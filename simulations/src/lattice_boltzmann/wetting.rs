@@ -116,6 +116,7 @@ pub(super) struct Wetting<T> {
     first: Vec<u32>,
     /// The pore sites next to each ghost, which are contact sites, and their weights.
     neighbours: Vec<(u32, T)>,
+    /// The blocks with contact sites; found only for a range of the memory ([`within`](Self::within)).
     blocks: Vec<WettedBlock>,
     images: Vec<(u32, u32)>,
     /// 1/β.
@@ -272,11 +273,8 @@ impl<T: Real> Wetting<T> {
         [nx, ny]: [&mut [T]; 2],
         mirrored: &mut [[T; 2]],
     ) {
-        let is_calm = |block: &WettedBlock| calm[block.first as usize] == CALM;
-        for block in &self.blocks {
-            if is_calm(block) {
-                continue;
-            }
+        let not_calm = || self.blocks.iter().filter(|block| calm[block.first as usize] < CALM);
+        for block in not_calm() {
             for contact in &self.contacts[block.contacts.clone()] {
                 let site = contact.site as usize;
                 mirrored[site] = [nx[site], ny[site]];
@@ -298,10 +296,7 @@ impl<T: Real> Wetting<T> {
                 }
             }
         }
-        for block in &self.blocks {
-            if is_calm(block) {
-                continue;
-            }
+        for block in not_calm() {
             for &index in &block.ghosts {
                 extend_normal(self.ghost(index as usize), share, [&mut *nx, &mut *ny], mirrored);
             }
