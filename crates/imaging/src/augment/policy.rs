@@ -17,7 +17,7 @@ type Step = (Operation, f64, u8);
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
     /// The policy found for ImageNet (arXiv 1805.09501, appendix), without its one Sharpness step, because
-    /// Sharpness is not among the [operations](Operation). Nine of the thirteen operations occur.
+    /// Sharpness is not among the operations. Nine of the thirteen operations occur.
     #[default]
     Imagenet,
     /// Our own table, not found by a search. Each of the thirteen operations occurs three to five times.
